@@ -1,0 +1,108 @@
+"""What is answered instead: one table from exceptions to status codes, and the form of errors.
+
+The form is FastAPI's of 2021: ``{"detail": text}``, and for fields that are wrong (422) ``detail``
+is a list of ``{"loc", "msg", "type"}``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound
+from qiskit_runtime.catalog import UnknownProgram
+from qiskit_runtime.contract.backend import UnknownBackend
+
+
+@dataclass
+class InvalidField(Exception):
+    """A field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
+
+    place: tuple[str | int, ...]
+    message: str
+    kind: str = "value_error"
+
+
+@dataclass
+class TooLarge(Exception):
+    """Something is larger than its limit; the message names both."""
+
+    message: str
+
+
+class ErrorDetail(BaseModel):
+    """The body of every error but 422."""
+
+    detail: str
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class FieldErrors(BaseModel):
+    """The body of a 422."""
+
+    detail: list[FieldError]
+
+
+def _say(text: str) -> Any:
+    return lambda error: text.format(error)
+
+
+STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
+    JobNotFound: (404, _say("Job not found")),
+    UnknownProgram: (404, _say("Program not found")),
+    UnknownBackend: (404, _say("backend: there is none named {0!r}; GET /backends lists them")),
+    JobNotFinal: (403, _say("Job not finalized")),
+    JobFinal: (409, _say("Job already finalized: {0}")),
+    TooLarge: (413, lambda error: error.message),
+}
+"""Which status code an exception becomes, and what its ``detail`` says."""
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Have the app answer by the table, and with 422 for wrong fields."""
+
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        code, say = STATUS_CODES[type(error)]
+        return JSONResponse({"detail": say(error)}, code)
+
+    async def answer_field(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, InvalidField)
+        return _field_errors([{"loc": error.place, "msg": error.message, "type": error.kind}])
+
+    async def answer_fields(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return _field_errors(error.errors())
+
+    async def refuse_websocket(websocket: WebSocket, error: Exception) -> None:
+        assert isinstance(error, WebSocketRequestValidationError)
+        await websocket.send_denial_response(_field_errors(error.errors()))
+
+    app.add_exception_handler(WebSocketRequestValidationError, refuse_websocket)  # type: ignore[arg-type]  # Starlette's types know HTTP handlers only
+    for kind in STATUS_CODES:
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(InvalidField, answer_field)
+    app.add_exception_handler(RequestValidationError, answer_fields)
+
+
+def _field_errors(errors: Sequence[Any]) -> JSONResponse:
+    """422. What was sent is not repeated: it may be large, and need not even be valid Unicode."""
+    detail = [
+        {"loc": list(error["loc"]), "msg": _printable(error["msg"]), "type": error["type"]}
+        for error in errors
+    ]
+    return JSONResponse({"detail": detail}, 422)
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="replace").decode()

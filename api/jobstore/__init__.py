@@ -1,0 +1,1 @@
+"""Where jobs are kept and run: ``base`` says what every store does."""

@@ -1,0 +1,119 @@
+"""What every store of jobs does, in local mode and on Kubernetes; the routes know only this.
+
+One behaviour suite (``tests/jobstore``) holds every implementation to the words below.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from qiskit_runtime.contract.job import Job, JobSpec
+from qiskit_runtime.contract.record import Event
+
+
+class JobNotFound(LookupError):
+    """No job has this id."""
+
+
+class JobNotFinal(Exception):
+    """The job is still queued or running; this needs one that has ended."""
+
+
+class JobFinal(Exception):
+    """The job has completed or failed; there is nothing left to cancel. The text names its phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which jobs to list. None means any; ``pending`` is queued and running, else the ended ones."""
+
+    pending: bool | None = None
+    hub: str | None = None
+    group: str | None = None
+    project: str | None = None
+    program: str | None = None
+    backend: str | None = None
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    def matches(self, job: Job) -> bool:
+        """Whether the job is asked for. Several tags must all be there."""
+        spec = job.spec
+        wanted = (
+            (self.pending, not job.is_final),
+            (self.hub, spec.hub),
+            (self.group, spec.group),
+            (self.project, spec.project),
+            (self.program, spec.program_id),
+            (self.backend, spec.backend),
+        )
+        return all(want in (None, have) for want, have in wanted) and self.tags <= set(spec.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of a listing, newest first, and how many jobs the whole listing has."""
+
+    jobs: list[Job]
+    total: int
+
+
+class JobStore(ABC):
+    """Keeps jobs and has them run.
+
+    A job that ``submit`` returned reaches a final phase without anybody's help, and stays there.
+    All methods that take an id raise ``JobNotFound`` where there is no such job.
+    """
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Take up the jobs that are there and begin to run the queued ones."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Stop, and leave nothing running that this store would have to watch."""
+
+    @abstractmethod
+    async def submit(self, spec: JobSpec, params: str) -> Job:
+        """Keep a job and its parameters' JSON text, verbatim, and queue it."""
+
+    @abstractmethod
+    async def get(self, job_id: str) -> Job:
+        """The job as it is now. Cheap: clients poll it."""
+
+    @abstractmethod
+    async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
+        """A page of the jobs that match, newest first, in an order that does not change."""
+
+    @abstractmethod
+    async def read_params(self, job_id: str) -> str:
+        """The parameters as they were submitted."""
+
+    @abstractmethod
+    def follow(self, job_id: str) -> AsyncIterator[Event]:
+        """The events of the job's record from the first, then live; ends when the job is final.
+
+        Every caller gets each event once and in order, however late or slow it is; a slow one
+        holds nobody up. While the job is queued there is nothing, so the iterator waits.
+        """
+
+    @abstractmethod
+    async def read_events(self, job_id: str) -> list[Event]:
+        """The events of the job's record so far."""
+
+    @abstractmethod
+    async def cancel(self, job_id: str) -> None:
+        """Have a queued or running job end as Cancelled; one that is cancelled already stays so.
+
+        A running program gets SIGTERM and, a few seconds later, SIGKILL.
+
+        Raises:
+            JobFinal: it has completed or failed.
+        """
+
+    @abstractmethod
+    async def delete(self, job_id: str) -> None:
+        """Forget an ended job and all its data.
+
+        Raises:
+            JobNotFinal: it has not ended.
+        """

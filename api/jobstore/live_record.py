@@ -1,0 +1,45 @@
+"""A record in memory that grows, and is followed by any number of listeners.
+
+Every store keeps one for each job that is running or being listened to. Its size is bounded by
+the record's. A listener keeps its own place, so a slow one costs a number and holds nobody up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+from qiskit_runtime.contract.record import Event
+
+
+class LiveRecord:
+    """The events of one record so far."""
+
+    def __init__(self, events: Iterable[Event] = (), *, closed: bool = False) -> None:
+        self.events = list(events)
+        self._closed = closed
+        self._changed = asyncio.Event()
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Add events and wake the listeners."""
+        self.events.extend(events)
+        self._wake()
+
+    def close(self) -> None:
+        """Say that nothing follows."""
+        self._closed = True
+        self._wake()
+
+    async def follow(self) -> AsyncIterator[Event]:
+        """All events from the first, then those to come, until ``close``."""
+        place = 0
+        while True:
+            while place < len(self.events):
+                yield self.events[place]
+                place += 1
+            if self._closed:
+                return
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        # A fresh event for the next change: no listener has to clear what others wait for.
+        self._changed.set()
+        self._changed = asyncio.Event()

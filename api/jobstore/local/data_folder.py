@@ -1,0 +1,101 @@
+"""The data folder of local mode: one directory a job, written so that a killed server loses nothing.
+
+``jobs/<id>/job.json`` is the job, ``params.json`` its parameters verbatim, ``record`` its record.
+A lock file keeps a second server out.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qiskit_runtime.contract.job import Job
+from qiskit_runtime.contract.record import Event, RecordParser
+
+_READ_BYTES = 1 << 18
+
+logger = logging.getLogger(__name__)
+
+
+class DataFolderInUse(RuntimeError):
+    """Another server has the data folder open."""
+
+
+class DataFolder:
+    """Reads and writes the files of jobs. Ids are ours, so they are safe as names of directories."""
+
+    def __init__(self, root: Path) -> None:
+        self._jobs = root / "jobs"
+        self._lock = root / "lock"
+
+    def open(self) -> None:
+        """Make the folder where it is missing, and lock it until this process ends.
+
+        Raises:
+            DataFolderInUse: another server has it.
+        """
+        self._jobs.mkdir(parents=True, exist_ok=True)
+        self._lock_file = self._lock.open("w")
+        # Readable for the user alone: params and results are theirs.
+        os.chmod(self._jobs, 0o700)
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock_file.close()
+            raise DataFolderInUse(f"another server uses {self._jobs.parent}") from error
+
+    def close(self) -> None:
+        """Let another server have it."""
+        self._lock_file.close()
+
+    def create(self, job: Job, params: str) -> None:
+        """Write a new job; it counts once its job.json is there, which comes last."""
+        folder = self._jobs / job.id
+        folder.mkdir()
+        (folder / "params.json").write_text(params, encoding="utf-8")
+        self.save(job)
+
+    def save(self, job: Job) -> None:
+        """Replace the job's file in one step."""
+        path = self._jobs / job.id / "job.json"
+        draft = path.with_suffix(".tmp")
+        draft.write_text(job.model_dump_json(by_alias=True), encoding="utf-8")
+        draft.replace(path)
+
+    def load_all(self) -> Iterator[Job]:
+        """The jobs that are there. A directory without a readable job is left alone, with a warning."""
+        for path in self._jobs.glob("*/job.json"):
+            try:
+                yield Job.model_validate_json(path.read_bytes())
+            except (OSError, ValidationError) as error:
+                logger.warning("%s is left alone: %s", path, error)
+
+    def read_params(self, job_id: str) -> str:
+        """The parameters, verbatim."""
+        return (self._jobs / job_id / "params.json").read_text(encoding="utf-8")
+
+    def record(self, job_id: str) -> Path:
+        """Where the job's record is, or will be."""
+        return self._jobs / job_id / "record"
+
+    def read_events(self, job_id: str) -> list[Event]:
+        """The events of the record; none where the job never ran."""
+        parser, events = RecordParser(), list[Event]()
+        try:
+            with self.record(job_id).open("rb") as record:
+                while data := record.read(_READ_BYTES):
+                    events += parser.feed(data)
+        except FileNotFoundError:
+            return []
+        return events
+
+    def delete(self, job_id: str) -> None:
+        """Remove the job's directory."""
+        folder = self._jobs / job_id
+        # Without its job.json it is no job any more, even if the rest were to stay.
+        (folder / "job.json").unlink(missing_ok=True)
+        shutil.rmtree(folder)

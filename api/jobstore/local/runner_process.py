@@ -1,0 +1,77 @@
+"""A runner started ahead of its job: a supervisor whose program process has Qiskit imported already.
+
+The local store starts one for each worker, hands each exactly one job, and then starts another.
+"""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from qiskit_runtime.contract.handover import HandOver
+
+_READ_BYTES = 1 << 18
+_PRIVATE = "RUNTIME_"
+"""The server's own settings, a token among them: not for programs to read."""
+
+
+class RunnerProcess:
+    """One ``python -m runner``. It ends by itself when this process goes away: its stdin closes."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stdin is not None and process.stdout is not None, "both are pipes"
+        self._process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    @classmethod
+    async def start(cls, grace_seconds: float) -> "RunnerProcess":
+        """Start one; it is ready as soon as its imports are done, and takes a job even before."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "runner",
+            "--grace",
+            str(grace_seconds),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env={key: value for key, value in os.environ.items() if not key.startswith(_PRIVATE)},
+            # A terminal's Ctrl-C is for the server, which then ends its runners.
+            start_new_session=True,
+        )
+        return cls(process)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it can still take a job or end one."""
+        return self._process.returncode is None
+
+    async def hand_over(self, job: HandOver) -> None:
+        """Give it its job."""
+        # A runner that dies here leaves a record without an end, which the life cycle explains.
+        with suppress(ConnectionError):
+            self._stdin.write(job.to_line())
+            await self._stdin.drain()
+
+    async def read_record(self) -> AsyncIterator[bytes]:
+        """The record's bytes as they come, until the runner has ended."""
+        while data := await self._stdout.read(_READ_BYTES):
+            yield data
+
+    def terminate(self) -> None:
+        """Have it end its program."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return await self._process.wait()
+
+    async def close(self) -> None:
+        """End it, whatever it does, and wait until it has."""
+        self._stdin.close()
+        self.terminate()
+        await self._process.wait()

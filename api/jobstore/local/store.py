@@ -1,0 +1,280 @@
+"""The store of local mode: a queue, as many workers as jobs may run at once, and the data folder.
+
+Everything a client reads is in memory or in a job's own files; the jobs' processes are the only
+other thing. Which phase a job is in, ``contract.lifecycle`` decides.
+"""
+
+import asyncio
+import logging
+import weakref
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
+from api.jobstore.live_record import LiveRecord
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.runner_process import RunnerProcess
+from qiskit_runtime.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.backend import UnknownBackend, find_backend
+from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.job import Job, JobSpec
+from qiskit_runtime.contract.lifecycle import (
+    Limits,
+    Observation,
+    Phase,
+    Place,
+    Reason,
+    State,
+    observe,
+    reject,
+)
+from qiskit_runtime.contract.record import End, Event, RecordParser
+from qiskit_runtime.contract.resource import make_job_id
+from qiskit_runtime.contract.verdict import Verdict
+
+_RESTART_SECONDS = 1.0
+"""How long to wait when the system can't start a process just now."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerLimits:
+    """What a job's processes may take. ``memory_bytes`` 0 is no limit."""
+
+    workers: int = 4
+    memory_bytes: int = 0
+    grace_seconds: float = 3.0
+
+
+class LocalJobStore(JobStore):
+    """Runs at most ``workers`` jobs at once, first come first served."""
+
+    def __init__(self, folder: DataFolder, catalog: Catalog, limits: RunnerLimits) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._limits = limits
+        # In the order of submission: a dict keeps it.
+        self._jobs: dict[str, Job] = {}
+        self._sequence = 0
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._workers: list[asyncio.Task[None]] = []
+        self._running: dict[str, RunnerProcess] = {}
+        # A running job's worker and its listeners hold its record; after the last it goes.
+        self._records: weakref.WeakValueDictionary[str, LiveRecord] = weakref.WeakValueDictionary()
+        self._closing = False
+
+    async def open(self) -> None:
+        self._folder.open()
+        for job in sorted(self._folder.load_all(), key=lambda job: job.sequence):
+            self._jobs[job.id] = job
+            self._sequence = job.sequence
+            if job.status.phase is Phase.RUNNING:
+                self._conclude_interrupted(job)
+            elif job.status.phase is Phase.QUEUED:
+                self._queue.put_nowait(job.id)
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._limits.workers)]
+
+    async def close(self) -> None:
+        self._closing = True
+        for runner in self._running.values():
+            runner.terminate()
+        for _ in self._workers:
+            self._queue.put_nowait(None)
+        await asyncio.gather(*self._workers)
+        self._folder.close()
+
+    async def submit(self, spec: JobSpec, params: str) -> Job:
+        self._sequence += 1
+        job = Job(
+            id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec
+        )
+        self._folder.create(job, params)
+        self._jobs[job.id] = job
+        self._queue.put_nowait(job.id)
+        return job
+
+    async def get(self, job_id: str) -> Job:
+        try:
+            return self._jobs[job_id]
+        except KeyError:
+            raise JobNotFound(job_id) from None
+
+    async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
+        found = [job for job in reversed(self._jobs.values()) if query.matches(job)]
+        return JobPage(list(islice(found, offset, offset + limit)), len(found))
+
+    async def read_params(self, job_id: str) -> str:
+        await self.get(job_id)
+        return self._folder.read_params(job_id)
+
+    async def follow(self, job_id: str) -> AsyncIterator[Event]:
+        record = await self._find_record(job_id)
+        async for event in record.follow():
+            yield event
+
+    async def read_events(self, job_id: str) -> list[Event]:
+        return (await self._find_record(job_id)).events
+
+    async def cancel(self, job_id: str) -> None:
+        job = await self.get(job_id)
+        match job.status.phase:
+            case Phase.QUEUED:
+                self._conclude(job, Observation(cancel_requested=True))
+            case Phase.RUNNING:
+                self._save(job.model_copy(update={"cancel_requested": True}))
+                self._running[job_id].terminate()
+            case Phase.COMPLETED | Phase.FAILED:
+                raise JobFinal(job.status.phase)
+
+    async def delete(self, job_id: str) -> None:
+        if not (await self.get(job_id)).is_final:
+            raise JobNotFinal(job_id)
+        del self._jobs[job_id]
+        self._records.pop(job_id, None)
+        self._folder.delete(job_id)
+
+    # Workers: each has a runner ready, and gives it one job.
+
+    async def _work(self) -> None:
+        while not self._closing:
+            runner = await self._start_runner()
+            try:
+                if job := await self._next_job():
+                    if not runner.is_alive:
+                        runner = await self._start_runner()
+                    await self._run(job.id, runner)
+            except Exception:
+                # A worker must outlive whatever one job brings.
+                logger.exception("a worker failed")
+            finally:
+                await runner.close()
+
+    async def _start_runner(self) -> RunnerProcess:
+        while True:
+            try:
+                return await RunnerProcess.start(self._limits.grace_seconds)
+            except OSError as error:
+                logger.error("no runner could be started: %s", error)
+                await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _next_job(self) -> Job | None:
+        """Wait for the oldest job that is still queued; None when the store closes."""
+        while (job_id := await self._queue.get()) and not self._closing:
+            job = self._jobs.get(job_id)
+            if job and job.status.phase is Phase.QUEUED:
+                return job
+        return None
+
+    async def _run(self, job_id: str, runner: RunnerProcess) -> None:
+        """Run one job, unless it was cancelled since it left the queue."""
+        job = self._jobs.get(job_id)
+        if job is None or job.status.phase is not Phase.QUEUED:
+            return
+        try:
+            handover = self._make_handover(job)
+        except (UnknownProgram, UnknownBackend) as error:
+            self._set_state(job, _went_away(error))
+            return
+        record = self._open_record(job)
+        self._running[job_id] = runner
+        self._set_state(job, observe(Observation(place=Place.RUNNING)))
+        try:
+            await runner.hand_over(handover)
+            await self._keep_record(job_id, runner, record)
+            self._conclude(self._jobs[job_id], Observation(place=Place.ENDED, exit_code=await runner.wait()))
+        except OSError as error:
+            self._set_state(self._jobs[job_id], reject(Reason.RECORD_LOST, f"its record could not be written: {error}"))
+        finally:
+            del self._running[job_id]
+
+    def _make_handover(self, job: Job) -> HandOver:
+        return HandOver(
+            job_id=job.id,
+            program=self._catalog.get(job.spec.program_id).path,
+            params=self._folder.read_params(job.id),
+            backend=find_backend(job.spec.backend).model_dump(),
+            max_execution_seconds=job.spec.max_execution_seconds,
+            memory_bytes=self._limits.memory_bytes,
+        )
+
+    async def _keep_record(self, job_id: str, runner: RunnerProcess, record: LiveRecord) -> None:
+        """Write the record to its file and to its listeners; its last line makes the job final."""
+        parser = RecordParser()
+        with self._folder.record(job_id).open("wb", buffering=0) as file:
+            async for data in runner.read_record():
+                file.write(data)
+                events = list(parser.feed(data))
+                record.append(events)
+                if verdict := _verdict_of(events):
+                    self._conclude(self._jobs[job_id], Observation(verdict=verdict))
+
+    # States.
+
+    def _conclude(self, job: Job, seen: Observation) -> None:
+        """Make a job final by what was seen, with what the store knows beside it."""
+        if job.is_final:
+            return
+        seen = Observation(
+            place=seen.place,
+            verdict=seen.verdict,
+            exit_code=seen.exit_code,
+            cancel_requested=seen.cancel_requested or job.cancel_requested,
+            detail=seen.detail or ("the server was stopped while the job ran" if self._closing else ""),
+            limits=Limits(job.spec.max_execution_seconds, memory_bytes=self._limits.memory_bytes),
+        )
+        self._set_state(job, observe(seen), seen.verdict)
+
+    def _conclude_interrupted(self, job: Job) -> None:
+        """A job that a server before this one ran: its record tells how it ended, if it did."""
+        verdict = _verdict_of(self._folder.read_events(job.id))
+        detail = "the server was stopped while the job ran"
+        self._conclude(job, Observation(Place.DISRUPTED, verdict, detail=detail))
+
+    def _set_state(self, job: Job, state: State, verdict: Verdict | None = None) -> None:
+        status = job.status.with_state(state)
+        if verdict is not None:
+            status = status.model_copy(
+                update={"peak_memory_bytes": verdict.peak_memory_bytes, "versions": verdict.versions}
+            )
+        self._save(job.model_copy(update={"status": status}))
+        if status.phase.is_final and (record := self._records.get(job.id)):
+            record.close()
+
+    def _save(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        self._folder.save(job)
+
+    # Records.
+
+    async def _find_record(self, job_id: str) -> LiveRecord:
+        """The job's record in memory, read from its file where nobody has it."""
+        job = await self.get(job_id)
+        if record := self._records.get(job_id):
+            return record
+        if not job.is_final:
+            return self._open_record(job)
+        events = await asyncio.to_thread(self._folder.read_events, job_id)
+        record = LiveRecord(events, closed=True)
+        if job_id in self._jobs:
+            self._records[job_id] = record
+        return record
+
+    def _open_record(self, job: Job) -> LiveRecord:
+        record = self._records.get(job.id) or LiveRecord()
+        self._records[job.id] = record
+        return record
+
+
+def _verdict_of(events: list[Event]) -> Verdict | None:
+    """The verdict at the end of the events, if it vouches for all of them."""
+    last = events[-1] if events else None
+    return last.verdict if isinstance(last, End) and last.intact else None
+
+
+def _went_away(error: UnknownProgram | UnknownBackend) -> State:
+    if isinstance(error, UnknownProgram):
+        return reject(Reason.UNKNOWN_PROGRAM, f"the program {error} went away while the job was queued")
+    return reject(Reason.UNKNOWN_BACKEND, f"the backend {error} went away while the job was queued")

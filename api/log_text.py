@@ -1,0 +1,36 @@
+"""A record as people read it: the logs of a job, and its result."""
+
+from collections.abc import Iterable
+
+from qiskit_runtime.contract.record import CONSOLE_BUDGET, Console, Cut, Event, Gap, Message
+
+
+def format_log(events: Iterable[Event]) -> str:
+    """Everything printed, and a line for each message, in the order they happened."""
+    text = list[str]()
+    at_line_start = True
+    for event in events:
+        if isinstance(event, Console):
+            text.append(event.data.decode(errors="replace") + "\n" * event.newline)
+            at_line_start = event.newline
+        elif line := _format_line(event):
+            text.append("\n" * (not at_line_start) + line + "\n")
+            at_line_start = True
+    return "".join(text)
+
+
+def _format_line(event: Event) -> str:
+    match event:
+        case Message(text=text):
+            return text
+        case Cut():
+            return f"[the console is cut here: its limit is {CONSOLE_BUDGET} bytes]"
+        case Gap(first=first, count=count):
+            return f"[{count} interim results from number {first} on were dropped: over the limit]"
+        case _:
+            return ""
+
+
+def find_result(events: Iterable[Event]) -> str | None:
+    """The final result's JSON text, verbatim, if it was published."""
+    return next((event.text for event in events if isinstance(event, Message) and event.final), None)

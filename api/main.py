@@ -1,0 +1,59 @@
+"""The API's app: ``create_app`` puts settings, store, catalog, checks and routes together.
+
+``qiskit-runtime serve`` runs it (see ``cli``); uvicorn can, as ``api.main:create_app``.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from api.auth import Gate
+from api.bodies import BodyChecks
+from api.errors import add_error_handlers
+from api.jobstore.base import JobStore
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.store import LocalJobStore, RunnerLimits
+from api.routes import root
+from api.settings import ApiSettings
+from qiskit_runtime.catalog import Catalog
+
+DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
+
+A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the first, then live."""
+
+
+def create_app(settings: ApiSettings | None = None, store: JobStore | None = None) -> FastAPI:
+    """An app by these settings (default: the environment's); ``store`` replaces the local one."""
+    settings = settings or ApiSettings()
+    catalog = Catalog(settings.programs)
+    job_store = store or make_local_store(settings, catalog)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await job_store.open()
+        yield
+        await job_store.close()
+
+    # /docs and /redoc come with their own assets: a laptop in a train has no internet.
+    app = FastAPIOffline(
+        title="Qiskit Runtime",
+        description=DESCRIPTION,
+        version=version("qiskit-runtime-server"),
+        lifespan=lifespan,
+    )
+    app.state.job_store, app.state.catalog = job_store, catalog
+    app.include_router(root.router)
+    add_error_handlers(app)
+    # The last one added is the first one asked.
+    app.add_middleware(BodyChecks)
+    app.add_middleware(Gate, settings=settings)
+    return app
+
+
+def make_local_store(settings: ApiSettings, catalog: Catalog) -> LocalJobStore:
+    """The store of local mode."""
+    limits = RunnerLimits(settings.workers, settings.job_memory, settings.grace_seconds)
+    return LocalJobStore(DataFolder(settings.data), catalog, limits)

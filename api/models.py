@@ -1,0 +1,172 @@
+"""The JSON forms of the 2021 dialect. What they mean is in the contract; here they are spelled."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from qiskit_runtime.contract.backend import BackendSpec
+from qiskit_runtime.contract.job import Job, Label
+from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.program import Program
+
+RAN_TOO_LONG = "Cancelled - Ran too long"
+"""The status of a job over its time limit, as the hosted service had it."""
+
+CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+"""Six decimals and a Z, in UTC."""
+
+
+class RootModel(BaseModel):
+    """camelCase in JSON; what this server does not know is ignored, as in 2021."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class RunRequest(RootModel):
+    """The body of POST /jobs."""
+
+    program_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    hub: Label
+    group: Label
+    project: Label
+    backend: Annotated[str, StringConstraints(max_length=128)] = Field(
+        description="A name from GET /backends; an empty one, or the literal 'string', is the default."
+    )
+    params: list[str] = Field(
+        description="The first is the JSON text of the program's keyword arguments; none is {}.",
+        examples=[['{"iterations": 3}']],
+    )
+    tags: Annotated[list[Label], Field(max_length=32)] = []
+
+
+class JobId(BaseModel):
+    """The answer to POST /jobs."""
+
+    id: str
+
+
+class JobResponse(RootModel):
+    """A job, the same in a list and alone."""
+
+    id: str
+    hub: str
+    group: str
+    project: str
+    backend: str
+    status: str
+    params: list[str]
+    program: str
+    created: str
+    tags: list[str]
+    reason: str = Field(description="Why it is in this status, for programs to read; may be empty.")
+    message: str = Field(description="The same in a sentence for people.")
+    started: str | None
+    finished: str | None
+
+    @classmethod
+    def of(cls, job: Job, params: str) -> "JobResponse":
+        """The form of a job; ``params`` is the text as it was posted."""
+        spec, status = job.spec, job.status
+        return cls(
+            id=job.id,
+            hub=spec.hub,
+            group=spec.group,
+            project=spec.project,
+            backend=spec.backend,
+            status=RAN_TOO_LONG if status.reason is Reason.RAN_TOO_LONG else status.phase,
+            params=[params],
+            program=spec.program_id,
+            created=job.created.strftime(CREATED_FORMAT),
+            tags=list(spec.tags),
+            reason=status.reason,
+            message=status.message,
+            started=_time(status.started_at),
+            finished=_time(status.finished_at),
+        )
+
+
+class JobsResponse(BaseModel):
+    """A page of jobs: ``count`` of them here, ``total`` in all pages."""
+
+    jobs: list[JobResponse]
+    count: int
+    total: int
+
+
+class ParameterResponse(RootModel):
+    """A parameter or return value of a program."""
+
+    name: str
+    description: str
+    type: str
+    required: bool
+
+
+class ProgramResponse(RootModel):
+    """A program's metadata."""
+
+    id: str
+    name: str
+    cost: int
+    description: str
+    version: str
+    backend_requirements: dict[str, Any] | None
+    parameters: list[ParameterResponse] | None
+    return_values: list[ParameterResponse] | None
+    is_public: bool
+
+    @classmethod
+    def of(cls, program: Program) -> "ProgramResponse":
+        """The form of a program: its JSON Schemas as the lists of 2021."""
+        metadata = program.metadata
+        return cls(
+            id=program.id,
+            name=metadata.name,
+            cost=metadata.cost,
+            description=metadata.description,
+            version=metadata.version,
+            backend_requirements=metadata.spec.backend_requirements,
+            parameters=list_properties(metadata.spec.parameters),
+            return_values=list_properties(metadata.spec.return_values),
+            is_public=metadata.is_public,
+        )
+
+
+class ProgramsResponse(BaseModel):
+    """All programs."""
+
+    programs: list[ProgramResponse]
+
+
+class BackendsResponse(BaseModel):
+    """All backends."""
+
+    backends: list[BackendSpec]
+
+
+def list_properties(schema: dict[str, Any] | None) -> list[ParameterResponse] | None:
+    """An object's JSON Schema as the list of 2021; null where there is nothing to list."""
+    if schema is None:
+        return None
+    properties: dict[str, Any] = schema.get("properties") or {}
+    required = schema.get("required") or []
+    listed = [
+        ParameterResponse(
+            name=name,
+            description=str(inner.get("description", "")),
+            type=_type_name(inner.get("type", "any")),
+            required=name in required,
+        )
+        for name, inner in properties.items()
+    ]
+    return listed or None
+
+
+def _type_name(kind: Any) -> str:
+    return " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.strftime(CREATED_FORMAT) if moment else None

@@ -1,0 +1,121 @@
+"""/jobs: run a program, see its jobs, their logs and results; cancel and delete them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.dependencies import CatalogDep, JobStoreDep
+from api.errors import ErrorDetail, FieldErrors, InvalidField, TooLarge
+from api.jobstore.base import JobQuery, JobStore
+from api.log_text import find_result, format_log
+from api.models import JobId, JobResponse, JobsResponse, RunRequest
+from api.strict_json import StrictJSONError, load_strict
+from qiskit_runtime.contract.backend import DEFAULT_BACKEND, find_backend
+from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
+
+DEFAULT_NAMES = ("", "string")
+"""Backend names that stand for the default: 'string' is what the 2021 documentation sends."""
+
+router = APIRouter(tags=["jobs"])
+NOT_FOUND = {404: {"model": ErrorDetail}}
+
+
+@router.post(
+    "/jobs",
+    responses={**NOT_FOUND, 413: {"model": ErrorDetail}, 415: {"model": ErrorDetail}, 422: {"model": FieldErrors}},
+)
+async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogDep) -> JobId:
+    """Queue a job. The answer's id is good from now on."""
+    program = catalog.get(request.program_id)
+    backend = find_backend(DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend)
+    params = request.params[0] if request.params else "{}"
+    check_params(params)
+    spec = JobSpec(
+        program_id=program.id,
+        backend=backend.name,
+        hub=request.hub,
+        group=request.group,
+        project=request.project,
+        tags=tuple(request.tags),
+        max_execution_seconds=program.metadata.max_execution_time,
+    )
+    return JobId(id=(await store.submit(spec, params)).id)
+
+
+def check_params(text: str) -> None:
+    """Refuse parameters that no program could be called with. The text is kept as it is.
+
+    Raises:
+        TooLarge: over the limit.
+        InvalidField: not the JSON text of an object, or one that is not safe to read.
+    """
+    place = ("body", "params", 0)
+    size = len(text.encode())
+    if size > MAX_PARAMS_BYTES:
+        raise TooLarge(f"params: {size} bytes; at most {MAX_PARAMS_BYTES} are taken")
+    try:
+        value = load_strict(text, MAX_PARAMS_DEPTH)
+    except StrictJSONError as error:
+        raise InvalidField(place, f"params[0]: {error}", "json_invalid") from None
+    if not isinstance(value, dict):
+        raise InvalidField(place, "params[0]: the JSON text of an object is needed", "dict_type")
+
+
+@router.get("/jobs", responses={422: {"model": FieldErrors}})
+async def list_jobs(
+    store: JobStoreDep,
+    limit: Annotated[int, Query(ge=0)] = 200,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    pending: Annotated[
+        bool, Query(description="Queued and running jobs; without it the ended ones.")
+    ] = False,
+    hub: str | None = None,
+    group: str | None = None,
+    project: str | None = None,
+    program: str | None = None,
+    backend: str | None = None,
+    tags: Annotated[list[str], Query(description="Jobs that have all of these.")] = [],  # noqa: B006  (never changed)
+) -> JobsResponse:
+    """A page of jobs, newest first."""
+    query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
+    page = await store.find(query, limit, offset)
+    jobs = [await _respond(store, job) for job in page.jobs]
+    return JobsResponse(jobs=jobs, count=len(jobs), total=page.total)
+
+
+@router.get("/jobs/{job_id}", responses=NOT_FOUND)
+async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
+    """One job."""
+    return await _respond(store, await store.get(job_id))
+
+
+@router.get("/jobs/{job_id}/logs", responses=NOT_FOUND)
+async def get_logs(job_id: str, store: JobStoreDep) -> str:
+    """What the job printed and published so far, as one JSON string."""
+    return format_log(await store.read_events(job_id))
+
+
+@router.get("/jobs/{job_id}/results", responses=NOT_FOUND)
+async def get_results(job_id: str, store: JobStoreDep) -> str:
+    """The final result's JSON text as one JSON string; an empty one while there is none."""
+    return find_result(await store.read_events(job_id)) or ""
+
+
+@router.post(
+    "/jobs/{job_id}/cancel", status_code=204, responses={**NOT_FOUND, 409: {"model": ErrorDetail}}
+)
+async def cancel_job(job_id: str, store: JobStoreDep) -> None:
+    """Have a queued or running job end as Cancelled."""
+    await store.cancel(job_id)
+
+
+@router.delete(
+    "/jobs/{job_id}", status_code=204, responses={**NOT_FOUND, 403: {"model": ErrorDetail}}
+)
+async def delete_job(job_id: str, store: JobStoreDep) -> None:
+    """Forget an ended job and all its data."""
+    await store.delete(job_id)
+
+
+async def _respond(store: JobStore, job: Job) -> JobResponse:
+    return JobResponse.of(job, await store.read_params(job.id))

@@ -1,0 +1,144 @@
+"""/stream/jobs/{id}: a job's messages over a websocket, from the first, and then live.
+
+A frame is the JSON text of a message, as it was published, and nothing else. With ``?logs=true``
+frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type": "console", "line",
+"text", "newline"}``, ``{"type": "gap", "first", "count"}`` and ``{"type": "cut"}``. With
+``?after=N`` the first frame is what follows message N.
+
+The server closes with 1000 after the last frame, whatever became of the job; a client that does
+not take a frame for 30 s is dropped with 4408. What a client sends is ignored.
+"""
+
+import asyncio
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query, WebSocket
+from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketDisconnect
+
+from api.dependencies import JobStoreDep
+from api.errors import ErrorDetail
+from api.jobstore.base import JobNotFound, JobStore
+from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message
+
+SEND_SECONDS = 30.0
+"""How long a client may take for one frame."""
+
+CLOSE_SLOW = 4408
+"""The close code for a client that took longer."""
+
+_FRAMES_A_TURN = 64
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get(
+    "/stream/jobs/{job_id}",
+    status_code=426,
+    responses={404: {"model": ErrorDetail}, 426: {"model": ErrorDetail}},
+)
+async def explain_stream(job_id: str, store: JobStoreDep) -> JSONResponse:
+    """This address is a websocket's: it streams the job's messages as they are published."""
+    await store.get(job_id)
+    detail = "open this address as a websocket (ws://, or wss:// behind TLS)"
+    return JSONResponse({"detail": detail}, 426, {"Upgrade": "websocket"})
+
+
+@router.websocket("/stream/jobs/{job_id}")
+async def stream_job(
+    websocket: WebSocket,
+    job_id: str,
+    store: JobStoreDep,
+    after: Annotated[int, Query(ge=0)] = 0,
+    logs: bool = False,
+) -> None:
+    """Send the job's messages from the first, or from the one after ``after``, and close."""
+    try:
+        await store.get(job_id)
+    except JobNotFound:
+        await websocket.send_denial_response(JSONResponse({"detail": "Job not found"}, 404))
+        return
+    await websocket.accept()
+    sender = asyncio.create_task(_send_frames(websocket, store, job_id, after, logs))
+    listener = asyncio.create_task(_wait_for_end(websocket))
+    try:
+        await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sender.cancel()
+        listener.cancel()
+        await asyncio.gather(sender, listener, return_exceptions=True)
+
+
+async def _send_frames(
+    websocket: WebSocket, store: JobStore, job_id: str, after: int, logs: bool
+) -> None:
+    """One frame in flight: the next is taken from the record when the client has taken this one."""
+    waits_for = after
+    sent = 0
+    async for event in store.follow(job_id):
+        if waits_for:
+            # Everything up to that message was seen; a gap or the end of it counts as well.
+            waits_for = 0 if _last_number(event) >= after else waits_for
+            continue
+        frame = make_typed_frame(event) if logs else _plain_frame(event)
+        if frame is None:
+            continue
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await websocket.send_text(frame)
+        except TimeoutError:
+            await _close(websocket, CLOSE_SLOW, "the client does not read")
+            return
+        sent += 1
+        if sent % _FRAMES_A_TURN == 0:
+            # A long replay does not wait for anything by itself; others want their turn.
+            await asyncio.sleep(0)
+    await _close(websocket, 1000, "the job has ended")
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await websocket.close(code, reason)
+
+
+async def _wait_for_end(websocket: WebSocket) -> None:
+    """Take and forget what the client sends, until it goes."""
+    try:
+        while True:
+            await websocket.receive()
+    except (WebSocketDisconnect, RuntimeError):
+        # RuntimeError is Starlette's word for a receive after the disconnect.
+        return
+
+
+def _last_number(event: Event) -> int:
+    """The number of the last message that this event stands for; 0 for none."""
+    match event:
+        case Message(number=number):
+            return number
+        case Gap(first=first, count=count):
+            return first + count - 1
+        case _:
+            return 0
+
+
+def _plain_frame(event: Event) -> str | None:
+    return event.text if isinstance(event, Message) else None
+
+
+def make_typed_frame(event: Event) -> str | None:
+    """The typed frame of an event; None for what is not for clients."""
+    match event:
+        case Message(number=number, final=final, text=text):
+            frame = {"type": "message", "number": number, "final": final, "text": text}
+        case Console(line=line, data=data, newline=newline):
+            text = data.decode(errors="replace")
+            frame = {"type": "console", "line": line, "text": text, "newline": newline}
+        case Gap(first=first, count=count):
+            frame = {"type": "gap", "first": first, "count": count}
+        case Cut():
+            frame = {"type": "cut"}
+        case _:
+            return None
+    return json.dumps(frame)

@@ -1,0 +1,49 @@
+"""What can be set of a server: by environment variables ``RUNTIME_...``, or by ``qiskit-runtime serve``."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "RUNTIME_"
+"""What the names of the environment variables begin with."""
+
+
+def _split(separator: str) -> BeforeValidator:
+    def split(value: object) -> object:
+        return [part for part in value.split(separator) if part] if isinstance(value, str) else value
+
+    return BeforeValidator(split)
+
+
+class ApiSettings(BaseSettings):
+    """The settings of one API process. Made once, in ``create_app``, and passed down."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
+
+    data: Path = Path.home() / ".qiskit-runtime"
+    """The data folder of local mode."""
+    programs: Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)] = ()
+    """Folders of programs beside the library; in the environment separated as PATH is."""
+    workers: Annotated[
+        int, Field(ge=1, le=256, validation_alias=AliasChoices("RUNTIME_WORKERS", "NUM_WORKERS"))
+    ] = 4
+    """How many jobs run at once."""
+    token: SecretStr = SecretStr("")
+    """What clients must present; empty is no authentication."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """Host names besides the loopback ones that a request may be for, separated by commas."""
+    job_memory_bytes: Annotated[int, Field(ge=0)] | None = None
+    """A job's memory limit; 0 is none, unset an equal share of three quarters of this machine's."""
+    grace_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
+    """How long a program that is told to end may take until it is killed."""
+
+    @property
+    def job_memory(self) -> int:
+        """The memory limit of a job, in bytes."""
+        if self.job_memory_bytes is not None:
+            return self.job_memory_bytes
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return total * 3 // 4 // self.workers

@@ -1,0 +1,87 @@
+"""The catalog: which programs there are, and what their metadata says.
+
+The API and the operator ask it; it reads metadata and never imports a program. A program is a
+folder that holds ``<folder>.py`` and ``<folder>.json``; its id is the folder's name with dashes.
+Folders are looked at anew at each question, so a program is there as soon as its files are.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qiskit_runtime.contract.program import Program, ProgramMetadata
+from qiskit_runtime.contract.resource import is_name
+
+LIBRARY = Path(__file__).parent / "programs"
+"""The programs that come with the project."""
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownProgram(LookupError):
+    """No program has this id."""
+
+
+class Catalog:
+    """The programs of some folders; of two with one id the later folder's wins."""
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        self._folders = (LIBRARY, *folders)
+        self._read: dict[Path, tuple[int, Program | None]] = {}
+
+    def all(self) -> list[Program]:
+        """Every program, by id. One whose metadata is broken is left out, with a warning."""
+        found = {program.id: program for folder in self._candidates() if (program := self._load(folder))}
+        return [found[name] for name in sorted(found)]
+
+    def get(self, program_id: str) -> Program:
+        """The program of this id; capital letters count as small ones, as in the 2021 API.
+
+        Raises:
+            UnknownProgram: there is none.
+        """
+        name = program_id.lower()
+        if is_name(name):
+            for root in reversed(self._folders):
+                folder = root / name.replace("-", "_")
+                if _is_program(folder) and (program := self._load(folder)):
+                    return program
+        raise UnknownProgram(program_id)
+
+    def _candidates(self) -> Iterator[Path]:
+        for root in self._folders:
+            yield from (folder for folder in sorted(root.glob("*/")) if _is_program(folder))
+
+    def _load(self, folder: Path) -> Program | None:
+        """The folder's program, read again only when its metadata file has changed."""
+        source = folder / f"{folder.name}.json"
+        try:
+            changed = source.stat().st_mtime_ns
+            if folder in self._read and self._read[folder][0] == changed:
+                return self._read[folder][1]
+            program = _read_program(folder, source)
+        except OSError:
+            # Its files went away since they were listed.
+            return None
+        self._read[folder] = (changed, program)
+        return program
+
+
+def _is_program(folder: Path) -> bool:
+    return (
+        is_name(folder.name.replace("_", "-"))
+        and (folder / f"{folder.name}.py").is_file()
+        and (folder / f"{folder.name}.json").is_file()
+    )
+
+
+def _read_program(folder: Path, source: Path) -> Program | None:
+    try:
+        metadata = ProgramMetadata.model_validate_json(source.read_bytes())
+    except ValidationError as error:
+        logger.warning("program %s is left out: %s: %s", folder.name, source, error)
+        return None
+    entry = folder / f"{folder.name}.py"
+    return Program(id=folder.name.replace("_", "-"), path=str(entry), metadata=metadata)

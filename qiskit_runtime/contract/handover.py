@@ -1,0 +1,90 @@
+"""The hand-over: the one document that a runner is given, the job and its parameters.
+
+Whoever starts a runner (local mode, the operator) writes it; ``python -m runner`` reads it from
+a folder (a mounted Secret) or from its standard input. Standard library only: the supervisor
+imports it.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+JOB_FILE = "job.json"
+"""In a folder: the hand-over without the parameters."""
+
+PARAMS_FILE = "params.json"
+"""In a folder: the parameters' JSON text, verbatim."""
+
+
+ENTRY_POINT = "main"
+"""The function of a program that a job calls, as ``main(backend, user_messenger, **params)``."""
+
+
+class HandOverError(ValueError):
+    """The document is not a hand-over; the text names what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What a runner needs to know of a job.
+
+    ``program`` is the path of the program's entry file; ``backend`` is a ``BackendSpec`` as JSON;
+    ``params`` is the JSON text of the keyword arguments, as the client sent it; it is decoded in
+    the program process only. ``memory_bytes`` 0 means no limit of the runner's own (a pod has its
+    cgroup's).
+    """
+
+    job_id: str
+    program: str
+    params: str = "{}"
+    backend: dict[str, Any] = field(default_factory=dict)
+    max_execution_seconds: float = 300.0
+    memory_bytes: int = 0
+    log_level: str = "WARNING"
+
+    def to_line(self) -> bytes:
+        """The document as one line, for a runner's standard input."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def parse_handover(document: bytes, params: str | None = None) -> HandOver:
+    """Read the document; ``params`` replaces the text within it.
+
+    Raises:
+        HandOverError: it is not JSON, or a field is missing, unknown or of a wrong type.
+    """
+    try:
+        fields = json.loads(document)
+        handover = HandOver(**fields if params is None else {**fields, "params": params})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise HandOverError(f"not a hand-over document: {error}") from error
+    for name, kinds in _KINDS.items():
+        if not isinstance(getattr(handover, name), kinds):
+            raise HandOverError(f"not a hand-over document: {name} has a wrong type")
+    return handover
+
+
+def read_handover(folder: Path) -> HandOver:
+    """Read the two files of a folder.
+
+    Raises:
+        HandOverError: one is missing or not what it should be.
+    """
+    try:
+        params = (folder / PARAMS_FILE).read_text(encoding="utf-8")
+        document = (folder / JOB_FILE).read_bytes()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HandOverError(f"no hand-over document in {folder}: {error}") from error
+    return parse_handover(document, params)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "job_id": (str,),
+    "program": (str,),
+    "params": (str,),
+    "backend": (dict,),
+    "max_execution_seconds": (int, float),
+    "memory_bytes": (int,),
+    "log_level": (str,),
+}

@@ -1,0 +1,88 @@
+"""A job: what was asked for (its spec) and what became of it (its status).
+
+The API makes jobs, the stores keep them: local mode as a JSON file, Kubernetes as a RuntimeJob
+resource of the same shape.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+
+MAX_PARAMS_BYTES = 8 * 2**20
+"""A job's parameters, as UTF-8 JSON text, in both modes."""
+
+MAX_PARAMS_DEPTH = 100
+"""How deep objects and lists may nest in the parameters: readers recurse."""
+
+DEFAULT_MAX_EXECUTION_SECONDS = 300
+"""The time limit of a program whose metadata names none."""
+
+
+class ContractModel(BaseModel):
+    """camelCase in JSON, as Kubernetes resources are; unknown fields are refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+Label = Annotated[str, StringConstraints(max_length=128)]
+"""Free text that a client files a job under."""
+
+
+class JobSpec(ContractModel):
+    """What was asked for. It never changes."""
+
+    program_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    backend: Annotated[str, StringConstraints(max_length=63)]
+    hub: Label = ""
+    group: Label = ""
+    project: Label = ""
+    tags: Annotated[tuple[Label, ...], Field(max_length=32)] = ()
+    max_execution_seconds: Annotated[int, Field(ge=1)] = DEFAULT_MAX_EXECUTION_SECONDS
+
+
+class JobStatus(ContractModel):
+    """What became of it. Times are UTC."""
+
+    phase: Phase = Phase.QUEUED
+    reason: Reason = Reason.NONE
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    peak_memory_bytes: int | None = None
+    versions: dict[str, str] | None = None
+
+    def with_state(self, state: State) -> "JobStatus":
+        """This status in another state; its times follow from the phase."""
+        now = datetime.now(UTC)
+        starts = state.phase is Phase.RUNNING and self.started_at is None
+        return self.model_copy(
+            update={
+                "phase": state.phase,
+                "reason": state.reason,
+                "message": state.message,
+                "started_at": now if starts else self.started_at,
+                "finished_at": now if state.phase.is_final else None,
+            }
+        )
+
+
+class Job(ContractModel):
+    """One job. ``sequence`` orders the jobs of a store: a later one has a larger number."""
+
+    id: str
+    sequence: int
+    created: datetime
+    cancel_requested: bool = False
+    spec: JobSpec
+    status: JobStatus = JobStatus()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it has ended."""
+        return self.status.phase.is_final

@@ -1,0 +1,222 @@
+"""The life cycle: the only place that says which phase a job is in, why, and in which words.
+
+Local mode and the operator describe what they see as an ``Observation`` and take the ``State``
+that ``observe`` returns. The table in its test is the specification.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qiskit_runtime.contract.verdict import Outcome, Verdict
+
+
+class Phase(StrEnum):
+    """Where a job is in its life. The last three are final."""
+
+    QUEUED = "Queued"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a job never leaves it."""
+        return self in (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
+
+
+class Reason(StrEnum):
+    """Why a job is in its phase, for programs to read; the message says it for people."""
+
+    NONE = ""
+    PROGRAM_ERROR = "ProgramError"
+    INVALID_PARAMS = "InvalidParams"
+    UNKNOWN_PROGRAM = "UnknownProgram"
+    UNKNOWN_BACKEND = "UnknownBackend"
+    RAN_TOO_LONG = "RanTooLong"
+    CANCELLED_BY_USER = "CancelledByUser"
+    OUT_OF_MEMORY = "OutOfMemory"
+    IMAGE_PULL = "ImagePull"
+    UNSCHEDULABLE = "Unschedulable"
+    INTERRUPTED = "Interrupted"
+    JOB_DELETED = "JobDeleted"
+    RESULT_TOO_LARGE = "ResultTooLarge"
+    TOO_LARGE = "TooLarge"
+    INPUT_LOST = "InputLost"
+    RECORD_LOST = "RecordLost"
+    NO_RESULT = "NoResult"
+
+
+class Place(StrEnum):
+    """What is seen of the process or pod that runs the job."""
+
+    NOWHERE = "Nowhere"
+    """Not started yet."""
+    INPUT_MISSING = "InputMissing"
+    """Not startable: its input is not there (yet)."""
+    UNSCHEDULABLE = "Unschedulable"
+    """No node takes the pod."""
+    IMAGE_PULL = "ImagePull"
+    """The image can't be pulled."""
+    STARTING = "Starting"
+    """On its way."""
+    RUNNING = "Running"
+    """It runs."""
+    ENDED = "Ended"
+    """The runner ended by itself, with ``exit_code``."""
+    OUT_OF_MEMORY = "OutOfMemory"
+    """The kernel killed the whole runner for its memory."""
+    DISRUPTED = "Disrupted"
+    """The runner was ended from outside: evicted, deleted, its node or server lost."""
+    JOB_DELETED = "JobDeleted"
+    """The Kubernetes Job is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits that a message names. Seconds and bytes; 0 is none."""
+
+    max_execution_seconds: float = 300
+    start_deadline_seconds: float = 1800
+    input_deadline_seconds: float = 60
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Everything known of a job at one moment.
+
+    ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative:
+    the signal that ended it); ``detail`` is the cluster's words (an image, what was asked for).
+    """
+
+    place: Place = Place.NOWHERE
+    verdict: Verdict | None = None
+    exit_code: int | None = None
+    cancel_requested: bool = False
+    waited_seconds: float = 0
+    detail: str = ""
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The phase of a job, with its reason and a sentence for people."""
+
+    phase: Phase
+    reason: Reason = Reason.NONE
+    message: str = ""
+
+
+def observe(seen: Observation) -> State:
+    """The state that follows from what is seen. Pure."""
+    if seen.verdict is not None:
+        return _judge(seen, seen.verdict)
+    if seen.place in _ENDED:
+        return _explain_lost_end(seen)
+    if seen.place is Place.RUNNING:
+        return State(Phase.RUNNING)
+    if seen.cancel_requested:
+        return _cancelled("before it started")
+    return _wait(seen)
+
+
+def reject(reason: Reason, message: str) -> State:
+    """The state of a job that can't be run at all: its program or backend went away, say."""
+    return _failed(reason, message)
+
+
+def _judge(seen: Observation, verdict: Verdict) -> State:
+    """A program that ended, by its verdict."""
+    match verdict.outcome:
+        case Outcome.SUCCEEDED if verdict.final:
+            return State(Phase.COMPLETED)
+        case Outcome.SUCCEEDED:
+            return State(Phase.COMPLETED, Reason.NO_RESULT, "the program ended without a final result")
+        case Outcome.OVER_TIME:
+            limit = seen.limits.max_execution_seconds
+            message = f"ran longer than its limit of {limit:g} s (the program's max_execution_time)"
+            return State(Phase.CANCELLED, Reason.RAN_TOO_LONG, message)
+        case Outcome.TERMINATED if seen.cancel_requested:
+            return _cancelled("while it ran")
+        case Outcome.TERMINATED:
+            return _failed(Reason.INTERRUPTED, seen.detail or "the runner was told to end while the job ran")
+        case Outcome.OUT_OF_MEMORY:
+            return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, verdict.peak_memory_bytes))
+        case Outcome.SIGNALLED:
+            return _failed(Reason.PROGRAM_ERROR, verdict.message or f"ended by signal {verdict.signal}")
+        case Outcome.FAILED if _reason_of(verdict) is Reason.OUT_OF_MEMORY:
+            detail = f": {verdict.message}" if verdict.message else ""
+            return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, None) + detail)
+        case Outcome.FAILED:
+            message = verdict.message or f"the program exited with code {verdict.exit_code}"
+            return _failed(_reason_of(verdict), message)
+
+
+def _explain_lost_end(seen: Observation) -> State:
+    """A runner that ended and left no verdict."""
+    match seen.place:
+        case Place.OUT_OF_MEMORY:
+            return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, None))
+        case _ if seen.cancel_requested:
+            return _cancelled("while it ran")
+        case Place.JOB_DELETED:
+            return _failed(Reason.JOB_DELETED, "the Kubernetes Job was deleted while the job ran")
+        case Place.DISRUPTED:
+            return _failed(Reason.INTERRUPTED, seen.detail or "the runner was ended from outside")
+        case _ if seen.exit_code is not None and seen.exit_code in (-9, 137):
+            return _failed(Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict")
+        case _:
+            message = f"the runner exited with code {seen.exit_code} and its record has no end"
+            return _failed(Reason.RECORD_LOST, message)
+
+
+def _wait(seen: Observation) -> State:
+    """A job that has not started: queued with what holds it, until a deadline passes."""
+    reason = _HOLDS.get(seen.place, Reason.NONE)
+    if seen.place is Place.INPUT_MISSING:
+        limit = seen.limits.input_deadline_seconds
+        if seen.waited_seconds > limit:
+            return _failed(Reason.INPUT_LOST, f"its input did not arrive within {limit:g} s")
+        return State(Phase.QUEUED)
+    limit = seen.limits.start_deadline_seconds
+    if reason and seen.waited_seconds > limit:
+        return _failed(reason, f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}")
+    return State(Phase.QUEUED, reason, seen.detail if reason else "")
+
+
+def _reason_of(verdict: Verdict) -> Reason:
+    """The reason that the program process named, if it may: a program could forge any other."""
+    return Reason(verdict.reason) if verdict.reason in _NAMED_BY_PROGRAM else Reason.PROGRAM_ERROR
+
+
+def _memory_message(limits: Limits, peak: int | None) -> str:
+    limit = f"its limit of {_mib(limits.memory_bytes)}" if limits.memory_bytes else "the memory there is"
+    seen = f" (seen at its peak: {_mib(peak)})" if peak else ""
+    return f"the program needed more memory than {limit}{seen}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def _failed(reason: Reason, message: str) -> State:
+    return State(Phase.FAILED, reason, message)
+
+
+def _cancelled(when: str) -> State:
+    return State(Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"cancelled by its user {when}")
+
+
+_ENDED = (Place.ENDED, Place.OUT_OF_MEMORY, Place.DISRUPTED, Place.JOB_DELETED)
+
+_HOLDS = {Place.IMAGE_PULL: Reason.IMAGE_PULL, Place.UNSCHEDULABLE: Reason.UNSCHEDULABLE}
+
+_NAMED_BY_PROGRAM = (
+    Reason.INVALID_PARAMS,
+    Reason.UNKNOWN_PROGRAM,
+    Reason.UNKNOWN_BACKEND,
+    Reason.RESULT_TOO_LARGE,
+    Reason.TOO_LARGE,
+    Reason.OUT_OF_MEMORY,
+)

@@ -1,0 +1,109 @@
+"""The verdict: what the supervisor saw when the program ended.
+
+The supervisor writes it as the record's last line (and in a pod as the termination message); the
+life cycle turns it into a phase and a reason. Standard library only: the supervisor imports it.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+MAX_VERDICT_BYTES = 4096
+"""A termination message holds no more (Kubernetes' own limit), and a frame line neither."""
+
+MAX_MESSAGE_CHARACTERS = 1000
+"""What is kept of an exception's text: in JSON's longest escapes still within a frame line."""
+
+
+class Outcome(StrEnum):
+    """How the program process ended, as the supervisor saw it."""
+
+    SUCCEEDED = "Succeeded"
+    """It returned and exited with 0."""
+    FAILED = "Failed"
+    """It raised, or exited with another code; ``reason`` says more."""
+    SIGNALLED = "Signalled"
+    """A signal that the supervisor did not send ended it."""
+    OUT_OF_MEMORY = "OutOfMemory"
+    """It was killed for, or failed by, asking for more memory than its limit."""
+    OVER_TIME = "OverTime"
+    """The supervisor ended it: it ran longer than its limit."""
+    TERMINATED = "Terminated"
+    """The supervisor ended it, because it was told to end itself."""
+
+
+EXIT_CODES = {
+    Outcome.SUCCEEDED: 0,
+    Outcome.FAILED: 1,
+    Outcome.SIGNALLED: 2,
+    Outcome.OUT_OF_MEMORY: 3,
+    Outcome.OVER_TIME: 4,
+    Outcome.TERMINATED: 143,
+}
+"""What the runner itself exits with; never 137, which means that the runner was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a program that has ended.
+
+    ``reason`` is a ``lifecycle.Reason`` by value, or empty; ``final`` says whether a final result
+    was published; ``lines`` and ``sha256`` cover the record's lines before this one.
+    """
+
+    outcome: Outcome
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str = ""
+    message: str = ""
+    final: bool = False
+    lines: int = 0
+    sha256: str = ""
+    messages: int = 0
+    dropped_messages: int = 0
+    dropped_console_bytes: int = 0
+    peak_memory_bytes: int | None = None
+    seconds: float = 0.0
+    versions: dict[str, str] | None = None
+
+    def to_json(self) -> str:
+        """The verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
+        fields = asdict(self)
+        for keep in (MAX_MESSAGE_CHARACTERS, 300, 0):
+            fields["message"] = shorten(self.message, keep)
+            text = json.dumps(fields, separators=(",", ":"))
+            # 100 bytes stay free for the frame's header.
+            if len(text) <= MAX_VERDICT_BYTES - 100:
+                break
+            fields["versions"] = None
+        return text
+
+
+def parse_verdict(text: str | bytes) -> Verdict | None:
+    """Read a verdict; None where the text is none. Total: a program can forge the text."""
+    try:
+        fields = json.loads(text)
+        verdict = Verdict(**{**fields, "outcome": Outcome(fields["outcome"])})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return verdict if _types_hold(verdict) else None
+
+
+def _types_hold(verdict: Verdict) -> bool:
+    """Whether every field has the type that it declares: JSON could bring any other."""
+    optional_numbers: tuple[Any, ...] = (verdict.exit_code, verdict.signal, verdict.peak_memory_bytes)
+    counts = (verdict.lines, verdict.messages, verdict.dropped_messages, verdict.dropped_console_bytes)
+    return (
+        all(number is None or type(number) is int for number in optional_numbers)
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(type(text) is str for text in (verdict.reason, verdict.message, verdict.sha256))
+        and type(verdict.final) is bool
+        and type(verdict.seconds) in (int, float)
+        and (verdict.versions is None or type(verdict.versions) is dict)
+    )
+
+
+def shorten(text: str, keep: int) -> str:
+    """The text, or its beginning and an ellipsis, in at most ``keep`` characters."""
+    return text if len(text) <= keep else text[: max(keep - 1, 0)] + "…" * (keep > 0)

@@ -1,0 +1,58 @@
+"""What a program publishes with: the second argument of its ``main``.
+
+In a job, ``runner.program_process`` makes one that sends to the supervisor. Made by hand
+(``UserMessenger()``), it prints, so that a program can be tried without a server.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qiskit_runtime.serialization import RuntimeEncoder
+
+
+class PublishError(RuntimeError):
+    """This message can't be published any more, or not from here."""
+
+
+class UserMessenger:
+    """Publishes messages of a program, in order with what it prints."""
+
+    def __init__(self, send: Callable[[str, bool], None] | None = None) -> None:
+        self._send = send or _print
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._has_final = False
+
+    def publish(
+        self, message: Any, encoder: type[json.JSONEncoder] = RuntimeEncoder, final: bool = False
+    ) -> None:
+        """Publish a message; with ``final`` it is the job's result, and the last one.
+
+        Returns as soon as the message has its place in the record. Interim messages that the
+        record has no room for are dropped, and a gap says so.
+
+        Raises:
+            PublishError: the final result was published before, or this is a forked process.
+            ResultTooLarge: the final result is over the limit that the text names.
+            TypeError, ValueError: the encoder can't encode the message.
+        """
+        text = json.dumps(message, cls=encoder)
+        if os.getpid() != self._process:
+            raise PublishError("publish from the process that main was called in, not from a fork of it")
+        with self._lock:
+            if self._has_final:
+                raise PublishError("the final result is already published; nothing can follow it")
+            self._send(text, final)
+            self._has_final = final
+
+    @property
+    def has_final(self) -> bool:
+        """Whether the final result was published."""
+        return self._has_final
+
+
+def _print(text: str, final: bool) -> None:
+    print(text, flush=True)

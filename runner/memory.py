@@ -1,0 +1,69 @@
+"""A job's memory: how much its processes hold, and whether the kernel killed one for it.
+
+Used by the supervisor. Standard library only.
+"""
+
+import os
+from pathlib import Path
+
+from runner.processes import descendants
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_NO_LIMIT = 1 << 60
+
+
+def held_by_descendants() -> int:
+    """Bytes of private memory that this process's descendants hold; 0 where the system can't tell."""
+    return sum(_private_bytes(pid) for pid in descendants(os.getpid()))
+
+
+def _private_bytes(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/statm").read_text().split()
+    except OSError:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def oom_kills() -> int:
+    """How many processes of this process's cgroup the kernel has killed for memory."""
+    for name in ("memory.events", "memory.oom_control"):
+        for line in _read_cgroup(name).splitlines():
+            key, _, value = line.partition(" ")
+            if key == "oom_kill":
+                return int(value)
+    return 0
+
+
+def cgroup_limit() -> int | None:
+    """The memory limit of this process's cgroup in bytes, or None."""
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        text = _read_cgroup(name).strip()
+        if text.isdigit() and int(text) < _NO_LIMIT:
+            return int(text)
+    return None
+
+
+def _read_cgroup(name: str) -> str:
+    """A file of this process's memory cgroup, of either version; empty where there is none."""
+    for folder in _cgroup_folders():
+        try:
+            return (folder / name).read_text()
+        except OSError:
+            continue
+    return ""
+
+
+def _cgroup_folders() -> list[Path]:
+    """Where the files may be: below the path that the kernel names, or (in a container) at the top."""
+    try:
+        entries = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    folders = []
+    for entry in entries:
+        _, controllers, path = entry.split(":", 2)
+        if controllers in ("", "memory"):
+            top = _CGROUPS / controllers
+            folders += [top / path.lstrip("/"), top]
+    return folders

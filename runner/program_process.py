@@ -1,0 +1,195 @@
+"""The program process: imports Qiskit and Aer, waits for its job, and calls the program's main.
+
+Started by the supervisor as ``python -m runner.program_process FD``, FD being its end of the
+channel. The only process in which a user's code runs and a user's data is decoded.
+"""
+
+import importlib.util
+import io
+import json
+import logging
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from qiskit_runtime.contract.handover import ENTRY_POINT, HandOver, parse_handover
+from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.record_writer import ResultTooLarge
+from qiskit_runtime.messenger import UserMessenger
+from qiskit_runtime.serialization import RuntimeDecoder
+from runner.channel import ChannelBroken, Kind, pack, receive
+from runner.processes import die_with_parent
+from runner.program_traceback import format_program_traceback
+
+_FLUSH_SECONDS = 0.1
+"""How long what a program printed may wait in a buffer before it is streamed."""
+
+
+class InvalidParams(ValueError):
+    """The job's parameters are not what the program can be called with."""
+
+
+def main() -> int:
+    """Run one job; returns the process's exit code."""
+    die_with_parent()
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    _open_console()
+    _tell(connection, Kind.VERSIONS, _preload())
+    try:
+        _, document = receive(connection)
+    except ChannelBroken:
+        # The supervisor ended before it had a job: there is nobody to tell.
+        return 1
+    return _run(parse_handover(document), connection)
+
+
+def _run(job: HandOver, connection: socket.socket) -> int:
+    _apply_limits(job)
+    messenger = UserMessenger(_make_send(connection))
+    try:
+        _call_program(job, messenger)
+    except SystemExit:
+        # A program may choose its exit code, as any Python program may.
+        raise
+    except BaseException as error:
+        sys.stdout.flush()
+        connection.sendall(pack(Kind.TRACEBACK, format_program_traceback(error, job.program).encode(errors="replace")))
+        _tell(connection, Kind.ERROR, {"reason": _reason(error), "message": _sentence(error)})
+        return 1
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def _call_program(job: HandOver, messenger: UserMessenger) -> None:
+    # Imported in _preload already; here it only names it.
+    from runner.quantum_backend import make_backend
+
+    params = _decode_params(job.params)
+    program = _import_program(Path(job.program))
+    entry: Callable[..., Any] | None = getattr(program, ENTRY_POINT, None)
+    if not callable(entry):
+        raise AttributeError(f"the program has no function {ENTRY_POINT}(backend, user_messenger, **params)")
+    backend = make_backend(job.backend, job.memory_bytes)
+    result = entry(backend, messenger, **params)
+    # Newer programs return their result; it counts only where none was published.
+    if result is not None and not messenger.has_final:
+        messenger.publish(result, final=True)
+
+
+def _decode_params(text: str) -> dict[str, Any]:
+    try:
+        params = json.loads(text, cls=RuntimeDecoder)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise InvalidParams(f"params: {error}") from error
+    if not isinstance(params, dict):
+        raise InvalidParams(f"params: an object of keyword arguments, not {type(params).__name__}")
+    return params
+
+
+def _import_program(path: Path) -> ModuleType:
+    """Import the program's entry file; modules beside it can be imported by their names."""
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None, "a .py file always has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _make_send(connection: socket.socket) -> Callable[[str, bool], None]:
+    def send(text: str, final: bool) -> None:
+        message = text.encode()
+        # What was printed before is in the pipe before the supervisor hears of the message.
+        sys.stdout.flush()
+        if len(message) <= MAX_MESSAGE_BYTES:
+            connection.sendall(pack(Kind.FINAL if final else Kind.INTERIM, message))
+        elif final:
+            raise ResultTooLarge(
+                f"the final result is {len(message)} bytes of JSON; at most {MAX_MESSAGE_BYTES} are kept"
+            )
+        else:
+            connection.sendall(pack(Kind.OVERSIZE))
+        answer, why = receive(connection)
+        if answer is Kind.REFUSED:
+            raise ResultTooLarge(why.decode())
+
+    return send
+
+
+def _reason(error: BaseException) -> str:
+    """The life cycle's reason for an exception, by value."""
+    if isinstance(error, MemoryError):
+        return "OutOfMemory"
+    if isinstance(error, ResultTooLarge):
+        return "ResultTooLarge"
+    wrong_arguments = isinstance(error, TypeError) and _was_raised_by_the_call(error)
+    return "InvalidParams" if isinstance(error, InvalidParams) or wrong_arguments else "ProgramError"
+
+
+def _was_raised_by_the_call(error: BaseException) -> bool:
+    """Whether the last frame is ours: main was never entered."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and frame.tb_frame.f_code is _call_program.__code__
+
+
+def _sentence(error: BaseException) -> str:
+    """The exception's last line, as a traceback ends."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _tell(connection: socket.socket, kind: Kind, fields: dict[str, str]) -> None:
+    connection.sendall(pack(kind, json.dumps(fields).encode()))
+
+
+def _open_console() -> None:
+    """Make stdout and stderr one buffered stream: what is printed keeps its order, and is fast."""
+    raw = open(1, "wb", buffering=1 << 16, closefd=False)
+    sys.stdout = sys.stderr = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace")
+    threading.Thread(target=_flush_for_ever, name="console-flush", daemon=True).start()
+
+
+def _flush_for_ever() -> None:
+    while True:
+        time.sleep(_FLUSH_SECONDS)
+        try:
+            sys.stdout.flush()
+        except ValueError:
+            # The program closed its stdout.
+            return
+
+
+def _preload() -> dict[str, str]:
+    """Import what every program needs, before there is a job; returns the versions."""
+    import qiskit
+    import qiskit_aer
+
+    import runner.quantum_backend  # noqa: F401  (its imports are what is wanted)
+
+    version = ".".join(map(str, sys.version_info[:3]))
+    return {"python": version, "qiskit": qiskit.__version__, "aer": qiskit_aer.__version__}
+
+
+def _apply_limits(job: HandOver) -> None:
+    logging.basicConfig(level=job.log_level, stream=sys.stdout)
+    if job.memory_bytes:
+        # So that one large array is a MemoryError with its line, before the supervisor has to kill.
+        resource.setrlimit(resource.RLIMIT_DATA, (job.memory_bytes, job.memory_bytes))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The traceback of a failed program as its author should read it: it begins at the author's code."""
+
+import linecache
+import re
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from qiskit_runtime.contract.handover import ENTRY_POINT
+
+HEADER = "Traceback (most recent call last):\n"
+
+
+def format_program_traceback(error: BaseException, program: str) -> str:
+    """The exception's traceback from the first frame in the program's folder on.
+
+    Where the exception came before any line of the program ran (wrong arguments, no ``main``),
+    the place shown is the program's ``main``, or its first line.
+    """
+    begin = _first_frame_below(error.__traceback__, str(Path(program).parent))
+    text = "".join(traceback.format_exception(type(error), error, begin))
+    if begin is not None or text.startswith(HEADER):
+        return text
+    place = "" if isinstance(error, SyntaxError) else _place_of_main(program)
+    return HEADER + place + "".join(traceback.format_exception_only(error))
+
+
+def _first_frame_below(frame: TracebackType | None, folder: str) -> TracebackType | None:
+    while frame is not None and not frame.tb_frame.f_code.co_filename.startswith(folder):
+        frame = frame.tb_next
+    return frame
+
+
+def _place_of_main(program: str) -> str:
+    """The line that defines main, or the first, in a traceback's form."""
+    pattern = re.compile(rf"(async )?def {ENTRY_POINT}\b")
+    for number, line in enumerate(linecache.getlines(program), start=1):
+        if pattern.match(line):
+            return f'  File "{program}", line {number}, in {ENTRY_POINT}\n    {line.strip()}\n'
+    return f'  File "{program}", line 1, in <module>\n'

@@ -1,0 +1,370 @@
+"""The supervisor: starts the program process, writes the record, and says how it ended.
+
+``python -m runner`` runs one. It owns the output: the program prints into a pipe and publishes
+over the channel, and only this process writes record lines, so that they keep their order and a
+program can't forge them. Standard library only: it takes little memory and is up at once, while
+the program process still imports Qiskit.
+"""
+
+import array
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from qiskit_runtime.contract.handover import HandOver, HandOverError, parse_handover
+from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
+from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict
+from runner import memory, processes
+from runner.channel import ChannelBroken, Kind, PacketReader, pack
+
+BATCH_SECONDS = 0.05
+"""Messages that come faster than 20 a second share a frame."""
+
+MEMORY_CHECK_SECONDS = 0.1
+"""How often a job's memory is looked at where it has a limit of its own."""
+
+_READ_BYTES = 1 << 18
+
+
+class Supervisor:
+    """Runs one job. ``write`` takes record lines; ``grace_seconds`` is from SIGTERM to SIGKILL."""
+
+    def __init__(self, write: Callable[[bytes], None], grace_seconds: float = 3.0) -> None:
+        self._writer = RecordWriter(write)
+        self._grace_seconds = grace_seconds
+        self._selector = selectors.DefaultSelector()
+        self._packets = PacketReader()
+        self._to_program = b""
+        self._job: HandOver | None = None
+        self._started = time.monotonic()
+        self._flush_at: float | None = None
+        self._flushed_at = 0.0
+        self._memory_check_at: float | None = None
+        self._kill_at: float | None = None
+        self._ending: Outcome | None = None
+        self._error: dict[str, Any] = {}
+        self._versions: dict[str, str] | None = None
+        self._peak_bytes = 0
+        self._oom_kills = memory.oom_kills()
+        self._status: int | None = None
+
+    def start(self, folder: str) -> None:
+        """Start the program process, its working directory ``folder``; it imports what it needs."""
+        processes.become_supervisor()
+        self._watch_signals()
+        self._console, console = os.pipe()
+        _widen(self._console)
+        self._channel, channel = socket.socketpair()
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "runner.program_process", str(channel.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            pass_fds=[channel.fileno()],
+            cwd=folder,
+            start_new_session=True,
+        )
+        os.close(console)
+        channel.close()
+        os.set_blocking(self._console, False)
+        self._channel.setblocking(False)
+        self._selector.register(self._console, selectors.EVENT_READ, self._read_console)
+        self._selector.register(self._channel, selectors.EVENT_READ, self._use_channel)
+
+    def hand_over(self, job: HandOver) -> None:
+        """Give the program process its job; the time it may take begins."""
+        self._job = job
+        self._started = time.monotonic()
+        if job.memory_bytes:
+            self._memory_check_at = self._started
+        self._to_program = pack(Kind.JOB, job.to_line())
+        self._selector.modify(
+            self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE, self._use_channel
+        )
+
+    def watch_input(self, descriptor: int) -> None:
+        """Take the hand-over from this descriptor; its end means that whoever started us is gone."""
+        received = bytearray()
+
+        def read() -> None:
+            data = os.read(descriptor, _READ_BYTES)
+            if not data:
+                self._selector.unregister(descriptor)
+                self.terminate()
+            elif self._job is None:
+                received.extend(data)
+                if received.endswith(b"\n"):
+                    self.hand_over(parse_handover(bytes(received)))
+
+        self._selector.register(descriptor, selectors.EVENT_READ, read)
+
+    def terminate(self) -> None:
+        """End the program: SIGTERM now, SIGKILL after the grace time."""
+        self._end(Outcome.TERMINATED)
+
+    def run(self) -> Verdict | None:
+        """Serve until the program has ended; returns its verdict, None where it never had a job."""
+        while self._status is None:
+            for key, _ in self._selector.select(self._next_moment()):
+                key.data()
+            self._keep_time()
+        self._clean_up()
+        return self._writer.finish(self._judge()) if self._job else None
+
+    # What can happen, each called from the loop.
+
+    def _read_console(self) -> None:
+        data = os.read(self._console, _READ_BYTES)
+        if data:
+            self._writer.console(data)
+            self._plan_flush()
+        else:
+            self._selector.unregister(self._console)
+
+    def _use_channel(self) -> None:
+        with suppress(BlockingIOError):
+            self._send_rest()
+        try:
+            data = self._channel.recv(_READ_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._selector.unregister(self._channel)
+            return
+        try:
+            for kind, payload in self._packets.feed(data):
+                self._take(kind, payload)
+        except (ChannelBroken, ValueError) as error:
+            self._error = {"message": f"the program wrote to its supervisor's channel: {error}"}
+            self._selector.unregister(self._channel)
+            self._kill()
+
+    def _send_rest(self) -> None:
+        if self._to_program:
+            sent = self._channel.send(self._to_program)
+            self._to_program = self._to_program[sent:]
+        if not self._to_program:
+            self._selector.modify(self._channel, selectors.EVENT_READ, self._use_channel)
+
+    def _take(self, kind: Kind, payload: bytes) -> None:
+        """Act on one packet of the program process."""
+        match kind:
+            case Kind.INTERIM | Kind.FINAL | Kind.OVERSIZE:
+                self._drain_console()
+                self._answer(self._record_message(kind, payload))
+            case Kind.TRACEBACK:
+                self._drain_console()
+                self._writer.traceback(payload.decode(errors="replace"))
+            case Kind.ERROR:
+                self._error = json.loads(payload)
+            case Kind.VERSIONS:
+                self._versions = json.loads(payload)
+            case _:
+                raise ChannelBroken(f"a packet of kind {kind.name}")
+
+    def _record_message(self, kind: Kind, payload: bytes) -> bytes:
+        """Write a message; returns the answer to it."""
+        if kind is Kind.OVERSIZE:
+            self._writer.drop()
+        elif kind is Kind.FINAL and self._writer.has_final:
+            raise ChannelBroken("a second final result")
+        else:
+            try:
+                self._writer.message(payload, final=kind is Kind.FINAL)
+            except ResultTooLarge as error:
+                return pack(Kind.REFUSED, str(error).encode())
+        self._plan_flush()
+        return pack(Kind.ACCEPTED)
+
+    def _answer(self, packet: bytes) -> None:
+        # The program waits for it, so the socket's buffer has room; one that does not is broken.
+        with suppress(OSError):
+            self._channel.send(packet)
+
+    def _drain_console(self) -> None:
+        """Read what the program printed before now, and no more: another thread may never stop."""
+        left = _readable_bytes(self._console)
+        while left > 0:
+            data = os.read(self._console, min(left, _READ_BYTES))
+            left -= len(data)
+            self._writer.console(data)
+
+    # Time.
+
+    def _plan_flush(self) -> None:
+        """Flush now if the last one is long enough ago, else when it will be."""
+        if not self._writer.pending:
+            return
+        now = time.monotonic()
+        if now - self._flushed_at >= BATCH_SECONDS:
+            self._flush(now)
+        elif self._flush_at is None:
+            self._flush_at = self._flushed_at + BATCH_SECONDS
+
+    def _flush(self, now: float) -> None:
+        self._writer.flush()
+        self._flush_at, self._flushed_at = None, now
+
+    def _next_moment(self) -> float | None:
+        """Seconds until something is due."""
+        moments = [self._flush_at, self._memory_check_at, self._kill_at, self._deadline()]
+        due = [moment for moment in moments if moment is not None]
+        return max(min(due) - time.monotonic(), 0) if due else None
+
+    def _deadline(self) -> float | None:
+        if self._job is None or self._ending:
+            return None
+        return self._started + self._job.max_execution_seconds
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        if self._flush_at is not None and now >= self._flush_at:
+            self._flush(now)
+        if self._memory_check_at is not None and now >= self._memory_check_at:
+            self._check_memory(now)
+        if (deadline := self._deadline()) is not None and now >= deadline:
+            self._end(Outcome.OVER_TIME)
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = None
+            self._kill()
+
+    def _check_memory(self, now: float) -> None:
+        held = memory.held_by_descendants()
+        self._peak_bytes = max(self._peak_bytes, held)
+        self._memory_check_at = now + MEMORY_CHECK_SECONDS
+        if self._job and held > self._job.memory_bytes:
+            self._memory_check_at = None
+            self._ending = Outcome.OUT_OF_MEMORY
+            self._kill()
+
+    # The end.
+
+    def _end(self, outcome: Outcome) -> None:
+        if self._ending is None:
+            self._ending = outcome
+            self._kill_at = time.monotonic() + self._grace_seconds
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGTERM)
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def _watch_signals(self) -> None:
+        """Turn signals into readable bytes, so that the one loop serves them too."""
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda *_: self.terminate())
+        # A terminal's Ctrl-C reaches the whole group; whoever started us tells us what to do.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+        def reap() -> None:
+            with suppress(BlockingIOError):
+                os.read(reader, 1024)
+            self._reap()
+
+        self._selector.register(reader, selectors.EVENT_READ, reap)
+
+    def _reap(self) -> None:
+        """Take in every child that ended: the program, or orphans that it left to us."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._process.pid:
+                    self._status = self._process.returncode = os.waitstatus_to_exitcode(status)
+                    # Kibibytes on Linux, bytes on macOS.
+                    unit = 1024 if processes.IS_LINUX else 1
+                    self._peak_bytes = max(self._peak_bytes, usage.ru_maxrss * unit)
+
+    def _clean_up(self) -> None:
+        """Kill what the program left behind, then read what is still in the pipes."""
+        processes.kill_descendants(self._process.pid)
+        while self._channel in self._selector.get_map() and _readable_bytes(self._channel.fileno()):
+            self._use_channel()
+        self._drain_console()
+
+    def _judge(self) -> Verdict:
+        """The verdict; the writer adds what it counted."""
+        assert self._status is not None, "called after the program ended"
+        died_of = -self._status if self._status < 0 else None
+        return Verdict(
+            outcome=self._outcome(died_of),
+            exit_code=None if died_of else self._status,
+            signal=died_of,
+            reason=str(self._error.get("reason", "")),
+            message=self._sentence(died_of),
+            peak_memory_bytes=self._peak_bytes or None,
+            seconds=round(time.monotonic() - self._started, 3),
+            versions=self._versions,
+        )
+
+    def _outcome(self, died_of: int | None) -> Outcome:
+        if self._status == 0 and not self._error:
+            # It made it, whatever it was told meanwhile.
+            return Outcome.SUCCEEDED
+        if self._ending is not None:
+            return self._ending
+        if died_of == signal.SIGKILL and memory.oom_kills() > self._oom_kills:
+            return Outcome.OUT_OF_MEMORY
+        return Outcome.FAILED if self._error or not died_of else Outcome.SIGNALLED
+
+    def _sentence(self, died_of: int | None) -> str:
+        if self._error:
+            return str(self._error.get("message", ""))
+        if died_of:
+            return f"the program was ended by signal {died_of} ({signal.Signals(died_of).name})"
+        return f"the program exited with code {self._status}" if self._status else ""
+
+
+def _readable_bytes(descriptor: int) -> int:
+    waiting = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
+    return waiting[0]
+
+
+def _widen(pipe: int) -> None:
+    """Give a pipe the largest buffer that any user may have, so that a flood waits less."""
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
+
+
+def write_all(data: bytes) -> None:
+    """Write record lines to stdout."""
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def supervise(job: HandOver | None, grace_seconds: float) -> int:
+    """Run one job, given now or (None) as a line of standard input; returns our exit code.
+
+    Raises:
+        HandOverError: what came on standard input is no hand-over.
+    """
+    supervisor = Supervisor(write_all, grace_seconds)
+    with tempfile.TemporaryDirectory(prefix="qiskit-runtime-", ignore_cleanup_errors=True) as folder:
+        supervisor.start(folder)
+        if job is None:
+            supervisor.watch_input(0)
+        else:
+            supervisor.hand_over(job)
+        verdict = supervisor.run()
+    return EXIT_CODES[verdict.outcome] if verdict else 0

@@ -1,0 +1,65 @@
+"""Loads a program as the runner does, by its folder; records what it publishes."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs"
+
+
+class RecordingMessenger:
+    """Keeps what is published, each message as the plain JSON that a client would read."""
+
+    def __init__(self) -> None:
+        self.interim: list[Any] = []
+        self.final: list[Any] = []
+
+    def publish(self, message: Any, encoder: Any = None, final: bool = False) -> None:
+        """Keep a copy; what plain JSON can't carry is a TypeError or a ValueError here."""
+        copy = json.loads(json.dumps(message, allow_nan=False))
+        (self.final if final else self.interim).append(copy)
+
+
+@pytest.fixture
+def messenger() -> RecordingMessenger:
+    """A messenger that records."""
+    return RecordingMessenger()
+
+
+@pytest.fixture
+def load_program(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import ``<name>/<name>.py`` with its folder first on the path, as the runner does."""
+
+    def load(name: str) -> ModuleType:
+        folder = PROGRAMS / name
+        monkeypatch.syspath_prepend(folder)
+        spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        before = set(sys.modules)
+        spec.loader.exec_module(module)
+        for sibling in folder.glob("*.py"):
+            # Another program may have a module of the same name.
+            if sibling.stem not in before:
+                sys.modules.pop(sibling.stem, None)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def load_metadata() -> Callable[[str], dict[str, Any]]:
+    """Read ``<name>/<name>.json``."""
+
+    def load(name: str) -> dict[str, Any]:
+        metadata: dict[str, Any] = json.loads((PROGRAMS / name / f"{name}.json").read_text())
+        return metadata
+
+    return load

@@ -1,0 +1,527 @@
+"""circuit-runner: known answers, answers on drawn circuits, refusals, and plain JSON results."""
+
+import inspect
+import json
+import secrets
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit, transpile
+from qiskit.circuit.random import random_circuit
+from qiskit.quantum_info import Statevector, hellinger_fidelity
+from qiskit.result import MeasLevel, Result
+from qiskit_aer import AerSimulator
+from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+
+KNOWN = {
+    "111111": 1 / 2,
+    "110111": 1 / 8,
+    **dict.fromkeys(["000111", "100111", "110011"], 1 / 16),
+    **dict.fromkeys(["000011", "100011", "110000", "110001"], 1 / 32),
+    **dict.fromkeys(["000000", "000001", "100000", "100001"], 1 / 64),
+}
+"""The distribution of ``six_qubits``."""
+
+
+@pytest.fixture
+def run(load_program, messenger):
+    """Run the program; give the result restored from the JSON that it published."""
+
+    def run_program(circuits, backend=None, **inputs):
+        load_program("circuit_runner").main(
+            backend or AerSimulator(), messenger, circuits, **inputs
+        )
+        [final] = messenger.final
+        assert messenger.interim == []
+        return Result.from_dict(final)
+
+    return run_program
+
+
+@pytest.fixture
+def refuse(load_program, messenger):
+    """Check that the program refuses its inputs with a text that matches, and runs nothing."""
+
+    def check(match, circuits, backend=None, **inputs):
+        program = load_program("circuit_runner")
+        with pytest.raises(ValueError, match=match):
+            program.main(backend or AerSimulator(), messenger, circuits, **inputs)
+        assert messenger.final == []
+
+    return check
+
+
+def bell():
+    """A Bell pair, measured."""
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    return circuit
+
+
+def six_qubits():
+    """The tutorial's circuit: a seed pair of excitations that spreads by controlled H."""
+    circuit = QuantumCircuit(6)
+    circuit.x(range(6))
+    circuit.h(range(6))
+    for control, target in [(3, 2), (2, 1), (1, 0), (3, 4), (4, 5)]:
+        circuit.ch(control, target)
+    circuit.measure_all()
+    return circuit
+
+
+def readout_noise(*errors):
+    """An Aer that misreads qubit i with (P(1|0), P(0|1)) = errors[i]."""
+    noise = NoiseModel()
+    for qubit, (p10, p01) in enumerate(errors):
+        noise.add_readout_error(ReadoutError([[1 - p10, p10], [p01, 1 - p01]]), [qubit])
+    return AerSimulator(noise_model=noise)
+
+
+def distribution(by_hex, width):
+    """A distribution keyed by bits, from one keyed by hexadecimal text."""
+    return {f"{int(key, 16):0{width}b}": value for key, value in by_hex.items()}
+
+
+def total_variation(left, right):
+    """Half the sum of the differences of two distributions that are keyed alike."""
+    return sum(abs(left.get(key, 0) - right.get(key, 0)) for key in {*left, *right}) / 2
+
+
+# Known answers
+
+
+def test_bell(run):
+    """A Bell pair gives 0x0 and 0x3 only, half and half, and the run's facts."""
+    result = run(bell(), shots=2000)
+
+    assert result.success
+    assert result.backend_name == "aer_simulator"
+    assert set(result.data(0)["counts"]) == {"0x0", "0x3"}
+    assert sum(result.get_counts().values()) == 2000
+    assert abs(result.get_counts()["00"] - 1000) <= 5 * 500**0.5
+
+
+def test_known_distribution_is_exact():
+    """The distribution that the next test holds the program to is the circuit's own."""
+    state = Statevector(six_qubits().remove_final_measurements(inplace=False))
+
+    assert state.probabilities_dict(decimals=9) == pytest.approx(KNOWN)
+
+
+@pytest.mark.parametrize("layout", [None, [0, 1, 4, 7, 10, 12]])
+def test_six_qubits(run, layout):
+    """The tutorial's circuit has its 13 outcomes and parity 0.4375, wherever it is laid out."""
+    counts = run(six_qubits(), shots=2048, initial_layout=layout, optimization_level=0).get_counts()
+
+    assert set(counts) <= set(KNOWN)
+    assert hellinger_fidelity(counts, KNOWN) > 0.99
+    parity = sum((-1) ** key.count("1") * n for key, n in counts.items()) / 2048
+    assert abs(parity - 0.4375) < 5 * ((1 - 0.4375**2) / 2048) ** 0.5
+
+
+def test_layout_is_obeyed(run):
+    """The circuit runs on the physical qubits that initial_layout names."""
+    # Qubit 3 is the one that is misread, always.
+    backend = readout_noise((0, 0), (0, 0), (0, 0), (1, 1))
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+
+    assert run(circuit, backend, initial_layout=[3]).get_counts() == {"1": 1024}
+
+
+def test_unmeasured_circuit(run):
+    """A circuit without measurements succeeds with empty data, with mitigation too."""
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    result = run([circuit, bell()], measurement_error_mitigation=True)
+
+    assert result.success
+    assert result.data(0) == {}
+    assert "quasiprobabilities" in result.data(1)
+
+
+# Circuits drawn at test time
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_drawn_circuits(run, level):
+    """A list of random circuits gives, in its order, what NumPy finds for each."""
+    seeds = [secrets.randbelow(2**31) for _ in range(4)]
+    drawn = [random_circuit(width, 4, seed=seed) for width, seed in zip((2, 3, 4, 5), seeds)]
+    result = run(
+        [circuit.measure_all(inplace=False) for circuit in drawn],
+        shots=4096,
+        optimization_level=level,
+    )
+
+    for index, circuit in enumerate(drawn):
+        exact = Statevector(circuit).probabilities_dict()
+        assert hellinger_fidelity(result.get_counts(index), exact) > 0.98, seeds
+
+
+def test_repeats_with_seeds(run, messenger):
+    """The same seeds give the same counts and the same mitigated distribution."""
+    noisy = readout_noise((0.1, 0.1), (0.1, 0.1))
+    seeds = {"seed_simulator": 3, "seed_transpiler": 4}
+    first = run(bell(), noisy, measurement_error_mitigation=True, **seeds).data(0)
+    messenger.final.clear()
+
+    assert run(bell(), noisy, measurement_error_mitigation=True, **seeds).data(0) == first
+
+
+def test_saved_state(run):
+    """A saved state vector arrives as [re, im] pairs, equal to NumPy's."""
+    seed = secrets.randbelow(2**31)
+    circuit = random_circuit(3, 3, seed=seed)
+    saved = circuit.copy()
+    saved.save_statevector()
+    pairs = np.array(run(saved, optimization_level=0).data(0)["statevector"])
+
+    assert Statevector(pairs[:, 0] + 1j * pairs[:, 1]).equiv(Statevector(circuit)), seed
+
+
+# Options
+
+
+def test_transpiles_once(load_program, messenger, monkeypatch):
+    """The whole list is transpiled in one call."""
+    program = load_program("circuit_runner")
+    calls = []
+
+    def counted(circuits, *args, **kwargs):
+        calls.append(len(circuits))
+        return transpile(circuits, *args, **kwargs)
+
+    monkeypatch.setattr(program, "transpile", counted)
+    program.main(AerSimulator(), messenger, [bell()] * 5)
+
+    assert calls == [5]
+
+
+def test_options_reach_the_transpiler(load_program, messenger, monkeypatch):
+    """Fields and transpiler_options become transpile's arguments; what is not given, is not."""
+    program = load_program("circuit_runner")
+    seen = {}
+
+    def recorded(circuits, backend, **kwargs):
+        seen.update(kwargs)
+        return transpile(circuits, backend, **kwargs)
+
+    monkeypatch.setattr(program, "transpile", recorded)
+    given = {"layout_method": "trivial", "routing_method": "basic", "seed_transpiler": 7}
+    given |= {"translation_method": "translator", "optimization_level": 1}
+    more = {"approximation_degree": 1.0}
+    program.main(
+        AerSimulator(), messenger, bell(), transpiler_options=more, init_qubits=False, **given
+    )
+
+    assert seen == given | more | {"qubits_initially_zero": False}
+
+
+def test_options_reach_the_backend(run):
+    """Shots, memory, seed and options that no one knows go to backend.run."""
+    result = run(
+        bell(),
+        shots=50,
+        memory=True,
+        seed_simulator=11,
+        method="statevector",
+        rep_delay=1e-4,
+        own=1,
+    )
+
+    assert result.results[0].shots == 50
+    assert result.results[0].seed_simulator == 11
+    assert result.results[0].metadata["method"] == "statevector"
+    assert set(result.get_memory()) <= {"00", "11"}
+    assert len(result.get_memory()) == 50
+
+
+def test_none_is_not_given(run):
+    """Null for an optional field means its default."""
+    nothing = dict.fromkeys(
+        ["shots", "initial_layout", "optimization_level", "transpiler_options", "init_qubits"]
+        + ["rep_delay", "measurement_error_mitigation", "seed_simulator", "memory", "inst_map"]
+    )
+
+    assert sum(run(bell(), **nothing).get_counts().values()) == 1024
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("circuits", [None, [], "OPENQASM 3;", [1], {"circuit": 1}])
+def test_refuses_what_is_no_circuit(refuse, circuits):
+    """Anything but circuits is refused by the field's name."""
+    refuse("circuits: expected a circuit", circuits)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("initial_layout", 3),
+        ("initial_layout", ["q0", "q1"]),
+        ("initial_layout", [1, 99]),
+        ("initial_layout", [2, 2]),
+        ("layout_method", 1),
+        ("routing_method", []),
+        ("translation_method", True),
+        ("seed_transpiler", "one"),
+        ("optimization_level", 4),
+        ("optimization_level", True),
+        ("transpiler_options", ["seed_transpiler"]),
+        ("init_qubits", "yes"),
+        ("rep_delay", -1),
+        ("rep_delay", float("nan")),
+        ("measurement_error_mitigation", "true"),
+        ("shots", 0),
+        ("shots", 1.5),
+        ("shots", "many"),
+        ("shots", True),
+        ("seed_simulator", "one"),
+        ("memory", "no"),
+    ],
+)
+def test_names_the_wrong_field(refuse, field, value):
+    """A known field of a wrong type is refused by its name, before anything runs."""
+    refuse(f"^{field}: expected ", bell(), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("schedule_circuit", True),
+        ("scheduling_method", "alap"),
+        ("inst_map", {}),
+        ("meas_map", [[0, 1]]),
+    ],
+)
+def test_refuses_pulse_scheduling(refuse, field, value):
+    """Pulse scheduling is refused by the field's name, with the reason."""
+    refuse(f"{field}: .*no pulse module", bell(), **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"optimisation_level": 1}, "'optimisation_level' is no option"),
+        ({"backend": None}, "'backend' is no option"),
+        ({"seed_transpiler": 2}, "'seed_transpiler' is given as a field"),
+        ({"optimization_level": 9}, "optimization_level: expected"),
+    ],
+)
+def test_refuses_wrong_transpiler_options(refuse, options, match):
+    """An unknown, doubled or wrong entry of transpiler_options is refused by its name."""
+    refuse(match, bell(), seed_transpiler=1, transpiler_options=options)
+
+
+# Readout mitigation
+
+
+def test_mitigation_recovers_a_bell_pair(run):
+    """Under readout noise the mitigated distribution is far nearer to the Bell pair's."""
+    result = run(
+        bell(),
+        readout_noise((0.05, 0.12), (0.03, 0.09)),
+        shots=8192,
+        measurement_error_mitigation=True,
+    )
+    data = result.data(0)
+    exact = {"00": 0.5, "11": 0.5}
+    raw = {key: n / 8192 for key, n in distribution(data["counts"], 2).items()}
+    mitigated = distribution(data["quasiprobabilities"], 2)
+
+    assert total_variation(raw, exact) > 0.1
+    assert total_variation(mitigated, exact) < 0.04
+    assert sum(mitigated.values()) == pytest.approx(1)
+    assert min(mitigated.values()) >= 0
+    assert sum(data["counts"].values()) == 8192
+
+
+UNEQUAL = [(0.02, 0.25), (0.2, 0.03), (0.1, 0.12)]
+"""Three readout errors that no mix-up of qubits, or of read and prepared, leaves as they are."""
+
+
+def test_mitigation_knows_each_qubit(run):
+    """A drawn basis state on drawn qubits comes back, though each qubit is misread differently."""
+    layout = np.random.default_rng().permutation(6)[:3].tolist()
+    errors = [(0.3, 0.3)] * 6
+    for qubit, error in zip(layout, UNEQUAL):
+        errors[qubit] = error
+    ones = secrets.choice(["001", "010", "011", "100", "101", "110"])
+    circuit = QuantumCircuit(3)
+    circuit.x([i for i, bit in enumerate(reversed(ones)) if bit == "1"])
+    circuit.measure_all()
+    data = run(
+        circuit,
+        readout_noise(*errors),
+        shots=20000,
+        initial_layout=layout,
+        measurement_error_mitigation=True,
+    ).data(0)
+
+    assert distribution(data["quasiprobabilities"], 3)[ones] > 0.95, (layout, ones)
+
+
+def test_calibration_takes_enough_shots(load_program):
+    """The assignment matrices are near the true ones, however few shots the job takes."""
+    mitigation = load_program("circuit_runner").readout_mitigation
+    # In groups: two circuits of other bits, one of them in another order.
+    maps = [{0: 2, 1: 0}, {5: 1}]
+    inverses = mitigation.calibrate(readout_noise(*UNEQUAL), maps, {"shots": 3})
+
+    assert set(inverses) == {0, 1, 2}
+    for qubit, (p10, p01) in enumerate(UNEQUAL):
+        true = [[1 - p10, p01], [p10, 1 - p01]]
+        assert np.allclose(np.linalg.inv(inverses[qubit]), true, atol=0.03)
+
+
+def test_mitigation_of_drawn_circuits(run):
+    """Random circuits, on scattered qubits into scattered bits, come back near the exact answer."""
+    errors = np.random.default_rng(secrets.randbits(64)).uniform(0.02, 0.1, (8, 2))
+    noisy = readout_noise(*errors)
+    seed = secrets.randbelow(2**31)
+    drawn = random_circuit(3, 3, seed=seed)
+    measured = QuantumCircuit(3, 6)
+    measured.compose(drawn, inplace=True)
+    measured.measure([0, 1, 2], [4, 0, 3])
+    data = run(
+        measured, noisy, shots=20000, initial_layout=[5, 2, 7], measurement_error_mitigation=True
+    ).data(0)
+
+    exact = {}
+    for key, probability in Statevector(drawn).probabilities_dict().items():
+        bits = f"0{key[-1]}{key[-3]}00{key[-2]}"
+        exact[bits] = probability
+    raw = {key: n / 20000 for key, n in distribution(data["counts"], 6).items()}
+    mitigated = distribution(data["quasiprobabilities"], 6)
+    assert total_variation(mitigated, exact) < 0.05, (seed, errors)
+    assert total_variation(mitigated, exact) < total_variation(raw, exact) + 0.02, (seed, errors)
+
+
+def test_mitigation_without_noise_changes_nothing(run):
+    """On an ideal backend the mitigated distribution is the observed one."""
+    data = run(six_qubits(), shots=1000, measurement_error_mitigation=True).data(0)
+
+    for key, count in data["counts"].items():
+        assert data["quasiprobabilities"][key] == pytest.approx(count / 1000)
+
+
+def test_mitigation_takes_the_jobs_own_noise(run):
+    """A noise model among the run options is calibrated too, and gate noise does no harm."""
+    noise = NoiseModel()
+    noise.add_all_qubit_readout_error(ReadoutError([[0.9, 0.1], [0.15, 0.85]]))
+    noise.add_all_qubit_quantum_error(depolarizing_error(0.001, 1), ["h", "x"])
+    data = run(
+        bell(), noise_model=noise, shots=8192, seed_simulator=5, measurement_error_mitigation=True
+    ).data(0)
+
+    exact = {"00": 0.5, "11": 0.5}
+    assert total_variation(distribution(data["quasiprobabilities"], 2), exact) < 0.05
+
+
+def test_mitigation_is_left_out_by_default(run):
+    """Without the flag there are no calibration runs and no quasi-probabilities."""
+    assert "quasiprobabilities" not in run(bell()).data(0)
+
+
+def test_refuses_what_cannot_be_mitigated(refuse):
+    """Too many bits, classical control flow and a readout of pure noise are refused, by name."""
+    wide = QuantumCircuit(21)
+    wide.measure_all()
+    refuse("^measurement_error_mitigation: .* 21 bits", wide, measurement_error_mitigation=True)
+
+    branching = QuantumCircuit(1, 1)
+    branching.measure(0, 0)
+    with branching.if_test((0, 1)):
+        branching.x(0)
+        branching.measure(0, 0)
+    refuse("^measurement_error_mitigation: .*flow", branching, measurement_error_mitigation=True)
+
+    coin = readout_noise((0.5, 0.5), (0.5, 0.5))
+    refuse("^measurement_error_mitigation: qubit", bell(), coin, measurement_error_mitigation=True)
+
+
+def test_nearest_distribution(load_program):
+    """The projection is a distribution, and no other drawn one is nearer."""
+    nearest_distribution = load_program("circuit_runner").readout_mitigation.nearest_distribution
+    seed = secrets.randbits(64)
+    rng = np.random.default_rng(seed)
+    for size in (1, 2, 8, 64):
+        quasi = rng.normal(1 / size, 0.3, size)
+        quasi += (1 - quasi.sum()) / size
+        nearest = nearest_distribution(quasi)
+        assert nearest.min() >= 0, seed
+        assert nearest.sum() == pytest.approx(1), seed
+        others = rng.dirichlet(np.ones(size), 200)
+        distances = np.linalg.norm(others - quasi, axis=1)
+        assert np.linalg.norm(nearest - quasi) <= distances.min() + 1e-12, seed
+
+
+# Plain JSON
+
+
+def test_result_is_plain_json(load_program):
+    """Numbers of NumPy, dates, circuits and enumerations in the metadata come out as plain JSON."""
+    program = load_program("circuit_runner")
+    circuit = bell()
+    now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    circuit.metadata = {
+        "array": np.eye(2),
+        "number": np.float64(1.5),
+        "integers": (np.int64(3), np.uint8(4)),
+        "complex": 1 + 2j,
+        "date": now,
+        "nan": float("nan"),
+        "circuit": QuantumCircuit(1),
+        7: {MeasLevel.RAW},
+    }
+
+    class Keeper:
+        def publish(self, message, encoder=None, final=False):
+            self.text = json.dumps(message, allow_nan=False)
+
+    keeper = Keeper()
+    program.main(AerSimulator(), keeper, circuit)
+    metadata = json.loads(keeper.text)["results"][0]["header"]["metadata"]
+
+    assert isinstance(metadata.pop("circuit"), str)
+    assert metadata == {
+        "array": [[1, 0], [0, 1]],
+        "number": 1.5,
+        "integers": [3, 4],
+        "complex": [1, 2],
+        "date": now.isoformat(),
+        "nan": None,
+        "7": [0],
+    }
+
+
+# Metadata
+
+
+def test_metadata_match_main(load_program, load_metadata):
+    """The 12 described parameters are main's, but for those of pulse scheduling."""
+    metadata = load_metadata("circuit_runner")
+    described = metadata["spec"]["parameters"]
+    parameters = dict(inspect.signature(load_program("circuit_runner").main).parameters)
+    own = {
+        name: parameter
+        for name, parameter in list(parameters.items())[2:]
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+    assert len(described["properties"]) == 12
+    pulse = {"schedule_circuit", "scheduling_method", "inst_map", "meas_map"}
+    assert set(described["properties"]) == set(own) - pulse
+    mandatory = [name for name, parameter in own.items() if parameter.default is parameter.empty]
+    assert described["required"] == mandatory == ["circuits"]
+    for name, schema in described["properties"].items():
+        assert schema["type"], name
+        assert schema["description"], name
+        if "default" in schema:
+            assert schema["default"] == own[name].default, name
+    assert metadata["max_execution_time"] == 14400
