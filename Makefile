@@ -1,0 +1,73 @@
+# Everything that people and CI do here. `make help` lists it.
+# Every target installs what it needs first; the second time that is instant.
+
+PYTHON ?= python3
+PORT ?= 8000
+WORKERS ?=
+TOKEN ?=
+RELOAD ?=
+PROGRAMS ?=
+DATA ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME_READY := $(VENV)/.runtime-ready
+DEV_READY := $(VENV)/.dev-ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart serve check test bench lock format clean
+
+##@ Use
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+quickstart: $(RUNTIME_READY) ## Install, start a server, run hello-quantum on it, stream it, stop the server
+	@$(BIN)/qiskit-runtime quickstart
+
+serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PROGRAMS= DATA= RELOAD=
+	@$(BIN)/qiskit-runtime serve --port $(PORT) \
+	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKEN),--token '$(TOKEN)') \
+	  $(if $(PROGRAMS),--programs '$(PROGRAMS)') $(if $(DATA),--data '$(DATA)') $(if $(RELOAD),--reload)
+
+##@ Develop
+
+check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(DEV_READY) ## All tests (ARGS= goes to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(DEV_READY) ## The benchmarks: they print tables
+	$(BIN)/python -m tests.benchmarks
+
+format: $(DEV_READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(DEV_READY) ## Lock the newest versions of all dependencies, with hashes
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  --extra api --extra runner --group dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --extra api --extra runner --group build -c requirements/dev.txt pyproject.toml -o requirements/local.txt
+
+clean: ## Remove what was installed and cached here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+$(RUNTIME_READY): requirements/local.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=... names one); this is " + sys.version)'
+	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing Qiskit, Aer and the server (about 90 packages, once) ..."
+	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV_READY): requirements/dev.txt $(RUNTIME_READY)
+	@echo "Installing the tools for development ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
