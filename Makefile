@@ -9,7 +9,7 @@ RELOAD ?=
 PROGRAMS ?=
 DATA ?=
 
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 RUNTIME_READY := $(VENV)/.runtime-ready
 DEV_READY := $(VENV)/.dev-ready

@@ -61,7 +61,7 @@ def test_drawing_needs_no_terminal(load_program):
     folder = Path(load_program("hello_quantum").__file__).parent
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     done = subprocess.run(
-        [sys.executable, "-c", RUN_IT],
+        [sys.executable, "-B", "-c", RUN_IT],
         env=kept | {"LANG": "C", "LC_ALL": "C", "PYTHONPATH": str(folder)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
