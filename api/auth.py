@@ -51,13 +51,17 @@ class Gate:
             return JSONResponse({"detail": detail}, 421)
         origin = headers.get("origin")
         if origin is not None and not _is_same_origin(origin, host):
-            return JSONResponse({"detail": f"pages of {origin[:100]!r} may not use this server"}, 403)
+            return JSONResponse(
+                {"detail": f"pages of {origin[:100]!r} may not use this server"}, 403
+            )
         return None
 
     def _presents_token(self, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        presented = token if scheme.lower() in ("bearer", "apikey") else headers.get("x-access-token", "")
-        return hmac.compare_digest(presented.strip().encode(), self._token)
+        presented = (
+            token if scheme.lower() in ("bearer", "apikey") else headers.get("x-access-token", "")
+        )
+        return hmac.compare_digest(presented.strip().encode("latin-1"), self._token)
 
 
 def _split_host(authority: str) -> tuple[str, int | None]:

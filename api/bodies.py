@@ -1,6 +1,6 @@
 """Bodies of requests, checked before any route sees them: their size, their type, their JSON."""
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,9 +24,14 @@ class BodyChecks:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        body = await _read_body(receive)
+        try:
+            body = await _read_body(receive)
+        except ClientDisconnect:
+            # Half a request is none, and nobody waits for an answer.
+            return
+        answer: Response | None
         if body is None:
-            answer: Response | None = _refuse(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+            answer = _refuse(413, f"body: it is larger than its limit of {MAX_BODY_BYTES} bytes")
         else:
             answer = _check(Request(scope), body)
         if answer is not None:
@@ -36,10 +41,16 @@ class BodyChecks:
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body, or None as soon as it is too large."""
+    """The whole body, or None as soon as it is too large.
+
+    Raises:
+        ClientDisconnect: the client went away before its end.
+    """
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             return None
@@ -58,7 +69,8 @@ def _check(request: Request, body: bytes) -> Response | None:
         load_strict(body, MAX_BODY_DEPTH)
     except StrictJSONError as error:
         message = str(error).encode(errors="replace").decode()
-        return JSONResponse({"detail": [{"loc": ["body"], "msg": message, "type": "json_invalid"}]}, 422)
+        detail = [{"loc": ["body"], "msg": f"body: {message}", "type": "json_invalid"}]
+        return JSONResponse({"detail": detail}, 422)
     return None
 
 

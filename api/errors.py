@@ -54,8 +54,20 @@ class FieldErrors(BaseModel):
     detail: list[FieldError]
 
 
+ANYWHERE = (401, 403, 421)
+"""What ``auth`` may answer to any request."""
+
+WITH_BODY = (413, 415, 422)
+"""What ``bodies`` may answer to a request that can have a body, whether or not it should."""
+
+
+def describe(*codes: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI ``responses`` of a route that may answer these errors."""
+    return {code: {"model": FieldErrors if code == 422 else ErrorDetail} for code in codes}
+
+
 def _say(text: str) -> Any:
-    return lambda error: text.format(error)
+    return text.format
 
 
 STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
@@ -88,7 +100,7 @@ def add_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, WebSocketRequestValidationError)
         await websocket.send_denial_response(_field_errors(error.errors()))
 
-    app.add_exception_handler(WebSocketRequestValidationError, refuse_websocket)  # type: ignore[arg-type]  # Starlette's types know HTTP handlers only
+    app.add_exception_handler(WebSocketRequestValidationError, refuse_websocket)
     for kind in STATUS_CODES:
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(InvalidField, answer_field)

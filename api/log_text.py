@@ -33,4 +33,5 @@ def _format_line(event: Event) -> str:
 
 def find_result(events: Iterable[Event]) -> str | None:
     """The final result's JSON text, verbatim, if it was published."""
-    return next((event.text for event in events if isinstance(event, Message) and event.final), None)
+    messages = (event for event in events if isinstance(event, Message))
+    return next((message.text for message in messages if message.final), None)

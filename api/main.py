@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from api.auth import Gate
 from api.bodies import BodyChecks
-from api.errors import add_error_handlers
+from api.errors import ANYWHERE, add_error_handlers, describe
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.store import LocalJobStore, RunnerLimits
@@ -45,7 +45,7 @@ def create_app(settings: ApiSettings | None = None, store: JobStore | None = Non
         lifespan=lifespan,
     )
     app.state.job_store, app.state.catalog = job_store, catalog
-    app.include_router(root.router)
+    app.include_router(root.router, responses=describe(*ANYWHERE))
     add_error_handlers(app)
     # The last one added is the first one asked.
     app.add_middleware(BodyChecks)

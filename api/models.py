@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from qiskit_runtime.contract.backend import BackendSpec
@@ -24,6 +24,16 @@ class RootModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+def _check_unicode(text: str) -> str:
+    """JSON can escape half a character, which is no text: nothing could store it."""
+    text.encode()
+    return text
+
+
+Text = Annotated[str, AfterValidator(_check_unicode)]
+"""Text of any length. Pydantic checks the Unicode of those with a limit by itself."""
+
+
 class RunRequest(RootModel):
     """The body of POST /jobs."""
 
@@ -32,9 +42,9 @@ class RunRequest(RootModel):
     group: Label
     project: Label
     backend: Annotated[str, StringConstraints(max_length=128)] = Field(
-        description="A name from GET /backends; an empty one, or the literal 'string', is the default."
+        description="A name from GET /backends; '' and the literal 'string' are the default."
     )
-    params: list[str] = Field(
+    params: list[Text] = Field(
         description="The first is the JSON text of the program's keyword arguments; none is {}.",
         examples=[['{"iterations": 3}']],
     )
@@ -147,21 +157,27 @@ class BackendsResponse(BaseModel):
 
 
 def list_properties(schema: dict[str, Any] | None) -> list[ParameterResponse] | None:
-    """An object's JSON Schema as the list of 2021; null where there is nothing to list."""
-    if schema is None:
-        return None
-    properties: dict[str, Any] = schema.get("properties") or {}
-    required = schema.get("required") or []
+    """An object's JSON Schema as the list of 2021; null where there is nothing to list.
+
+    Total: a program's author wrote the schema, and one bad one must not break the list of all.
+    """
+    properties = _dict(_dict(schema).get("properties"))
+    required = _dict(schema).get("required")
     listed = [
         ParameterResponse(
             name=name,
-            description=str(inner.get("description", "")),
-            type=_type_name(inner.get("type", "any")),
-            required=name in required,
+            description=str(_dict(inner).get("description", "")),
+            type=_type_name(_dict(inner).get("type", "any")),
+            required=isinstance(required, list) and name in required,
         )
         for name, inner in properties.items()
     ]
     return listed or None
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    """The value if it is an object: where a schema belongs, JSON Schema allows booleans too."""
+    return value if isinstance(value, dict) else {}
 
 
 def _type_name(kind: Any) -> str:

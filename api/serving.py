@@ -1,10 +1,26 @@
-"""Serving the app with uvicorn, as ``qiskit-runtime serve`` does."""
+"""Serving the app with uvicorn, as ``qiskit-runtime serve`` does: settings, address, signals.
 
+All that can be wrong is found before the server starts, and said in one sentence.
+"""
+
+import errno
 import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+import click
 import uvicorn
+from pydantic import ValidationError
+from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
+from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
+from api.settings import PREFIX, ApiSettings
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
 """Nothing that a client sends is read, so nothing large is taken."""
@@ -12,9 +28,39 @@ WEBSOCKET_MESSAGE_BYTES = 1 << 16
 PING_SECONDS = 20.0
 """How often an idle websocket is pinged, and how long the answer may take."""
 
+OPTIONS = {
+    "RUNTIME_WORKERS": "--workers",
+    "RUNTIME_PROGRAMS": "--programs",
+    "RUNTIME_DATA": "--data",
+    "RUNTIME_TOKEN": "--token",
+    "RUNTIME_ALLOWED_HOSTS": "--allow-host",
+    "RUNTIME_JOB_MEMORY_BYTES": "--job-memory",
+}
+"""The option of ``serve`` that stands for an environment variable."""
+
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS |= {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+
 
 class NotLoopback(ValueError):
     """Without a token this address would let anybody run code here."""
+
+
+class WrongSetting(click.ClickException):
+    """An option or variable has a value that can't be; the sentence names it."""
+
+    exit_code = 2
+
+
+class CannotServe(click.ClickException):
+    """The settings are fine, this machine is not ready for them."""
+
+    exit_code = 1
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches that address."""
+    return host in LOOPBACK_NAMES
 
 
 def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
@@ -23,20 +69,134 @@ def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
     Raises:
         NotLoopback: there is none, and nobody said that this is meant.
     """
-    if host not in LOOPBACK_NAMES and not has_token and not allow_anonymous:
+    if not is_loopback(host) and not has_token and not allow_anonymous:
         raise NotLoopback(
-            f"refusing to listen on {host} without a token: whoever reaches it could run programs here."
+            f"refusing to listen on {host} without a token:"
+            " whoever reaches it could run programs here."
             " Give --token, or --allow-anonymous if that is meant."
         )
 
 
-def serve(host: str, port: int, *, reload: bool, access_log: bool) -> None:
-    """Serve until a signal. The app's settings come from the environment, also after a reload."""
-    uvicorn.run(
+def parse_size(text: str) -> int:
+    """Bytes of a size such as 2GiB, 500MB or 1048576; ValueError for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if not match or match[2] not in _UNITS:
+        raise ValueError(f"{text!r} is no size; write it as 2GiB, 512MiB or a number of bytes")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def load_settings(given: Mapping[str, str]) -> ApiSettings:
+    """The settings, from the variables in ``given`` over those of the environment.
+
+    They are put into the environment: the app is made there, again after each reload. An empty
+    variable is one that is not set.
+
+    Raises:
+        WrongSetting: a value can't be.
+    """
+    os.environ.update(given)
+    for name in [name for name in os.environ if name.startswith(PREFIX) or name == "NUM_WORKERS"]:
+        if not os.environ[name]:
+            del os.environ[name]
+    _make_absolute()
+    try:
+        settings = ApiSettings()
+    except ValidationError as error:
+        raise WrongSetting(_explain(error.errors()[0], given)) from None
+    for folder in settings.programs:
+        if not folder.is_dir():
+            raise WrongSetting(f"{_name('RUNTIME_PROGRAMS', given)}: there is no folder {folder}")
+    return settings
+
+
+def _make_absolute() -> None:
+    """Folders mean the same wherever a job's process works, and ``~`` is the user's home."""
+    for name, separator in (("RUNTIME_DATA", None), ("RUNTIME_PROGRAMS", os.pathsep)):
+        if value := os.environ.get(name):
+            folders = value.split(separator) if separator else [value]
+            absolute = [str(Path(folder).expanduser().absolute()) for folder in folders if folder]
+            os.environ[name] = os.pathsep.join(absolute)
+
+
+def _explain(error: Any, given: Mapping[str, str]) -> str:
+    """What is wrong with a setting, by the name under which it was given."""
+    variable = str(error["loc"][0])
+    if variable in ApiSettings.model_fields:
+        variable = PREFIX + variable.upper()
+    # Of the two names of one setting pydantic always tells the first.
+    if variable == "RUNTIME_WORKERS" and variable not in os.environ:
+        variable = "NUM_WORKERS"
+    message = error["msg"].removeprefix("Input should be ").partition(", unable")[0]
+    return f"{_name(variable, given)}: {error['input']!r} won't do, it should be {message}"
+
+
+def _name(variable: str, given: Mapping[str, str]) -> str:
+    return OPTIONS.get(variable, variable) if given.get(variable) else variable
+
+
+def check_data_folder(settings: ApiSettings, given: Mapping[str, str]) -> None:
+    """See that the data folder can be had, by having it for a moment.
+
+    Raises:
+        CannotServe: another server has it, or it can't be written.
+    """
+    folder = DataFolder(settings.data)
+    name = _name("RUNTIME_DATA", given)
+    try:
+        folder.open()
+    except DataFolderInUse:
+        raise CannotServe(f"{name}: another server uses the data folder {settings.data}") from None
+    except OSError as error:
+        raise CannotServe(
+            f"{name}: can't use {settings.data} as the data folder: {error.strerror}"
+        ) from None
+    folder.close()
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens: a client that comes before the app is ready waits a moment.
+
+    Raises:
+        CannotServe: the port is taken, or there is no such address here.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        # localhost may be both; 127.0.0.1 is what people type.
+        family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        return socket.create_server((str(address[0]), port), family=family, backlog=2048)
+    except socket.gaierror as error:
+        raise CannotServe(f"--host: there is no address {host!r}: {error.strerror}") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotServe(
+                f"--port: {port} is in use on {host}; another one (or 0, for any) may be free"
+            ) from None
+        reason = os.strerror(error.errno or 0)
+        raise CannotServe(f"--host, --port: can't listen on {host}:{port}: {reason}") from None
+
+
+def make_url(listener: socket.socket) -> str:
+    """Where a browser on this machine finds the server."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (what others bound)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def exit_on_signals() -> None:
+    """Have SIGINT and SIGTERM end this process with 0.
+
+    While uvicorn runs it takes them over, and raises them again once it has shut down.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+
+
+def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
+    """Serve until SIGINT or SIGTERM, then exit with 0."""
+    exit_on_signals()
+    config = uvicorn.Config(
         "api.main:create_app",
         factory=True,
-        host=host,
-        port=port,
         http="httptools",
         ws="websockets-sansio",
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,
@@ -45,9 +205,40 @@ def serve(host: str, port: int, *, reload: bool, access_log: bool) -> None:
         # Compression would cost half a megabyte a socket.
         ws_per_message_deflate=False,
         access_log=access_log,
+        log_config=_make_log_config(),
         reload=reload,
-        reload_dirs=["api", "qiskit_runtime", "runner"] if reload else None,
+        reload_dirs=_source_folders() if reload else None,
         # Followers of running jobs never go by themselves: tell them after a moment.
         timeout_graceful_shutdown=2,
         server_header=False,
     )
+    server = uvicorn.Server(config)
+    if reload:
+        ChangeReload(config, target=server.run, sockets=[listener]).run()
+        return
+    server.run(sockets=[listener])
+    if not server.started:
+        raise CannotServe("the server did not start; the lines above say why")
+
+
+def _source_folders() -> list[str]:
+    root = Path(__file__).parent.parent
+    return [str(root / name) for name in ("api", "qiskit_runtime", "runner")]
+
+
+def _make_log_config() -> dict[str, Any]:
+    """Warnings of all, and the access log; where the server is, the command line has said."""
+    plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": plain},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "uvicorn": {"level": "WARNING"},
+            "uvicorn.access": {"level": "INFO"},
+            # It warns of each frame to a client that has just gone away: no news.
+            "asyncio": {"level": "ERROR"},
+        },
+    }

@@ -41,7 +41,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _is_within(value: Any, max_depth: int) -> bool:
     """Whether lists and objects nest at most so deep: level by level, without recursion."""
     level = [value]
-    for _ in range(max_depth + 1):
+    for _ in range(max_depth):
         level = [
             inner
             for outer in level

@@ -33,7 +33,9 @@ class Catalog:
 
     def all(self) -> list[Program]:
         """Every program, by id. One whose metadata is broken is left out, with a warning."""
-        found = {program.id: program for folder in self._candidates() if (program := self._load(folder))}
+        found = {
+            program.id: program for folder in self._candidates() if (program := self._load(folder))
+        }
         return [found[name] for name in sorted(found)]
 
     def get(self, program_id: str) -> Program:
@@ -71,7 +73,8 @@ class Catalog:
 
 def _is_program(folder: Path) -> bool:
     return (
-        is_name(folder.name.replace("_", "-"))
+        "-" not in folder.name
+        and is_name(folder.name.replace("_", "-"))
         and (folder / f"{folder.name}.py").is_file()
         and (folder / f"{folder.name}.json").is_file()
     )

@@ -41,7 +41,9 @@ class UserMessenger:
         """
         text = json.dumps(message, cls=encoder)
         if os.getpid() != self._process:
-            raise PublishError("publish from the process that main was called in, not from a fork of it")
+            raise PublishError(
+                "publish from the process that main was called in, not from a fork of it"
+            )
         with self._lock:
             if self._has_final:
                 raise PublishError("the final result is already published; nothing can follow it")
@@ -54,5 +56,5 @@ class UserMessenger:
         return self._has_final
 
 
-def _print(text: str, final: bool) -> None:
-    print(text, flush=True)
+def _print(text: str, _final: bool) -> None:
+    print(text, flush=True)  # noqa: T201  (without a server, printing is publishing)

@@ -18,7 +18,8 @@ def main() -> int:
         "--input",
         type=Path,
         metavar="FOLDER",
-        help="the folder of job.json and params.json; without it, one line of JSON on standard input",
+        help="the folder of job.json and params.json; without it, one line of JSON on standard "
+        "input, whose end ends the job",
     )
     parser.add_argument(
         "--grace",

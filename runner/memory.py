@@ -13,16 +13,24 @@ _NO_LIMIT = 1 << 60
 
 
 def held_by_descendants() -> int:
-    """Bytes of private memory that this process's descendants hold; 0 where the system can't tell."""
-    return sum(_private_bytes(pid) for pid in descendants(os.getpid()))
+    """Bytes of private memory that our descendants hold; 0 where the system can't tell."""
+    return sum(_private_bytes(pid)[0] for pid in descendants(os.getpid()))
 
 
-def _private_bytes(pid: int) -> int:
+def untouched_bytes() -> int:
+    """Private memory that this process has reserved and not touched: threads' stacks, above all."""
+    held, reserved = _private_bytes(os.getpid())
+    return max(reserved - held, 0)
+
+
+def _private_bytes(pid: int) -> tuple[int, int]:
+    """What a process holds in memory, and what it has reserved."""
     try:
         fields = Path(f"/proc/{pid}/statm").read_text().split()
     except OSError:
-        return 0
-    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+        return 0, 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    return (int(fields[1]) - int(fields[2])) * page, int(fields[5]) * page
 
 
 def oom_kills() -> int:
@@ -55,7 +63,7 @@ def _read_cgroup(name: str) -> str:
 
 
 def _cgroup_folders() -> list[Path]:
-    """Where the files may be: below the path that the kernel names, or (in a container) at the top."""
+    """Where the files may be: below the kernel's path, or (in a container) at the top."""
     try:
         entries = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -8,12 +8,15 @@ import ctypes
 import os
 import signal
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
 
 IS_LINUX = sys.platform == "linux"
 
@@ -22,11 +25,12 @@ def become_supervisor() -> None:
     """Shut programs out of this process, and adopt the descendants that they leave behind.
 
     Without the first, a program of the same user could write forged lines through
-    ``/proc/<pid>/fd/1``.
+    ``/proc/<pid>/fd/1``. The last shuts out setuid programs, which this process could not kill.
     """
     if IS_LINUX:
         _prctl(_PR_SET_DUMPABLE, 0)
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def die_with_parent() -> None:
@@ -46,14 +50,24 @@ def _prctl(option: int, value: int) -> None:
 
 def descendants(pid: int) -> Iterator[int]:
     """The process ids below ``pid`` at this moment; none where the system does not tell."""
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            ids = children.read_text().split()
-        except OSError:
-            continue
-        for child in map(int, ids):
-            yield child
-            yield from descendants(child)
+    # By everybody's parent: many kernels are built without /proc/<pid>/task/<tid>/children.
+    children = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        children[_parent(folder)].append(int(folder.name))
+    parents = [pid]
+    while parents:
+        below = children[parents.pop()]
+        yield from below
+        parents += below
+
+
+def _parent(folder: Path) -> int:
+    try:
+        # The name in parentheses may hold anything; after it come the state and the parent.
+        return int((folder / "stat").read_bytes().rpartition(b") ")[2].split()[1])
+    except OSError:
+        # It ended since the folder was listed.
+        return 0
 
 
 def kill_descendants(group: int) -> None:
@@ -76,8 +90,6 @@ def kill_descendants(group: int) -> None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    # Gone already, or (macOS) a group of zombies.
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        # Gone already, or (macOS) a group of zombies.
-        pass

@@ -14,17 +14,21 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from qiskit_runtime.contract.handover import ENTRY_POINT, HandOver, parse_handover
-from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
 from qiskit_runtime.contract.record_writer import ResultTooLarge
+from qiskit_runtime.contract.verdict import MAX_MESSAGE_CHARACTERS, shorten
 from qiskit_runtime.messenger import UserMessenger
 from qiskit_runtime.serialization import RuntimeDecoder
 from runner.channel import ChannelBroken, Kind, pack, receive
+from runner.memory import untouched_bytes
 from runner.processes import die_with_parent
 from runner.program_traceback import format_program_traceback
 
@@ -40,32 +44,42 @@ def main() -> int:
     """Run one job; returns the process's exit code."""
     die_with_parent()
     connection = socket.socket(fileno=int(sys.argv[1]))
-    _open_console()
+    flush = _open_console()
     _tell(connection, Kind.VERSIONS, _preload())
     try:
         _, document = receive(connection)
     except ChannelBroken:
         # The supervisor ended before it had a job: there is nobody to tell.
         return 1
-    return _run(parse_handover(document), connection)
+    return _run(parse_handover(document), connection, flush)
 
 
-def _run(job: HandOver, connection: socket.socket) -> int:
+def _run(job: HandOver, connection: socket.socket, flush: Callable[[], None]) -> int:
     _apply_limits(job)
-    messenger = UserMessenger(_make_send(connection))
+    messenger = UserMessenger(_make_send(connection, flush))
     try:
         _call_program(job, messenger)
     except SystemExit:
         # A program may choose its exit code, as any Python program may.
         raise
     except BaseException as error:
-        sys.stdout.flush()
-        connection.sendall(pack(Kind.TRACEBACK, format_program_traceback(error, job.program).encode(errors="replace")))
-        _tell(connection, Kind.ERROR, {"reason": _reason(error), "message": _sentence(error)})
+        flush()
+        _tell_failure(connection, error, job.program)
         return 1
     finally:
-        sys.stdout.flush()
+        flush()
     return 0
+
+
+def _tell_failure(connection: socket.socket, error: BaseException, program: str) -> None:
+    if isinstance(error, MemoryError):
+        # What the program holds is in the way of telling that it holds too much.
+        traceback.clear_frames(error.__traceback__)
+    text = format_program_traceback(error, program).encode(errors="replace")
+    if len(text) > MAX_MESSAGE_BYTES:
+        text = text[:TRACEBACK_BUDGET] + b"\n  [...]\n" + text[-TRACEBACK_BUDGET:]
+    connection.sendall(pack(Kind.TRACEBACK, text))
+    _tell(connection, Kind.ERROR, {"reason": _reason(error), "message": _sentence(error)})
 
 
 def _call_program(job: HandOver, messenger: UserMessenger) -> None:
@@ -76,7 +90,9 @@ def _call_program(job: HandOver, messenger: UserMessenger) -> None:
     program = _import_program(Path(job.program))
     entry: Callable[..., Any] | None = getattr(program, ENTRY_POINT, None)
     if not callable(entry):
-        raise AttributeError(f"the program has no function {ENTRY_POINT}(backend, user_messenger, **params)")
+        raise AttributeError(
+            f"the program has no function {ENTRY_POINT}(backend, user_messenger, **params)"
+        )
     backend = make_backend(job.backend, job.memory_bytes)
     result = entry(backend, messenger, **params)
     # Newer programs return their result; it counts only where none was published.
@@ -107,16 +123,17 @@ def _import_program(path: Path) -> ModuleType:
     return module
 
 
-def _make_send(connection: socket.socket) -> Callable[[str, bool], None]:
+def _make_send(connection: socket.socket, flush: Callable[[], None]) -> Callable[[str, bool], None]:
     def send(text: str, final: bool) -> None:
         message = text.encode()
         # What was printed before is in the pipe before the supervisor hears of the message.
-        sys.stdout.flush()
+        flush()
         if len(message) <= MAX_MESSAGE_BYTES:
             connection.sendall(pack(Kind.FINAL if final else Kind.INTERIM, message))
         elif final:
             raise ResultTooLarge(
-                f"the final result is {len(message)} bytes of JSON; at most {MAX_MESSAGE_BYTES} are kept"
+                f"the final result is {len(message)} bytes of JSON;"
+                f" at most {MAX_MESSAGE_BYTES} are kept"
             )
         else:
             connection.sendall(pack(Kind.OVERSIZE))
@@ -134,7 +151,9 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ResultTooLarge):
         return "ResultTooLarge"
     wrong_arguments = isinstance(error, TypeError) and _was_raised_by_the_call(error)
-    return "InvalidParams" if isinstance(error, InvalidParams) or wrong_arguments else "ProgramError"
+    return (
+        "InvalidParams" if isinstance(error, InvalidParams) or wrong_arguments else "ProgramError"
+    )
 
 
 def _was_raised_by_the_call(error: BaseException) -> bool:
@@ -147,29 +166,42 @@ def _was_raised_by_the_call(error: BaseException) -> bool:
 
 def _sentence(error: BaseException) -> str:
     """The exception's last line, as a traceback ends."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:
+        # The program's own class may fail to say what it is.
+        text = "<exception str() failed>"
+    sentence = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return shorten(sentence, MAX_MESSAGE_CHARACTERS).encode(errors="replace").decode()
 
 
 def _tell(connection: socket.socket, kind: Kind, fields: dict[str, str]) -> None:
     connection.sendall(pack(kind, json.dumps(fields).encode()))
 
 
-def _open_console() -> None:
-    """Make stdout and stderr one buffered stream: what is printed keeps its order, and is fast."""
-    raw = open(1, "wb", buffering=1 << 16, closefd=False)
-    sys.stdout = sys.stderr = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace")
-    threading.Thread(target=_flush_for_ever, name="console-flush", daemon=True).start()
+def _open_console() -> Callable[[], None]:
+    """Make stdout and stderr one buffered stream: what is printed keeps its order, and is fast.
+
+    Returns what flushes it, also while the program has put another stream in its place.
+    """
+    raw = io.BufferedWriter(io.FileIO(1, "wb", closefd=False), 1 << 16)
+    console = sys.stdout = sys.stderr = io.TextIOWrapper(
+        raw, encoding="utf-8", errors="backslashreplace"
+    )
+
+    def flush() -> None:
+        # The program may have closed it: then there is nothing left to keep in order.
+        with suppress(ValueError, OSError):
+            console.flush()
+
+    threading.Thread(target=_repeat, args=(flush,), name="console-flush", daemon=True).start()
+    return flush
 
 
-def _flush_for_ever() -> None:
+def _repeat(flush: Callable[[], None]) -> None:
     while True:
         time.sleep(_FLUSH_SECONDS)
-        try:
-            sys.stdout.flush()
-        except ValueError:
-            # The program closed its stdout.
-            return
+        flush()
 
 
 def _preload() -> dict[str, str]:
@@ -187,7 +219,9 @@ def _apply_limits(job: HandOver) -> None:
     logging.basicConfig(level=job.log_level, stream=sys.stdout)
     if job.memory_bytes:
         # So that one large array is a MemoryError with its line, before the supervisor has to kill.
-        resource.setrlimit(resource.RLIMIT_DATA, (job.memory_bytes, job.memory_bytes))
+        # The kernel counts what is reserved: over 1 GiB once the libraries' threads are there.
+        limit = job.memory_bytes + untouched_bytes()
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

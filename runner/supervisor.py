@@ -6,8 +6,6 @@ program can't forge them. Standard library only: it takes little memory and is u
 the program process still imports Qiskit.
 """
 
-import array
-import fcntl
 import json
 import os
 import selectors
@@ -16,23 +14,23 @@ import socket
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from qiskit_runtime.contract.handover import HandOver, HandOverError, parse_handover
+from qiskit_runtime.contract.handover import HandOver, parse_handover
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict
+from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict, is_text_by_name
 from runner import memory, processes
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
+from runner.pipes import open_signal_pipe, readable_bytes, widen, write_all
+from runner.program_end import ProgramEnd
 
 BATCH_SECONDS = 0.05
 """Messages that come faster than 20 a second share a frame."""
 
-MEMORY_CHECK_SECONDS = 0.1
+MEMORY_CHECK_SECONDS = 0.2
 """How often a job's memory is looked at where it has a limit of its own."""
 
 _READ_BYTES = 1 << 18
@@ -46,7 +44,7 @@ class Supervisor:
         self._grace_seconds = grace_seconds
         self._selector = selectors.DefaultSelector()
         self._packets = PacketReader()
-        self._to_program = b""
+        self._to_program = memoryview(b"")
         self._job: HandOver | None = None
         self._started = time.monotonic()
         self._flush_at: float | None = None
@@ -54,7 +52,7 @@ class Supervisor:
         self._memory_check_at: float | None = None
         self._kill_at: float | None = None
         self._ending: Outcome | None = None
-        self._error: dict[str, Any] = {}
+        self._error: dict[str, str] = {}
         self._versions: dict[str, str] | None = None
         self._peak_bytes = 0
         self._oom_kills = memory.oom_kills()
@@ -63,9 +61,10 @@ class Supervisor:
     def start(self, folder: str) -> None:
         """Start the program process, its working directory ``folder``; it imports what it needs."""
         processes.become_supervisor()
-        self._watch_signals()
+        self._signals = open_signal_pipe()
+        self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._console, console = os.pipe()
-        _widen(self._console)
+        widen(self._console)
         self._channel, channel = socket.socketpair()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "runner.program_process", str(channel.fileno())],
@@ -85,17 +84,18 @@ class Supervisor:
 
     def hand_over(self, job: HandOver) -> None:
         """Give the program process its job; the time it may take begins."""
-        self._job = job
+        # The parameters may be large, and only the program process reads them.
+        self._job = replace(job, params="")
         self._started = time.monotonic()
         if job.memory_bytes:
             self._memory_check_at = self._started
-        self._to_program = pack(Kind.JOB, job.to_line())
-        self._selector.modify(
-            self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE, self._use_channel
-        )
+        self._to_program = memoryview(pack(Kind.JOB, job.to_line()))
+        if self._channel in self._selector.get_map():
+            both = selectors.EVENT_READ | selectors.EVENT_WRITE
+            self._selector.modify(self._channel, both, self._use_channel)
 
     def watch_input(self, descriptor: int) -> None:
-        """Take the hand-over from this descriptor; its end means that whoever started us is gone."""
+        """Take the hand-over from this descriptor; its end: whoever started us is gone."""
         received = bytearray()
 
         def read() -> None:
@@ -107,6 +107,7 @@ class Supervisor:
                 received.extend(data)
                 if received.endswith(b"\n"):
                     self.hand_over(parse_handover(bytes(received)))
+                    received.clear()
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
 
@@ -114,19 +115,28 @@ class Supervisor:
         """End the program: SIGTERM now, SIGKILL after the grace time."""
         self._end(Outcome.TERMINATED)
 
-    def run(self) -> Verdict | None:
-        """Serve until the program has ended; returns its verdict, None where it never had a job."""
-        while self._status is None:
-            for key, _ in self._selector.select(self._next_moment()):
-                key.data()
-            self._keep_time()
-        self._clean_up()
-        return self._writer.finish(self._judge()) if self._job else None
+    def run(self) -> Verdict:
+        """Serve until the program has ended; returns its verdict, written where there was a job."""
+        try:
+            while self._status is None:
+                for key, _ in self._selector.select(self._next_moment()):
+                    key.data()
+                self._keep_time()
+        finally:
+            # Also where no job could be read, or nobody reads the record any more.
+            processes.kill_descendants(self._process.pid)
+        self._read_rest()
+        verdict = self._judge(self._status)
+        return self._writer.finish(verdict) if self._job else verdict
 
     # What can happen, each called from the loop.
 
     def _read_console(self) -> None:
-        data = os.read(self._console, _READ_BYTES)
+        try:
+            data = os.read(self._console, _READ_BYTES)
+        except BlockingIOError:
+            # A message that came in the same round had it drained.
+            return
         if data:
             self._writer.console(data)
             self._plan_flush()
@@ -134,8 +144,7 @@ class Supervisor:
             self._selector.unregister(self._console)
 
     def _use_channel(self) -> None:
-        with suppress(BlockingIOError):
-            self._send_rest()
+        self._send_rest()
         try:
             data = self._channel.recv(_READ_BYTES)
         except BlockingIOError:
@@ -148,15 +157,20 @@ class Supervisor:
         try:
             for kind, payload in self._packets.feed(data):
                 self._take(kind, payload)
-        except (ChannelBroken, ValueError) as error:
+        except ChannelBroken as error:
             self._error = {"message": f"the program wrote to its supervisor's channel: {error}"}
             self._selector.unregister(self._channel)
             self._kill()
 
     def _send_rest(self) -> None:
-        if self._to_program:
-            sent = self._channel.send(self._to_program)
-            self._to_program = self._to_program[sent:]
+        try:
+            if self._to_program:
+                self._to_program = self._to_program[self._channel.send(self._to_program) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            # It ended, or closed its side, before it had read its job.
+            self._to_program = memoryview(b"")
         if not self._to_program:
             self._selector.modify(self._channel, selectors.EVENT_READ, self._use_channel)
 
@@ -170,21 +184,24 @@ class Supervisor:
                 self._drain_console()
                 self._writer.traceback(payload.decode(errors="replace"))
             case Kind.ERROR:
-                self._error = json.loads(payload)
+                self._error = _read_fields(payload)
             case Kind.VERSIONS:
-                self._versions = json.loads(payload)
+                self._versions = _read_fields(payload)
             case _:
                 raise ChannelBroken(f"a packet of kind {kind.name}")
 
     def _record_message(self, kind: Kind, payload: bytes) -> bytes:
         """Write a message; returns the answer to it."""
+        if self._writer.has_final:
+            raise ChannelBroken("a message after the final result")
         if kind is Kind.OVERSIZE:
             self._writer.drop()
-        elif kind is Kind.FINAL and self._writer.has_final:
-            raise ChannelBroken("a second final result")
         else:
             try:
+                payload.decode()
                 self._writer.message(payload, final=kind is Kind.FINAL)
+            except UnicodeDecodeError as error:
+                raise ChannelBroken(f"a message that is not UTF-8: {error.reason}") from error
             except ResultTooLarge as error:
                 return pack(Kind.REFUSED, str(error).encode())
         self._plan_flush()
@@ -197,7 +214,7 @@ class Supervisor:
 
     def _drain_console(self) -> None:
         """Read what the program printed before now, and no more: another thread may never stop."""
-        left = _readable_bytes(self._console)
+        left = readable_bytes(self._console)
         while left > 0:
             data = os.read(self._console, min(left, _READ_BYTES))
             left -= len(data)
@@ -254,33 +271,21 @@ class Supervisor:
     # The end.
 
     def _end(self, outcome: Outcome) -> None:
-        if self._ending is None:
+        if self._ending is None and self._status is None:
             self._ending = outcome
             self._kill_at = time.monotonic() + self._grace_seconds
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError):
+        if self._status is None:
             os.kill(self._process.pid, signal.SIGKILL)
 
-    def _watch_signals(self) -> None:
-        """Turn signals into readable bytes, so that the one loop serves them too."""
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, lambda *_: self.terminate())
-        # A terminal's Ctrl-C reaches the whole group; whoever started us tells us what to do.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-
-        def reap() -> None:
-            with suppress(BlockingIOError):
-                os.read(reader, 1024)
-            self._reap()
-
-        self._selector.register(reader, selectors.EVENT_READ, reap)
+    def _take_signals(self) -> None:
+        numbers = os.read(self._signals, 1024)
+        self._reap()
+        if signal.SIGTERM in numbers:
+            self.terminate()
 
     def _reap(self) -> None:
         """Take in every child that ended: the program, or orphans that it left to us."""
@@ -295,62 +300,31 @@ class Supervisor:
                     unit = 1024 if processes.IS_LINUX else 1
                     self._peak_bytes = max(self._peak_bytes, usage.ru_maxrss * unit)
 
-    def _clean_up(self) -> None:
-        """Kill what the program left behind, then read what is still in the pipes."""
-        processes.kill_descendants(self._process.pid)
-        while self._channel in self._selector.get_map() and _readable_bytes(self._channel.fileno()):
+    def _read_rest(self) -> None:
+        """Read what is still in the pipes; nobody is left to write into them."""
+        while self._channel in self._selector.get_map() and readable_bytes(self._channel.fileno()):
             self._use_channel()
         self._drain_console()
 
-    def _judge(self) -> Verdict:
+    def _judge(self, status: int) -> Verdict:
         """The verdict; the writer adds what it counted."""
-        assert self._status is not None, "called after the program ended"
-        died_of = -self._status if self._status < 0 else None
-        return Verdict(
-            outcome=self._outcome(died_of),
-            exit_code=None if died_of else self._status,
-            signal=died_of,
-            reason=str(self._error.get("reason", "")),
-            message=self._sentence(died_of),
+        oom_killed = memory.oom_kills() > self._oom_kills
+        return replace(
+            ProgramEnd(status, self._ending, self._error, oom_killed).verdict(),
             peak_memory_bytes=self._peak_bytes or None,
             seconds=round(time.monotonic() - self._started, 3),
             versions=self._versions,
         )
 
-    def _outcome(self, died_of: int | None) -> Outcome:
-        if self._status == 0 and not self._error:
-            # It made it, whatever it was told meanwhile.
-            return Outcome.SUCCEEDED
-        if self._ending is not None:
-            return self._ending
-        if died_of == signal.SIGKILL and memory.oom_kills() > self._oom_kills:
-            return Outcome.OUT_OF_MEMORY
-        return Outcome.FAILED if self._error or not died_of else Outcome.SIGNALLED
 
-    def _sentence(self, died_of: int | None) -> str:
-        if self._error:
-            return str(self._error.get("message", ""))
-        if died_of:
-            return f"the program was ended by signal {died_of} ({signal.Signals(died_of).name})"
-        return f"the program exited with code {self._status}" if self._status else ""
-
-
-def _readable_bytes(descriptor: int) -> int:
-    waiting = array.array("i", [0])
-    fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
-    return waiting[0]
-
-
-def _widen(pipe: int) -> None:
-    """Give a pipe the largest buffer that any user may have, so that a flood waits less."""
-    with suppress(AttributeError, OSError):
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
-
-
-def write_all(data: bytes) -> None:
-    """Write record lines to stdout."""
-    while data:
-        data = data[os.write(1, data) :]
+def _read_fields(payload: bytes) -> dict[str, str]:
+    try:
+        fields = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise ChannelBroken(f"a packet that is not JSON: {error}") from error
+    if not is_text_by_name(fields):
+        raise ChannelBroken("a packet that is not an object of strings")
+    return dict(fields)
 
 
 def supervise(job: HandOver | None, grace_seconds: float) -> int:
@@ -360,11 +334,13 @@ def supervise(job: HandOver | None, grace_seconds: float) -> int:
         HandOverError: what came on standard input is no hand-over.
     """
     supervisor = Supervisor(write_all, grace_seconds)
-    with tempfile.TemporaryDirectory(prefix="qiskit-runtime-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="qiskit-runtime-", ignore_cleanup_errors=True
+    ) as folder:
         supervisor.start(folder)
         if job is None:
             supervisor.watch_input(0)
         else:
             supervisor.hand_over(job)
         verdict = supervisor.run()
-    return EXIT_CODES[verdict.outcome] if verdict else 0
+    return EXIT_CODES[verdict.outcome]

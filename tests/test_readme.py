@@ -17,7 +17,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BLOCK = re.compile(r"(?:<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 END = "--- end of block"
 NOT_RUN = "not run here: "
 BACKGROUND = "in the background until "
@@ -33,6 +36,7 @@ class Block:
 
 
 def read_blocks():
+    """The README's fenced blocks, in order."""
     return [
         Block(found["mark"] or "", found["language"], found["text"])
         for found in BLOCK.finditer(README.read_text(encoding="utf-8"))
@@ -60,18 +64,23 @@ class Shell:
         pytest.fail(f"a command of this block failed:\n{text}\n{''.join(lines)}")
         return None
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait(timeout=10)
 
 
 def normalise(text):
-    """What a run may change: ids, times, counts, and the order of the two outcomes of a bell pair."""
+    """The text without what a run may change: ids, times, counts, and the counts' order."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text.strip())
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", text)
     text = re.sub(r'"(Queued|Running|Completed)"', '"<status>"', text)
     text = re.sub(r'"(started|finished)":(null|"<time>")', r'"\1":<time>', text)
+    text = re.sub(r"  ([01 ]+)  [█▏▎▍▌▋▊▉]+ +\d+ +[\d.]+ %", r"  \1 <bar>", text)
+    text = re.sub(r"after \d+\.\d s", "after <seconds>", text)
     outcome = r'\\?"(?:00|11) 00\\?": \d+'
     return re.sub(rf"\{{{outcome}, {outcome}\}}", "<counts>", text)
 
@@ -79,7 +88,9 @@ def normalise(text):
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of the checkout's files, as a clone has them."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     folder = tmp_path / "checkout"
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
@@ -90,6 +101,7 @@ def checkout(tmp_path):
 
 @pytest.fixture
 def port():
+    """A free port, in place of the README's."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -130,7 +142,12 @@ def environment(tmp_path):
         # The tests run, so it is installed; make need not do it again.
         ready.touch()
     kept = {key: value for key, value in os.environ.items() if not key.startswith("RUNTIME_")}
-    return kept | {"VENV": sys.prefix, "RUNTIME_DATA": str(tmp_path / "data"), "NO_COLOR": "1", "COLUMNS": "100"}
+    return kept | {
+        "VENV": sys.prefix,
+        "RUNTIME_DATA": str(tmp_path / "data"),
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+    }
 
 
 @pytest.mark.timeout(240)
@@ -139,25 +156,24 @@ def test_every_block_runs_and_prints_what_the_readme_says(
 ):
     """A reader who copies the blocks in order sees what the README shows."""
     environment["RUNTIME_URL"] = f"http://127.0.0.1:{port}"
-    shell = Shell(checkout, environment)
     output = ""
     not_run = 0
-    for block in read_blocks():
-        text = block.text.replace("8000", str(port)).replace(".venv", sys.prefix)
-        if block.mark.startswith("file "):
-            path = checkout / block.mark.removeprefix("file ")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        elif block.mark.startswith(NOT_RUN):
-            not_run += 1
-        elif block.mark.startswith(BACKGROUND):
-            address = block.mark.removeprefix(BACKGROUND).replace("8000", str(port))
-            background(text.strip(), checkout, environment, address)
-        elif block.language == "bash":
-            output = shell.run(text)
-        else:
-            assert normalise(output) == normalise(text)
-    shell.close()
+    with Shell(checkout, environment) as shell:
+        for block in read_blocks():
+            text = block.text.replace("8000", str(port)).replace(".venv", sys.prefix)
+            if block.mark.startswith("file "):
+                path = checkout / block.mark.removeprefix("file ")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            elif block.mark.startswith(NOT_RUN):
+                not_run += 1
+            elif block.mark.startswith(BACKGROUND):
+                address = block.mark.removeprefix(BACKGROUND).replace("8000", str(port))
+                background(text.strip(), checkout, environment, address)
+            elif block.language == "bash":
+                output = shell.run(text)
+            else:
+                assert normalise(output) == normalise(text)
     record_property("blocks not run", not_run)
     print(f"blocks of the README that were not run: {not_run}")
     assert not_run == 1, "a block that nobody runs needs a reason, and its number here"
@@ -168,7 +184,9 @@ def test_every_block_is_of_a_kind_that_is_checked():
     blocks = read_blocks()
     assert len(blocks) == README.read_text(encoding="utf-8").count("\n```") / 2
     for block in blocks:
-        assert block.language in {"bash", "python", "json"}
+        assert block.language in {"bash", "python", "json", "text"}
         assert block.language != "python" or block.mark.startswith("file ")
         if block.language == "json":
-            json.loads(block.text.strip().splitlines()[0]) if "\n" not in block.text.strip() else None
+            json.loads(
+                block.text.strip().splitlines()[0]
+            ) if "\n" not in block.text.strip() else None

@@ -20,12 +20,12 @@ class JobNotFinal(Exception):
 
 
 class JobFinal(Exception):
-    """The job has completed or failed; there is nothing left to cancel. The text names its phase."""
+    """The job has completed or failed, nothing is left to cancel. The text names its phase."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list. None means any; ``pending`` is queued and running, else the ended ones."""
+    """Which jobs to list. None is any; ``pending`` is the queued and running, else the ended."""
 
     pending: bool | None = None
     hub: str | None = None

@@ -31,7 +31,8 @@ class BackendSpec(ContractModel):
 
 BACKENDS: tuple[BackendSpec, ...] = (
     BackendSpec(
-        name=DEFAULT_BACKEND, description="Aer's simulator; it picks the method that suits a circuit."
+        name=DEFAULT_BACKEND,
+        description="Aer's simulator; it picks the method that suits a circuit.",
     ),
     BackendSpec(
         name="aer_simulator_statevector",
@@ -55,7 +56,8 @@ BACKENDS: tuple[BackendSpec, ...] = (
     ),
     BackendSpec(
         name="aer_montreal",
-        description="A 27-qubit device: Aer with the coupling map, basis gates and noise once measured on ibmq_montreal.",
+        description="A 27-qubit device: Aer with the coupling map, basis gates and noise"
+        " once measured on ibmq_montreal.",
         qubits=27,
         fake_device="FakeMontrealV2",
     ),

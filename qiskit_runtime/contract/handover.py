@@ -6,6 +6,7 @@ imports it.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ PARAMS_FILE = "params.json"
 
 ENTRY_POINT = "main"
 """The function of a program that a job calls, as ``main(backend, user_messenger, **params)``."""
+
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+"""What a job may ask the program's root logger for."""
 
 
 class HandOverError(ValueError):
@@ -62,6 +67,9 @@ def parse_handover(document: bytes, params: str | None = None) -> HandOver:
     for name, kinds in _KINDS.items():
         if not isinstance(getattr(handover, name), kinds):
             raise HandOverError(f"not a hand-over document: {name} has a wrong type")
+    for name, holds in _holds(handover).items():
+        if not holds:
+            raise HandOverError(f"not a hand-over document: {name} has a wrong value")
     return handover
 
 
@@ -77,6 +85,14 @@ def read_handover(folder: Path) -> HandOver:
     except (OSError, UnicodeDecodeError) as error:
         raise HandOverError(f"no hand-over document in {folder}: {error}") from error
     return parse_handover(document, params)
+
+
+def _holds(handover: HandOver) -> dict[str, bool]:
+    return {
+        "max_execution_seconds": 0 < handover.max_execution_seconds < math.inf,
+        "memory_bytes": handover.memory_bytes >= 0,
+        "log_level": handover.log_level in LOG_LEVELS,
+    }
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

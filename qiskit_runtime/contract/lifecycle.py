@@ -132,7 +132,9 @@ def _judge(seen: Observation, verdict: Verdict) -> State:
         case Outcome.SUCCEEDED if verdict.final:
             return State(Phase.COMPLETED)
         case Outcome.SUCCEEDED:
-            return State(Phase.COMPLETED, Reason.NO_RESULT, "the program ended without a final result")
+            return State(
+                Phase.COMPLETED, Reason.NO_RESULT, "the program ended without a final result"
+            )
         case Outcome.OVER_TIME:
             limit = seen.limits.max_execution_seconds
             message = f"ran longer than its limit of {limit:g} s (the program's max_execution_time)"
@@ -140,11 +142,17 @@ def _judge(seen: Observation, verdict: Verdict) -> State:
         case Outcome.TERMINATED if seen.cancel_requested:
             return _cancelled("while it ran")
         case Outcome.TERMINATED:
-            return _failed(Reason.INTERRUPTED, seen.detail or "the runner was told to end while the job ran")
+            return _failed(
+                Reason.INTERRUPTED, seen.detail or "the runner was told to end while the job ran"
+            )
         case Outcome.OUT_OF_MEMORY:
-            return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, verdict.peak_memory_bytes))
+            return _failed(
+                Reason.OUT_OF_MEMORY, _memory_message(seen.limits, verdict.peak_memory_bytes)
+            )
         case Outcome.SIGNALLED:
-            return _failed(Reason.PROGRAM_ERROR, verdict.message or f"ended by signal {verdict.signal}")
+            return _failed(
+                Reason.PROGRAM_ERROR, verdict.message or f"ended by signal {verdict.signal}"
+            )
         case Outcome.FAILED if _reason_of(verdict) is Reason.OUT_OF_MEMORY:
             detail = f": {verdict.message}" if verdict.message else ""
             return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, None) + detail)
@@ -165,7 +173,9 @@ def _explain_lost_end(seen: Observation) -> State:
         case Place.DISRUPTED:
             return _failed(Reason.INTERRUPTED, seen.detail or "the runner was ended from outside")
         case _ if seen.exit_code is not None and seen.exit_code in (-9, 137):
-            return _failed(Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict")
+            return _failed(
+                Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict"
+            )
         case _:
             message = f"the runner exited with code {seen.exit_code} and its record has no end"
             return _failed(Reason.RECORD_LOST, message)
@@ -181,7 +191,9 @@ def _wait(seen: Observation) -> State:
         return State(Phase.QUEUED)
     limit = seen.limits.start_deadline_seconds
     if reason and seen.waited_seconds > limit:
-        return _failed(reason, f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}")
+        return _failed(
+            reason, f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}"
+        )
     return State(Phase.QUEUED, reason, seen.detail if reason else "")
 
 
@@ -191,7 +203,11 @@ def _reason_of(verdict: Verdict) -> Reason:
 
 
 def _memory_message(limits: Limits, peak: int | None) -> str:
-    limit = f"its limit of {_mib(limits.memory_bytes)}" if limits.memory_bytes else "the memory there is"
+    limit = (
+        f"its limit of {_mib(limits.memory_bytes)}"
+        if limits.memory_bytes
+        else "the memory there is"
+    )
     seen = f" (seen at its peak: {_mib(peak)})" if peak else ""
     return f"the program needed more memory than {limit}{seen}"
 

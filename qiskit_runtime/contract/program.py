@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS
 
+
 class ProgramInterface(BaseModel):
     """JSON Schemas of what goes into a program and what comes out; the ``spec`` of today's API."""
 

@@ -18,7 +18,7 @@ kind   after it
 ``i``  `` FIRST COUNT I/N ENCODING PAYLOAD``: interim messages FIRST..FIRST+COUNT-1
 ``f``  the same for the final result, COUNT is 1
 ``g``  `` FIRST COUNT``: interim messages that the record had no room for
-``v``  `` JSON``: the verdict, the last line
+``v``  `` CRC JSON``: the verdict, the last line, with its CRC-32 in eight hexadecimal digits
 =====  =========================================================================================
 
 A payload (I of N chunks) is ``=`` verbatim or ``~`` base64 of zlib. Messages of one frame are
@@ -77,8 +77,10 @@ VERBATIM_BYTES = 1 * KIB
 
 CHUNK_BYTES = MAX_LINE_BYTES - 96
 """What a frame line carries: the rest is its header and newline."""
-_FRAME = re.compile(rb"([if]) (\d{1,12}) (\d{1,6}) (\d{1,6})/(\d{1,6}) ([=~])(.*)", re.DOTALL)
+
+_FRAME = re.compile(rb"([if]) (\d{1,12}) (\d{1,5}) (\d{1,6})/(\d{1,6}) ([=~])(.*)", re.DOTALL)
 _GAP = re.compile(rb"g (\d{1,12}) (\d{1,12})")
+_END = re.compile(rb"v ([0-9a-f]{8}) (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class RecordParser:
             yield self._garbage("a chunk without those before it")
             return
         self._chunks.append(payload)
-        self._chunks_bytes += len(payload)
+        self._chunks_bytes += len(payload) + LINE_OVERHEAD
         if self._chunks_bytes > RESULT_BUDGET:
             yield self._forget_frame("over the budget")
         elif index == chunks:
@@ -221,7 +223,9 @@ class RecordParser:
     ) -> Iterator[Event]:
         try:
             payload = _inflate(body) if encoding == b"~" else body
-            texts = [text.decode() for text in (payload.split(MARK) if count > 1 else [payload])]
+            # Never split first: a payload of nothing but marks would be a million times its size.
+            parts = payload.split(MARK) if 1 < count == payload.count(MARK) + 1 else [payload]
+            texts = [text.decode() for text in parts]
         except (ValueError, zlib.error) as error:
             yield self._garbage(f"a payload that can't be read: {error}")
             return
@@ -232,8 +236,9 @@ class RecordParser:
             yield Message(self._line, number, text, final)
 
     def _parse_end(self, line: bytes) -> Event:
-        verdict = parse_verdict(line[3:])
-        if verdict is None:
+        fields = _END.fullmatch(line, 1)
+        verdict = parse_verdict(fields[2]) if fields else None
+        if fields is None or verdict is None or checksum(fields[2]) != fields[1]:
             return self._garbage("a verdict of unknown form")
         self._ended = True
         intact = (verdict.lines, verdict.sha256) == (self._line - 1, self._digest.hexdigest())
@@ -250,6 +255,11 @@ class RecordParser:
         # Whatever was lost here, the digest can't match any more.
         self._digest.update(b"garbage")
         return Garbage(self._line, why)
+
+
+def checksum(verdict: bytes) -> bytes:
+    """What guards the verdict itself, which can't be in the digest that it carries."""
+    return b"%08x" % zlib.crc32(verdict)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -17,6 +17,7 @@ from qiskit_runtime.contract.record import (
     RESULT_BUDGET,
     TRACEBACK_BUDGET,
     VERBATIM_BYTES,
+    checksum,
 )
 from qiskit_runtime.contract.verdict import Verdict
 
@@ -49,6 +50,7 @@ class RecordWriter:
         self._interim_left = INTERIM_BUDGET
         self._cut = False
         self._mid_line = False
+        self._has_traceback = False
         self.has_final = False
 
     def console(self, data: bytes) -> None:
@@ -64,7 +66,7 @@ class RecordWriter:
             self._flush_partial()
 
     def message(self, text: bytes, *, final: bool = False) -> None:
-        """Write a message's JSON text, at most ``MAX_MESSAGE_BYTES``; drop an interim one without room.
+        """Write a message's JSON text; drop an interim one that there is no room for.
 
         Raises:
             ResultTooLarge: the final result does not fit; nothing of it was written.
@@ -86,12 +88,15 @@ class RecordWriter:
         self._note_gap(1)
 
     def traceback(self, text: str) -> None:
-        """Write the traceback that ended the program, also where the console was cut."""
+        """Write the traceback that ended the program, also after a cut; there is room for one."""
+        if self._has_traceback:
+            return
+        self._has_traceback = True
         self.flush()
-        lines = text.encode(errors="replace").rstrip(b"\n").split(b"\n")
-        if self._mid_line:
-            lines.insert(0, b"")
-        self._emit(_console_lines(_fit_traceback(lines)))
+        lines = _fit_traceback(text.encode(errors="replace").rstrip(b"\n").split(b"\n"))
+        # It begins on a line of its own.
+        self._emit(_console_lines([b"", *lines] if self._mid_line else lines))
+        self._mid_line = False
 
     @property
     def pending(self) -> bool:
@@ -116,7 +121,8 @@ class RecordWriter:
             dropped_messages=self._dropped_messages,
             dropped_console_bytes=self._dropped_console_bytes,
         )
-        self._emit([MARK + b"v " + complete.to_json().encode() + b"\n"])
+        text = complete.to_json().encode()
+        self._emit([MARK + b"v %b %b\n" % (checksum(text), text)])
         return complete
 
     def _write_console(self, lines: Iterator[bytes]) -> None:
@@ -125,7 +131,7 @@ class RecordWriter:
             cost = len(line) + LINE_OVERHEAD
             if self._cut or cost > self._console_left:
                 self._cut = True
-                self._dropped_console_bytes += len(line)
+                self._dropped_console_bytes += _printed_bytes(line)
                 continue
             self._console_left -= cost
             fitting.append(line)
@@ -167,8 +173,8 @@ class RecordWriter:
         frames = _frames(b"f", self._published + 1, [text])
         if _cost(frames) > RESULT_BUDGET:
             raise ResultTooLarge(
-                f"the final result is {len(text)} bytes of JSON and {_cost(frames)} bytes compressed"
-                f" and framed; at most {RESULT_BUDGET} are kept"
+                f"the final result is {len(text)} bytes of JSON and {_cost(frames)} bytes"
+                f" compressed and framed; at most {RESULT_BUDGET} are kept"
             )
         self._write_gap()
         self._emit(frames)
@@ -215,6 +221,11 @@ def _console_lines(lines: list[bytes]) -> Iterator[bytes]:
             yield from _escaped_chunks(line[whole:] if rest else b"", b"l")
 
 
+def _printed_bytes(line: bytes) -> int:
+    """How much of what was printed a console line stands for: without its escape."""
+    return len(line) - {b"l": 3, b"c": 4}[line[1:2]] if line[:1] == MARK else len(line)
+
+
 def _escaped_chunks(data: bytes, kind: bytes) -> Iterator[bytes]:
     if not data and kind == b"l":
         yield MARK + b"l" + MARK + b"\n"
@@ -226,7 +237,7 @@ def _frames(kind: bytes, first: int, messages: list[bytes]) -> list[bytes]:
     """The lines of one frame: its payload encoded, and cut into chunks."""
     payload, encoding = MARK.join(messages), b"="
     if len(payload) > VERBATIM_BYTES or any(_CONTROL.search(text) for text in messages):
-        # Level 1: a program waits for it, and the higher ones gain a tenth on JSON at thrice the time.
+        # Level 1: a program waits for it; the higher ones gain a tenth at thrice the time.
         payload, encoding = base64.b64encode(zlib.compress(payload, 1)), b"~"
     chunks = [payload[at : at + CHUNK_BYTES] for at in range(0, len(payload), CHUNK_BYTES)] or [b""]
     head = MARK + b"%b %d %d" % (kind, first, len(messages))

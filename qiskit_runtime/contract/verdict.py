@@ -5,6 +5,7 @@ life cycle turns it into a phase and a reason. Standard library only: the superv
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,6 +15,10 @@ MAX_VERDICT_BYTES = 4096
 
 MAX_MESSAGE_CHARACTERS = 1000
 """What is kept of an exception's text: in JSON's longest escapes still within a frame line."""
+
+
+MAX_REASON_CHARACTERS = 64
+"""The same of a reason, all of which are shorter: a program could name any."""
 
 
 class Outcome(StrEnum):
@@ -69,7 +74,7 @@ class Verdict:
 
     def to_json(self) -> str:
         """The verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
-        fields = asdict(self)
+        fields = {**asdict(self), "reason": shorten(self.reason, MAX_REASON_CHARACTERS)}
         for keep in (MAX_MESSAGE_CHARACTERS, 300, 0):
             fields["message"] = shorten(self.message, keep)
             text = json.dumps(fields, separators=(",", ":"))
@@ -92,16 +97,36 @@ def parse_verdict(text: str | bytes) -> Verdict | None:
 
 def _types_hold(verdict: Verdict) -> bool:
     """Whether every field has the type that it declares: JSON could bring any other."""
-    optional_numbers: tuple[Any, ...] = (verdict.exit_code, verdict.signal, verdict.peak_memory_bytes)
-    counts = (verdict.lines, verdict.messages, verdict.dropped_messages, verdict.dropped_console_bytes)
+    optional_numbers: tuple[Any, ...] = (
+        verdict.exit_code,
+        verdict.signal,
+        verdict.peak_memory_bytes,
+    )
+    counts = (
+        verdict.lines,
+        verdict.messages,
+        verdict.dropped_messages,
+        verdict.dropped_console_bytes,
+    )
     return (
         all(number is None or type(number) is int for number in optional_numbers)
         and all(type(count) is int and count >= 0 for count in counts)
-        and all(type(text) is str for text in (verdict.reason, verdict.message, verdict.sha256))
+        and all(is_text(text) for text in (verdict.reason, verdict.message, verdict.sha256))
         and type(verdict.final) is bool
         and type(verdict.seconds) in (int, float)
-        and (verdict.versions is None or type(verdict.versions) is dict)
+        and math.isfinite(verdict.seconds)
+        and (verdict.versions is None or is_text_by_name(verdict.versions))
     )
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a string that UTF-8 can hold: JSON can bring half a surrogate pair."""
+    return isinstance(value, str) and value == value.encode(errors="replace").decode()
+
+
+def is_text_by_name(value: Any) -> bool:
+    """Whether it is an object of nothing but such strings."""
+    return isinstance(value, dict) and all(map(is_text, (*value, *value.values())))
 
 
 def shorten(text: str, keep: int) -> str:

@@ -1,1 +1,1 @@
-"""Jobs on one machine: ``store`` queues them, ``runner_process`` runs them, ``data_folder`` keeps them."""
+"""Jobs on one machine: ``store`` queues, ``runner_process`` runs, ``data_folder`` keeps them."""

@@ -1,4 +1,4 @@
-"""The data folder of local mode: one directory a job, written so that a killed server loses nothing.
+"""The data folder of local mode: one directory a job; a killed server loses nothing.
 
 ``jobs/<id>/job.json`` is the job, ``params.json`` its parameters verbatim, ``record`` its record.
 A lock file keeps a second server out.
@@ -6,12 +6,10 @@ A lock file keeps a second server out.
 
 import fcntl
 import logging
-import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from qiskit_runtime.contract.job import Job
 from qiskit_runtime.contract.record import Event, RecordParser
@@ -26,7 +24,7 @@ class DataFolderInUse(RuntimeError):
 
 
 class DataFolder:
-    """Reads and writes the files of jobs. Ids are ours, so they are safe as names of directories."""
+    """Reads and writes the files of jobs. Ids are ours, so they are safe as names of folders."""
 
     def __init__(self, root: Path) -> None:
         self._jobs = root / "jobs"
@@ -41,7 +39,7 @@ class DataFolder:
         self._jobs.mkdir(parents=True, exist_ok=True)
         self._lock_file = self._lock.open("w")
         # Readable for the user alone: params and results are theirs.
-        os.chmod(self._jobs, 0o700)
+        self._jobs.chmod(0o700)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -56,8 +54,13 @@ class DataFolder:
         """Write a new job; it counts once its job.json is there, which comes last."""
         folder = self._jobs / job.id
         folder.mkdir()
-        (folder / "params.json").write_text(params, encoding="utf-8")
-        self.save(job)
+        try:
+            # As bytes: text files change the ends of lines.
+            (folder / "params.json").write_bytes(params.encode())
+            self.save(job)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def save(self, job: Job) -> None:
         """Replace the job's file in one step."""
@@ -67,16 +70,16 @@ class DataFolder:
         draft.replace(path)
 
     def load_all(self) -> Iterator[Job]:
-        """The jobs that are there. A directory without a readable job is left alone, with a warning."""
+        """The jobs that are there. What is no readable job is left alone, with a warning."""
         for path in self._jobs.glob("*/job.json"):
             try:
-                yield Job.model_validate_json(path.read_bytes())
-            except (OSError, ValidationError) as error:
+                yield _load(path)
+            except (OSError, ValueError) as error:
                 logger.warning("%s is left alone: %s", path, error)
 
     def read_params(self, job_id: str) -> str:
         """The parameters, verbatim."""
-        return (self._jobs / job_id / "params.json").read_text(encoding="utf-8")
+        return (self._jobs / job_id / "params.json").read_bytes().decode()
 
     def record(self, job_id: str) -> Path:
         """Where the job's record is, or will be."""
@@ -94,8 +97,16 @@ class DataFolder:
         return events
 
     def delete(self, job_id: str) -> None:
-        """Remove the job's directory."""
-        folder = self._jobs / job_id
-        # Without its job.json it is no job any more, even if the rest were to stay.
-        (folder / "job.json").unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        """Remove the job's directory; what makes it a job goes last, so nothing stays unseen."""
+        for path in (self.record(job_id), self._jobs / job_id / "params.json"):
+            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._jobs / job_id)
+
+
+def _load(path: Path) -> Job:
+    job = Job.model_validate_json(path.read_bytes())
+    if job.id != path.parent.name:
+        # A copy of a job's directory: it would be written to the other one.
+        raise ValueError(f"it is the file of job {job.id}")
+    return job

@@ -1,4 +1,4 @@
-"""A runner started ahead of its job: a supervisor whose program process has Qiskit imported already.
+"""A runner started ahead of its job: a supervisor whose program process has imported Qiskit.
 
 The local store starts one for each worker, hands each exactly one job, and then starts another.
 """
@@ -74,4 +74,7 @@ class RunnerProcess:
         """End it, whatever it does, and wait until it has."""
         self._stdin.close()
         self.terminate()
+        # It could not end while nobody takes what it has to say.
+        async for _ in self.read_record():
+            pass
         await self._process.wait()

@@ -37,6 +37,8 @@ from qiskit_runtime.contract.verdict import Verdict
 _RESTART_SECONDS = 1.0
 """How long to wait when the system can't start a process just now."""
 
+_STOPPED = "the server was stopped while the job ran"
+
 logger = logging.getLogger(__name__)
 
 
@@ -64,6 +66,8 @@ class LocalJobStore(JobStore):
         self._running: dict[str, RunnerProcess] = {}
         # A running job's worker and its listeners hold its record; after the last it goes.
         self._records: weakref.WeakValueDictionary[str, LiveRecord] = weakref.WeakValueDictionary()
+        # Records are read from their files one at a time: many listeners at once share one reading.
+        self._reading = asyncio.Lock()
         self._closing = False
 
     async def open(self) -> None:
@@ -88,9 +92,7 @@ class LocalJobStore(JobStore):
 
     async def submit(self, spec: JobSpec, params: str) -> Job:
         self._sequence += 1
-        job = Job(
-            id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec
-        )
+        job = Job(id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec)
         self._folder.create(job, params)
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
@@ -116,35 +118,35 @@ class LocalJobStore(JobStore):
             yield event
 
     async def read_events(self, job_id: str) -> list[Event]:
-        return (await self._find_record(job_id)).events
+        return list((await self._find_record(job_id)).events)
 
     async def cancel(self, job_id: str) -> None:
         job = await self.get(job_id)
         match job.status.phase:
             case Phase.QUEUED:
-                self._conclude(job, Observation(cancel_requested=True))
+                self._conclude(job_id, Observation(cancel_requested=True))
             case Phase.RUNNING:
-                self._save(job.model_copy(update={"cancel_requested": True}))
                 self._running[job_id].terminate()
+                self._save(job.model_copy(update={"cancel_requested": True}))
             case Phase.COMPLETED | Phase.FAILED:
                 raise JobFinal(job.status.phase)
 
     async def delete(self, job_id: str) -> None:
         if not (await self.get(job_id)).is_final:
             raise JobNotFinal(job_id)
+        self._folder.delete(job_id)
         del self._jobs[job_id]
         self._records.pop(job_id, None)
-        self._folder.delete(job_id)
 
     # Workers: each has a runner ready, and gives it one job.
 
     async def _work(self) -> None:
-        while not self._closing:
-            runner = await self._start_runner()
+        while runner := await self._start_runner():
             try:
-                if job := await self._next_job():
-                    if not runner.is_alive:
-                        runner = await self._start_runner()
+                job = await self._next_job()
+                if not runner.is_alive:
+                    runner = await self._start_runner() or runner
+                if job:
                     await self._run(job.id, runner)
             except Exception:
                 # A worker must outlive whatever one job brings.
@@ -152,13 +154,15 @@ class LocalJobStore(JobStore):
             finally:
                 await runner.close()
 
-    async def _start_runner(self) -> RunnerProcess:
-        while True:
+    async def _start_runner(self) -> RunnerProcess | None:
+        """A new runner, as soon as the system can start one; None when the store closes."""
+        while not self._closing:
             try:
                 return await RunnerProcess.start(self._limits.grace_seconds)
             except OSError as error:
-                logger.error("no runner could be started: %s", error)
+                logger.warning("no runner could be started: %s", error)
                 await asyncio.sleep(_RESTART_SECONDS)
+        return None
 
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
@@ -169,24 +173,28 @@ class LocalJobStore(JobStore):
         return None
 
     async def _run(self, job_id: str, runner: RunnerProcess) -> None:
-        """Run one job, unless it was cancelled since it left the queue."""
+        """Run one job, unless it was cancelled, or the store closes, since it left the queue."""
         job = self._jobs.get(job_id)
-        if job is None or job.status.phase is not Phase.QUEUED:
+        if self._closing or job is None or job.status.phase is not Phase.QUEUED:
             return
         try:
             handover = self._make_handover(job)
-        except (UnknownProgram, UnknownBackend) as error:
+        except (UnknownProgram, UnknownBackend, OSError) as error:
             self._set_state(job, _went_away(error))
             return
         record = self._open_record(job)
         self._running[job_id] = runner
-        self._set_state(job, observe(Observation(place=Place.RUNNING)))
         try:
+            self._set_state(job, observe(Observation(place=Place.RUNNING)))
             await runner.hand_over(handover)
             await self._keep_record(job_id, runner, record)
-            self._conclude(self._jobs[job_id], Observation(place=Place.ENDED, exit_code=await runner.wait()))
+            exit_code = await runner.wait()
+            place = Place.DISRUPTED if self._closing else Place.ENDED
+            self._conclude(job_id, Observation(place=place, exit_code=exit_code))
         except OSError as error:
-            self._set_state(self._jobs[job_id], reject(Reason.RECORD_LOST, f"its record could not be written: {error}"))
+            if job := self._unfinished(job_id):
+                message = f"its record could not be written: {error}"
+                self._set_state(job, reject(Reason.RECORD_LOST, message))
         finally:
             del self._running[job_id]
 
@@ -209,20 +217,26 @@ class LocalJobStore(JobStore):
                 events = list(parser.feed(data))
                 record.append(events)
                 if verdict := _verdict_of(events):
-                    self._conclude(self._jobs[job_id], Observation(verdict=verdict))
+                    self._conclude(job_id, Observation(verdict=verdict))
 
     # States.
 
-    def _conclude(self, job: Job, seen: Observation) -> None:
+    def _unfinished(self, job_id: str) -> Job | None:
+        """The job; None where it has ended, and may be deleted since."""
+        job = self._jobs.get(job_id)
+        return None if job is None or job.is_final else job
+
+    def _conclude(self, job_id: str, seen: Observation) -> None:
         """Make a job final by what was seen, with what the store knows beside it."""
-        if job.is_final:
+        job = self._unfinished(job_id)
+        if job is None:
             return
         seen = Observation(
             place=seen.place,
             verdict=seen.verdict,
             exit_code=seen.exit_code,
             cancel_requested=seen.cancel_requested or job.cancel_requested,
-            detail=seen.detail or ("the server was stopped while the job ran" if self._closing else ""),
+            detail=seen.detail or (_STOPPED if self._closing else ""),
             limits=Limits(job.spec.max_execution_seconds, memory_bytes=self._limits.memory_bytes),
         )
         self._set_state(job, observe(seen), seen.verdict)
@@ -230,14 +244,16 @@ class LocalJobStore(JobStore):
     def _conclude_interrupted(self, job: Job) -> None:
         """A job that a server before this one ran: its record tells how it ended, if it did."""
         verdict = _verdict_of(self._folder.read_events(job.id))
-        detail = "the server was stopped while the job ran"
-        self._conclude(job, Observation(Place.DISRUPTED, verdict, detail=detail))
+        self._conclude(job.id, Observation(Place.DISRUPTED, verdict, detail=_STOPPED))
 
     def _set_state(self, job: Job, state: State, verdict: Verdict | None = None) -> None:
         status = job.status.with_state(state)
         if verdict is not None:
             status = status.model_copy(
-                update={"peak_memory_bytes": verdict.peak_memory_bytes, "versions": verdict.versions}
+                update={
+                    "peak_memory_bytes": verdict.peak_memory_bytes,
+                    "versions": verdict.versions,
+                }
             )
         self._save(job.model_copy(update={"status": status}))
         if status.phase.is_final and (record := self._records.get(job.id)):
@@ -245,7 +261,13 @@ class LocalJobStore(JobStore):
 
     def _save(self, job: Job) -> None:
         self._jobs[job.id] = job
-        self._folder.save(job)
+        try:
+            self._folder.save(job)
+        except OSError as error:
+            if not job.is_final:
+                raise
+            # The disk is full, say. Whoever waits for the job's end learns of it all the same.
+            logger.warning("job %s is %s, but not on disk: %s", job.id, job.status.phase, error)
 
     # Records.
 
@@ -256,10 +278,14 @@ class LocalJobStore(JobStore):
             return record
         if not job.is_final:
             return self._open_record(job)
-        events = await asyncio.to_thread(self._folder.read_events, job_id)
+        async with self._reading:
+            if record := self._records.get(job_id):
+                return record
+            events = await asyncio.to_thread(self._folder.read_events, job_id)
+        # It may have been deleted meanwhile, in the middle of the reading.
+        await self.get(job_id)
         record = LiveRecord(events, closed=True)
-        if job_id in self._jobs:
-            self._records[job_id] = record
+        self._records[job_id] = record
         return record
 
     def _open_record(self, job: Job) -> LiveRecord:
@@ -274,7 +300,12 @@ def _verdict_of(events: list[Event]) -> Verdict | None:
     return last.verdict if isinstance(last, End) and last.intact else None
 
 
-def _went_away(error: UnknownProgram | UnknownBackend) -> State:
-    if isinstance(error, UnknownProgram):
-        return reject(Reason.UNKNOWN_PROGRAM, f"the program {error} went away while the job was queued")
-    return reject(Reason.UNKNOWN_BACKEND, f"the backend {error} went away while the job was queued")
+def _went_away(error: UnknownProgram | UnknownBackend | OSError) -> State:
+    match error:
+        case UnknownProgram():
+            reason, what = Reason.UNKNOWN_PROGRAM, f"the program {error}"
+        case UnknownBackend():
+            reason, what = Reason.UNKNOWN_BACKEND, f"the backend {error}"
+        case _:
+            reason, what = Reason.INPUT_LOST, f"its input ({error})"
+    return reject(reason, f"{what} went away while the job was queued")

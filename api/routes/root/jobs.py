@@ -1,12 +1,14 @@
 """/jobs: run a program, see its jobs, their logs and results; cancel and delete them."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from api.dependencies import CatalogDep, JobStoreDep
-from api.errors import ErrorDetail, FieldErrors, InvalidField, TooLarge
-from api.jobstore.base import JobQuery, JobStore
+from api.errors import WITH_BODY, InvalidField, TooLarge, describe
+from api.jobstore.base import JobNotFound, JobQuery, JobStore
 from api.log_text import find_result, format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.strict_json import StrictJSONError, load_strict
@@ -16,14 +18,13 @@ from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job,
 DEFAULT_NAMES = ("", "string")
 """Backend names that stand for the default: 'string' is what the 2021 documentation sends."""
 
+Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
+"""A number of jobs."""
+
 router = APIRouter(tags=["jobs"])
-NOT_FOUND = {404: {"model": ErrorDetail}}
 
 
-@router.post(
-    "/jobs",
-    responses={**NOT_FOUND, 413: {"model": ErrorDetail}, 415: {"model": ErrorDetail}, 422: {"model": FieldErrors}},
-)
+@router.post("/jobs", responses=describe(404, *WITH_BODY))
 async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogDep) -> JobId:
     """Queue a job. The answer's id is good from now on."""
     program = catalog.get(request.program_id)
@@ -61,11 +62,11 @@ def check_params(text: str) -> None:
         raise InvalidField(place, "params[0]: the JSON text of an object is needed", "dict_type")
 
 
-@router.get("/jobs", responses={422: {"model": FieldErrors}})
+@router.get("/jobs", responses=describe(422))
 async def list_jobs(
     store: JobStoreDep,
-    limit: Annotated[int, Query(ge=0)] = 200,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Count = 200,
+    offset: Count = 0,
     pending: Annotated[
         bool, Query(description="Queued and running jobs; without it the ended ones.")
     ] = False,
@@ -79,42 +80,47 @@ async def list_jobs(
     """A page of jobs, newest first."""
     query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
     page = await store.find(query, limit, offset)
-    jobs = [await _respond(store, job) for job in page.jobs]
+    jobs = await _respond_all(store, page.jobs)
     return JobsResponse(jobs=jobs, count=len(jobs), total=page.total)
 
 
-@router.get("/jobs/{job_id}", responses=NOT_FOUND)
+@router.get("/jobs/{job_id}", responses=describe(404))
 async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
     """One job."""
     return await _respond(store, await store.get(job_id))
 
 
-@router.get("/jobs/{job_id}/logs", responses=NOT_FOUND)
+@router.get("/jobs/{job_id}/logs", responses=describe(404))
 async def get_logs(job_id: str, store: JobStoreDep) -> str:
     """What the job printed and published so far, as one JSON string."""
     return format_log(await store.read_events(job_id))
 
 
-@router.get("/jobs/{job_id}/results", responses=NOT_FOUND)
+@router.get("/jobs/{job_id}/results", responses=describe(404))
 async def get_results(job_id: str, store: JobStoreDep) -> str:
     """The final result's JSON text as one JSON string; an empty one while there is none."""
     return find_result(await store.read_events(job_id)) or ""
 
 
-@router.post(
-    "/jobs/{job_id}/cancel", status_code=204, responses={**NOT_FOUND, 409: {"model": ErrorDetail}}
-)
+@router.post("/jobs/{job_id}/cancel", status_code=204, responses=describe(404, 409, *WITH_BODY))
 async def cancel_job(job_id: str, store: JobStoreDep) -> None:
     """Have a queued or running job end as Cancelled."""
     await store.cancel(job_id)
 
 
-@router.delete(
-    "/jobs/{job_id}", status_code=204, responses={**NOT_FOUND, 403: {"model": ErrorDetail}}
-)
+@router.delete("/jobs/{job_id}", status_code=204, responses=describe(403, 404, *WITH_BODY))
 async def delete_job(job_id: str, store: JobStoreDep) -> None:
     """Forget an ended job and all its data."""
     await store.delete(job_id)
+
+
+async def _respond_all(store: JobStore, jobs: Iterable[Job]) -> list[JobResponse]:
+    """The jobs, without those that were deleted since they were found."""
+    responses = []
+    for job in jobs:
+        with suppress(JobNotFound):
+            responses.append(await _respond(store, job))
+    return responses
 
 
 async def _respond(store: JobStore, job: Job) -> JobResponse:

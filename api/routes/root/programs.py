@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from api.dependencies import CatalogDep
-from api.errors import ErrorDetail
+from api.errors import describe
 from api.models import ProgramResponse, ProgramsResponse
 
 router = APIRouter(tags=["programs"])
@@ -15,7 +15,7 @@ async def list_programs(catalog: CatalogDep) -> ProgramsResponse:
     return ProgramsResponse(programs=[ProgramResponse.of(program) for program in catalog.all()])
 
 
-@router.get("/programs/{program_id}", responses={404: {"model": ErrorDetail}})
+@router.get("/programs/{program_id}", responses=describe(404))
 async def get_program(program_id: str, catalog: CatalogDep) -> ProgramResponse:
     """One program."""
     return ProgramResponse.of(catalog.get(program_id))

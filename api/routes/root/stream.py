@@ -5,12 +5,14 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 "text", "newline"}``, ``{"type": "gap", "first", "count"}`` and ``{"type": "cut"}``. With
 ``?after=N`` the first frame is what follows message N.
 
-The server closes with 1000 after the last frame, whatever became of the job; a client that does
-not take a frame for 30 s is dropped with 4408. What a client sends is ignored.
+The server closes with 1000 after the last frame, whatever became of the job; with 4404 if the job
+was deleted meanwhile; a client that does not take a frame for 30 s is dropped with 4408. What a
+client sends is ignored.
 """
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket
@@ -18,7 +20,7 @@ from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
 from api.dependencies import JobStoreDep
-from api.errors import ErrorDetail
+from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore
 from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message
 
@@ -28,16 +30,15 @@ SEND_SECONDS = 30.0
 CLOSE_SLOW = 4408
 """The close code for a client that took longer."""
 
+CLOSE_DELETED = 4404
+"""The close code where the job went away before its stream began."""
+
 _FRAMES_A_TURN = 64
 
 router = APIRouter(tags=["jobs"])
 
 
-@router.get(
-    "/stream/jobs/{job_id}",
-    status_code=426,
-    responses={404: {"model": ErrorDetail}, 426: {"model": ErrorDetail}},
-)
+@router.get("/stream/jobs/{job_id}", status_code=426, responses=describe(404, 426))
 async def explain_stream(job_id: str, store: JobStoreDep) -> JSONResponse:
     """This address is a websocket's: it streams the job's messages as they are published."""
     await store.get(job_id)
@@ -64,6 +65,13 @@ async def stream_job(
     listener = asyncio.create_task(_wait_for_end(websocket))
     try:
         await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
+        if sender.done():
+            sender.result()
+    except JobNotFound:
+        await _close(websocket, CLOSE_DELETED, "the job was deleted")
+    except WebSocketDisconnect:
+        # It went while a frame was on its way.
+        return
     finally:
         sender.cancel()
         listener.cancel()
@@ -74,13 +82,15 @@ async def _send_frames(
     websocket: WebSocket, store: JobStore, job_id: str, after: int, logs: bool
 ) -> None:
     """One frame in flight: the next is taken from the record when the client has taken this one."""
-    waits_for = after
+    behind = after > 0
     sent = 0
     async for event in store.follow(job_id):
-        if waits_for:
-            # Everything up to that message was seen; a gap or the end of it counts as well.
-            waits_for = 0 if _last_number(event) >= after else waits_for
-            continue
+        if behind:
+            # What comes before that message was seen; a gap may reach over it.
+            number = _last_number(event)
+            behind = number < after
+            if number <= after:
+                continue
         frame = make_typed_frame(event) if logs else _plain_frame(event)
         if frame is None:
             continue
@@ -98,8 +108,10 @@ async def _send_frames(
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
-    async with asyncio.timeout(SEND_SECONDS):
-        await websocket.close(code, reason)
+    # Whoever does not even take this is dropped without it.
+    with suppress(WebSocketDisconnect, TimeoutError):
+        async with asyncio.timeout(SEND_SECONDS):
+            await websocket.close(code, reason)
 
 
 async def _wait_for_end(websocket: WebSocket) -> None:

@@ -1,0 +1,195 @@
+"""The command ``qiskit-runtime``: serve, run a job and watch it, look at jobs.
+
+Exit codes: 0 fine (the job Completed), 1 the job Failed or the server can't start, 2 a wrong or
+refused request, 3 the job was Cancelled, 4 no server answers, 130 Ctrl-C, 141 the output's reader
+went away. Heavy imports are made within the commands: ``--help`` is to be instant.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api import job_commands, run_commands
+from api.run_commands import INTERRUPTED
+from api.terminal import open_screen
+
+if TYPE_CHECKING:
+    from api.settings import ApiSettings
+
+OUTPUT_CLOSED = 141
+"""The exit code when nobody reads the output any more: 128 + SIGPIPE."""
+
+
+class _Commands(click.Group):
+    """Ends quietly when the output's reader goes away, as in ``| head``."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What is still buffered has to go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OUTPUT_CLOSED
+
+
+class _OrEmpty(click.ParamType[int | None]):
+    """Another type, or an empty text for not given: ``make serve WORKERS=`` leaves it empty."""
+
+    def __init__(self, inner: click.ParamType[int]) -> None:
+        self._inner = inner
+        self.name = inner.name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        return None if value == "" else self._inner.convert(value, param, ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="qiskit-runtime-server")
+def cli() -> None:
+    """Run Qiskit programs beside the Aer simulator, and watch them.
+
+    `quickstart` shows it all in a minute; `serve` starts a server; `run` runs a program on it.
+    """
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", help="The address to listen on.", show_default=True)
+@click.option(
+    "--port",
+    type=_OrEmpty(click.IntRange(0, 65535)),
+    default=8000,
+    show_default=True,
+    help="0 takes a free one.",
+)
+@click.option("--workers", metavar="N", help="Jobs that run at once. [NUM_WORKERS; 4]")
+@click.option(
+    "--programs",
+    multiple=True,
+    metavar="DIR",
+    help="A folder of programs beside the library's; may be repeated. [RUNTIME_PROGRAMS]",
+)
+@click.option(
+    "--data", metavar="DIR", help="Where jobs are kept. [RUNTIME_DATA; ~/.qiskit-runtime]"
+)
+@click.option(
+    "--token",
+    help="What clients must present; empty is none. Others on this machine can see"
+    " it here, not in the variable. [RUNTIME_TOKEN]",
+)
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Serve requests for this host name too; may be repeated. [RUNTIME_ALLOWED_HOSTS]",
+)
+@click.option("--allow-anonymous", is_flag=True, help="Serve other machines without a token.")
+@click.option(
+    "--job-memory",
+    metavar="SIZE",
+    help="Memory limit of one job, as 2GiB; 0 is none. [RUNTIME_JOB_MEMORY_BYTES]",
+)
+@click.option("--reload", is_flag=True, help="Start anew when the server's code changes.")
+@click.option("--access-log", is_flag=True, help="Log each request.")
+def serve(**given: Any) -> None:
+    """Serve on this machine: one process for each job.
+
+    What is left out comes from the environment variable in [brackets], or has the default
+    that stands there.
+    """
+    from api import serving
+
+    serving.exit_on_signals()
+    variables = _collect_variables(given)
+    settings = serving.load_settings(variables)
+    host, has_token = given["host"] or "127.0.0.1", bool(settings.token.get_secret_value())
+    try:
+        serving.check_address(host, has_token, given["allow_anonymous"])
+    except serving.NotLoopback as refusal:
+        raise serving.WrongSetting(f"--host: {refusal}") from None
+    port = 8000 if given["port"] is None else given["port"]
+    listener = serving.open_socket(host, port)
+    serving.check_data_folder(settings, variables)
+    _announce(serving.make_url(listener), settings)
+    if not has_token and not serving.is_loopback(host):
+        click.echo(
+            f"WARNING: anybody who reaches {host} can run programs here (no token)", err=True
+        )
+    serving.serve(listener, reload=given["reload"], access_log=given["access_log"])
+
+
+def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
+    """The options that were given, as the environment variables that they stand for."""
+    from api.serving import WrongSetting, parse_size
+
+    variables = {
+        "RUNTIME_WORKERS": given["workers"],
+        "RUNTIME_PROGRAMS": os.pathsep.join(given["programs"]),
+        "RUNTIME_DATA": given["data"],
+        "RUNTIME_ALLOWED_HOSTS": ",".join(given["allow_host"]),
+    }
+    if given["job_memory"]:
+        try:
+            variables["RUNTIME_JOB_MEMORY_BYTES"] = str(parse_size(given["job_memory"]))
+        except ValueError as error:
+            raise WrongSetting(f"--job-memory: {error}") from None
+    variables = {name: value for name, value in variables.items() if value}
+    # An empty token is a value: none, whatever the environment says.
+    return variables if given["token"] is None else {**variables, "RUNTIME_TOKEN": given["token"]}
+
+
+def _announce(url: str, settings: "ApiSettings") -> None:
+    """Say where the server is."""
+    has_token = settings.token.get_secret_value()
+    token = "needed: Authorization: Bearer TOKEN" if has_token else "not needed"
+    lines = [
+        f"Qiskit Runtime serves at {url}",
+        f"  docs      {url}/docs",
+        f"  workers   {settings.workers} (jobs at once)",
+        f"  data      {settings.data}",
+        *(f"  programs  {folder}" for folder in settings.programs),
+        f"  token     {token}",
+        "Ctrl-C stops it.",
+    ]
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+@cli.command()
+def quickstart() -> int:
+    """See it work: start a server, run hello-quantum, watch it, stop the server."""
+    from api.quickstart import quickstart as show
+
+    return show(open_screen())
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the terminal does not have is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run(cli.main))
+
+
+def _run(command: Callable[..., Any]) -> int:
+    try:
+        return command(prog_name="qiskit-runtime", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+
+
+for _name, _command in (run_commands.COMMANDS | job_commands.COMMANDS).items():
+    cli.add_command(_command, _name)
+
+if __name__ == "__main__":
+    main()

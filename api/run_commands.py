@@ -1,0 +1,157 @@
+"""The commands that watch a job: ``run`` starts one, ``stream`` looks at one that is there.
+
+``cli`` puts ``COMMANDS`` into the group.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from api.job_commands import connect, json_option, server_options
+from api.terminal import open_screen
+
+if TYPE_CHECKING:
+    from api.client import Client
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C: 128 + SIGINT, as a shell has it."""
+
+logs_option = click.option(
+    "--logs/--no-logs", default=True, help="Show what the job prints, or only its messages."
+)
+
+
+@click.command()
+@click.argument("program")
+@click.option(
+    "-p", "--param", "pairs", multiple=True, metavar="KEY=VALUE",
+    help="A parameter: JSON if the value is JSON, else a string. May be repeated.",
+)  # fmt: skip
+@click.option("--params", "source", metavar="FILE", help="A JSON file of parameters; - is stdin.")
+@click.option("--params-json", "text", metavar="JSON", help="The parameters as JSON text.")
+@click.option("--backend", default="", metavar="NAME", help="See `qiskit-runtime backends`.")
+@click.option("--hub", default="", help="What to file the job under ...")
+@click.option("--group", default="", help="... and more of it ...")
+@click.option("--project", default="", help="... and more.")
+@click.option("--tag", "tags", multiple=True, help="May be repeated.")
+@click.option(
+    "--detach", "--no-stream", "detach", is_flag=True,
+    help="Print the job's id and do not wait for it.",
+)  # fmt: skip
+@logs_option
+@json_option
+@server_options
+def run(program: str, **options: Any) -> int:
+    """Run PROGRAM and watch it: what it prints and publishes as it comes, then its result.
+
+    With -p the value is JSON if it parses as JSON, else a string: -p shots=100, -p name=Ann,
+    -p 'layout=[0, 1]'; for the string "100": -p 'shots="100"'. They go over those of --params.
+
+    Exit code: 0 Completed, 1 Failed, 3 Cancelled, 2 refused, 4 no server. Ctrl-C cancels the job.
+    """
+    params = make_params(options["pairs"], _read_params(options["source"], options["text"]))
+    names = {name: options[name] for name in ("hub", "group", "project", "backend")}
+    tags = list(options["tags"])
+    with connect(options["url"], options["token"]) as client:
+        job_id = client.submit({"programId": program, "params": [params], "tags": tags, **names})
+        if options["detach"]:
+            click.echo(json.dumps({"id": job_id}) if options["as_json"] else job_id)
+            return 0
+        try:
+            return _follow(client, job_id, as_json=options["as_json"], logs=options["logs"])
+        except KeyboardInterrupt:
+            return _cancel_interrupted(client, job_id)
+
+
+@click.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--after", default=0, type=click.IntRange(0), help="Begin after this message.")
+@logs_option
+@json_option
+@server_options
+def stream(job_id: str, after: int, *, logs: bool, as_json: bool, url: str, token: str) -> int:
+    """Watch a job, from its first message or the one after --after. Ctrl-C leaves the job alone.
+
+    Exit codes as of `run`.
+    """
+    with connect(url, token) as client:
+        client.get_job(job_id)
+        try:
+            return _follow(client, job_id, as_json=as_json, logs=logs, after=after)
+        except KeyboardInterrupt:
+            click.echo(f"\nJob {job_id} goes on.", err=True)
+            return INTERRUPTED
+
+
+def _follow(client: "Client", job_id: str, *, as_json: bool, logs: bool, after: int = 0) -> int:
+    from api.job_view import collect, watch
+
+    screen = open_screen()
+    if as_json:
+        return collect(client, screen, job_id, after=after)
+    screen.note(f"Job {job_id}")
+    return watch(client, screen, job_id, after=after, logs=logs)
+
+
+def _cancel_interrupted(client: "Client", job_id: str) -> int:
+    """After Ctrl-C: have the job end too."""
+    try:
+        client.cancel(job_id)
+        message = f"Interrupted: asked the server to cancel job {job_id}."
+    except click.ClickException as error:
+        message = f"Interrupted; job {job_id} was not cancelled: {error.message}"
+    click.echo(f"\n{message}", err=True)
+    return INTERRUPTED
+
+
+def _read_params(source: str | None, text: str | None) -> str:
+    """The JSON text of --params or --params-json."""
+    if source and text:
+        raise click.UsageError("--params and --params-json can't both be given")
+    if not source:
+        return text or ""
+    try:
+        if source == "-":
+            return sys.stdin.buffer.read().decode()
+        return Path(source).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"can't read {source}: {error}", param_hint="--params") from None
+
+
+def make_params(pairs: Sequence[str], text: str = "") -> str:
+    """The parameters' JSON text: ``text`` verbatim where there are no pairs to put into it.
+
+    Raises:
+        UsageError: a pair without ``=``, or a text that is no JSON object.
+    """
+    hint = "--params, --params-json"
+    try:
+        params = json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise click.BadParameter(f"not valid JSON: {error}", param_hint=hint) from None
+    if not isinstance(params, dict):
+        raise click.BadParameter('a JSON object is needed, as {"shots": 100}', param_hint=hint)
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"{pair!r}: write it as KEY=VALUE", param_hint="-p")
+        params[key] = parse_value(value)
+    return json.dumps(params) if pairs else text or "{}"
+
+
+def parse_value(text: str) -> Any:
+    """JSON if it is JSON, else the string itself. NaN and Infinity are none."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+COMMANDS = {"run": run, "stream": stream}
+"""Each command by its name."""

@@ -1,0 +1,84 @@
+"""A JobStore in memory whose jobs are what they are: for tests that need thousands of them."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
+from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
+from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.record import Console, Event, Message
+from qiskit_runtime.contract.resource import make_job_id
+
+EVENTS: tuple[Event, ...] = (
+    Console(1, b"printed \xff"),
+    Message(2, 1, '{"a": 1}'),
+    Message(3, 2, '"end"', final=True),
+)
+"""The record of every job that has ended."""
+
+ENDS = (
+    State(Phase.COMPLETED),
+    State(Phase.FAILED, Reason.PROGRAM_ERROR, "ValueError: no"),
+    State(Phase.CANCELLED, Reason.RAN_TOO_LONG, "ran too long"),
+    State(Phase.RUNNING),
+    State(Phase.QUEUED),
+)
+"""What becomes of the jobs, in turn, as soon as they are submitted."""
+
+
+class FakeStore(JobStore):
+    """Keeps jobs, and runs nothing."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.params: dict[str, str] = {}
+        self._sequence = 0
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def submit(self, spec: JobSpec, params: str) -> Job:
+        self._sequence += 1
+        job = Job(id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec)
+        self.params[job.id] = params
+        return self._set_state(job, ENDS[self._sequence % len(ENDS)])
+
+    async def get(self, job_id: str) -> Job:
+        if job_id not in self.jobs:
+            raise JobNotFound(job_id)
+        return self.jobs[job_id]
+
+    async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
+        found = [job for job in reversed(self.jobs.values()) if query.matches(job)]
+        return JobPage(found[offset : offset + limit], len(found))
+
+    async def read_params(self, job_id: str) -> str:
+        await self.get(job_id)
+        return self.params[job_id]
+
+    async def follow(self, job_id: str) -> AsyncIterator[Event]:
+        for event in await self.read_events(job_id):
+            yield event
+
+    async def read_events(self, job_id: str) -> list[Event]:
+        return list(EVENTS) if (await self.get(job_id)).is_final else []
+
+    async def cancel(self, job_id: str) -> None:
+        job = await self.get(job_id)
+        if job.status.phase in (Phase.COMPLETED, Phase.FAILED):
+            raise JobFinal(job.status.phase)
+        if not job.is_final:
+            self._set_state(job, State(Phase.CANCELLED, Reason.CANCELLED_BY_USER, "cancelled"))
+
+    async def delete(self, job_id: str) -> None:
+        if not (await self.get(job_id)).is_final:
+            raise JobNotFinal(job_id)
+        del self.jobs[job_id], self.params[job_id]
+
+    def _set_state(self, job: Job, state: State) -> Job:
+        status = JobStatus().with_state(state)
+        self.jobs[job.id] = job.model_copy(update={"status": status})
+        return self.jobs[job.id]

@@ -1,0 +1,5 @@
+"""Never run: its metadata is what is tested."""
+
+
+def main(backend, messenger):
+    """Do nothing."""

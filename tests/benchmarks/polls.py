@@ -1,0 +1,53 @@
+"""GET of a job, 400 times a second, as many waiting clients do."""
+
+import asyncio
+import time
+
+from tests.benchmarks.server import post, serve, stream
+from tests.benchmarks.table import Row, milliseconds, percentile
+
+RATE = 400
+SECONDS = 15
+CONNECTIONS = 40
+
+
+def run() -> list[Row]:
+    """The polls' times, by an open-loop load: a slow answer does not slow the next question."""
+    with serve({}) as client:
+        job_id = post(client, "hello-quantum", greeting="Hello")
+        stream(client, job_id)
+        time.sleep(2)
+        samples = asyncio.run(_load(client.base_url.port, f"/jobs/{job_id}"))
+    measured = (
+        f"p50 {milliseconds(percentile(samples, 50))}, p99 {milliseconds(percentile(samples, 99))}"
+    )
+    how = f"{len(samples)} polls in {SECONDS} s over {CONNECTIONS} connections, at fixed times"
+    return [Row(f"GET of a job under {RATE} polls a second", "p99 <= 20 ms", measured, how)]
+
+
+async def _load(port: int, path: str) -> list[float]:
+    begin = asyncio.get_running_loop().time() + 0.5
+    per_connection = RATE * SECONDS // CONNECTIONS
+    clients = (
+        _poll(port, path, begin + index / RATE, per_connection) for index in range(CONNECTIONS)
+    )
+    return [sample for samples in await asyncio.gather(*clients) for sample in samples]
+
+
+async def _poll(port: int, path: str, begin: float, count: int) -> list[float]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    clock = asyncio.get_running_loop().time
+    samples = []
+    for turn in range(count):
+        due = begin + turn * CONNECTIONS / RATE
+        await asyncio.sleep(max(due - clock(), 0))
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        # From when it was due: what waited in a queue counts.
+        samples.append(clock() - due)
+    writer.close()
+    return samples

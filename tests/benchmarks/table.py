@@ -1,0 +1,33 @@
+"""A row of the benchmarks' table, and how the table is printed."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number: what was measured, its goal, what came out, and how it was taken."""
+
+    what: str
+    goal: str
+    measured: str
+    how: str
+
+
+def print_table(rows: Iterable[Row]) -> None:
+    """Print Markdown."""
+    print("| what | goal | measured | how |")
+    print("| --- | --- | --- | --- |")
+    for row in rows:
+        print(f"| {row.what} | {row.goal} | {row.measured} | {row.how} |")
+
+
+def percentile(samples: Sequence[float], percent: int) -> float:
+    """The sample that ``percent`` of all do not exceed."""
+    return statistics.quantiles(samples, n=100, method="inclusive")[percent - 1]
+
+
+def milliseconds(seconds: float) -> str:
+    """A time for the table."""
+    return f"{seconds * 1000:.1f} ms"

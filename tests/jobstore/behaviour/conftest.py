@@ -1,0 +1,47 @@
+"""The behaviour suite: what ``api.jobstore.base`` promises, of every store in ``MODES``.
+
+Its tests know a store by ``JobStore`` alone and give programs as source. How many ran in each mode
+is told at the end of a run. With ``REQUIRE_CLUSTER=1`` a test that is skipped has failed.
+"""
+
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.jobstore.store_under_test import MODES, StoreUnderTest
+
+COUNTS = pytest.StashKey[dict[str, Counter[str]]]()
+
+
+@pytest.fixture(scope="session", params=MODES)
+async def jobs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[StoreUnderTest]:
+    """An open store, one for all tests of its mode."""
+    async with MODES[request.param](tmp_path_factory.mktemp(request.param)) as store:
+        yield store
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Count a test for its mode; make a skip a failure where the run may have none."""
+    report = yield
+    if report.skipped and os.environ.get("REQUIRE_CLUSTER") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, although REQUIRE_CLUSTER=1: {report.longrepr}"
+    mode = item.callspec.params.get("jobs") if hasattr(item, "callspec") else None
+    if mode and (report.when == "call" or not report.passed):
+        counts = item.config.stash.setdefault(COUNTS, {})
+        counts.setdefault(mode, Counter())[report.outcome] += 1
+    return report
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Tell how many of the suite's tests ran in each mode."""
+    for mode, counts in config.stash.get(COUNTS, {}).items():
+        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+        terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {told}")

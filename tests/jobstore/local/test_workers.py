@@ -1,0 +1,435 @@
+"""Local mode's workers: how many, in which order, each with a runner started ahead and used once."""
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from api.jobstore.base import JobQuery
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.runner_process import RunnerProcess
+from api.jobstore.local.store import RunnerLimits
+from qiskit_runtime.contract.lifecycle import Phase, Reason
+from tests.jobstore.store_under_test import (
+    FOR_EVER,
+    QUICK,
+    StoreUnderTest,
+    messages,
+    open_local_store,
+    result,
+)
+
+pytestmark = pytest.mark.anyio
+
+ONE = RunnerLimits(workers=1)
+
+FLOOD = """
+    def main(backend, messenger):
+        messenger.publish("started")
+        for _ in range(40):
+            print("x" * 50_000)
+        return "done"
+"""
+
+
+def children() -> list[int]:
+    """The processes below this one: the supervisors, and their program processes."""
+    return [*children_of(os.getpid())]
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """All that descend from a process."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            yield from children_of(child)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
+async def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something that no store tells of."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def refuse(*_: object) -> None:
+    """What a full disk answers."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_jobs_run_at_most_workers_at_once_and_in_order(tmp_path: Path):
+    """Two workers never run three jobs, and jobs start in the order of their submission."""
+    async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
+        queued = [
+            await jobs.submit("import time\ndef main(backend, messenger):\n    time.sleep(0.3)")
+            for _ in range(6)
+        ]
+        ended = [await jobs.finish(job.id) for job in queued]
+
+    starts = [job.status.started_at for job in ended]
+    # Of three jobs in a row the third starts after one of the two before it has ended.
+    gaps = [
+        third.status.started_at - min(first.status.finished_at, second.status.finished_at)
+        for first, second, third in zip(ended, ended[1:], ended[2:], strict=False)
+    ]
+    assert starts == sorted(starts)
+    assert all(gap >= timedelta(0) for gap in gaps)
+    assert any(one.status.finished_at > two.status.started_at for one, two in pairwise(ended))
+
+
+async def test_processes_are_started_ahead_and_used_for_one_job(tmp_path: Path):
+    """Qiskit and Aer are imported before a job comes, and every job has a process of its own."""
+    source = """
+        import os, sys
+
+        IMPORTED = "qiskit_aer" in sys.modules
+
+        def main(backend, messenger):
+            begin = float(open("/proc/self/stat").read().rpartition(") ")[2].split()[19])
+            age = begin / os.sysconf("SC_CLK_TCK")
+            return [os.getpid(), os.getppid(), IMPORTED, age]
+    """
+    told = []
+    async with open_local_store(tmp_path, ONE) as jobs:
+        for _ in range(3):
+            await asyncio.sleep(0.5)
+            submitted = time.clock_gettime(time.CLOCK_BOOTTIME)
+            _, events = await jobs.run(source)
+            told.append((*json.loads(result(events) or ""), submitted))
+
+    assert all(imported for _, _, imported, _, _ in told)
+    assert all(begin < submitted for _, _, _, begin, submitted in told)
+    assert len({pid for pid, *_ in told} | {parent for _, parent, *_ in told}) == 6
+
+
+async def test_close_leaves_no_process(tmp_path: Path):
+    """After a close neither idle runners nor running programs nor their children are there."""
+    async with open_local_store(tmp_path, RunnerLimits(workers=2, grace_seconds=0.5)) as jobs:
+        await jobs.start("""
+            import os, signal, time
+
+            def main(backend, messenger):
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                if os.fork() == 0:
+                    os.setsid()
+                    time.sleep(1000)
+                messenger.publish("started")
+                time.sleep(1000)
+        """)
+        before = children()
+
+    # Two supervisors, two program processes, one child of a program.
+    assert len(before) == 5
+    assert not any(is_alive(pid) for pid in before)
+
+
+async def test_job_over_its_memory_limit_fails_and_spares_the_next(tmp_path: Path):
+    """One large array, or many children's small ones, are OutOfMemory; the limit is named."""
+    limits = RunnerLimits(workers=2, memory_bytes=600 << 20)
+    async with open_local_store(tmp_path, limits) as jobs:
+        array, _ = await jobs.run(
+            "def main(backend, messenger):\n    return len(bytearray(700 << 20))"
+        )
+        many, _ = await jobs.run("""
+            import os, time
+
+            def main(backend, messenger):
+                for _ in range(8):
+                    if os.fork() == 0:
+                        kept = bytearray(os.urandom(1 << 20)) * 100
+                        time.sleep(1000)
+                time.sleep(1000)
+        """)
+        modest, _ = await jobs.run(
+            "def main(backend, messenger):\n    return len(bytearray(50 << 20))"
+        )
+
+    for job in (array, many):
+        assert (job.status.phase, job.status.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
+        assert "600 MiB" in job.status.message
+    assert modest.status.phase is Phase.COMPLETED
+
+
+async def test_programs_do_not_see_the_servers_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The server's token is not in a program's environment; the rest of it is."""
+    monkeypatch.setenv("RUNTIME_TOKEN", "secret")
+    monkeypatch.setenv("SHARED", "seen")
+    async with open_local_store(tmp_path, ONE) as jobs:
+        _, events = await jobs.run(
+            "import os\ndef main(backend, messenger):\n    return dict(os.environ)"
+        )
+
+    told = json.loads(result(events) or "")
+    assert told["SHARED"] == "seen"
+    assert not [name for name in told if name.startswith("RUNTIME_")]
+
+
+@pytest.mark.parametrize("whom", ["supervisor", "program process"])
+async def test_runner_that_is_killed_while_idle_is_replaced(tmp_path: Path, whom: str):
+    """The next job still runs when the process that waited for it was killed."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        await wait_until(lambda: len(children()) == 2)
+        supervisor, program = children()
+        os.kill(supervisor if whom == "supervisor" else program, signal.SIGKILL)
+        await wait_until(lambda: not Path(f"/proc/{supervisor}").exists())
+        await asyncio.sleep(0.05)
+
+        job, events = await jobs.run(QUICK)
+
+    assert job.status.phase is Phase.COMPLETED
+    assert result(events) == '"done"'
+
+
+async def test_runner_that_is_killed_while_it_runs_a_job_interrupts_it(tmp_path: Path):
+    """A supervisor killed with -9 takes its program along; the job says why, the next one runs."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        killed, events = await jobs.run("""
+            import os, signal, time
+
+            def main(backend, messenger):
+                messenger.publish(os.getpid())
+                time.sleep(0.2)
+                os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(1000)
+        """)
+        await wait_until(lambda: not is_alive(int(messages(events)[0])))
+        following, _ = await jobs.run(QUICK)
+
+    assert (killed.status.phase, killed.status.reason) == (Phase.FAILED, Reason.INTERRUPTED)
+    assert following.status.phase is Phase.COMPLETED
+
+
+async def test_runner_that_cannot_be_started_loses_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """While the system can't start processes jobs wait; they run as soon as it can."""
+    start, refusals = RunnerProcess.start, [OSError(errno.EAGAIN, "no more processes")]
+
+    async def start_later(*arguments: float) -> RunnerProcess:
+        if refusals:
+            raise refusals.pop()
+        return await start(*arguments)
+
+    monkeypatch.setattr(RunnerProcess, "start", start_later)
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job, _ = await jobs.run(QUICK)
+
+    assert job.status.phase is Phase.COMPLETED
+    assert "no more processes" in caplog.text
+
+
+async def test_close_returns_when_no_runner_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A store without runners can be closed, and its job is still queued."""
+    monkeypatch.setattr(RunnerProcess, "start", refuse)
+    async with asyncio.timeout(5), open_local_store(tmp_path, ONE) as jobs:
+        job = await jobs.submit(QUICK)
+        await asyncio.sleep(0.1)
+
+    assert (await jobs.store.get(job.id)).status.phase is Phase.QUEUED
+
+
+@pytest.mark.parametrize("source", [QUICK, FLOOD, FOR_EVER])
+async def test_record_on_a_full_disk_fails_its_job_and_frees_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+):
+    """However much the program says, or if it never ends: RecordLost, and the next job runs."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(DataFolder, "record", lambda *_: Path("/dev/full"))
+            job = await jobs.submit(source)
+            listener = asyncio.create_task(jobs.follow(job.id))
+            lost = await jobs.finish(job.id)
+        await listener
+        following, _ = await jobs.run(QUICK)
+
+    assert (lost.status.phase, lost.status.reason) == (Phase.FAILED, Reason.RECORD_LOST)
+    assert "No space left" in lost.status.message
+    assert following.status.phase is Phase.COMPLETED
+
+
+async def test_state_on_a_full_disk_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A job whose end can't be written ends for its listeners; a restart finds it in the record."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job = await jobs.start("""
+            import time
+
+            def main(backend, messenger):
+                messenger.publish("started")
+                time.sleep(0.3)
+                return "done"
+        """)
+        with monkeypatch.context() as patch:
+            patch.setattr(DataFolder, "save", refuse)
+            heard = await jobs.follow(job.id)
+            ended = await jobs.finish(job.id)
+        following, _ = await jobs.run(QUICK)
+    async with open_local_store(tmp_path, ONE) as jobs:
+        found = await jobs.store.get(job.id)
+        read = await jobs.store.read_events(job.id)
+
+    assert ended.status.phase is found.status.phase is Phase.COMPLETED
+    assert result(heard) == result(read) == '"done"'
+    assert following.status.phase is Phase.COMPLETED
+
+
+async def test_start_on_a_full_disk_fails_the_job_before_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A job that can't be noted as running is not run: a restart would run it again."""
+    ran = tmp_path / "ran"
+    async with open_local_store(tmp_path, ONE) as jobs:
+        blocker = await jobs.start()
+        job = await jobs.submit(f"open({str(ran)!r}, 'w')\n{FOR_EVER.strip()}")
+        await jobs.store.cancel(blocker.id)
+        with monkeypatch.context() as patch:
+            patch.setattr(DataFolder, "save", refuse)
+            failed = await jobs.finish(job.id)
+        following, _ = await jobs.run(QUICK)
+
+    assert (failed.status.phase, failed.status.reason) == (Phase.FAILED, Reason.RECORD_LOST)
+    assert following.status.phase is Phase.COMPLETED
+    assert not ran.exists()
+
+
+async def test_cancel_on_a_full_disk_still_ends_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The program is ended even where the wish can't be written."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job = await jobs.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(DataFolder, "save", refuse)
+            with pytest.raises(OSError, match="No space left"):
+                await jobs.store.cancel(job.id)
+            ended = await jobs.finish(job.id)
+
+    assert ended.status.phase is Phase.CANCELLED
+
+
+async def test_submit_on_a_full_disk_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A job that can't be kept is refused: neither listed nor half on the disk."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(DataFolder, "save", refuse)
+            with pytest.raises(OSError, match="No space left"):
+                await jobs.submit(QUICK)
+        page = await jobs.store.find(JobQuery(), 10, 0)
+
+    assert page.total == 0
+    assert [*(tmp_path / "data" / "jobs").iterdir()] == []
+
+
+async def test_program_that_goes_away_while_its_job_is_queued_is_named(tmp_path: Path):
+    """A job whose program was deleted after the submission fails, and says which program."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        blocker = await jobs.start()
+        job = await jobs.submit(QUICK)
+        name = job.spec.program_id
+        (tmp_path / "programs" / name / f"{name}.py").unlink()
+        await jobs.stop(blocker)
+        failed = await jobs.finish(job.id)
+
+    assert (failed.status.phase, failed.status.reason) == (Phase.FAILED, Reason.UNKNOWN_PROGRAM)
+    assert name in failed.status.message
+
+
+async def test_params_that_are_lost_while_queued_fail_the_job(tmp_path: Path):
+    """A job without its parameters' file fails as InputLost, and its worker goes on."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        blocker = await jobs.start()
+        job = await jobs.submit(QUICK)
+        (tmp_path / "data" / "jobs" / job.id / "params.json").unlink()
+        await jobs.stop(blocker)
+        failed = await jobs.finish(job.id)
+        following, _ = await jobs.run(QUICK)
+
+    assert (failed.status.phase, failed.status.reason) == (Phase.FAILED, Reason.INPUT_LOST)
+    assert following.status.phase is Phase.COMPLETED
+
+
+async def test_deleted_job_is_gone_from_the_disk(tmp_path: Path):
+    """After a delete no file holds the job, its parameters or what it said."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job, _ = await jobs.run(
+            "def main(backend, messenger, word):\n    print(word)", '{"word": "cuttlefish"}'
+        )
+        kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+        held = [path.name for path in kept if b"cuttlefish" in path.read_bytes()]
+        await jobs.store.delete(job.id)
+
+    left = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert sorted(held) == ["params.json", "record"]
+    assert [path.name for path in left] == ["lock"]
+
+
+async def test_data_folder_is_for_its_user_alone(tmp_path: Path):
+    """Others on the machine can't read params and results."""
+    async with open_local_store(tmp_path, ONE):
+        mode = (tmp_path / "data" / "jobs").stat().st_mode
+
+    assert mode & 0o077 == 0
+
+
+async def test_memory_of_two_hundred_listeners_is_one_record(tmp_path: Path):
+    """Listeners that stop reading share one record in memory; after the last it is let go."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job, _ = await jobs.run(FLOOD)
+        listeners = [jobs.store.follow(job.id) for _ in range(200)]
+        first = [await anext(listener) for listener in listeners]
+        held = len({id(event) for event in first})
+        records = dict(jobs.store._records)
+        for listener in listeners:
+            await listener.aclose()
+
+        assert held == 1
+        assert list(records) == [job.id]
+        del records, listener
+        assert list(jobs.store._records) == []
+
+
+async def start_and_close(jobs: StoreUnderTest) -> None:
+    """Leave a burst of jobs to a store that is about to close."""
+    for _ in range(4):
+        await jobs.submit(QUICK)
+
+
+@pytest.mark.parametrize("moment", [0, 0.002, 0.02, 0.6])
+async def test_close_at_any_moment_of_a_start_leaves_jobs_that_end_later(
+    tmp_path: Path, moment: float
+):
+    """Whenever a store is closed: a restart runs what was queued, and all jobs are final."""
+    async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
+        await start_and_close(jobs)
+        await asyncio.sleep(moment)
+    async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
+        page = await jobs.store.find(JobQuery(), 10, 0)
+        ended = [await jobs.finish(job.id) for job in page.jobs]
+
+    ends = {(job.status.phase, job.status.reason) for job in ended}
+    assert len(ended) == 4
+    assert ends <= {(Phase.COMPLETED, Reason.NONE), (Phase.FAILED, Reason.INTERRUPTED)}
+    assert (Phase.COMPLETED, Reason.NONE) in ends

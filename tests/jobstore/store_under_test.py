@@ -1,0 +1,159 @@
+"""A store as its tests use it: programs are given as source, and waiting has an end.
+
+``MODES`` names the stores that the behaviour suite runs against. A mode is an asynchronous context
+manager that takes an empty folder and yields an open store; the Kubernetes one will be the second.
+"""
+
+import asyncio
+import hashlib
+import textwrap
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.jobstore.base import JobStore
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.store import LocalJobStore, RunnerLimits
+from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.job import Job, JobSpec
+from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.record import Console, Event, Message
+
+POLL_SECONDS = 0.02
+
+QUICK = """
+    def main(backend, messenger):
+        return "done"
+"""
+"""The shortest program with a result."""
+
+FOR_EVER = """
+    import time
+
+    def main(backend, messenger):
+        messenger.publish("started")
+        while True:
+            time.sleep(1)
+"""
+"""Says that it runs, and never ends by itself."""
+
+
+@dataclass(frozen=True)
+class StoreUnderTest:
+    """An open store.
+
+    ``install`` makes a program of a source and returns its id; ``slots`` is how many jobs run at
+    once; ``patience`` is after how many seconds a test gives up on a job.
+    """
+
+    store: JobStore
+    install: Callable[[str], Awaitable[str]]
+    slots: int
+    patience: float
+
+    async def submit(self, source: str, params: str = "{}", **spec: object) -> Job:
+        """Queue a job of this program."""
+        program = await self.install(textwrap.dedent(source))
+        asked = {"program_id": program, "backend": DEFAULT_BACKEND, **spec}
+        return await self.store.submit(JobSpec.model_validate(asked), params)
+
+    async def finish(self, job_id: str) -> Job:
+        """The job once it is final."""
+        return await self.wait_for(job_id, *(phase for phase in Phase if phase.is_final))
+
+    async def wait_for(self, job_id: str, *phases: Phase) -> Job:
+        """The job once it is in one of these phases."""
+        async with asyncio.timeout(self.patience):
+            while (job := await self.store.get(job_id)).status.phase not in phases:
+                await asyncio.sleep(POLL_SECONDS)
+        return job
+
+    async def wait_for_message(self, job_id: str, text: str) -> None:
+        """Return when this message has come."""
+        async with asyncio.timeout(self.patience):
+            async for event in self.store.follow(job_id):
+                if isinstance(event, Message) and event.text == text:
+                    return
+        raise AssertionError(f"the job ended without the message {text}")
+
+    async def follow(self, job_id: str) -> list[Event]:
+        """All that a listener gets, to the end."""
+        async with asyncio.timeout(self.patience):
+            return [event async for event in self.store.follow(job_id)]
+
+    async def start(self, source: str = FOR_EVER, **spec: object) -> Job:
+        """A job that runs and has published ``"started"``."""
+        job = await self.submit(source, **spec)
+        await self.wait_for_message(job.id, '"started"')
+        return await self.store.get(job.id)
+
+    async def stop(self, *jobs: Job) -> None:
+        """Cancel jobs that nobody needs any more, and see them end."""
+        for job in jobs:
+            await self.store.cancel(job.id)
+        for job in jobs:
+            await self.finish(job.id)
+
+    async def run(self, source: str, params: str = "{}", **spec: object) -> tuple[Job, list[Event]]:
+        """A job that has ended, and the events of its record."""
+        job = await self.submit(source, params, **spec)
+        await self.finish(job.id)
+        return await self.store.get(job.id), await self.store.read_events(job.id)
+
+
+def messages(events: list[Event]) -> list[str]:
+    """The JSON texts of the messages, the final one among them."""
+    return [event.text for event in events if isinstance(event, Message)]
+
+
+def result(events: list[Event]) -> str | None:
+    """The JSON text of the final message."""
+    return next((event.text for event in events if isinstance(event, Message) and event.final), None)
+
+
+def printed(events: list[Event]) -> str:
+    """The console."""
+    lines = [event for event in events if isinstance(event, Console)]
+    return "".join(line.data.decode() + "\n" * line.newline for line in lines)
+
+
+def program_writer(folder: Path) -> Callable[[str], Awaitable[str]]:
+    """An ``install`` that writes programs into a folder that a catalog reads."""
+
+    async def install(source: str) -> str:
+        name = "p" + hashlib.sha256(source.encode()).hexdigest()[:16]
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / f"{name}.py").write_text(source)
+        (folder / name / f"{name}.json").write_text(f'{{"name": "{name}", "description": ""}}')
+        return name
+
+    return install
+
+
+def make_local_store(folder: Path, limits: RunnerLimits) -> LocalJobStore:
+    """A store over ``folder/data`` that runs the programs in ``folder/programs``; not yet open."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    return LocalJobStore(DataFolder(folder / "data"), Catalog([programs]), limits)
+
+
+@asynccontextmanager
+async def open_local_store(
+    folder: Path, limits: RunnerLimits | None = None
+) -> AsyncIterator[StoreUnderTest]:
+    """A local store; again over the same folder it is the store after a restart."""
+    limits = limits or RunnerLimits(workers=3)
+    store = make_local_store(folder, limits)
+    await store.open()
+    try:
+        yield StoreUnderTest(store, program_writer(folder / "programs"), limits.workers, 60.0)
+    finally:
+        await store.close()
+
+
+MODES: dict[str, Callable[[Path], AbstractAsyncContextManager[StoreUnderTest]]] = {
+    "local": open_local_store
+}
+"""The stores that the behaviour suite runs against, by the name of their mode."""

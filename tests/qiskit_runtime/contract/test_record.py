@@ -1,0 +1,424 @@
+"""The record: what is written comes back exactly, within the bounds, whatever happens between."""
+
+import base64
+import os
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qiskit_runtime.contract.record import (
+    CONSOLE_BUDGET,
+    INTERIM_BUDGET,
+    LINE_OVERHEAD,
+    MARK,
+    MAX_LINE_BYTES,
+    MAX_MESSAGE_BYTES,
+    RECORD_BUDGET,
+    RESULT_BUDGET,
+    Console,
+    Cut,
+    End,
+    Gap,
+    Garbage,
+    Message,
+    RecordParser,
+    checksum,
+)
+from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
+from qiskit_runtime.contract.verdict import Outcome, Verdict
+
+VERDICT = Verdict(outcome=Outcome.SUCCEEDED, exit_code=0)
+
+console_bytes = st.one_of(
+    st.binary(max_size=300),
+    st.lists(
+        st.sampled_from([b"\n", b"\r", b"\x00", MARK, b"l", b"c", b"v", b"x", b"\xff", b"ab"])
+    ).map(b"".join),
+    st.builds(lambda byte, n: byte * n, st.binary(min_size=1, max_size=2), st.integers(0, 9000)),
+)
+message_text = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.builds(
+        lambda text, n: text * n, st.text("a\x1e\n\r", min_size=1, max_size=3), st.integers(0, 3000)
+    ),
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("console"), console_bytes),
+        st.tuples(st.just("message"), message_text),
+        st.tuples(st.just("flush"), st.none()),
+    ),
+    max_size=25,
+)
+
+
+def write(actions, finish=True):
+    """Apply the actions to a writer; returns its record."""
+    lines = []
+    writer = RecordWriter(lines.append)
+    for action, value in actions:
+        if action == "console":
+            writer.console(value)
+        elif action == "message":
+            writer.message(value.encode())
+        elif action == "final":
+            writer.message(value.encode(), final=True)
+        elif action == "traceback":
+            writer.traceback(value)
+        elif action == "drop":
+            writer.drop()
+        else:
+            writer.flush()
+    if finish:
+        writer.finish(VERDICT)
+    return b"".join(lines)
+
+
+def parse(record, piece=None):
+    """The events of a record, fed in pieces."""
+    parser, size = RecordParser(), piece or max(len(record), 1)
+    return [
+        event for at in range(0, len(record), size) for event in parser.feed(record[at : at + size])
+    ]
+
+
+def cost(record):
+    """A record's bytes with what a container log adds."""
+    return len(record) + LINE_OVERHEAD * record.count(b"\n")
+
+
+def printed(events):
+    """What was printed, byte for byte."""
+    return b"".join(e.data + b"\n" * e.newline for e in events if isinstance(e, Console))
+
+
+def flat(events):
+    """Console bytes and messages as they came, neighbouring console bytes joined."""
+    shown = []
+    for event in events:
+        if isinstance(event, Console):
+            data = event.data + b"\n" * event.newline
+            if shown and isinstance(shown[-1], bytes):
+                shown[-1] += data
+            elif data:
+                shown.append(data)
+        elif isinstance(event, Message):
+            shown.append(event.text)
+    return shown
+
+
+@settings(deadline=None, max_examples=200)
+@given(steps=steps, piece=st.integers(1, 5000))
+def test_any_interleaving_comes_back_exactly(steps, piece):
+    """Console bytes and messages in any order come back as they were, in that order."""
+    record = write(steps)
+    events = parse(record, piece)
+    expected = []
+    for action, value in steps:
+        if action == "console" and value and expected and isinstance(expected[-1], bytes):
+            expected[-1] += value
+        elif action == "message" or (action == "console" and value):
+            expected.append(value)
+    assert flat(events) == expected
+    assert events[-1].intact and not any(isinstance(e, Garbage) for e in events)
+    numbers = [e.number for e in events if isinstance(e, Message)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert all(len(line) < MAX_LINE_BYTES for line in record.split(b"\n"))
+    assert not any(line.endswith(b"\r") for line in record.split(b"\n"))
+
+
+FLOODS = {
+    "one line of 50 MB": [b"z" * 50_000_000],
+    "one line of 50 MB in pieces": [b"z" * 250_000] * 200,
+    "2 million empty lines": [b"\n" * 2_000_000],
+    "CR lines": [b"\r\n" * 300_000],
+    "mark lines": [b"\x1e\n" * 300_000],
+    "lines as long as a chunk": [b"y" * 4000 + b"\n"] * 2000,
+    "lines a byte longer": [b"y" * 4001 + b"\n"] * 2000,
+    "invalid UTF-8": [b"\xff\x00\r" * 100_000] * 20,
+    "100 KB at once": [b"x" * 99_999 + b"\n"] * 100,
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_console_flood_is_cut_with_its_marker(name):
+    """What exceeds the console's budget is cut, marked once, and counted to the byte."""
+    pieces = FLOODS[name]
+    record = write([("console", piece) for piece in pieces])
+    events = parse(record)
+    kept, whole = printed(events), b"".join(pieces)
+    cut = next(n for n, event in enumerate(events) if isinstance(event, Cut))
+    assert whole.startswith(kept) and len(kept) > 30_000
+    assert printed(events[cut:]) == b"" and sum(isinstance(e, Cut) for e in events) == 1
+    assert events[-1].intact
+    assert events[-1].verdict.dropped_console_bytes == len(whole) - len(kept)
+    assert CONSOLE_BUDGET * 0.9 < cost(record) < CONSOLE_BUDGET + 2 * MAX_LINE_BYTES
+
+
+@pytest.fixture(scope="module")
+def maximal_result():
+    """A result that just fits: the largest hex text of random bytes."""
+    low, high, data = 1_000_000, 4_000_000, os.urandom(4_000_000).hex()
+    while high - low > 1000:
+        middle = (low + high) // 2
+        try:
+            RecordWriter(lambda _: None).message(data[: middle * 2].encode(), final=True)
+            low = middle
+        except ResultTooLarge:
+            high = middle
+    # A later number in the frames' headers takes a few bytes more.
+    return data[: low * 2 - 4000]
+
+
+@pytest.mark.parametrize("flood", [b"\n" * 50, b"\r\n" * 30, b"\x1e\n" * 30, b"q" * 500, b"\x1e"])
+def test_everything_maximal_stays_within_the_record_budget(flood, maximal_result):
+    """Alternating prints and publishes, a maximal result, a huge traceback: all fit together."""
+    noise = os.urandom(3000).hex()
+    actions = []
+    for number in range(3000):
+        actions += [("console", flood), ("message", noise[: number % 6000])]
+        actions += [("drop", None)] if number % 7 == 0 else []
+    actions += [("console", b"\n" * 500_000), ("message", noise)]
+    actions += [
+        ("final", maximal_result),
+        ("console", b"half"),
+        ("traceback", "\r\n\x1e\n" * 90_000),
+    ]
+    record = write(actions)
+    events = parse(record)
+    assert events[-1].intact and events[-1].verdict.final
+    assert RESULT_BUDGET < cost(record) <= RECORD_BUDGET
+    assert [e.text for e in events if isinstance(e, Message) and e.final] == [maximal_result]
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    repeats=st.lists(
+        st.tuples(console_bytes, st.integers(0, 4000), st.integers(1, 6000)), min_size=1, max_size=4
+    ),
+    traceback=st.tuples(st.text("a\n\r\x1e", max_size=20), st.integers(0, 20_000)),
+)
+def test_any_flood_stays_within_the_record_budget(repeats, traceback):
+    """Console and interim budgets hold whatever is repeated how often."""
+    noise = os.urandom(3000).hex()
+    actions = []
+    for data, size, times in repeats:
+        actions += [("console", data), ("message", noise[:size])] * (
+            times // (1 + len(data) // 500)
+        )
+    record = write([*actions, ("traceback", traceback[0] * traceback[1])])
+    assert cost(record) <= RECORD_BUDGET - RESULT_BUDGET
+    assert parse(record)[-1].intact
+
+
+def test_interim_messages_over_the_budget_leave_exact_gaps():
+    """Every number is either a message or in a gap, and later ones that fit still come."""
+    noise = os.urandom(30_000).hex()
+    actions = [("message", noise), ("message", "1")] * 100 + [("drop", None), ("final", "2")]
+    events = parse(write(actions))
+    numbers = [e.number for e in events if isinstance(e, Message)]
+    gaps = [n for e in events if isinstance(e, Gap) for n in range(e.first, e.first + e.count)]
+    assert sorted(numbers + gaps) == list(range(1, 203)) and len(gaps) > 10
+    assert events[-1].verdict.dropped_messages == len(gaps)
+    assert events[-1].verdict.messages == 202 and numbers[-1] == 202
+
+
+def test_interim_budget_holds():
+    """Interim messages of any size stay within their budget with the overhead counted."""
+    for size in (0, 10, 1500, 60_000):
+        noise = os.urandom(size // 2).hex()
+        actions = [("message", noise), ("flush", None)] * min(40_000, 9_000_000 // (size + 200))
+        assert cost(write(actions)) < INTERIM_BUDGET + MAX_LINE_BYTES
+
+
+def test_messages_in_a_row_share_a_frame():
+    """Messages between two flushes are one line, numbered from the first."""
+    record = write([("message", str(n)) for n in range(100)], finish=False)
+    assert record == b""
+    record = write([("message", str(n)) for n in range(100)])
+    assert record.count(b"\n") == 2
+    assert [(e.line, e.number) for e in parse(record)[:-1]] == [(1, n) for n in range(1, 101)]
+
+
+def test_result_over_the_budget_is_refused_and_nothing_written():
+    """A refused result leaves no trace and names both sizes, and a smaller one can follow."""
+    lines = []
+    writer = RecordWriter(lines.append)
+    text = os.urandom(4 << 20).hex().encode()
+    with pytest.raises(ResultTooLarge, match=f"{len(text)} bytes.*at most {RESULT_BUDGET}"):
+        writer.message(text, final=True)
+    assert lines == [] and not writer.has_final
+    writer.message(b"1", final=True)
+    assert writer.has_final
+
+
+def test_long_traceback_keeps_header_and_end():
+    """A huge traceback after a half line keeps its header on a line of its own, and its end."""
+    text = "Traceback (most recent call last):\n" + "  line\n" * 50_000 + "ValueError: end\n"
+    events = parse(write([("console", b"half"), ("traceback", text), ("traceback", text)]))
+    shown = printed(events)
+    assert shown.startswith(b"half\nTraceback (most recent call last):\n  [...]\n  line")
+    assert shown.endswith(b"\nValueError: end\n") and shown.count(b"Traceback") == 1
+
+
+@pytest.fixture(scope="module")
+def small_record():
+    """A record with every kind of line."""
+    noise = os.urandom(3000).hex()
+    return write(
+        [
+            ("console", b"plain\nends in CR\r\nhalf"),
+            ("message", "1"),
+            ("message", '{"a": 2}'),
+            ("console", b"\x1ev {}\n"),
+            ("message", noise),
+            ("drop", None),
+            ("final", '"done"'),
+            ("traceback", "Traceback\nValueError: x\n"),
+        ]
+    )
+
+
+def is_intact(record):
+    """Whether a reader would take this as a whole record: an intact end, and nothing after it."""
+    events = parse(record)
+    return bool(events) and isinstance(events[-1], End) and events[-1].intact
+
+
+def test_every_bit_flip_is_noticed(small_record):
+    """No altered byte, the verdict's among them, is taken for a whole record."""
+    assert is_intact(small_record)
+    for at in range(len(small_record)):
+        altered = bytearray(small_record)
+        altered[at] ^= 1 << (at % 8)
+        assert not is_intact(bytes(altered)), at
+
+
+def test_every_prefix_and_suffix_is_noticed(small_record):
+    """A record that lacks its beginning or its end, or has more, is not whole."""
+    for at in range(1, len(small_record), 3):
+        assert not is_intact(small_record[:at]) and not is_intact(small_record[at:])
+    assert not is_intact(small_record[:-1])
+    assert not is_intact(small_record + b"more\n") and not is_intact(b"more\n" + small_record)
+
+
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_cut_and_pasted_record_is_noticed(data, small_record):
+    """Removing, repeating or inserting bytes anywhere is noticed."""
+    a = data.draw(st.integers(0, len(small_record)))
+    b = data.draw(st.integers(0, len(small_record)))
+    altered = small_record[:a] + data.draw(st.binary(max_size=20)) + small_record[b:]
+    # What follows without a newline is no line yet.
+    assert altered.startswith(small_record) or not is_intact(altered)
+
+
+line = st.one_of(
+    st.binary(max_size=60),
+    st.builds(
+        lambda kind, rest: MARK + kind + rest,
+        st.sampled_from([b"i", b"f", b"g", b"v", b"l", b"c", b"x", b""]),
+        st.one_of(
+            st.binary(max_size=30),
+            st.from_regex(
+                rb" [0-9]{1,7} [0-9]{1,7} [0-9]{1,7}/[0-9]{1,7} [=~][a-zA-Z0-9=]*", fullmatch=True
+            ),
+            st.from_regex(rb" [0-9]{1,3} [0-3] [0-3]/[0-3] [=~].{0,9}", fullmatch=True),
+        ),
+    ),
+    st.integers(4000, 9000).map(lambda n: b"w" * n),
+)
+
+
+@settings(deadline=None, max_examples=120)
+@given(lines=st.lists(line, max_size=30), piece=st.integers(1, 6000))
+def test_parser_never_raises_and_reads_on_after_garbage(lines, piece):
+    """Whatever comes, every line after it is still read with its number."""
+    data = b"\n".join(lines) + b"\n" + MARK + b"i 7 1 1/1 =after\nlast\n"
+    events = parse(data, piece)
+    assert events == parse(data)
+    if not any(isinstance(event, End) for event in events):
+        number = data.count(b"\n")
+        assert events[-1] == Console(number, b"last")
+        assert Message(number - 1, 7, "after") in events
+
+
+def frame(payload, count, chunk=4000):
+    """A forged frame of interim messages."""
+    body = base64.b64encode(payload)
+    chunks = [body[at : at + chunk] for at in range(0, len(body), chunk)]
+    return b"".join(
+        MARK + b"i 1 %d %d/%d ~%b\n" % (count, n, len(chunks), part)
+        for n, part in enumerate(chunks, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("payload", "count"),
+    [
+        (zlib.compress(b"x" * (MAX_MESSAGE_BYTES + 1)), 1),
+        (zlib.compress(bytes(1) * 200_000_000), 1),
+        (zlib.compress(MARK * MAX_MESSAGE_BYTES), 99_999),
+        (zlib.compress(MARK * MAX_MESSAGE_BYTES), 2),
+        (zlib.compress(b"cut")[:-3], 1),
+        (zlib.compress(b"\xff"), 1),
+        (b"no zlib", 1),
+    ],
+    ids=["over", "bomb", "marks", "two", "cut", "utf8", "noise"],
+)
+def test_bomb_in_a_forged_frame_is_garbage(payload, count):
+    """What inflates to too much, or to nothing that can be read, is garbage; memory is bounded."""
+    data = frame(payload, count)
+    tracemalloc.start()
+    events = parse(data + b"after\n")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [type(e) for e in events] == [Garbage, Console]
+    assert peak < 3 * MAX_MESSAGE_BYTES + RESULT_BUDGET
+
+
+def test_parser_holds_no_more_than_its_bound():
+    """An endless line, and an endless frame of empty or full chunks, are let go at the budget."""
+    tracemalloc.start()
+    parser = RecordParser()
+    for _ in range(300):
+        assert list(parser.feed(b"x" * 10_000)) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100_000
+    garbage, held = list(parser.feed(b"\n")), 0
+    for payload in (b"", b"y" * 4000):
+        for n in range(1, RESULT_BUDGET // (len(payload) + LINE_OVERHEAD) + 3):
+            garbage += parser.feed(MARK + b"i 1 1 %d/999999 =%b\n" % (n, payload))
+            held = max(held, len(parser._chunks) * (len(payload) + LINE_OVERHEAD))
+    assert RESULT_BUDGET // 2 < held <= RESULT_BUDGET
+    assert {event.why for event in garbage} >= {
+        "a line of 4096 bytes or more",
+        "a frame over the budget",
+        "a chunk without those before it",
+    }
+
+
+def test_frame_without_its_last_chunk_is_garbage_and_the_next_is_read():
+    """A frame that breaks off costs only itself."""
+    data = frame(os.urandom(9000), 1).splitlines(keepends=True)
+    events = parse(data[0] + data[1] + MARK + b"i 2 1 1/1 =next\n" + data[2] + b"line\n")
+    assert [type(e) for e in events] == [Garbage, Message, Garbage, Console]
+
+
+def test_line_after_the_verdict_is_garbage():
+    """Nothing counts after the last line."""
+    events = parse(write([]) + b"more\n" + MARK + b"f 1 1 1/1 =1\n")
+    assert [type(e) for e in events] == [End, Garbage, Garbage]
+
+
+def test_forged_verdict_line_on_the_console_stays_console():
+    """A program that prints a verdict has printed a line."""
+    text = VERDICT.to_json().encode()
+    forged = MARK + b"v %b %b\n" % (checksum(text), text)
+    events = parse(write([("console", forged)]))
+    assert [type(e) for e in events] == [Console, End] and printed(events) == forged
+    assert events[-1].verdict.lines == 1

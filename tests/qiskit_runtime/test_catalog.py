@@ -1,0 +1,104 @@
+"""The catalog: programs by their folders, without importing one."""
+
+import json
+import logging
+import os
+
+import pytest
+
+from qiskit_runtime.catalog import LIBRARY, Catalog, UnknownProgram
+
+
+@pytest.fixture
+def add_program(tmp_path):
+    """Write a program's folder below ``tmp_path``."""
+
+    def add(name, metadata=None, root="own"):
+        folder = tmp_path / root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.py").write_text("raise RuntimeError('imported')\n")
+        text = (
+            metadata
+            if isinstance(metadata, str)
+            else json.dumps(metadata or {"name": name, "description": "d"})
+        )
+        (folder / f"{name}.json").write_text(text)
+        return folder
+
+    return add
+
+
+def test_library_programs_are_all_there():
+    """Every folder of the library is a program that is found by its id, in order."""
+    found = Catalog().all()
+    assert {"hello-quantum", "sample-program", "circuit-runner"} <= {p.id for p in found}
+    assert len(found) == len(list(LIBRARY.glob("*/*.json")))
+    assert [p.id for p in found] == sorted(p.id for p in found)
+    assert all(Catalog().get(p.id) == p for p in found)
+
+
+def test_capital_letters_count_as_small_ones():
+    """An id is found however it is written, as in the 2021 API."""
+    assert Catalog().get("Hello-Quantum").id == "hello-quantum"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nope",
+        "",
+        "..",
+        "../programs/hello_quantum",
+        "hello_quantum",
+        "/etc",
+        "a\0b",
+        "hello-quantum\n",
+    ],
+)
+def test_unknown_id_is_refused_and_never_a_path(name):
+    """An id that is no name, or nobody's, is UnknownProgram."""
+    with pytest.raises(UnknownProgram):
+        Catalog().get(name)
+
+
+def test_later_folder_wins(add_program, tmp_path):
+    """Of two programs with one id the later folder's is taken, by both questions."""
+    add_program("hello_quantum", {"name": "mine", "description": "d"})
+    catalog = Catalog([tmp_path / "missing", tmp_path / "own"])
+    assert catalog.get("hello-quantum").metadata.name == "mine"
+    assert [p.metadata.name for p in catalog.all() if p.id == "hello-quantum"] == ["mine"]
+
+
+def test_broken_metadata_is_left_out_with_a_warning(add_program, tmp_path, caplog):
+    """One broken program does not hide the others."""
+    add_program("broken", "{")
+    add_program("fine")
+    catalog = Catalog([tmp_path / "own"])
+    with caplog.at_level(logging.WARNING):
+        ids = {p.id for p in catalog.all()}
+    assert "fine" in ids and "broken" not in ids and "broken" in caplog.text
+    with pytest.raises(UnknownProgram):
+        catalog.get("broken")
+
+
+def test_program_appears_changes_and_goes_with_its_files(add_program, tmp_path):
+    """Folders are looked at anew at each question."""
+    catalog = Catalog([tmp_path / "own"])
+    with pytest.raises(UnknownProgram):
+        catalog.get("new-one")
+    folder = add_program("new_one")
+    assert catalog.get("new-one").metadata.max_execution_time == 300
+    add_program("new_one", {"name": "n", "description": "d", "max_execution_time": 9, "other": 1})
+    os.utime(folder / "new_one.json", ns=(1, 1))
+    assert catalog.get("new-one").metadata.max_execution_time == 9
+    (folder / "new_one.py").unlink()
+    with pytest.raises(UnknownProgram):
+        catalog.get("new-one")
+
+
+@pytest.mark.parametrize("name", ["with-dash", "With_Capitals", ".hidden"])
+def test_folder_that_can_be_no_program_is_not_listed(name, add_program, tmp_path):
+    """What is listed can be got: a folder's name is small letters, digits and underscores."""
+    add_program(name)
+    catalog = Catalog([tmp_path / "own"])
+    assert [p.id for p in catalog.all()] == [p.id for p in Catalog().all()]

@@ -1,0 +1,89 @@
+"""The messenger: what a program publishes, and when it may not."""
+
+import json
+import os
+
+import pytest
+
+from qiskit_runtime.messenger import PublishError, UserMessenger
+
+
+class Sent:
+    """Keeps what a messenger sends."""
+
+    def __init__(self):
+        self.messages = []
+        self.error = None
+
+    def __call__(self, text, final):
+        if self.error:
+            raise self.error
+        self.messages.append((text, final))
+
+
+def test_published_messages_are_sent_as_json_in_order():
+    """Each message is encoded at once and sent with whether it is final."""
+    sent = Sent()
+    messenger = UserMessenger(sent)
+    messenger.publish({"a": 1})
+    messenger.publish([2], final=True)
+    assert sent.messages == [('{"a": 1}', False), ("[2]", True)] and messenger.has_final
+
+
+@pytest.mark.parametrize("final", [False, True])
+def test_publish_after_the_final_raises(final):
+    """The first final result is the last message."""
+    sent = Sent()
+    messenger = UserMessenger(sent)
+    messenger.publish(1, final=True)
+    with pytest.raises(PublishError, match="already published"):
+        messenger.publish(2, final=final)
+    assert sent.messages == [("1", True)]
+
+
+def test_refused_final_leaves_room_for_another():
+    """A final result that could not be sent was not published."""
+    sent = Sent()
+    messenger = UserMessenger(sent)
+    sent.error = ValueError("too large")
+    with pytest.raises(ValueError, match="too large"):
+        messenger.publish(1, final=True)
+    sent.error = None
+    messenger.publish(2, final=True)
+    assert sent.messages == [("2", True)]
+
+
+def test_message_that_can_not_be_encoded_sends_nothing():
+    """An encoder's error is the program's to see."""
+    sent = Sent()
+    with pytest.raises(TypeError):
+        UserMessenger(sent).publish({"a": b"bytes"})
+    assert sent.messages == []
+
+
+def test_own_encoder_is_used():
+    """A program may bring the encoder of its messages."""
+
+    class Encoder(json.JSONEncoder):
+        def default(self, o):
+            return type(o).__name__
+
+    sent = Sent()
+    UserMessenger(sent).publish(object(), encoder=Encoder)
+    assert sent.messages == [('"object"', False)]
+
+
+def test_publish_from_a_forked_process_raises():
+    """A fork shares the channel and must not write to it."""
+    sent = Sent()
+    messenger = UserMessenger(sent)
+    messenger._process = os.getppid()
+    with pytest.raises(PublishError, match="fork"):
+        messenger.publish(1)
+    assert sent.messages == []
+
+
+def test_messenger_made_by_hand_prints(capsys):
+    """Without a server a program's messages are shown."""
+    UserMessenger().publish({"a": [1]})
+    assert capsys.readouterr().out == '{"a": [1]}\n'

@@ -1,0 +1,181 @@
+"""Runs small programs in real runners. One runner is always warming up for the next test."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.record import Console, End, Event, Message, RecordParser
+from qiskit_runtime.contract.verdict import Verdict
+
+ROOT = Path(__file__).parents[2]
+Ran = tuple[list[Event], Verdict, int]
+
+
+class Run:
+    """One ``python -m runner``, waiting on its standard input for a job."""
+
+    def __init__(self, grace: float = 1.0, **popen: Any) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "runner", "--grace", str(grace)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            **popen,
+        )
+        self.parser = RecordParser()
+        self.events: list[Event] = []
+        self.record = b""
+
+    def hand_over(self, program: Path, params: Any = None, **handover: Any) -> None:
+        """Give it a job; its standard input stays open."""
+        text = params if isinstance(params, str) else json.dumps(params or {})
+        job = HandOver(job_id="job", program=str(program), params=text, **handover)
+        self.process.stdin.write(job.to_line())
+        self.process.stdin.flush()
+
+    def read_some(self) -> bool:
+        """Read what there is; False at the end."""
+        data = os.read(self.process.stdout.fileno(), 1 << 18)
+        self.record += data
+        self.events += self.parser.feed(data)
+        return bool(data)
+
+    def read_until(self, text: str) -> None:
+        """Read until the console has shown this text."""
+        while text.encode() not in printed(self.events):
+            assert self.read_some(), f"ended without {text!r}: {self.record[-500:]!r}"
+
+    def finish(self) -> Ran:
+        """Read to the end."""
+        while self.read_some():
+            pass
+        exit_code = self.process.wait(20)
+        end = self.events[-1] if self.events else None
+        assert isinstance(end, End), (exit_code, self.record[-500:], self.process.stderr.read())
+        assert end.intact
+        return self.events, end.verdict, exit_code
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def printed(events: list[Event]) -> bytes:
+    """What the program printed, byte for byte."""
+    return b"".join(
+        event.data + b"\n" * event.newline for event in events if isinstance(event, Console)
+    )
+
+
+def in_order(events: list[Event]) -> list[str]:
+    """Console lines and messages' texts as they came."""
+    shown = []
+    for event in events:
+        if isinstance(event, Console):
+            shown.append(event.data.decode())
+        elif isinstance(event, Message):
+            shown.append(event.text)
+    return shown
+
+
+@pytest.fixture(scope="session")
+def warm_runs() -> Iterator[list[Run]]:
+    """The runner that warms up."""
+    runs = [Run()]
+    yield runs
+    for run in runs:
+        run.close()
+
+
+@pytest.fixture
+def start_run(warm_runs: list[Run]) -> Iterator[Callable[..., Run]]:
+    """Take the warm runner (or, with options, start one); it is ended with the test."""
+    started: list[Run] = []
+
+    def start(**options: Any) -> Run:
+        if options:
+            run = Run(**options)
+        else:
+            run = warm_runs.pop()
+            warm_runs.append(Run())
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        run.close()
+
+
+@pytest.fixture
+def write_program(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a program's source; returns its path."""
+
+    def write(source: str) -> Path:
+        program = tmp_path / "program.py"
+        program.write_text(textwrap.dedent(source))
+        return program
+
+    return write
+
+
+@pytest.fixture
+def run_program(
+    start_run: Callable[..., Run], write_program: Callable[[str], Path]
+) -> Callable[..., Ran]:
+    """Run a program to its end; returns its events, its verdict and the runner's exit code."""
+
+    def run(source: str, params: Any = None, **handover: Any) -> Ran:
+        runner = start_run()
+        runner.hand_over(write_program(source), params, **handover)
+        return runner.finish()
+
+    return run
+
+
+@pytest.fixture
+def console() -> Callable[[list[Event]], bytes]:
+    """What the program printed, byte for byte."""
+    return printed
+
+
+@pytest.fixture
+def order() -> Callable[[list[Event]], list[str]]:
+    """Console lines and messages' texts as they came."""
+    return in_order
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Wait until something holds, at most 8 seconds."""
+
+    def wait(holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + 8
+        while not holds():
+            assert time.monotonic() < until, "waited in vain"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def is_alive() -> Callable[[int], bool]:
+    """Whether a process runs: it is there and no zombie."""
+
+    def alive(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] != b"Z"
+        except OSError:
+            return False
+
+    return alive

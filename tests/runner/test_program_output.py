@@ -1,0 +1,162 @@
+"""What a program prints and publishes: its order, its bounds, and when it can be seen."""
+
+import time
+
+from qiskit_runtime.contract.record import RECORD_BUDGET, Cut, Gap, Message
+from qiskit_runtime.contract.verdict import Outcome
+
+
+def cost(record):
+    """A record's bytes with what a container log adds."""
+    return len(record) + 64 * record.count(b"\n")
+
+
+def test_print_and_publish_10000_times_keep_their_order(run_program, order):
+    """Whatever is printed before a message stands before it in the record."""
+    events, verdict, _ = run_program(
+        """
+        def main(b, m):
+            for i in range(10_000):
+                print("p", i)
+                m.publish(i)
+        """
+    )
+    assert order(events[:-1]) == [text for i in range(10_000) for text in (f"p {i}", str(i))]
+    assert [e.number for e in events if isinstance(e, Message)] == list(range(1, 10_001))
+    assert verdict.messages == 10_000 and verdict.dropped_console_bytes == 0
+
+
+def test_stdout_and_stderr_keep_their_order(run_program, console):
+    """Both streams are one, in the order of the writes."""
+    events, _, _ = run_program(
+        """
+        import sys
+        def main(b, m):
+            for i in range(200):
+                print("out", i)
+                print("err", i, file=sys.stderr)
+        """
+    )
+    assert console(events) == b"".join(b"out %d\nerr %d\n" % (i, i) for i in range(200))
+
+
+def test_partial_line_before_a_publish_stands_before_it(run_program, order):
+    """A print without a newline comes before the message, also where stdout is redirected."""
+    events, _, _ = run_program(
+        """
+        import contextlib, io
+        def main(b, m):
+            print("half", end="")
+            with contextlib.redirect_stdout(io.StringIO()):
+                m.publish(1)
+            print(" line")
+        """
+    )
+    assert order(events[:-1]) == ["half", "1", " line"]
+    assert [getattr(e, "newline", None) for e in events[:-1]] == [False, None, True]
+
+
+def test_print_is_streamed_while_the_program_runs(start_run, write_program):
+    """What is printed, newline or not, and a message are there within a second."""
+    run = start_run()
+    run.hand_over(
+        write_program(
+            """
+            import time
+            def main(b, m):
+                m.publish("early")
+                print("progress", end="")
+                time.sleep(30)
+            """
+        )
+    )
+    while not run.events:
+        assert run.read_some()
+    seen = time.monotonic()
+    run.read_until("progress")
+    assert time.monotonic() - seen < 1
+    assert run.events[0].text == '"early"' and run.process.poll() is None
+
+
+def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, console):
+    """A console flood is cut with its marker; the count is exact and the result has its room."""
+    run = start_run()
+    run.hand_over(
+        write_program(
+            """
+            def main(b, m):
+                for _ in range(1000):
+                    print("y" * 99_999)
+                return "done"
+            """
+        )
+    )
+    events, verdict, _ = run.finish()
+    assert sum(isinstance(e, Cut) for e in events) == 1
+    assert verdict.dropped_console_bytes == 100_000_000 - len(console(events))
+    assert verdict.final and verdict.outcome is Outcome.SUCCEEDED
+    assert cost(run.record) < RECORD_BUDGET
+
+
+def test_line_of_50_mb_is_cut_and_a_traceback_follows(start_run, write_program, console):
+    """After one endless line there is still room for the traceback."""
+    run = start_run()
+    run.hand_over(
+        write_program("def main(b, m):\n    print('z' * 50_000_000)\n    raise ValueError('end')\n")
+    )
+    events, verdict, _ = run.finish()
+    assert console(events).endswith(b"\nValueError: end\n")
+    assert cost(run.record) < RECORD_BUDGET and verdict.outcome is Outcome.FAILED
+    assert any(isinstance(e, Cut) for e in events)
+
+
+def test_everything_at_once_stays_within_the_record_budget(start_run, write_program):
+    """Alternating floods, a maximal result and a huge traceback fit into the record together."""
+    run = start_run()
+    run.hand_over(
+        write_program(
+            r"""
+            import os
+            def main(b, m):
+                for i in range(300):
+                    print("\n" * 200, "\x1e\r\n" * 200)
+                    m.publish(os.urandom(10_000).hex())
+                for size in range(2_980_000, 1_000_000, -50_000):
+                    try:
+                        m.publish(os.urandom(size).hex(), final=True)
+                        break
+                    except ValueError:
+                        pass
+                raise ValueError("a\r\n\x1e" * 100_000)
+            """
+        )
+    )
+    events, verdict, _ = run.finish()
+    assert verdict.final and verdict.outcome is Outcome.FAILED
+    assert any(isinstance(e, Cut) for e in events) and any(isinstance(e, Gap) for e in events)
+    assert 8_000_000 < cost(run.record) <= RECORD_BUDGET
+
+
+def test_program_that_closes_its_output_lives_on(run_program):
+    """A program may close its stdout, by object and by number, and still publish."""
+    events, verdict, _ = run_program(
+        """
+        import os, sys, time
+        def main(b, m):
+            sys.stdout.close()
+            os.close(1)
+            os.close(2)
+            time.sleep(0.3)
+            m.publish("there", final=True)
+        """
+    )
+    assert [e.text for e in events if isinstance(e, Message)] == ['"there"']
+    assert verdict.outcome is Outcome.SUCCEEDED and verdict.seconds < 5
+
+
+def test_odd_bytes_on_the_console_come_back_exactly(run_program, console):
+    """NUL, lone CR, marks and bytes that are no UTF-8 are kept as printed."""
+    data = b"\x00a\r\nb\rc\n\x1el\x1e\n\xff\xfe\n\x1ev {}\n\r\n\r"
+    events, verdict, _ = run_program(f"import os\ndef main(b, m):\n    os.write(1, {data!r})\n")
+    assert console(events) == data
+    assert verdict.outcome is Outcome.SUCCEEDED

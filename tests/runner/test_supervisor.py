@@ -1,0 +1,480 @@
+"""The supervisor: leaves no process behind, is light, and survives a program that means harm."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.lifecycle import Observation, Phase, Place, Reason, observe
+from qiskit_runtime.contract.record import End, Message, RecordParser
+from qiskit_runtime.contract.verdict import Outcome
+from runner.channel import ChannelBroken, Kind, PacketReader, pack
+from runner.memory import held_by_descendants
+from runner.processes import descendants
+from runner.program_end import ProgramEnd
+
+ROOT = Path(__file__).parents[2]
+DAEMON = """
+import os, time
+def main(b, m):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            print("daemon", os.getpid(), flush=True)
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+    time.sleep(0.3)
+"""
+SLEEP = "import os, time\ndef main(b, m):\n    print('pid', os.getpid())\n    time.sleep(60)\n"
+
+
+def pid_after(word, run):
+    """The number that the program printed after this word."""
+    run.read_until(f"{word} ")
+    while b"\n" not in run.record.partition(word.encode())[2]:
+        assert run.read_some()
+    return int(run.record.partition(word.encode() + b" ")[2].split()[0])
+
+
+def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_program, is_alive):
+    """A double fork with a session of its own does not get away."""
+    run = start_run()
+    run.hand_over(write_program(DAEMON))
+    daemon = pid_after("daemon", run)
+    assert is_alive(daemon)
+    _, verdict, _ = run.finish()
+    assert verdict.outcome is Outcome.SUCCEEDED and not is_alive(daemon)
+
+
+def test_sigterm_reaches_the_program(start_run, write_program, console):
+    """SIGTERM is forwarded, and a program that ends by it was terminated."""
+    run = start_run()
+    run.hand_over(
+        write_program(
+            """
+            import signal, sys, time
+            def stop(*_):
+                print("stopping")
+                sys.exit(5)
+            def main(b, m):
+                signal.signal(signal.SIGTERM, stop)
+                print("ready")
+                time.sleep(60)
+            """
+        )
+    )
+    run.read_until("ready")
+    run.process.terminate()
+    events, verdict, code = run.finish()
+    assert console(events) == b"ready\nstopping\n"
+    assert (verdict.outcome, verdict.exit_code, code) == (Outcome.TERMINATED, 5, 143)
+
+
+def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program):
+    """A program that ignores SIGTERM is killed after the grace time, and not before."""
+    run = start_run(grace=0.5)
+    run.hand_over(
+        write_program(
+            "import signal, time\ndef main(b, m):\n"
+            "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "    print('ready')\n    time.sleep(60)\n"
+        )
+    )
+    run.read_until("ready")
+    told = time.monotonic()
+    run.process.terminate()
+    _, verdict, _ = run.finish()
+    assert (verdict.outcome, verdict.signal) == (Outcome.TERMINATED, signal.SIGKILL)
+    assert 0.5 <= time.monotonic() - told < 3
+
+
+@pytest.mark.parametrize("delay", [0.06, 0.1, 0.15, 0.4])
+def test_sigterm_before_the_hand_over_ends_both(delay, start_run, is_alive):
+    """A runner without a job ends when told so, however early, and leaves no process."""
+    run = start_run(grace=0.5)
+    time.sleep(delay)
+    children = list(descendants(run.process.pid))
+    run.process.terminate()
+    # Before its handler is there, Python ends by the signal itself.
+    assert run.process.wait(8) in (143, -signal.SIGTERM)
+    assert not any(map(is_alive, children)) and run.process.stdout.read() == b""
+    assert run.process.stderr.read() == b""
+
+
+def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
+    """When whoever started the runner dies, its standard input ends, and the program with it."""
+    run = start_run()
+    run.hand_over(write_program(SLEEP))
+    program = pid_after("pid", run)
+    run.process.stdin.close()
+    run.process.stdin = None
+    _, verdict, _ = run.finish()
+    assert verdict.outcome is Outcome.TERMINATED and not is_alive(program)
+
+
+def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_alive, wait_until):
+    """SIGKILL of the supervisor itself leaves no program process."""
+    run = start_run()
+    run.hand_over(write_program(SLEEP))
+    program = pid_after("pid", run)
+    run.process.kill()
+    wait_until(lambda: not is_alive(program))
+    assert run.process.wait(5) == -signal.SIGKILL
+
+
+def test_closed_stdout_takes_the_program_along(start_run, write_program, is_alive):
+    """A record that nobody can read any more ends the program."""
+    run = start_run()
+    run.hand_over(
+        write_program(
+            "import os, time\ndef main(b, m):\n    print('pid', os.getpid(), flush=True)\n"
+            "    while True:\n        print('more')\n        time.sleep(0.01)\n"
+        )
+    )
+    program = pid_after("pid", run)
+    run.process.stdout.close()
+    assert run.process.wait(8) != 0 and not is_alive(program)
+
+
+BAD_HAND_OVERS = {
+    "no JSON": b"{\n",
+    "no object": b"[]\n",
+    "deep": b"[" * 100_000 + b"\n",
+    "missing field": b'{"job_id": "j"}\n',
+    "unknown field": b'{"job_id": "j", "program": "p", "x": 1}\n',
+    "log level": b'{"job_id": "j", "program": "p", "log_level": "LOUD"}\n',
+    "endless": b'{"job_id": "j", "program": "p", "max_execution_seconds": Infinity}\n',
+}
+
+
+@pytest.mark.parametrize("name", ["no JSON", "endless"])
+def test_bad_hand_over_ends_the_runner_and_its_program_process(name, start_run, is_alive):
+    """A document that is no hand-over is an error in words; no process stays."""
+    run = start_run()
+    children = list(descendants(run.process.pid))
+    run.process.stdin.write(BAD_HAND_OVERS[name])
+    run.process.stdin.flush()
+    assert run.process.wait(8) == 64
+    error = run.process.stderr.read()
+    assert error.startswith(b"runner: not a hand-over document") and error.count(b"\n") == 1
+    assert not any(map(is_alive, children))
+
+
+def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_path):
+    """``--input`` takes the two files of a mounted folder; a missing one is an error in words."""
+    program = write_program("def main(b, m, n):\n    return n + 1\n")
+    command = [sys.executable, "-m", "runner", "--input", str(tmp_path)]
+    options = {
+        "capture_output": True,
+        "env": {**os.environ, "PYTHONPATH": str(ROOT)},
+        "timeout": 20,
+    }
+    (tmp_path / "job.json").write_bytes(HandOver("job", str(program)).to_line())
+    missing = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, **options)
+    assert missing.returncode == 64 and b"params.json" in missing.stderr
+    (tmp_path / "params.json").write_text('{"n": 1}')
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, **options)
+    events = list(RecordParser().feed(done.stdout))
+    assert [e.text for e in events if isinstance(e, Message)] == ["2"]
+    assert events[-1].verdict.final and done.returncode == 0
+
+
+def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_until):
+    """A runner whose program process died while it waited does not end as if all were well."""
+    run = start_run()
+    wait_until(lambda: list(descendants(run.process.pid)) != [])
+    os.kill(next(iter(descendants(run.process.pid))), signal.SIGKILL)
+    assert run.process.wait(8) == 2 and run.process.stderr.read() == b""
+
+
+def test_program_process_that_can_not_start_fails_with_its_words(write_program, tmp_path):
+    """A broken installation is a failed job whose log says why, also with a hand-over to send."""
+    (tmp_path / "qiskit.py").write_text("raise ImportError('broken installation')\n")
+    (tmp_path / "job.json").write_bytes(HandOver("job", str(write_program(SLEEP))).to_line())
+    (tmp_path / "params.json").write_text(json.dumps({"x": "y" * 3_000_000}))
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", "--input", str(tmp_path)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        timeout=20,
+        check=False,
+    )
+    assert b"ImportError: broken installation" in done.stdout and done.stderr == b""
+    end = list(RecordParser().feed(done.stdout))[-1]
+    assert isinstance(end, End) and end.intact and end.verdict.outcome is Outcome.FAILED
+
+
+def test_params_of_8_mib_arrive_whole(run_program):
+    """The largest parameters pass through the supervisor at once."""
+    events, verdict, _ = run_program(
+        "def main(b, m, x):\n    return len(x)\n", '{"x": "' + "y" * (8 * 2**20 - 9) + '"}'
+    )
+    assert [e.text for e in events if isinstance(e, Message)] == [str(8 * 2**20 - 9)]
+    assert verdict.seconds < 5
+
+
+FORGED = {
+    "noise": b"\xff" * 100,
+    "too long": b"I\xff\xff\xff\xff",
+    "answer": pack(Kind.ACCEPTED),
+    "not UTF-8": pack(Kind.INTERIM, b"\xff"),
+    "second final": pack(Kind.FINAL, b"1") * 2,
+    "after the final": pack(Kind.FINAL, b"1") + pack(Kind.INTERIM, b"2"),
+    "error no JSON": pack(Kind.ERROR, b"{"),
+    "error no object": pack(Kind.ERROR, b"[]"),
+    "error deep": pack(Kind.ERROR, b"[" * 200_000),
+    "versions no text": pack(Kind.VERSIONS, b'{"a": 1}'),
+    "half a surrogate": pack(Kind.ERROR, b'{"message": "\\ud800"}'),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_packet_ends_the_program_with_a_whole_record(name, run_program):
+    """Whatever a program writes to its supervisor's channel, the record has its end."""
+    _, verdict, code = run_program(
+        "import os, sys, time\ndef main(b, m):\n"
+        f"    data = {FORGED[name]!r}\n"
+        "    while data:\n        data = data[os.write(int(sys.argv[1]), data):]\n"
+        "    time.sleep(20)\n"
+    )
+    assert (verdict.outcome, code) == (Outcome.FAILED, 1) and verdict.seconds < 5
+    assert "channel" in verdict.message
+
+
+def test_many_forged_tracebacks_stay_within_their_budget(run_program, console):
+    """Only one traceback has room; a program can't fill the record with them."""
+    events, verdict, _ = run_program(
+        "import os, sys\ndef main(b, m):\n"
+        f"    packet = {pack(Kind.TRACEBACK, b'x' * 4000)!r}\n"
+        "    for _ in range(2000):\n        os.write(int(sys.argv[1]), packet)\n"
+    )
+    assert len(console(events)) < 5000 and verdict.outcome is Outcome.SUCCEEDED
+
+
+def test_forged_reason_and_versions_keep_the_verdict_in_its_line(run_program):
+    """A megabyte as reason, message and version still leaves a last line."""
+    huge = json.dumps({"reason": "é" * 500_000, "message": "\x00" * 500_000}).encode()
+    _, verdict, _ = run_program(
+        "import os, socket, sys\ndef main(b, m):\n"
+        "    from runner.channel import Kind, pack\n    import json\n"
+        "    text = json.dumps({'reason': 'é' * 500_000, 'message': '\\0' * 500_000}).encode()\n"
+        "    s = socket.socket(fileno=os.dup(int(sys.argv[1])))\n"
+        "    s.sendall(pack(Kind.VERSIONS, json.dumps({'a': 'b' * 500_000}).encode()))\n"
+        "    s.sendall(pack(Kind.ERROR, text))\n"
+    )
+    assert len(huge) > 1_000_000 and len(verdict.reason) <= 64 and verdict.versions is None
+
+
+def test_supervisor_is_shut_to_programs_of_its_user():
+    """A process of the same user can't open the supervisor's output through /proc."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user to try it")
+    script = """
+import os
+from runner import processes
+os.setgid(65534); os.setuid(65534)
+processes._prctl(processes._PR_SET_DUMPABLE, 1)
+reader, writer = os.pipe()
+def can_open():
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(os.open(f"/proc/{parent}/fd/{writer}", os.O_WRONLY))
+        except PermissionError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+before = can_open()
+processes.become_supervisor()
+print(before, can_open())
+"""
+    # As a file it could not be opened by that user where the checkout is private.
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert done.stdout == b"True False\n"
+
+
+def test_import_of_the_supervisor_stays_with_the_standard_library():
+    """The supervisor imports nothing that is slow or large."""
+    script = (
+        "import sys, runner.supervisor\n"
+        "top = {name.partition('.')[0] for name in sys.modules}\n"
+        "own = {'runner', 'qiskit_runtime', '__main__'}\n"
+        # What an interpreter loads by itself, editable installs among it.
+        "print(sorted(n for n in top - own - set(sys.stdlib_module_names)"
+        " if not n.startswith(('__editable', '_virtualenv', '_distutils_hack'))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    loaded = done.stdout.decode()
+    assert not any(name in loaded for name in ("pydantic", "qiskit", "numpy", "fastapi"))
+    assert loaded == "[]\n"
+
+
+def test_waiting_supervisor_is_light_and_idle(start_run, wait_until):
+    """While the program process waits, the supervisor holds under 25 MiB and does nothing."""
+    run = start_run()
+    wait_until(lambda: held_by_descendants() > 0 and list(descendants(run.process.pid)) != [])
+    time.sleep(1.2)
+    stat = Path(f"/proc/{run.process.pid}/stat")
+    used = stat.read_text().rpartition(")")[2].split()[11:13]
+    time.sleep(0.5)
+    resident = int(Path(f"/proc/{run.process.pid}/statm").read_text().split()[1])
+    assert resident * os.sysconf("SC_PAGE_SIZE") < 25 << 20
+    assert stat.read_text().rpartition(")")[2].split()[11:13] == used
+
+
+def test_running_supervisor_does_not_spin(start_run, write_program):
+    """While a program that closed its output sleeps, the supervisor does nothing."""
+    run = start_run()
+    run.hand_over(
+        write_program(
+            "import os, time\ndef main(b, m):\n    m.publish('ready')\n    os.closerange(1, 64)\n"
+            "    time.sleep(60)\n"
+        )
+    )
+    while not run.events:
+        run.read_some()
+    stat = Path(f"/proc/{run.process.pid}/stat")
+    time.sleep(0.3)
+    used = stat.read_text().rpartition(")")[2].split()[11:13]
+    time.sleep(0.6)
+    assert stat.read_text().rpartition(")")[2].split()[11:13] == used
+
+
+def test_processes_that_end_while_they_are_listed_do_no_harm():
+    """Listing descendants is safe while they come and go."""
+    script = "import os\nfor _ in range(300):\n    if os.fork() == 0: os._exit(0)\n    os.wait()\n"
+    child = subprocess.Popen([sys.executable, "-c", script])
+    seen = 0
+    while child.poll() is None:
+        seen += len(list(descendants(os.getpid()))) > 0
+    assert seen and child.pid not in list(descendants(os.getpid()))
+
+
+def test_packets_cut_anywhere_come_back_whole():
+    """Packets are found whatever the pieces they arrive in."""
+    data = pack(Kind.INTERIM, b"abc") + pack(Kind.FINAL, b"") + pack(Kind.ERROR, b"{}")
+    for size in range(1, len(data)):
+        reader = PacketReader()
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        assert [packet for piece in pieces for packet in reader.feed(piece)] == [
+            (Kind.INTERIM, b"abc"),
+            (Kind.FINAL, b""),
+            (Kind.ERROR, b"{}"),
+        ]
+    with pytest.raises(ChannelBroken):
+        list(PacketReader().feed(b"?0000"))
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (ProgramEnd(0), Outcome.SUCCEEDED),
+        (ProgramEnd(0, Outcome.TERMINATED), Outcome.SUCCEEDED),
+        (ProgramEnd(0, error={"message": "m"}), Outcome.FAILED),
+        (ProgramEnd(1), Outcome.FAILED),
+        (ProgramEnd(-11), Outcome.SIGNALLED),
+        (ProgramEnd(-11, oom_killed=True), Outcome.SIGNALLED),
+        (ProgramEnd(-9, oom_killed=True), Outcome.OUT_OF_MEMORY),
+        (ProgramEnd(-9, Outcome.OVER_TIME, oom_killed=True), Outcome.OVER_TIME),
+        (ProgramEnd(-15, Outcome.TERMINATED), Outcome.TERMINATED),
+        (ProgramEnd(3, Outcome.OVER_TIME), Outcome.OVER_TIME),
+    ],
+)
+def test_end_of_a_program_is_judged(end, outcome):
+    """What the supervisor saw decides the outcome; success wins over what it was told."""
+    verdict = end.verdict()
+    assert verdict.outcome is outcome
+    assert (verdict.exit_code, verdict.signal) == (
+        (end.status, None) if end.status >= 0 else (None, -end.status)
+    )
+
+
+@pytest.fixture
+def memory_cgroup():
+    """A real memory cgroup of 300 MiB; without one the test is skipped, or fails when required."""
+    parent = Path("/sys/fs/cgroup/memory")
+    group = (parent if parent.is_dir() else Path("/sys/fs/cgroup")) / f"runner-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        version_1 = (group / "memory.limit_in_bytes").exists()
+        (group / ("memory.limit_in_bytes" if version_1 else "memory.max")).write_text(
+            str(300 << 20)
+        )
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        if os.environ.get("REQUIRE_CGROUP") == "1":
+            pytest.fail(f"no memory cgroup can be made: {error}")
+        pytest.skip(f"no memory cgroup can be made: {error}")
+    yield group
+    for _ in range(100):
+        try:
+            group.rmdir()
+            break
+        except OSError:
+            time.sleep(0.05)
+
+
+EATER = (
+    "def main(b, m):\n    print('eating', flush=True)\n    kept = bytearray(b'x') * (600 << 20)\n"
+)
+
+
+def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run, write_program):
+    """The kernel kills the program process for its memory: the verdict says so."""
+
+    def enter():
+        (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
+
+    run = start_run(preexec_fn=enter)
+    run.hand_over(write_program(EATER))
+    _, verdict, code = run.finish()
+    assert (verdict.outcome, verdict.signal, code) == (Outcome.OUT_OF_MEMORY, signal.SIGKILL, 3)
+    state = observe(Observation(place=Place.ENDED, verdict=verdict, exit_code=code))
+    assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
+
+
+def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, write_program):
+    """Everything killed leaves no verdict; what the container says of it is OutOfMemory too."""
+
+    def enter():
+        (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
+
+    run = start_run(preexec_fn=enter)
+    program = write_program(
+        "import os, time\ndef main(b, m):\n    print('ready', flush=True)\n"
+        "    while open(f'/proc/{os.getppid()}/oom_score_adj').read() != '1000\\n':\n"
+        "        time.sleep(0.01)\n"
+        # Memory of the group that is in no process's account.
+        "    file = os.memfd_create('kept')\n"
+        "    for _ in range(600):\n        os.write(file, bytes(1 << 20))\n"
+    )
+    run.hand_over(program)
+    run.read_until("ready")
+    # Makes the supervisor the one that the kernel picks first; the program goes with it.
+    Path(f"/proc/{run.process.pid}/oom_score_adj").write_text("1000")
+    while run.read_some():
+        pass
+    code = run.process.wait(10)
+    assert code == -signal.SIGKILL and not any(isinstance(event, End) for event in run.events)
+    state = observe(Observation(place=Place.OUT_OF_MEMORY, exit_code=code))
+    assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
