@@ -10,9 +10,6 @@ import json
 import os
 import selectors
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,9 +19,10 @@ from dataclasses import replace
 from qiskit_runtime.contract.handover import HandOver, parse_handover
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
 from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict, is_text_by_name
-from runner import memory, processes
+from runner import processes
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
-from runner.pipes import open_signal_pipe, readable_bytes, widen, write_all
+from runner.pipes import open_signal_pipe, readable_bytes, write_all
+from runner.program import Program
 from runner.program_end import ProgramEnd
 
 BATCH_SECONDS = 0.05
@@ -54,31 +52,14 @@ class Supervisor:
         self._ending: Outcome | None = None
         self._error: dict[str, str] = {}
         self._versions: dict[str, str] | None = None
-        self._peak_bytes = 0
-        self._oom_kills = memory.oom_kills()
-        self._status: int | None = None
 
     def start(self, folder: str) -> None:
         """Start the program process, its working directory ``folder``; it imports what it needs."""
         processes.become_supervisor()
         self._signals = open_signal_pipe()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
-        self._console, console = os.pipe()
-        widen(self._console)
-        self._channel, channel = socket.socketpair()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "runner.program_process", str(channel.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            pass_fds=[channel.fileno()],
-            cwd=folder,
-            start_new_session=True,
-        )
-        os.close(console)
-        channel.close()
-        os.set_blocking(self._console, False)
-        self._channel.setblocking(False)
+        self._program = Program(folder)
+        self._console, self._channel = self._program.console, self._program.channel
         self._selector.register(self._console, selectors.EVENT_READ, self._read_console)
         self._selector.register(self._channel, selectors.EVENT_READ, self._use_channel)
 
@@ -118,15 +99,15 @@ class Supervisor:
     def run(self) -> Verdict:
         """Serve until the program has ended; returns its verdict, written where there was a job."""
         try:
-            while self._status is None:
+            while self._program.status is None:
                 for key, _ in self._selector.select(self._next_moment()):
                     key.data()
                 self._keep_time()
         finally:
             # Also where no job could be read, or nobody reads the record any more.
-            processes.kill_descendants(self._process.pid)
+            self._program.kill_all()
         self._read_rest()
-        verdict = self._judge(self._status)
+        verdict = self._judge(self._program.status)
         return self._writer.finish(verdict) if self._job else verdict
 
     # What can happen, each called from the loop.
@@ -160,7 +141,7 @@ class Supervisor:
         except ChannelBroken as error:
             self._error = {"message": f"the program wrote to its supervisor's channel: {error}"}
             self._selector.unregister(self._channel)
-            self._kill()
+            self._program.kill()
 
     def _send_rest(self) -> None:
         try:
@@ -257,48 +238,29 @@ class Supervisor:
             self._end(Outcome.OVER_TIME)
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = None
-            self._kill()
+            self._program.kill()
 
     def _check_memory(self, now: float) -> None:
-        held = memory.held_by_descendants()
-        self._peak_bytes = max(self._peak_bytes, held)
+        held = self._program.measure_memory()
         self._memory_check_at = now + MEMORY_CHECK_SECONDS
         if self._job and held > self._job.memory_bytes:
             self._memory_check_at = None
             self._ending = Outcome.OUT_OF_MEMORY
-            self._kill()
+            self._program.kill()
 
     # The end.
 
     def _end(self, outcome: Outcome) -> None:
-        if self._ending is None and self._status is None:
+        if self._ending is None and self._program.status is None:
             self._ending = outcome
             self._kill_at = time.monotonic() + self._grace_seconds
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGTERM)
-
-    def _kill(self) -> None:
-        if self._status is None:
-            os.kill(self._process.pid, signal.SIGKILL)
+            self._program.terminate()
 
     def _take_signals(self) -> None:
         numbers = os.read(self._signals, 1024)
-        self._reap()
+        self._program.reap()
         if signal.SIGTERM in numbers:
             self.terminate()
-
-    def _reap(self) -> None:
-        """Take in every child that ended: the program, or orphans that it left to us."""
-        with suppress(ChildProcessError):
-            while True:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                if pid == self._process.pid:
-                    self._status = self._process.returncode = os.waitstatus_to_exitcode(status)
-                    # Kibibytes on Linux, bytes on macOS.
-                    unit = 1024 if processes.IS_LINUX else 1
-                    self._peak_bytes = max(self._peak_bytes, usage.ru_maxrss * unit)
 
     def _read_rest(self) -> None:
         """Read what is still in the pipes; nobody is left to write into them."""
@@ -308,10 +270,10 @@ class Supervisor:
 
     def _judge(self, status: int) -> Verdict:
         """The verdict; the writer adds what it counted."""
-        oom_killed = memory.oom_kills() > self._oom_kills
+        end = ProgramEnd(status, self._ending, self._error, self._program.was_oom_killed)
         return replace(
-            ProgramEnd(status, self._ending, self._error, oom_killed).verdict(),
-            peak_memory_bytes=self._peak_bytes or None,
+            end.verdict(),
+            peak_memory_bytes=self._program.peak_bytes or None,
             seconds=round(time.monotonic() - self._started, 3),
             versions=self._versions,
         )

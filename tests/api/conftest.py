@@ -90,7 +90,9 @@ class Server:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def wait(self, job_id: str, *, while_in: tuple[str, ...] = PENDING, seconds: float = 30) -> dict[str, Any]:
+    def wait(
+        self, job_id: str, *, while_in: tuple[str, ...] = PENDING, seconds: float = 30
+    ) -> dict[str, Any]:
         """The job, once it has left these statuses."""
         wait_until(lambda: self.job(job_id)["status"] not in while_in, seconds)
         return self.job(job_id)
@@ -135,7 +137,9 @@ def run_server(folder: Path, *, send_seconds: float = 30, **settings: str) -> It
     programs = folder / "programs"
     shutil.copytree(PROGRAMS, programs, ignore=shutil.ignore_patterns("__pycache__"))
     log = folder / "server.log"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RUNTIME_")}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith("RUNTIME_")
+    }
     environment |= {
         "RUNTIME_DATA": str(folder / "data"),
         "RUNTIME_PROGRAMS": str(programs),

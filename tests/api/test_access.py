@@ -16,7 +16,7 @@ NO_TOKENS = {
     "longer": {"Authorization": "Bearer open-sesame2"},
     "empty": {"Authorization": ""},
     "bearer-alone": {"Authorization": "Bearer"},
-    "bearer-quotes": {"Authorization": "Bearer \"\""},
+    "bearer-quotes": {"Authorization": 'Bearer ""'},
     "bearer-nothing": {"Authorization": "Bearer nothing"},
     "bare": {"Authorization": "open-sesame"},
     "basic": {"Authorization": "Basic open-sesame"},
@@ -168,7 +168,8 @@ def test_page_of_this_machine_is_let_in(server, origin, host):
 
 @pytest.mark.parametrize("origin", ORIGINS_REFUSED)
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/docs"), ("OPTIONS", "/jobs")]
+    ("method", "path"),
+    [("GET", "/jobs"), ("POST", "/jobs"), ("GET", "/docs"), ("OPTIONS", "/jobs")],
 )
 def test_page_of_another_origin_is_403(server, origin, method, path):
     """A page from anywhere else gets nothing, and can start nothing."""

@@ -48,7 +48,10 @@ def test_missing_field_is_422_that_names_it(server, field):
     ("field", "value", "limit"),
     [
         *((name, 7, "") for name in ("programId", "hub", "group", "project", "backend", "params")),
-        *((name, None, "") for name in ("programId", "hub", "group", "project", "backend", "params")),
+        *(
+            (name, None, "")
+            for name in ("programId", "hub", "group", "project", "backend", "params")
+        ),
         *((name, "x" * 129, "128") for name in ("programId", "hub", "group", "project", "backend")),
         ("programId", "", "1"),
         ("params", {}, ""),
@@ -77,7 +80,9 @@ def test_params_that_hold_no_text_are_422(server, value):
     assert answer.json()["detail"][0]["loc"] == ["body", "params", 0]
 
 
-@pytest.mark.parametrize("field", ["programId", "hub", "group", "project", "backend", "params", "tags"])
+@pytest.mark.parametrize(
+    "field", ["programId", "hub", "group", "project", "backend", "params", "tags"]
+)
 def test_lone_surrogate_is_422_that_names_the_field(server, field):
     """Half a character is no text: nothing could store it or send it back."""
     value = '["\\ud800"]' if field in ("params", "tags") else '"\\ud800"'
@@ -262,7 +267,9 @@ def test_body_without_a_type_is_415(server):
     assert server.http.send(request).status_code == 415
 
 
-@pytest.mark.parametrize("program", ["nope", "../steps", "steps/../steps", "steps\x00", "ſteps", " steps", "%2e%2e"])
+@pytest.mark.parametrize(
+    "program", ["nope", "../steps", "steps/../steps", "steps\x00", "ſteps", " steps", "%2e%2e"]
+)
 def test_unknown_program_is_404(server, program):
     """A program that is not there is 404 with JSON; 2021 answered 500."""
     answer = server.post(program)
@@ -270,7 +277,9 @@ def test_unknown_program_is_404(server, program):
     assert (answer.status_code, answer.json()) == (404, {"detail": "Program not found"})
 
 
-@pytest.mark.parametrize("backend", ["nope", "String", "AER_SIMULATOR", " ", "string ", "../x", "\x00", "ä" * 128])
+@pytest.mark.parametrize(
+    "backend", ["nope", "String", "AER_SIMULATOR", " ", "string ", "../x", "\x00", "ä" * 128]
+)
 def test_unknown_backend_is_404_that_names_the_field(server, backend):
     """A backend that is not there is 404, and the answer says which field and where to look."""
     answer = server.post(backend=backend)
@@ -283,7 +292,11 @@ def test_unknown_backend_is_404_that_names_the_field(server, backend):
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        *((f"{name}={value}", name) for name in ("limit", "offset") for value in ("-1", "x", "1.5", "")),
+        *(
+            (f"{name}={value}", name)
+            for name in ("limit", "offset")
+            for value in ("-1", "x", "1.5", "")
+        ),
         *((f"{name}={10**30}", name) for name in ("limit", "offset")),
         *((f"{name}={'9' * 5000}", name) for name in ("limit", "offset")),
         *((f"pending={value}", "pending") for value in ("maybe", "2", "")),
@@ -308,7 +321,10 @@ def test_limits_of_a_page_are_said(server):
     assert str(2**31 - 1) in messages[1]
 
 
-@pytest.mark.parametrize("query", ["hub=%00", "hub=%ff%fe", "tags=" + "x" * 5000, "program=../..", "project=%F0%9F%98%80"])
+@pytest.mark.parametrize(
+    "query",
+    ["hub=%00", "hub=%ff%fe", "tags=" + "x" * 5000, "program=../..", "project=%F0%9F%98%80"],
+)
 def test_odd_filters_match_nothing(server, query):
     """A filter is only compared: whatever it is, the answer is an empty page."""
     answer = server.http.get(f"/jobs?{query}")
@@ -318,8 +334,27 @@ def test_odd_filters_match_nothing(server, query):
 
 
 HOSTILE_IDS = [
-    *(b"..", b"../", b"../../etc/passwd", b"..%2f..%2fetc%2fpasswd", b"%2e%2e", b"%2e%2e%2f", b"%2F"),
-    *(b"..%5c", b"%00", b"a%00b", b"x" * 300, b"x" * 3000, b"%C3%A9", b"%ff", b"%f0%9f%98%80", b"%zz", b"%"),
+    *(
+        b"..",
+        b"../",
+        b"../../etc/passwd",
+        b"..%2f..%2fetc%2fpasswd",
+        b"%2e%2e",
+        b"%2e%2e%2f",
+        b"%2F",
+    ),
+    *(
+        b"..%5c",
+        b"%00",
+        b"a%00b",
+        b"x" * 300,
+        b"x" * 3000,
+        b"%C3%A9",
+        b"%ff",
+        b"%f0%9f%98%80",
+        b"%zz",
+        b"%",
+    ),
     *(b"*", b"'", b"a%0d%0aSet-Cookie:x", b"job.json", b"$(id)", b"{}", b"a;b", b"a%3Fb%23c"),
 ]
 
@@ -342,7 +377,9 @@ def test_hostile_id_is_404(server, job_id):
         assert set(json.loads(body)) == {"detail"}
 
 
-@pytest.mark.parametrize("line", [b"GET /jobs/\xff", b"GET /jobs/\x00", b"GET /jobs/ x", b"\x00\xff", b"GET"])
+@pytest.mark.parametrize(
+    "line", [b"GET /jobs/\xff", b"GET /jobs/\x00", b"GET /jobs/ x", b"\x00\xff", b"GET"]
+)
 def test_request_that_is_no_http_is_400(server, line):
     """A request line that can't be read is 400, and the server goes on."""
     status, *_ = _request(server, line)

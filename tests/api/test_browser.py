@@ -22,6 +22,7 @@ url => new Promise((resolve, reject) => {
 """
 """What the README has one type into the browser's console."""
 
+
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium. Without one these tests are skipped, or fail where REQUIRE_BROWSER=1 asks for it."""
@@ -85,7 +86,7 @@ def test_redoc_page_needs_no_other_host(browser, server):
     page.goto(f"{here}redoc", wait_until="networkidle")
 
     assert page.locator("h1", has_text="Qiskit Runtime").is_visible()
-    assert page.locator("text=/stream/jobs/{job_id}").first.is_visible()
+    assert page.get_by_text("/stream/jobs/{job_id}").first.is_visible()
     page.close()
 
 

@@ -19,7 +19,9 @@ JOB_FIELDS = {
 @pytest.fixture(scope="module")
 def completed(server: Server) -> str:
     """A job that printed, published and completed."""
-    job_id = server.run_steps(["print", "one"], ["publish", {"a": 1}], ["print", "two"], ["final", 2])
+    job_id = server.run_steps(
+        ["print", "one"], ["publish", {"a": 1}], ["print", "two"], ["final", 2]
+    )
     assert server.wait(job_id)["status"] == "Completed"
     return job_id
 
@@ -48,7 +50,9 @@ def test_job_of_an_id_that_was_answered_is_there_at_once(server):
     job_id = server.run()
 
     assert server.http.get(f"/jobs/{job_id}").status_code == 200
-    assert job_id in [job["id"] for pending in ("true", "false") for job in _list(server, pending=pending)]
+    assert job_id in [
+        job["id"] for pending in ("true", "false") for job in _list(server, pending=pending)
+    ]
 
 
 def test_job_has_the_fields_of_2021_and_ours(server, completed):
@@ -205,7 +209,9 @@ def test_job_over_its_time_is_cancelled_ran_too_long(server):
 
 def test_running_job_shows_logs_and_no_result(server, gate):
     """Logs are live while the job runs; the result is an empty string until the end."""
-    job_id = server.run_steps(["print", "hello"], ["publish", 1], ["write", "par"], ["wait", str(gate)])
+    job_id = server.run_steps(
+        ["print", "hello"], ["publish", 1], ["write", "par"], ["wait", str(gate)]
+    )
     try:
         server.wait(job_id, while_in=("Queued",))
         wait_until(lambda: server.text(job_id, "logs") == "hello\n1\npar", 5)
@@ -273,7 +279,10 @@ def test_ended_job_refuses_cancel(server, completed, failed):
     """What has completed or failed can't be cancelled any more: 409 that says so."""
     for job_id, phase in ((completed, "Completed"), (failed, "Failed")):
         answer = server.http.post(f"/jobs/{job_id}/cancel")
-        assert (answer.status_code, answer.json()) == (409, {"detail": f"Job already finalized: {phase}"})
+        assert (answer.status_code, answer.json()) == (
+            409,
+            {"detail": f"Job already finalized: {phase}"},
+        )
         assert server.job(job_id)["status"] == phase
 
 
@@ -405,7 +414,9 @@ class TestListing:
         server.wait(ended)
         running = server.run_steps(["wait", str(gate)], project=project)
         try:
-            assert [job["id"] for job in _list(server, project=project, pending="true")] == [running]
+            assert [job["id"] for job in _list(server, project=project, pending="true")] == [
+                running
+            ]
             assert [job["id"] for job in _list(server, project=project, pending="false")] == [ended]
             assert [job["id"] for job in _list(server, project=project)] == [ended]
         finally:
@@ -446,4 +457,8 @@ def _list(server: Server, **params):
 
 
 def _files_with(server: Server, text: str):
-    return [path for path in server.data.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+    return [
+        path
+        for path in server.data.rglob("*")
+        if path.is_file() and text.encode() in path.read_bytes()
+    ]

@@ -58,7 +58,9 @@ def test_program_list_has_the_library_and_the_folder(server):
     assert answer.status_code == 200
     assert set(answer.json()) == {"programs"}
     programs = {program["id"]: program for program in answer.json()["programs"]}
-    assert {"hello-quantum", "sample-program", "circuit-runner", "steps", "odd-schema"} <= set(programs)
+    assert {"hello-quantum", "sample-program", "circuit-runner", "steps", "odd-schema"} <= set(
+        programs
+    )
     assert list(programs) == sorted(programs)
     for name, program in programs.items():
         assert server.http.get(f"/programs/{name}").json() == program

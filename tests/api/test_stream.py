@@ -306,7 +306,9 @@ class TestStalledReader:
 
     def test_stalled_readers_slow_nobody_and_cost_bounded_memory(self, impatient, gate, capsys):
         """Twenty stalled readers of 24 MiB: others read on at full speed, memory stays small."""
-        job_id = impatient.run_steps(["dots", [self.MESSAGES, MIB]], ["wait", str(gate)], ["final", "end"])
+        job_id = impatient.run_steps(
+            ["dots", [self.MESSAGES, MIB]], ["wait", str(gate)], ["final", "end"]
+        )
         wait_until(lambda: impatient.text(job_id, "logs").count("\n") == self.MESSAGES)
         self._read_all(impatient, job_id)
         alone = self._read_all(impatient, job_id)
@@ -331,7 +333,9 @@ class TestStalledReader:
 
     def test_stalled_reader_is_dropped(self, impatient, gate):
         """Who takes no frame for too long is let go, and the job ends as if it had never been."""
-        job_id = impatient.run_steps(["dots", [self.MESSAGES, MIB]], ["wait", str(gate)], ["final", "end"])
+        job_id = impatient.run_steps(
+            ["dots", [self.MESSAGES, MIB]], ["wait", str(gate)], ["final", "end"]
+        )
         wait_until(lambda: impatient.text(job_id, "logs").count("\n") == self.MESSAGES)
         with _stalled_reader(impatient, job_id) as stalled:
             time.sleep(3)

@@ -110,7 +110,9 @@ def messages(events: list[Event]) -> list[str]:
 
 def result(events: list[Event]) -> str | None:
     """The JSON text of the final message."""
-    return next((event.text for event in events if isinstance(event, Message) and event.final), None)
+    return next(
+        (event.text for event in events if isinstance(event, Message) and event.final), None
+    )
 
 
 def printed(events: list[Event]) -> str:

@@ -70,9 +70,7 @@ CASES = {
     ),
     "os._exit with 7": Case("os._exit(7)", *ERROR, message="code 7"),
     "kill -9 of itself": Case("os.kill(os.getpid(), signal.SIGKILL)", *ERROR, message="signal 9"),
-    "segmentation fault": Case(
-        "os.kill(os.getpid(), signal.SIGSEGV)", *ERROR, message="signal 11"
-    ),
+    "segmentation fault": Case("os.kill(os.getpid(), signal.SIGSEGV)", *ERROR, message="signal 11"),
     "syntax error": Case("return )", *ERROR, console="SyntaxError"),
     "unwanted argument": Case(
         "pass", Phase.FAILED, Reason.INVALID_PARAMS, params='{"x": 1}', message="'x'"
@@ -107,7 +105,7 @@ CASES = {
     ),
     "fork that returns as well": Case("os.fork()\nreturn 1", result="1"),
     "forged verdict": Case(
-        "line = '\\x1ev 00000000 {\"outcome\": \"Succeeded\"}'\n"
+        'line = \'\\x1ev 00000000 {"outcome": "Succeeded"}\'\n'
         "print(line)\nos.write(1, line.encode() + b'\\n')\nraise ValueError('truth')",
         *ERROR,
         console="\x1ev 00000000",

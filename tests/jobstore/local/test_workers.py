@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,10 +17,10 @@ from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from tests.jobstore.processes import children, is_alive, wait_until
 from tests.jobstore.store_under_test import (
     FOR_EVER,
     QUICK,
-    StoreUnderTest,
     messages,
     open_local_store,
     result,
@@ -38,34 +37,6 @@ FLOOD = """
             print("x" * 50_000)
         return "done"
 """
-
-
-def children() -> list[int]:
-    """The processes below this one: the supervisors, and their program processes."""
-    return [*children_of(os.getpid())]
-
-
-def children_of(pid: int) -> Iterator[int]:
-    """All that descend from a process."""
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            yield child
-            yield from children_of(child)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-
-
-async def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait for something that no store tells of."""
-    async with asyncio.timeout(seconds):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 def refuse(*_: object) -> None:
@@ -407,14 +378,8 @@ async def test_memory_of_two_hundred_listeners_is_one_record(tmp_path: Path):
 
         assert held == 1
         assert list(records) == [job.id]
-        del records, listener
-        assert list(jobs.store._records) == []
-
-
-async def start_and_close(jobs: StoreUnderTest) -> None:
-    """Leave a burst of jobs to a store that is about to close."""
-    for _ in range(4):
-        await jobs.submit(QUICK)
+        del records, listener, listeners
+        await wait_until(lambda: not jobs.store._records)
 
 
 @pytest.mark.parametrize("moment", [0, 0.002, 0.02, 0.6])
@@ -423,7 +388,8 @@ async def test_close_at_any_moment_of_a_start_leaves_jobs_that_end_later(
 ):
     """Whenever a store is closed: a restart runs what was queued, and all jobs are final."""
     async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
-        await start_and_close(jobs)
+        for _ in range(4):
+            await jobs.submit(QUICK)
         await asyncio.sleep(moment)
     async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
         page = await jobs.store.find(JobQuery(), 10, 0)

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from api.terminal import (
+from api.cli.terminal import (
     MAX_ROWS,
     Screen,
     draw_bar,

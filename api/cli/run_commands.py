@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.job_commands import connect, json_option, server_options
-from api.terminal import open_screen
+from api.cli.job_commands import connect, json_option, server_options
+from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
-    from api.client import Client
+    from api.cli.client import Client
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 + SIGINT, as a shell has it."""
@@ -88,7 +88,7 @@ def stream(job_id: str, after: int, *, logs: bool, as_json: bool, url: str, toke
 
 
 def _follow(client: "Client", job_id: str, *, as_json: bool, logs: bool, after: int = 0) -> int:
-    from api.job_view import collect, watch
+    from api.cli.job_view import collect, watch
 
     screen = open_screen()
     if as_json:

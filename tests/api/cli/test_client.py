@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from websockets.sync.server import serve
 
-from api import job_stream
-from api.client import Client, Refused, Unreachable, explain_refusal
-from api.job_stream import Console, Cut, Gap, Message, Reconnecting, Waiting, follow_job
+from api.cli import job_stream
+from api.cli.client import Client, Refused, Unreachable, explain_refusal
+from api.cli.job_stream import Console, Cut, Gap, Message, Reconnecting, Waiting, follow_job
 
 DROP = "drop"
 """In a script: cut the connection without a word."""

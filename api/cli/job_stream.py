@@ -12,7 +12,7 @@ import httpx
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection
 
-from api.client import Client, Refused, Unreachable, explain_refusal
+from api.cli.client import Client, Refused, Unreachable, explain_refusal
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """How long to wait before each try to get a lost stream back; a new frame starts them over."""

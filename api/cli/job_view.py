@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from api.client import Client, Unreachable
-from api.job_stream import (
+from api.cli.client import Client, Unreachable
+from api.cli.job_stream import (
     Console,
     Cut,
     Gap,
@@ -21,7 +21,14 @@ from api.job_stream import (
     Waiting,
     follow_job,
 )
-from api.terminal import Screen, draw_counts, format_json, format_progress, printable, split_counts
+from api.cli.terminal import (
+    Screen,
+    draw_counts,
+    format_json,
+    format_progress,
+    printable,
+    split_counts,
+)
 
 EXIT_CODES = {"Completed": 0, "Failed": 1, "Cancelled": 3}
 """A command's exit code by the first word of the job's status."""

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from api.terminal import format_table, open_screen, printable
+from api.cli.terminal import format_table, open_screen, printable
 
 if TYPE_CHECKING:
-    from api.client import Client
+    from api.cli.client import Client
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 """Where ``qiskit-runtime serve`` listens."""
@@ -41,7 +41,7 @@ json_option = click.option(
 def connect(url: str, token: str) -> "Client":
     """A client of that server."""
     # HTTP and websockets take a third of a second to import; --help needs neither.
-    from api.client import Client
+    from api.cli.client import Client
 
     parts = urlsplit(url or DEFAULT_URL)
     if parts.scheme not in ("http", "https") or not parts.hostname:

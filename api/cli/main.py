@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api import job_commands, run_commands
-from api.run_commands import INTERRUPTED
-from api.terminal import open_screen
+from api.cli import job_commands, run_commands
+from api.cli.run_commands import INTERRUPTED
+from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
     from api.settings import ApiSettings
@@ -163,7 +163,7 @@ def _announce(url: str, settings: "ApiSettings") -> None:
 @cli.command()
 def quickstart() -> int:
     """See it work: start a server, run hello-quantum, watch it, stop the server."""
-    from api.quickstart import quickstart as show
+    from api.cli.quickstart import quickstart as show
 
     return show(open_screen())
 
@@ -190,6 +190,3 @@ def _run(command: Callable[..., Any]) -> int:
 
 for _name, _command in (run_commands.COMMANDS | job_commands.COMMANDS).items():
     cli.add_command(_command, _name)
-
-if __name__ == "__main__":
-    main()

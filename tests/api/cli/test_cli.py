@@ -17,11 +17,11 @@ from pathlib import Path
 import click
 import pytest
 
-from api.run_commands import make_params, parse_value
+from api.cli.run_commands import make_params, parse_value
 from api.serving import parse_size
 
 COMMAND = str(Path(sys.executable).with_name("qiskit-runtime"))
-PROGRAMS = Path(__file__).parent / "programs"
+PROGRAMS = Path(__file__).parents[1] / "programs"
 
 
 def make_environment(**variables):
@@ -617,6 +617,6 @@ def test_sizes_are_read_in_their_units(text, size):
 def test_help_imports_nothing_heavy():
     """--help is instant: no HTTP, websocket, server or model library is imported."""
     heavy = "httpx", "websockets", "uvicorn", "pydantic", "fastapi"
-    code = f"import sys, api.cli; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, api.cli.main; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

@@ -16,10 +16,10 @@ from typing import Self
 
 import click
 
-from api.client import Client
-from api.job_view import watch
+from api.cli.client import Client
+from api.cli.job_view import watch
+from api.cli.terminal import Screen
 from api.settings import PREFIX
-from api.terminal import Screen
 
 START_SECONDS = 60.0
 """How long the server may take to say where it is: a cold disk is slow."""

@@ -1,0 +1,34 @@
+"""What tests of local mode ask the system about processes."""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def children() -> list[int]:
+    """The processes below this one: the supervisors, and their program processes."""
+    return [*children_of(os.getpid())]
+
+
+def children_of(pid: int) -> Iterator[int]:
+    """All that descend from a process."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            yield child
+            yield from children_of(child)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
+async def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something that no store tells of."""
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.02)
