@@ -40,18 +40,15 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _is_within(value: Any, max_depth: int) -> bool:
     """Whether lists and objects nest at most so deep: level by level, without recursion."""
-    level = [value]
-    for _ in range(max_depth):
+    level: list[Any] = [[value]]
+    for _ in range(max_depth + 1):
         level = [
             inner
             for outer in level
-            if isinstance(outer, list | dict)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
             if isinstance(inner, list | dict)
         ]
-        if not level:
-            return True
-    return False
+    return not level
 
 
 def _too_deep(max_depth: int) -> str:

@@ -3,12 +3,14 @@
 A packet is a kind (one byte), a length (four) and that many bytes. Standard library only.
 """
 
+import json
 import socket
 import struct
 from collections.abc import Iterator
 from enum import Enum
 
 from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.verdict import is_text_by_name
 
 _HEADER = struct.Struct("!cI")
 
@@ -68,6 +70,21 @@ class PacketReader:
             payload = bytes(self._buffer[_HEADER.size : end])
             del self._buffer[:end]
             yield _KINDS[code], payload
+
+
+def read_fields(payload: bytes) -> dict[str, str]:
+    """What an ``ERROR`` or ``VERSIONS`` packet tells.
+
+    Raises:
+        ChannelBroken: it is not an object of strings.
+    """
+    try:
+        fields = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise ChannelBroken(f"a packet that is not JSON: {error}") from error
+    if not is_text_by_name(fields):
+        raise ChannelBroken("a packet that is not an object of strings")
+    return dict(fields)
 
 
 def receive(connection: socket.socket) -> tuple[Kind, bytes]:

@@ -6,7 +6,6 @@ program can't forge them. Standard library only: it takes little memory and is u
 the program process still imports Qiskit.
 """
 
-import json
 import os
 import selectors
 import signal
@@ -18,9 +17,9 @@ from dataclasses import replace
 
 from qiskit_runtime.contract.handover import HandOver, parse_handover
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict, is_text_by_name
+from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict
 from runner import processes
-from runner.channel import ChannelBroken, Kind, PacketReader, pack
+from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields
 from runner.pipes import open_signal_pipe, readable_bytes, write_all
 from runner.program import Program
 from runner.program_end import ProgramEnd
@@ -165,9 +164,9 @@ class Supervisor:
                 self._drain_console()
                 self._writer.traceback(payload.decode(errors="replace"))
             case Kind.ERROR:
-                self._error = _read_fields(payload)
+                self._error = read_fields(payload)
             case Kind.VERSIONS:
-                self._versions = _read_fields(payload)
+                self._versions = read_fields(payload)
             case _:
                 raise ChannelBroken(f"a packet of kind {kind.name}")
 
@@ -277,16 +276,6 @@ class Supervisor:
             seconds=round(time.monotonic() - self._started, 3),
             versions=self._versions,
         )
-
-
-def _read_fields(payload: bytes) -> dict[str, str]:
-    try:
-        fields = json.loads(payload)
-    except (ValueError, RecursionError) as error:
-        raise ChannelBroken(f"a packet that is not JSON: {error}") from error
-    if not is_text_by_name(fields):
-        raise ChannelBroken("a packet that is not an object of strings")
-    return dict(fields)
 
 
 def supervise(job: HandOver | None, grace_seconds: float) -> int:

@@ -25,7 +25,7 @@ url => new Promise((resolve, reject) => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """A Chromium. Without one these tests are skipped, or fail where REQUIRE_BROWSER=1 asks for it."""
+    """A Chromium; without one these tests are skipped, or fail where REQUIRE_BROWSER=1 is set."""
     chromium = shutil.which("chromium")
     if chromium is None:
         say = pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip

@@ -52,7 +52,7 @@ def schema(store):
 
 
 def test_generated_requests_get_documented_answers(schema, store, capsys):
-    """At least 5,000 requests, good and bad: none is a server error, each answer is as documented."""
+    """Of 5,000 requests, good and bad, none is a server error; each answer is as documented."""
     answers: Counter[tuple[str, int]] = Counter()
     begun = time.monotonic()
     for operation in (result.ok() for result in schema.get_all_operations()):

@@ -408,7 +408,7 @@ def _drain(reader: socket.socket) -> int:
 
 
 def _descriptors(server: Server) -> int:
-    return len(os.listdir(f"/proc/{server.pid}/fd"))
+    return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
 
 
 def _cpu_seconds(server: Server) -> float:

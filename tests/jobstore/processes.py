@@ -30,5 +30,5 @@ def is_alive(pid: int) -> bool:
 async def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for something that no store tells of."""
     async with asyncio.timeout(seconds):
-        while not holds():
+        while not holds():  # noqa: ASYNC110  (the system has no event for it)
             await asyncio.sleep(0.02)

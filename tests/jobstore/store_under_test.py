@@ -66,7 +66,8 @@ class StoreUnderTest:
     async def wait_for(self, job_id: str, *phases: Phase) -> Job:
         """The job once it is in one of these phases."""
         async with asyncio.timeout(self.patience):
-            while (job := await self.store.get(job_id)).status.phase not in phases:
+            # As clients do.
+            while (job := await self.store.get(job_id)).status.phase not in phases:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
         return job
 

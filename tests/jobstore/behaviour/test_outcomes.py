@@ -1,5 +1,6 @@
 """How a program ends decides phase, reason and result."""
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -229,11 +230,8 @@ async def test_hostile_programs_leave_other_jobs_and_the_store_alone(jobs: Store
     """Floods, endless lines, forks and violent ends cost the others no message, and no end."""
     bystander = await jobs.start(TICKER)
 
-    flood = await jobs.run(FLOOD)
-    line = await jobs.run(LONG_LINE)
-    spam = await jobs.run(MANY_MESSAGES)
-    forks = await jobs.run(FORKS)
-    death, _ = await jobs.run(DEATH)
+    hostile = (FLOOD, LONG_LINE, MANY_MESSAGES, FORKS, DEATH)
+    flood, line, spam, forks, (death, _) = await asyncio.gather(*map(jobs.run, hostile))
     ticks_before = len(await jobs.store.read_events(bystander.id))
     last = await jobs.run("def main(backend, messenger):\n    return 1")
     await jobs.stop(bystander)

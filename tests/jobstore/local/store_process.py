@@ -1,7 +1,7 @@
 """Opens a local store in a process of its own, to be killed: ``test_restart`` runs it.
 
-``python -m tests.jobstore.local.store_process FOLDER [NAME=SOURCE_FILE ...]`` submits a job of each
-source file, prints ``{"name": "job id"}`` as one line of JSON, and serves until it is ended.
+``python -m tests.jobstore.local.store_process FOLDER [NAME=SOURCE ...]`` submits a job of each
+program, prints ``{"name": "job id"}`` as one line of JSON, and serves until it is ended.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ async def serve(folder: Path, sources: list[str]) -> None:
     async with open_local_store(folder, RunnerLimits(workers=3)) as jobs:
         ids = {}
         for entry in sources:
-            name, _, path = entry.partition("=")
-            ids[name] = (await jobs.submit(Path(path).read_text(), '{"name": "Grüße"}')).id
+            name, _, source = entry.partition("=")
+            ids[name] = (await jobs.submit(source, '{"name": "Grüße"}')).id
         print(json.dumps(ids), flush=True)
         await asyncio.Event().wait()
 

@@ -115,8 +115,8 @@ def measure_ends(pids: dict[str, list[int]], seconds: float) -> dict[str, float]
     """After how many seconds the last of each job's processes had ended; inf for never."""
     begin, ends = time.monotonic(), dict.fromkeys(pids, float("inf"))
     while float("inf") in ends.values() and time.monotonic() - begin < seconds:
-        for name in pids:
-            if ends[name] == float("inf") and not any(map(is_alive, pids[name])):
+        for name, group in pids.items():
+            if ends[name] == float("inf") and not any(map(is_alive, group)):
                 ends[name] = time.monotonic() - begin
         time.sleep(0.02)
     return ends
@@ -126,10 +126,7 @@ def measure_ends(pids: dict[str, list[int]], seconds: float) -> dict[str, float]
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
     """A server that was killed with -9 while it had jobs of every kind."""
     folder = tmp_path_factory.mktemp("killed")
-    arguments = []
-    for name, source in PROGRAMS.items():
-        (folder / f"{name}.py").write_text(source)
-        arguments.append(f"{name}={folder / name}.py")
+    arguments = [f"{name}={source}" for name, source in PROGRAMS.items()]
     module = "tests.jobstore.local.store_process"
     command = [sys.executable, "-m", module, str(folder), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
@@ -139,7 +136,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
         while not all(messages(read_events(folder, ids[name])) for name in running):
             assert time.monotonic() < deadline, "the jobs did not start"
             time.sleep(0.05)
-        # One worker's job has ended before: the others of the queue wait behind the three.
+        # The three hold all workers: what was submitted after them waits.
         statuses = {name: read_job(folder, job_id)["status"] for name, job_id in ids.items()}
         server.kill()
     events = {name: read_events(folder, job_id) for name, job_id in ids.items()}

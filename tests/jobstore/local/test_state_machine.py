@@ -1,9 +1,10 @@
 """Random sequences of submit, cancel, delete and list, against a model that is a dictionary."""
 
 import asyncio
+import itertools
 import tempfile
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,100 +50,93 @@ class SharedStore:
         self._folder.cleanup()
 
 
-@pytest.fixture
-def shared() -> Any:
-    """One store for all of the machine's runs: each looks at its own hub."""
-    store = SharedStore()
-    yield store
-    store.close()
+class StoreMachine(RuleBasedStateMachine):
+    """The model: the ids in their order, with whether their program ends by itself."""
 
+    shared: SharedStore
+    runs = itertools.count()
+    ids = Bundle("ids")
 
-def make_machine(shared: SharedStore) -> type[RuleBasedStateMachine]:
-    """The machine over this store."""
-    jobs = shared.jobs
-    runs = iter(range(1000))
+    def __init__(self) -> None:
+        super().__init__()
+        self.hub = f"machine-{next(self.runs)}"
+        self.kept: dict[str, bool] = {}
+        self.cancelled: set[str] = set()
+        self.final: dict[str, Phase] = {}
 
-    class StoreMachine(RuleBasedStateMachine):
-        """The model: the ids in their order, with whether their program ends by itself."""
+    @rule(target=ids, ends=st.booleans())
+    def submit(self, ends: bool) -> Any:
+        """A job is kept as soon as it is submitted."""
+        source = QUICK if ends else FOR_EVER
+        job = self.shared.call(self.shared.jobs.submit(source, hub=self.hub))
+        self.kept[job.id] = ends
+        return multiple(job.id)
 
-        ids = Bundle("ids")
+    @rule(job_id=ids)
+    def cancel(self, job_id: str) -> None:
+        """A cancel works until the job has completed, and is refused after that."""
+        try:
+            self.shared.call(self.shared.jobs.store.cancel(job_id))
+        except JobNotFound:
+            assert job_id not in self.kept
+        except JobFinal:
+            assert self.kept[job_id]
+            assert job_id not in self.cancelled
+        else:
+            assert job_id in self.kept
+            self.cancelled.add(job_id)
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.hub = f"machine-{next(runs)}"
-            self.kept: dict[str, bool] = {}
-            self.cancelled: set[str] = set()
-            self.final: dict[str, Phase] = {}
+    @rule(job_id=ids)
+    def finish(self, job_id: str) -> None:
+        """A job that was cancelled ends, in time."""
+        if job_id in self.cancelled and job_id in self.kept:
+            self.shared.call(self.shared.jobs.finish(job_id))
 
-        @rule(target=ids, ends=st.booleans())
-        def submit(self, ends: bool) -> Any:
-            """A job is kept as soon as it is submitted."""
-            source = QUICK if ends else FOR_EVER
-            job = shared.call(jobs.submit(source, hub=self.hub))
-            self.kept[job.id] = ends
-            return multiple(job.id)
+    @rule(job_id=ids)
+    def delete(self, job_id: str) -> None:
+        """A delete works once the job is final."""
+        try:
+            self.shared.call(self.shared.jobs.store.delete(job_id))
+        except JobNotFound:
+            assert job_id not in self.kept
+        except JobNotFinal:
+            assert job_id not in self.final
+        else:
+            del self.kept[job_id]
+            self.final.pop(job_id, None)
 
-        @rule(job_id=ids)
-        def cancel(self, job_id: str) -> None:
-            """A cancel works until the job has completed, and is refused after that."""
+    @invariant()
+    def listing_is_the_model(self) -> None:
+        """The listing is the kept jobs, newest first; a final phase never changes."""
+        page = self.shared.call(self.shared.jobs.store.find(JobQuery(hub=self.hub), 100, 0))
+        assert [job.id for job in page.jobs] == list(self.kept)[::-1]
+        for job in page.jobs:
+            if job.is_final:
+                assert self.final.setdefault(job.id, job.status.phase) is job.status.phase
+
+    def teardown(self) -> None:
+        """Leave nothing running for the next run."""
+        for job_id in self.kept:
             try:
-                shared.call(jobs.store.cancel(job_id))
-            except JobNotFound:
-                assert job_id not in self.kept
+                self.shared.call(self.shared.jobs.store.cancel(job_id))
             except JobFinal:
                 assert self.kept[job_id]
-                assert job_id not in self.cancelled
-            else:
-                assert job_id in self.kept
-                self.cancelled.add(job_id)
-
-        @rule(job_id=ids)
-        def finish(self, job_id: str) -> None:
-            """A job that ends by itself, or was cancelled, ends."""
-            if self.kept.get(job_id) or job_id in self.cancelled & set(self.kept):
-                if not self.kept[job_id] or job_id in self.cancelled:
-                    shared.call(jobs.finish(job_id))
-                elif not any(not ends for ends in self.kept.values()):
-                    assert shared.call(jobs.finish(job_id)).status.phase is Phase.COMPLETED
-
-        @rule(job_id=ids)
-        def delete(self, job_id: str) -> None:
-            """A delete works once the job is final."""
-            try:
-                shared.call(jobs.store.delete(job_id))
-            except JobNotFound:
-                assert job_id not in self.kept
-            except JobNotFinal:
-                assert job_id not in self.final
-            else:
-                del self.kept[job_id]
-                self.final.pop(job_id, None)
-
-        @invariant()
-        def listing_is_the_model(self) -> None:
-            """The listing is the kept jobs, newest first; a final phase never changes."""
-            page = shared.call(jobs.store.find(JobQuery(hub=self.hub), 100, 0))
-            assert [job.id for job in page.jobs] == list(self.kept)[::-1]
-            for job in page.jobs:
-                if job.is_final:
-                    assert self.final.setdefault(job.id, job.status.phase) is job.status.phase
-
-        def teardown(self) -> None:
-            """Leave nothing running for the next run."""
-            for job_id in self.kept:
-                try:
-                    shared.call(jobs.store.cancel(job_id))
-                except JobFinal:
-                    assert self.kept[job_id]
-                shared.call(jobs.finish(job_id))
-
-    return StoreMachine
+            self.shared.call(self.shared.jobs.finish(job_id))
 
 
-def test_random_sequences_behave_as_the_model_says(shared: SharedStore):
+@pytest.fixture
+def _shared() -> Iterator[None]:
+    """One store for all of the machine's runs: each looks at its own hub."""
+    StoreMachine.shared = SharedStore()
+    yield
+    StoreMachine.shared.close()
+
+
+@pytest.mark.usefixtures("_shared")
+def test_random_sequences_behave_as_the_model_says():
     """No sequence of submit, cancel, finish, delete and list departs from the model."""
     run_state_machine_as_test(
-        make_machine(shared),
+        StoreMachine,
         settings=settings(
             max_examples=12,
             stateful_step_count=12,

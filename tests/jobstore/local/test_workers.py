@@ -1,4 +1,4 @@
-"""Local mode's workers: how many, in which order, each with a runner started ahead and used once."""
+"""Local mode's workers: how many, in which order, each with a runner ahead that is used once."""
 
 import asyncio
 import errno

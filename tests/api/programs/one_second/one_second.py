@@ -3,7 +3,7 @@
 import time
 
 
-def main(backend, messenger):
+def main(_, messenger):
     """Publish one message and stay."""
     messenger.publish("on and on")
     time.sleep(60)
