@@ -1,6 +1,10 @@
 # Everything that people and CI do here. `make help` lists it.
 # Every target installs what it needs first; the second time that is instant.
 
+SHELL := bash
+# A pip that fails stops make, though its output goes through a pipe.
+.SHELLFLAGS := -o pipefail -c
+
 PYTHON ?= python3
 PORT ?= 8000
 WORKERS ?=
@@ -64,7 +68,7 @@ clean: ## Remove what was installed and cached here
 $(RUNTIME_READY): requirements/local.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=... names one); this is " + sys.version)'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
-	@echo "Installing Qiskit, Aer and the server (about 90 packages, once) ..."
+	@echo "Installing Qiskit, Aer and the server (about 60 packages, once) ..."
 	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
