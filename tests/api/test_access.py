@@ -81,20 +81,25 @@ def test_every_address_with_the_token_answers(stranger, addresses, headers):
 
 
 @pytest.mark.parametrize("headers", NO_TOKENS.values(), ids=NO_TOKENS)
-def test_websocket_without_the_token_is_401(guarded, headers):
+def test_websocket_without_the_token_is_401(guarded, known, headers):
     """The websocket is refused before its handshake, for jobs that exist and those that do not."""
     raw = {name: value.encode().decode("latin-1") for name, value in headers.items()}
-    for job_id in (guarded.run(), str(uuid4())):
+    for job_id in (known, str(uuid4())):
         with pytest.raises(InvalidStatus) as refused:
             guarded.listen(job_id, additional_headers=raw)
         assert refused.value.response.status_code == 401
 
 
+@pytest.fixture(scope="module")
+def known(guarded):
+    """A job of the guarded server."""
+    return guarded.run_steps(["final", 1])
+
+
 @pytest.mark.parametrize("headers", GOOD_TOKENS.values(), ids=GOOD_TOKENS)
-def test_websocket_with_the_token_streams(guarded, headers):
+def test_websocket_with_the_token_streams(guarded, known, headers):
     """The token in either header opens the websocket."""
-    job_id = guarded.run_steps(["final", 1])
-    with guarded.listen(job_id, additional_headers=headers) as websocket:
+    with guarded.listen(known, additional_headers=headers) as websocket:
         assert websocket.recv(timeout=20) == "1"
 
 

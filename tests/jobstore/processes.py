@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 
-def children() -> list[int]:
-    """The processes below this one: the supervisors, and their program processes."""
-    return [*children_of(os.getpid())]
+def children(besides: Collection[int] = ()) -> list[int]:
+    """The processes below this one, supervisors and their programs, but for those of others."""
+    return [pid for pid in children_of(os.getpid()) if pid not in besides]
 
 
 def children_of(pid: int) -> Iterator[int]:

@@ -147,7 +147,7 @@ async def open_local_store(
     folder: Path, limits: RunnerLimits | None = None
 ) -> AsyncIterator[StoreUnderTest]:
     """A local store; again over the same folder it is the store after a restart."""
-    limits = limits or RunnerLimits(workers=3)
+    limits = limits or RunnerLimits(workers=2)
     store = make_local_store(folder, limits)
     await store.open()
     try:

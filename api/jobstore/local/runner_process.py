@@ -7,12 +7,15 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 from qiskit_runtime.contract.handover import HandOver
 
 _READ_BYTES = 1 << 18
+_KILL_SECONDS = 5.0
+"""How long after its grace time a runner has to end. A program can stop it, with SIGSTOP."""
+
 _PRIVATE = "RUNTIME_"
 """The server's own settings, a token among them: not for programs to read."""
 
@@ -20,10 +23,11 @@ _PRIVATE = "RUNTIME_"
 class RunnerProcess:
     """One ``python -m runner``. It ends by itself when this process goes away: its stdin closes."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, grace_seconds: float) -> None:
         assert process.stdin is not None and process.stdout is not None, "both are pipes"
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
+        self._grace_seconds = grace_seconds
 
     @classmethod
     async def start(cls, grace_seconds: float) -> "RunnerProcess":
@@ -42,7 +46,7 @@ class RunnerProcess:
             # A terminal's Ctrl-C is for the server, which then ends its runners.
             start_new_session=True,
         )
-        return cls(process)
+        return cls(process, grace_seconds)
 
     @property
     def is_alive(self) -> bool:
@@ -62,9 +66,11 @@ class RunnerProcess:
             yield data
 
     def terminate(self) -> None:
-        """Have it end its program."""
-        with suppress(ProcessLookupError):
-            self._process.terminate()
+        """Have it end its program; one that does not is killed, so that nobody waits for ever."""
+        if self.is_alive:
+            _signal(self._process.terminate)
+            patience = self._grace_seconds + _KILL_SECONDS
+            asyncio.get_running_loop().call_later(patience, _signal, self._process.kill)
 
     async def wait(self) -> int:
         """Its exit code, once it has ended."""
@@ -78,3 +84,8 @@ class RunnerProcess:
         async for _ in self.read_record():
             pass
         await self._process.wait()
+
+
+def _signal(send: Callable[[], None]) -> None:
+    with suppress(ProcessLookupError):
+        send()

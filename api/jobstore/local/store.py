@@ -34,6 +34,9 @@ from qiskit_runtime.contract.record import End, Event, RecordParser
 from qiskit_runtime.contract.resource import make_job_id
 from qiskit_runtime.contract.verdict import Verdict
 
+_OVERTIME_SECONDS = 10.0
+"""How long after its time limit, which its runner keeps, a job is ended from here."""
+
 _RESTART_SECONDS = 1.0
 """How long to wait when the system can't start a process just now."""
 
@@ -184,6 +187,8 @@ class LocalJobStore(JobStore):
             return
         record = self._open_record(job)
         self._running[job_id] = runner
+        limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
+        overtime = asyncio.get_running_loop().call_later(limit, runner.terminate)
         try:
             self._set_state(job, observe(Observation(place=Place.RUNNING)))
             await runner.hand_over(handover)
@@ -196,6 +201,7 @@ class LocalJobStore(JobStore):
                 message = f"its record could not be written: {error}"
                 self._set_state(job, reject(Reason.RECORD_LOST, message))
         finally:
+            overtime.cancel()
             del self._running[job_id]
 
     def _make_handover(self, job: Job) -> HandOver:
