@@ -4,7 +4,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.strict_json import StrictJSONError, load_strict
+from api.strict_json import StrictJSONError, check_json
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES
 
 MAX_BODY_BYTES = 2 * MAX_PARAMS_BYTES + 2**16
@@ -33,7 +33,7 @@ class BodyChecks:
         if body is None:
             answer = _refuse(413, f"body: it is larger than its limit of {MAX_BODY_BYTES} bytes")
         else:
-            answer = _check(Request(scope), body)
+            answer = await _check(Request(scope), body)
         if answer is not None:
             await answer(scope, receive, send)
         else:
@@ -58,7 +58,7 @@ async def _read_body(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-def _check(request: Request, body: bytes) -> Response | None:
+async def _check(request: Request, body: bytes) -> Response | None:
     if not body:
         return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -66,7 +66,7 @@ def _check(request: Request, body: bytes) -> Response | None:
     if kind != "application/json":
         return _refuse(415, "the body's Content-Type must be application/json")
     try:
-        load_strict(body, MAX_BODY_DEPTH)
+        await check_json(body, MAX_BODY_DEPTH)
     except StrictJSONError as error:
         message = str(error).encode(errors="replace").decode()
         detail = [{"loc": ["body"], "msg": f"body: {message}", "type": "json_invalid"}]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS
 
@@ -29,6 +29,36 @@ class ProgramMetadata(BaseModel):
     version: str = "1.0"
     is_public: bool = True
     spec: ProgramInterface = ProgramInterface()
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_2021_form(cls, fields: Any) -> Any:
+        """Take what 2021 had at the top level into ``spec``, lists as the schemas they stand for."""
+        if not isinstance(fields, dict) or not isinstance(fields.get("spec", {}), dict):
+            return fields
+        spec = {key: fields[key] for key in ProgramInterface.model_fields if key in fields}
+        return fields | {"spec": {**_with_schemas(spec), **fields.get("spec", {})}}
+
+
+def _with_schemas(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same with JSON Schemas in place of lists of ``{name, description, type, required}``."""
+    return {
+        key: _schema_of(value) if isinstance(value, list) else value for key, value in spec.items()
+    }
+
+
+def _schema_of(described: list[Any]) -> dict[str, Any]:
+    named = [entry for entry in described if isinstance(entry, dict) and "name" in entry]
+    return {
+        "type": "object",
+        "properties": {
+            str(entry["name"]): {
+                key: entry[key] for key in ("description", "type") if key in entry
+            }
+            for entry in named
+        },
+        "required": [str(entry["name"]) for entry in named if entry.get("required")],
+    }
 
 
 class Program(BaseModel):

@@ -54,6 +54,9 @@ CONSOLE_BUDGET = 2432 * KIB
 INTERIM_BUDGET = 2560 * KIB
 """Interim messages as framed; those that come after it are dropped and counted in a gap."""
 
+INTERIM_TEXT_BUDGET = 32 * MIB
+"""Interim messages before compression: a reader holds them all while a job is listened to."""
+
 RESULT_BUDGET = 4 * MIB
 """The final result as framed; a larger one is refused."""
 

@@ -12,6 +12,7 @@ from qiskit_runtime.contract.record import (
     CHUNK_BYTES,
     CONSOLE_BUDGET,
     INTERIM_BUDGET,
+    INTERIM_TEXT_BUDGET,
     LINE_OVERHEAD,
     MARK,
     RESULT_BUDGET,
@@ -48,6 +49,7 @@ class RecordWriter:
         self._dropped_console_bytes = 0
         self._console_left = CONSOLE_BUDGET
         self._interim_left = INTERIM_BUDGET
+        self._interim_text_left = INTERIM_TEXT_BUDGET
         self._cut = False
         self._mid_line = False
         self._has_traceback = False
@@ -151,14 +153,16 @@ class RecordWriter:
         if not self._batch:
             return
         batch, self._batch, self._batch_bytes = self._batch, [], 0
+        size = sum(map(len, batch))
         first = self._published + 1
         frames = _frames(b"i", first, batch)
         # The gap before it, should there be one, has room in the same cost.
         cost = _cost(frames) + (2 * LINE_OVERHEAD if self._gap else 0)
-        if cost > self._interim_left:
+        if cost > self._interim_left or size > self._interim_text_left:
             self._note_gap(len(batch))
             return
         self._interim_left -= cost
+        self._interim_text_left -= size
         self._write_gap()
         self._emit(frames)
         self._published += len(batch)

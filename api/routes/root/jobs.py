@@ -11,7 +11,7 @@ from api.errors import WITH_BODY, InvalidField, TooLarge, describe
 from api.jobstore.base import JobNotFound, JobQuery, JobStore
 from api.log_text import find_result, format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
-from api.strict_json import StrictJSONError, load_strict
+from api.strict_json import StrictJSONError, check_json
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND, find_backend
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
 
@@ -30,7 +30,7 @@ async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogD
     program = catalog.get(request.program_id)
     backend = find_backend(DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend)
     params = request.params[0] if request.params else "{}"
-    check_params(params)
+    await check_params(params)
     spec = JobSpec(
         program_id=program.id,
         backend=backend.name,
@@ -43,7 +43,7 @@ async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogD
     return JobId(id=(await store.submit(spec, params)).id)
 
 
-def check_params(text: str) -> None:
+async def check_params(text: str) -> None:
     """Refuse parameters that no program could be called with. The text is kept as it is.
 
     Raises:
@@ -55,7 +55,7 @@ def check_params(text: str) -> None:
     if size > MAX_PARAMS_BYTES:
         raise TooLarge(f"params: {size} bytes; at most {MAX_PARAMS_BYTES} are taken")
     try:
-        value = load_strict(text, MAX_PARAMS_DEPTH)
+        value = await check_json(text, MAX_PARAMS_DEPTH)
     except StrictJSONError as error:
         raise InvalidField(place, f"params[0]: {error}", "json_invalid") from None
     if not isinstance(value, dict):

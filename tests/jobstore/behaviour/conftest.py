@@ -28,13 +28,14 @@ async def jobs(
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Count a test for its mode; make a skip a failure where the run may have none."""
     report = yield
-    if report.skipped and os.environ.get("REQUIRE_CLUSTER") == "1":
+    known = hasattr(report, "wasxfail")
+    if report.skipped and not known and os.environ.get("REQUIRE_CLUSTER") == "1":
         report.outcome = "failed"
         report.longrepr = f"skipped, although REQUIRE_CLUSTER=1: {report.longrepr}"
     mode = item.callspec.params.get("jobs") if hasattr(item, "callspec") else None
     if mode and (report.when == "call" or not report.passed):
         counts = item.config.stash.setdefault(COUNTS, {})
-        counts.setdefault(mode, Counter())[report.outcome] += 1
+        counts.setdefault(mode, Counter())["xfailed" if known else report.outcome] += 1
     return report
 
 
