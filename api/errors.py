@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound
+from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, StoreUnavailable
 from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend
 
@@ -77,6 +77,7 @@ STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
     JobNotFinal: (403, _say("Job not finalized")),
     JobFinal: (409, _say("Job already finalized: {0}")),
     TooLarge: (413, lambda error: error.message),
+    StoreUnavailable: (503, _say("{0}")),
 }
 """Which status code an exception becomes, and what its ``detail`` says."""
 

@@ -15,7 +15,8 @@ from api.bodies import BodyChecks
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.store import LocalJobStore, RunnerLimits
+from api.jobstore.local.runner_process import RunnerLimits
+from api.jobstore.local.store import LocalJobStore
 from api.routes import root
 from api.settings import ApiSettings
 from qiskit_runtime.catalog import Catalog

@@ -1,4 +1,4 @@
-"""What can be set of a server: by environment variables ``RUNTIME_...``, or by ``qiskit-runtime serve``."""
+"""What can be set of a server: by variables ``RUNTIME_...``, or by ``qiskit-runtime serve``."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,9 @@ PREFIX = "RUNTIME_"
 
 def _split(separator: str) -> BeforeValidator:
     def split(value: object) -> object:
-        return [part for part in value.split(separator) if part] if isinstance(value, str) else value
+        return (
+            [part for part in value.split(separator) if part] if isinstance(value, str) else value
+        )
 
     return BeforeValidator(split)
 

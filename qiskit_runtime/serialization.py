@@ -41,7 +41,7 @@ _QPY_PARAMETER = struct.Struct("!cQ")
 class RuntimeEncoder(json.JSONEncoder):
     """Writes circuits, arrays, operators and results as JSON: ``json.dumps(x, cls=...)``.
 
-    What ``to_json`` returns stands for an object that has it; a callable becomes null and a warning.
+    What ``to_json`` returns stands for an object that has it; a callable is null and a warning.
 
     Raises:
         TypeError: the value has no JSON form (``bytes``, for one).
@@ -168,14 +168,14 @@ def _circuit_of_qpy(data: bytes) -> "QuantumCircuit":
 
 def _instruction(value: str) -> "Instruction":
     data = _bytes(value)
-    # Today: a circuit of one instruction. In 2021: the bare QPY part of the instruction, whose first
-    # byte is the high byte of a name's length, so 0 and never the "x" that begins zlib data.
+    # Today: a circuit of one instruction. In 2021: the bare QPY part of the instruction, whose
+    # first byte is the high byte of a name's length: 0, and never the "x" that begins zlib data.
     circuit = _circuit_of_qpy(_inflated(data)) if data[:1] == b"x" else _circuit_of_part(data)
     return circuit.data[0].operation
 
 
 def _circuit_of_part(part: bytes, qpy_version: int = 2) -> "QuantumCircuit":
-    """Complete the bytes of one instruction to a QPY file: reading old files is public in Qiskit."""
+    """Complete the bytes of one instruction to a QPY file: Qiskit's public reader takes those."""
     _, _, _, qubits, clbits, *_ = _QPY_INSTRUCTION.unpack_from(part)
     if (qubits + clbits) * _QPY_ARGUMENT.size > len(part):
         raise ValueError("names more bits than it has room for")

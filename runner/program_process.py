@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import logging
+import os
 import resource
 import signal
 import socket
@@ -57,6 +58,7 @@ def main() -> int:
 def _run(job: HandOver, connection: socket.socket, flush: Callable[[], None]) -> int:
     _apply_limits(job)
     messenger = UserMessenger(_make_send(connection, flush))
+    process = os.getpid()
     try:
         _call_program(job, messenger)
     except SystemExit:
@@ -64,6 +66,11 @@ def _run(job: HandOver, connection: socket.socket, flush: Callable[[], None]) ->
         raise
     except BaseException as error:
         flush()
+        if os.getpid() != process:
+            # A fork that came out of main: its failure is not the job's, and says so here.
+            traceback.print_exc(file=sys.stdout)
+            flush()
+            os._exit(1)
         _tell_failure(connection, error, job.program)
         return 1
     finally:

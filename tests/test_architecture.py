@@ -62,3 +62,16 @@ def test_no_path_or_host_of_one_machine_is_in_the_project():
         check=False,
     )
     assert listed.stdout == ""
+
+
+def test_every_test_says_its_promise():
+    """A test's docstring is the sentence that it holds the code to."""
+    silent = [
+        f"{path.relative_to(ROOT)}:{node.name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []

@@ -102,16 +102,17 @@ def serve(**given: Any) -> None:
     What is left out comes from the environment variable in [brackets], or has the default
     that stands there.
     """
-    from api import serving
+    from api.cli import serving
+    from api.cli.serve_settings import WrongSetting, load_settings
 
     serving.exit_on_signals()
     variables = _collect_variables(given)
-    settings = serving.load_settings(variables)
+    settings = load_settings(variables)
     host, has_token = given["host"] or "127.0.0.1", bool(settings.token.get_secret_value())
     try:
         serving.check_address(host, has_token, given["allow_anonymous"])
     except serving.NotLoopback as refusal:
-        raise serving.WrongSetting(f"--host: {refusal}") from None
+        raise WrongSetting(f"--host: {refusal}") from None
     port = 8000 if given["port"] is None else given["port"]
     listener = serving.open_socket(host, port)
     serving.check_data_folder(settings, variables)
@@ -125,7 +126,7 @@ def serve(**given: Any) -> None:
 
 def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
     """The options that were given, as the environment variables that they stand for."""
-    from api.serving import WrongSetting, parse_size
+    from api.cli.serve_settings import WrongSetting, parse_size
 
     variables = {
         "RUNTIME_WORKERS": given["workers"],

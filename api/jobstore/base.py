@@ -23,6 +23,10 @@ class JobFinal(Exception):
     """The job has completed or failed, nothing is left to cancel. The text names its phase."""
 
 
+class StoreUnavailable(Exception):
+    """The store can't do it just now, through no fault of the client; the text says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobQuery:
     """Which jobs to list. None is any; ``pending`` is the queued and running, else the ended."""
@@ -74,7 +78,11 @@ class JobStore(ABC):
 
     @abstractmethod
     async def submit(self, spec: JobSpec, params: str) -> Job:
-        """Keep a job and its parameters' JSON text, verbatim, and queue it."""
+        """Keep a job and its parameters' JSON text, verbatim, and queue it.
+
+        Raises:
+            StoreUnavailable: it could not be kept; there is no such job then.
+        """
 
     @abstractmethod
     async def get(self, job_id: str) -> Job:

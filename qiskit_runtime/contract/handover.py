@@ -80,7 +80,7 @@ def read_handover(folder: Path) -> HandOver:
         HandOverError: one is missing or not what it should be.
     """
     try:
-        params = (folder / PARAMS_FILE).read_text(encoding="utf-8")
+        params = (folder / PARAMS_FILE).read_bytes().decode()
         document = (folder / JOB_FILE).read_bytes()
     except (OSError, UnicodeDecodeError) as error:
         raise HandOverError(f"no hand-over document in {folder}: {error}") from error

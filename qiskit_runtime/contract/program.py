@@ -33,7 +33,7 @@ class ProgramMetadata(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def read_2021_form(cls, fields: Any) -> Any:
-        """Take what 2021 had at the top level into ``spec``, lists as the schemas they stand for."""
+        """Take what 2021 had at the top level into ``spec``, lists as JSON Schemas."""
         if not isinstance(fields, dict) or not isinstance(fields.get("spec", {}), dict):
             return fields
         spec = {key: fields[key] for key in ProgramInterface.model_fields if key in fields}
@@ -52,9 +52,7 @@ def _schema_of(described: list[Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {
-            str(entry["name"]): {
-                key: entry[key] for key in ("description", "type") if key in entry
-            }
+            str(entry["name"]): {key: entry[key] for key in ("description", "type") if key in entry}
             for entry in named
         },
         "required": [str(entry["name"]) for entry in named if entry.get("required")],

@@ -25,7 +25,7 @@ PENDING = ("Queued", "Running")
 LAUNCH = """
 import sys
 import api.routes.root.stream
-from api.serving import open_socket, serve
+from api.cli.serving import open_socket, serve
 api.routes.root.stream.SEND_SECONDS = float(sys.argv[1])
 listener = open_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)

@@ -243,8 +243,18 @@ def test_options_reach_the_backend(run):
 def test_none_is_not_given(run):
     """Null for an optional field means its default."""
     nothing = dict.fromkeys(
-        ["shots", "initial_layout", "optimization_level", "transpiler_options", "init_qubits"]
-        + ["rep_delay", "measurement_error_mitigation", "seed_simulator", "memory", "inst_map"]
+        [
+            "shots",
+            "initial_layout",
+            "optimization_level",
+            "transpiler_options",
+            "init_qubits",
+            "rep_delay",
+            "measurement_error_mitigation",
+            "seed_simulator",
+            "memory",
+            "inst_map",
+        ]
     )
 
     assert sum(run(bell(), **nothing).get_counts().values()) == 1024

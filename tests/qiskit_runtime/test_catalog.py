@@ -102,3 +102,22 @@ def test_folder_that_can_be_no_program_is_not_listed(name, add_program, tmp_path
     add_program(name)
     catalog = Catalog([tmp_path / "own"])
     assert [p.id for p in catalog.all()] == [p.id for p in Catalog().all()]
+
+
+def test_metadata_of_2021_become_schemas(add_program, tmp_path):
+    """Lists at the top level, as programs of 2021 have them, say the same as JSON Schemas."""
+    described = {"name": "shots", "description": "How many.", "type": "int", "required": True}
+    metadata = {
+        "name": "old",
+        "description": "d",
+        "parameters": [described, {"name": "seed"}],
+        "backend_requirements": {"min_num_qubits": 5},
+    }
+    add_program("old", metadata)
+    spec = Catalog([tmp_path / "own"]).get("old").metadata.spec
+    assert spec.backend_requirements == {"min_num_qubits": 5}
+    assert spec.parameters == {
+        "type": "object",
+        "properties": {"shots": {"description": "How many.", "type": "int"}, "seed": {}},
+        "required": ["shots"],
+    }

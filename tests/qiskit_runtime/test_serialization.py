@@ -198,7 +198,7 @@ def test_frequent_value_is_written_as_the_library_writes_it(value: Any) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_numpy_scalar_arrives_as_a_plain_number(scalar: Any, plain: Any) -> None:
-    """Every NumPy scalar is written as the Python value it equals, the ones the library refuses too."""
+    """Every NumPy scalar is written as the Python value that it equals."""
     result = through({"value": scalar}, RuntimeEncoder, LibraryDecoder)["value"]
     assert result == plain
     assert type(result) is type(plain)
@@ -633,11 +633,11 @@ def test_value_of_another_shape_raises_nothing_but_a_value_error(kind: str, valu
     try:
         decoded(kind, value)
     except ValueError as error:
-        assert str(error).startswith(f"{kind}: cannot be decoded")
+        assert str(error).startswith(f"{kind}: cannot be decoded")  # noqa: PT017  (or no error)
 
 
 def test_instruction_of_too_many_qubits_is_refused() -> None:
-    """A 2021 instruction that claims four billion qubits is an error and not four billion qubits."""
+    """A 2021 instruction that claims four billion qubits is an error."""
     part = struct.pack("!HHHII?Hq", 5, 0, 0, 2**32 - 1, 0, False, 0, 0) + b"HGate"
     with pytest.raises(ValueError, match="Instruction: .*more bits"):
         decoded("Instruction", b64(part))

@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from qiskit_runtime.contract.handover import HandOver
 
@@ -18,6 +19,15 @@ _KILL_SECONDS = 5.0
 
 _PRIVATE = "RUNTIME_"
 """The server's own settings, a token among them: not for programs to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerLimits:
+    """What a job's processes may take. ``memory_bytes`` 0 is no limit."""
+
+    workers: int = 4
+    memory_bytes: int = 0
+    grace_seconds: float = 3.0
 
 
 class RunnerProcess:

@@ -6,16 +6,22 @@ other thing. Which phase a job is in, ``contract.lifecycle`` decides.
 
 import asyncio
 import logging
-import weakref
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 
-from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
+from api.jobstore.base import (
+    JobFinal,
+    JobNotFinal,
+    JobNotFound,
+    JobPage,
+    JobQuery,
+    JobStore,
+    StoreUnavailable,
+)
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.runner_process import RunnerProcess
+from api.jobstore.local.records import Records
+from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from qiskit_runtime.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend, find_backend
 from qiskit_runtime.contract.handover import HandOver
@@ -45,15 +51,6 @@ _STOPPED = "the server was stopped while the job ran"
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerLimits:
-    """What a job's processes may take. ``memory_bytes`` 0 is no limit."""
-
-    workers: int = 4
-    memory_bytes: int = 0
-    grace_seconds: float = 3.0
-
-
 class LocalJobStore(JobStore):
     """Runs at most ``workers`` jobs at once, first come first served."""
 
@@ -67,10 +64,7 @@ class LocalJobStore(JobStore):
         self._queue: asyncio.Queue[str | None] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
-        # A running job's worker and its listeners hold its record; after the last it goes.
-        self._records: weakref.WeakValueDictionary[str, LiveRecord] = weakref.WeakValueDictionary()
-        # Records are read from their files one at a time: many listeners at once share one reading.
-        self._reading = asyncio.Lock()
+        self._records = Records(folder)
         self._closing = False
 
     async def open(self) -> None:
@@ -96,7 +90,10 @@ class LocalJobStore(JobStore):
     async def submit(self, spec: JobSpec, params: str) -> Job:
         self._sequence += 1
         job = Job(id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec)
-        self._folder.create(job, params)
+        try:
+            self._folder.create(job, params)
+        except OSError as error:
+            raise StoreUnavailable(f"the data folder can't be written: {error.strerror}") from error
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
         return job
@@ -109,7 +106,7 @@ class LocalJobStore(JobStore):
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         found = [job for job in reversed(self._jobs.values()) if query.matches(job)]
-        return JobPage(list(islice(found, offset, offset + limit)), len(found))
+        return JobPage(found[offset : offset + limit], len(found))
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)
@@ -139,7 +136,7 @@ class LocalJobStore(JobStore):
             raise JobNotFinal(job_id)
         self._folder.delete(job_id)
         del self._jobs[job_id]
-        self._records.pop(job_id, None)
+        self._records.forget(job_id)
 
     # Workers: each has a runner ready, and gives it one job.
 
@@ -185,7 +182,7 @@ class LocalJobStore(JobStore):
         except (UnknownProgram, UnknownBackend, OSError) as error:
             self._set_state(job, _went_away(error))
             return
-        record = self._open_record(job)
+        record = self._records.open(job_id)
         self._running[job_id] = runner
         limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
         overtime = asyncio.get_running_loop().call_later(limit, runner.terminate)
@@ -262,8 +259,8 @@ class LocalJobStore(JobStore):
                 }
             )
         self._save(job.model_copy(update={"status": status}))
-        if status.phase.is_final and (record := self._records.get(job.id)):
-            record.close()
+        if status.phase.is_final:
+            self._records.close(job.id)
 
     def _save(self, job: Job) -> None:
         self._jobs[job.id] = job
@@ -275,28 +272,12 @@ class LocalJobStore(JobStore):
             # The disk is full, say. Whoever waits for the job's end learns of it all the same.
             logger.warning("job %s is %s, but not on disk: %s", job.id, job.status.phase, error)
 
-    # Records.
-
     async def _find_record(self, job_id: str) -> LiveRecord:
-        """The job's record in memory, read from its file where nobody has it."""
-        job = await self.get(job_id)
-        if record := self._records.get(job_id):
-            return record
-        if not job.is_final:
-            return self._open_record(job)
-        async with self._reading:
-            if record := self._records.get(job_id):
-                return record
-            events = await asyncio.to_thread(self._folder.read_events, job_id)
+        if not (await self.get(job_id)).is_final:
+            return self._records.open(job_id)
+        record = await self._records.read(job_id)
         # It may have been deleted meanwhile, in the middle of the reading.
         await self.get(job_id)
-        record = LiveRecord(events, closed=True)
-        self._records[job_id] = record
-        return record
-
-    def _open_record(self, job: Job) -> LiveRecord:
-        record = self._records.get(job.id) or LiveRecord()
-        self._records[job.id] = record
         return record
 
 

@@ -24,7 +24,7 @@ Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 router = APIRouter(tags=["jobs"])
 
 
-@router.post("/jobs", responses=describe(404, *WITH_BODY))
+@router.post("/jobs", responses=describe(404, 503, *WITH_BODY))
 async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogDep) -> JobId:
     """Queue a job. The answer's id is good from now on."""
     program = catalog.get(request.program_id)

@@ -174,7 +174,6 @@ async def test_prints_and_messages_keep_their_order(jobs: StoreUnderTest):
     assert story == [*numbered, b"err", '"m"', b"child", b"raw", '"end"']
 
 
-@pytest.mark.xfail(reason="runner.program_process tells a forked child's exception as the job's")
 async def test_exception_in_a_forked_child_is_not_the_jobs(jobs: StoreUnderTest):
     """A child that fails is its parent's affair: the job ends as the process of main does."""
     job, events = await jobs.run("""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qiskit_runtime.contract.record import (
     CONSOLE_BUDGET,
     INTERIM_BUDGET,
+    INTERIM_TEXT_BUDGET,
     LINE_OVERHEAD,
     MARK,
     MAX_LINE_BYTES,
@@ -232,6 +233,15 @@ def test_interim_budget_holds():
         noise = os.urandom(size // 2).hex()
         actions = [("message", noise), ("flush", None)] * min(40_000, 9_000_000 // (size + 200))
         assert cost(write(actions)) < INTERIM_BUDGET + MAX_LINE_BYTES
+
+
+def test_interim_messages_that_compress_well_are_bounded_before_compression():
+    """A reader never has to hold more text than its budget, however small the record is."""
+    zeros = "0" * (4 * 2**20)
+    events = parse(write([("message", zeros)] * 20))
+    kept = [e for e in events if isinstance(e, Message)]
+    assert sum(len(e.text) for e in kept) == INTERIM_TEXT_BUDGET
+    assert events[-1].verdict.dropped_messages == 20 - len(kept)
 
 
 def test_messages_in_a_row_share_a_frame():

@@ -1,11 +1,10 @@
-"""Serving the app with uvicorn, as ``qiskit-runtime serve`` does: settings, address, signals.
+"""Serving the app with uvicorn, as ``qiskit-runtime serve`` does: address, signals, log.
 
 All that can be wrong is found before the server starts, and said in one sentence.
 """
 
 import errno
 import os
-import re
 import signal
 import socket
 import sys
@@ -15,12 +14,12 @@ from typing import Any
 
 import click
 import uvicorn
-from pydantic import ValidationError
 from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
+from api.cli.serve_settings import name_of
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
-from api.settings import PREFIX, ApiSettings
+from api.settings import ApiSettings
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
 """Nothing that a client sends is read, so nothing large is taken."""
@@ -28,28 +27,9 @@ WEBSOCKET_MESSAGE_BYTES = 1 << 16
 PING_SECONDS = 20.0
 """How often an idle websocket is pinged, and how long the answer may take."""
 
-OPTIONS = {
-    "RUNTIME_WORKERS": "--workers",
-    "RUNTIME_PROGRAMS": "--programs",
-    "RUNTIME_DATA": "--data",
-    "RUNTIME_TOKEN": "--token",
-    "RUNTIME_ALLOWED_HOSTS": "--allow-host",
-    "RUNTIME_JOB_MEMORY_BYTES": "--job-memory",
-}
-"""The option of ``serve`` that stands for an environment variable."""
-
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_UNITS |= {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-
 
 class NotLoopback(ValueError):
     """Without a token this address would let anybody run code here."""
-
-
-class WrongSetting(click.ClickException):
-    """An option or variable has a value that can't be; the sentence names it."""
-
-    exit_code = 2
 
 
 class CannotServe(click.ClickException):
@@ -77,63 +57,6 @@ def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
         )
 
 
-def parse_size(text: str) -> int:
-    """Bytes of a size such as 2GiB, 500MB or 1048576; ValueError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-    if not match or match[2] not in _UNITS:
-        raise ValueError(f"{text!r} is no size; write it as 2GiB, 512MiB or a number of bytes")
-    return int(float(match[1]) * _UNITS[match[2]])
-
-
-def load_settings(given: Mapping[str, str]) -> ApiSettings:
-    """The settings, from the variables in ``given`` over those of the environment.
-
-    They are put into the environment: the app is made there, again after each reload. An empty
-    variable is one that is not set.
-
-    Raises:
-        WrongSetting: a value can't be.
-    """
-    os.environ.update(given)
-    for name in [name for name in os.environ if name.startswith(PREFIX) or name == "NUM_WORKERS"]:
-        if not os.environ[name]:
-            del os.environ[name]
-    _make_absolute()
-    try:
-        settings = ApiSettings()
-    except ValidationError as error:
-        raise WrongSetting(_explain(error.errors()[0], given)) from None
-    for folder in settings.programs:
-        if not folder.is_dir():
-            raise WrongSetting(f"{_name('RUNTIME_PROGRAMS', given)}: there is no folder {folder}")
-    return settings
-
-
-def _make_absolute() -> None:
-    """Folders mean the same wherever a job's process works, and ``~`` is the user's home."""
-    for name, separator in (("RUNTIME_DATA", None), ("RUNTIME_PROGRAMS", os.pathsep)):
-        if value := os.environ.get(name):
-            folders = value.split(separator) if separator else [value]
-            absolute = [str(Path(folder).expanduser().absolute()) for folder in folders if folder]
-            os.environ[name] = os.pathsep.join(absolute)
-
-
-def _explain(error: Any, given: Mapping[str, str]) -> str:
-    """What is wrong with a setting, by the name under which it was given."""
-    variable = str(error["loc"][0])
-    if variable in ApiSettings.model_fields:
-        variable = PREFIX + variable.upper()
-    # Of the two names of one setting pydantic always tells the first.
-    if variable == "RUNTIME_WORKERS" and variable not in os.environ:
-        variable = "NUM_WORKERS"
-    message = error["msg"].removeprefix("Input should be ").partition(", unable")[0]
-    return f"{_name(variable, given)}: {error['input']!r} won't do, it should be {message}"
-
-
-def _name(variable: str, given: Mapping[str, str]) -> str:
-    return OPTIONS.get(variable, variable) if given.get(variable) else variable
-
-
 def check_data_folder(settings: ApiSettings, given: Mapping[str, str]) -> None:
     """See that the data folder can be had, by having it for a moment.
 
@@ -141,7 +64,7 @@ def check_data_folder(settings: ApiSettings, given: Mapping[str, str]) -> None:
         CannotServe: another server has it, or it can't be written.
     """
     folder = DataFolder(settings.data)
-    name = _name("RUNTIME_DATA", given)
+    name = name_of("RUNTIME_DATA", given)
     try:
         folder.open()
     except DataFolderInUse:
@@ -225,7 +148,7 @@ def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
 
 
 def _source_folders() -> list[str]:
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     return [str(root / name) for name in ("api", "qiskit_runtime", "runner")]
 
 
