@@ -31,7 +31,7 @@ import binascii
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qiskit_runtime.contract.verdict import Verdict, parse_verdict
@@ -139,6 +139,12 @@ class End:
 
 
 Event = Console | Message | Gap | Cut | Garbage | End
+
+
+def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
+    """The verdict that the events end with, if it vouches for all of the record."""
+    last = events[-1] if events else None
+    return last.verdict if isinstance(last, End) and last.intact else None
 
 
 class RecordParser:

@@ -6,7 +6,7 @@ import warnings
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from api.jobstore.base import JobNotFound
+from api.jobstore.base import JobNotFound, StoreUnavailable
 from api.log_text import find_result, format_log
 from api.main import create_app
 from api.models import list_properties
@@ -198,3 +198,15 @@ def test_property_of_any_form_is_listed(inner):
     [listed] = list_properties({"properties": {"x": inner}, "required": "x"}) or []
 
     assert (listed.name, listed.required) == ("x", False)
+
+
+def test_store_that_can_not_keep_a_job_is_503(client, store, monkeypatch):
+    """What is no fault of the client's says that it may try again, and why."""
+
+    async def refuse(*_):
+        raise StoreUnavailable("the data folder can't be written: No space left on device")
+
+    monkeypatch.setattr(store, "submit", refuse)
+    answer = client.post("/jobs", json=BODY)
+    assert answer.status_code == 503
+    assert "No space left" in answer.json()["detail"]

@@ -19,6 +19,10 @@ class Records:
         # One at a time: many listeners who come at once share one reading.
         self._reading = asyncio.Lock()
 
+    def __len__(self) -> int:
+        """How many are in memory."""
+        return len(self._records)
+
     def open(self, job_id: str) -> LiveRecord:
         """The record of a job that has not ended."""
         record = self._records.get(job_id) or LiveRecord()

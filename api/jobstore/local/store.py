@@ -36,7 +36,7 @@ from qiskit_runtime.contract.lifecycle import (
     observe,
     reject,
 )
-from qiskit_runtime.contract.record import End, Event, RecordParser
+from qiskit_runtime.contract.record import Event, RecordParser, verdict_at_end
 from qiskit_runtime.contract.resource import make_job_id
 from qiskit_runtime.contract.verdict import Verdict
 
@@ -93,7 +93,7 @@ class LocalJobStore(JobStore):
         try:
             self._folder.create(job, params)
         except OSError as error:
-            raise StoreUnavailable(f"the data folder can't be written: {error.strerror}") from error
+            raise _can_not_write(error) from error
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
         return job
@@ -127,7 +127,10 @@ class LocalJobStore(JobStore):
                 self._conclude(job_id, Observation(cancel_requested=True))
             case Phase.RUNNING:
                 self._running[job_id].terminate()
-                self._save(job.model_copy(update={"cancel_requested": True}))
+                try:
+                    self._save(job.model_copy(update={"cancel_requested": True}))
+                except OSError as error:
+                    raise _can_not_write(error) from error
             case Phase.COMPLETED | Phase.FAILED:
                 raise JobFinal(job.status.phase)
 
@@ -219,7 +222,7 @@ class LocalJobStore(JobStore):
                 file.write(data)
                 events = list(parser.feed(data))
                 record.append(events)
-                if verdict := _verdict_of(events):
+                if verdict := verdict_at_end(events):
                     self._conclude(job_id, Observation(verdict=verdict))
 
     # States.
@@ -246,7 +249,7 @@ class LocalJobStore(JobStore):
 
     def _conclude_interrupted(self, job: Job) -> None:
         """A job that a server before this one ran: its record tells how it ended, if it did."""
-        verdict = _verdict_of(self._folder.read_events(job.id))
+        verdict = verdict_at_end(self._folder.read_events(job.id))
         self._conclude(job.id, Observation(Place.DISRUPTED, verdict, detail=_STOPPED))
 
     def _set_state(self, job: Job, state: State, verdict: Verdict | None = None) -> None:
@@ -281,10 +284,8 @@ class LocalJobStore(JobStore):
         return record
 
 
-def _verdict_of(events: list[Event]) -> Verdict | None:
-    """The verdict at the end of the events, if it vouches for all of them."""
-    last = events[-1] if events else None
-    return last.verdict if isinstance(last, End) and last.intact else None
+def _can_not_write(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"the data folder can't be written: {error.strerror}")
 
 
 def _went_away(error: UnknownProgram | UnknownBackend | OSError) -> State:

@@ -102,7 +102,9 @@ async def get_results(job_id: str, store: JobStoreDep) -> str:
     return find_result(await store.read_events(job_id)) or ""
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=204, responses=describe(404, 409, *WITH_BODY))
+@router.post(
+    "/jobs/{job_id}/cancel", status_code=204, responses=describe(404, 409, 503, *WITH_BODY)
+)
 async def cancel_job(job_id: str, store: JobStoreDep) -> None:
     """Have a queued or running job end as Cancelled."""
     await store.cancel(job_id)

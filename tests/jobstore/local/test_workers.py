@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from api.jobstore.base import JobQuery
+from api.jobstore.base import JobQuery, StoreUnavailable
 from api.jobstore.local import runner_process, store
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerProcess
@@ -330,7 +330,7 @@ async def test_cancel_on_a_full_disk_still_ends_the_job(
         job = await jobs.start()
         with monkeypatch.context() as patch:
             patch.setattr(DataFolder, "save", refuse)
-            with pytest.raises(OSError, match="No space left"):
+            with pytest.raises(StoreUnavailable, match="No space left"):
                 await jobs.store.cancel(job.id)
             ended = await jobs.finish(job.id)
 
@@ -344,7 +344,7 @@ async def test_submit_on_a_full_disk_leaves_nothing_behind(
     async with open_local_store(tmp_path, ONE) as jobs:
         with monkeypatch.context() as patch:
             patch.setattr(DataFolder, "save", refuse)
-            with pytest.raises(OSError, match="No space left"):
+            with pytest.raises(StoreUnavailable, match="No space left"):
                 await jobs.submit(QUICK)
         page = await jobs.store.find(JobQuery(), 10, 0)
 
@@ -410,13 +410,13 @@ async def test_memory_of_two_hundred_listeners_is_one_record(tmp_path: Path):
         listeners = [jobs.store.follow(job.id) for _ in range(200)]
         first = [await anext(listener) for listener in listeners]
         held = len({id(event) for event in first})
-        records = dict(jobs.store._records)
+        records = len(jobs.store._records)
         for listener in listeners:
             await listener.aclose()
 
         assert held == 1
-        assert list(records) == [job.id]
-        del records, listener, listeners
+        assert records == 1
+        del listener, listeners
         await wait_until(lambda: not jobs.store._records)
 
 
