@@ -15,7 +15,9 @@ from runner.pipes import widen
 
 
 class Program:
-    """One program process, its working directory ``folder``; it imports what it needs at once.
+    """One program process; it imports what it needs at once.
+
+    Its working directory is ``folder``, which is also where its temporary files go.
 
     ``console`` is where it prints into, ``channel`` our end of its channel; neither blocks.
     ``status`` is its exit code (negative: the signal), None while it lives.
@@ -32,6 +34,7 @@ class Program:
             stderr=console,
             pass_fds=[channel.fileno()],
             cwd=folder,
+            env=os.environ | {"TMPDIR": folder},
             start_new_session=True,
         )
         os.close(console)

@@ -29,6 +29,7 @@ class DataFolder:
     def __init__(self, root: Path) -> None:
         self._jobs = root / "jobs"
         self._lock = root / "lock"
+        self.scratch = root / "scratch"
 
     def open(self) -> None:
         """Make the folder where it is missing, and lock it until this process ends.
@@ -45,6 +46,9 @@ class DataFolder:
         except BlockingIOError as error:
             self._lock_file.close()
             raise DataFolderInUse(f"another server uses {self._jobs.parent}") from error
+        # Runners remove their own working folders; those of killed ones are still there.
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(mode=0o700, exist_ok=True)
 
     def close(self) -> None:
         """Let another server have it."""

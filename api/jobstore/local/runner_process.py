@@ -10,6 +10,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from qiskit_runtime.contract.handover import HandOver
 
@@ -40,8 +41,12 @@ class RunnerProcess:
         self._grace_seconds = grace_seconds
 
     @classmethod
-    async def start(cls, grace_seconds: float) -> "RunnerProcess":
-        """Start one; it is ready as soon as its imports are done, and takes a job even before."""
+    async def start(cls, grace_seconds: float, scratch: Path) -> "RunnerProcess":
+        """Start one; it is ready as soon as its imports are done, and takes a job even before.
+
+        Its working folder, and whatever its program takes for temporary, is below ``scratch``.
+        """
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_PRIVATE)}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
@@ -52,7 +57,7 @@ class RunnerProcess:
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
-            env={key: value for key, value in os.environ.items() if not key.startswith(_PRIVATE)},
+            env=kept | {"TMPDIR": str(scratch)},
             # A terminal's Ctrl-C is for the server, which then ends its runners.
             start_new_session=True,
         )

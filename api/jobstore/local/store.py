@@ -159,9 +159,10 @@ class LocalJobStore(JobStore):
 
     async def _start_runner(self) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
+        grace = self._limits.grace_seconds
         while not self._closing:
             try:
-                return await RunnerProcess.start(self._limits.grace_seconds)
+                return await RunnerProcess.start(grace, self._folder.scratch)
             except OSError as error:
                 logger.warning("no runner could be started: %s", error)
                 await asyncio.sleep(_RESTART_SECONDS)

@@ -9,6 +9,7 @@ import time
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,7 +233,7 @@ async def test_runner_that_cannot_be_started_loses_no_job(
     """While the system can't start processes jobs wait; they run as soon as it can."""
     start, refusals = RunnerProcess.start, [OSError(errno.EAGAIN, "no more processes")]
 
-    async def start_later(*arguments: float) -> RunnerProcess:
+    async def start_later(*arguments: Any) -> RunnerProcess:
         if refusals:
             raise refusals.pop()
         return await start(*arguments)
@@ -243,6 +244,26 @@ async def test_runner_that_cannot_be_started_loses_no_job(
 
     assert job.status.phase is Phase.COMPLETED
     assert "no more processes" in caplog.text
+
+
+async def test_temporary_files_go_with_their_job(tmp_path: Path):
+    """A program's working folder and its temporary files are in the data folder, for its time."""
+    source = """
+        import os, tempfile
+
+        def main(backend, messenger):
+            return [os.getcwd(), tempfile.mkstemp()[1]]
+    """
+    left = tmp_path / "data" / "scratch" / "of-a-killed-runner"
+    left.mkdir(parents=True)
+    async with open_local_store(tmp_path, ONE) as jobs:
+        folder, file = json.loads(result((await jobs.run(source))[1]) or "")
+        used = Path(folder)
+        await wait_until(lambda: not used.exists())
+
+    assert used.parent == left.parent
+    assert Path(file).parent == used
+    assert not left.exists()
 
 
 async def test_close_returns_when_no_runner_can_be_started(
