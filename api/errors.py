@@ -73,7 +73,7 @@ def _say(text: str) -> Any:
 STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
     JobNotFound: (404, _say("Job not found")),
     UnknownProgram: (404, _say("Program not found")),
-    UnknownBackend: (404, _say("backend: there is none named {0!r}; GET /backends lists them")),
+    UnknownBackend: (404, _say("backend: there is none named '{0}'; GET /backends lists them")),
     JobNotFinal: (403, _say("Job not finalized")),
     JobFinal: (409, _say("Job already finalized: {0}")),
     TooLarge: (413, lambda error: error.message),

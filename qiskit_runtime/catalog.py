@@ -28,11 +28,13 @@ class Catalog:
     """The programs of some folders; of two with one id the later folder's wins."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
-        self._folders = (LIBRARY, *folders)
+        # Absolute: a program's process works in a folder of its own.
+        self._folders = (LIBRARY, *(folder.absolute() for folder in folders))
+        self._told: set[Path] = set()
         self._read: dict[Path, tuple[int, Program | None]] = {}
 
     def all(self) -> list[Program]:
-        """Every program, by id. One whose metadata is broken is left out, with a warning."""
+        """Every program, by id. A folder of code that is none is left out, with a warning."""
         found = {
             program.id: program for folder in self._candidates() if (program := self._load(folder))
         }
@@ -48,13 +50,19 @@ class Catalog:
         if is_name(name):
             for root in reversed(self._folders):
                 folder = root / name.replace("-", "_")
-                if _is_program(folder) and (program := self._load(folder)):
+                if _find_flaw(folder) is None and (program := self._load(folder)):
                     return program
         raise UnknownProgram(program_id)
 
     def _candidates(self) -> Iterator[Path]:
         for root in self._folders:
-            yield from (folder for folder in sorted(root.glob("*/")) if _is_program(folder))
+            for folder in sorted(root.glob("*/")):
+                flaw = _find_flaw(folder)
+                if flaw is None:
+                    yield folder
+                elif folder not in self._told and any(folder.glob("*.py")):
+                    self._told.add(folder)
+                    logger.warning("%s is no program: %s", folder, flaw)
 
     def _load(self, folder: Path) -> Program | None:
         """The folder's program, read again only when its metadata file has changed."""
@@ -71,20 +79,24 @@ class Catalog:
         return program
 
 
-def _is_program(folder: Path) -> bool:
-    return (
-        "-" not in folder.name
-        and is_name(folder.name.replace("_", "-"))
-        and (folder / f"{folder.name}.py").is_file()
-        and (folder / f"{folder.name}.json").is_file()
-    )
+def _find_flaw(folder: Path) -> str | None:
+    """Why the folder is no program; None if it is one."""
+    name = folder.name
+    if "-" in name or not is_name(name.replace("_", "-")):
+        return "its name must be small letters, digits and underscores, at most 40"
+    missing = [file for file in (f"{name}.py", f"{name}.json") if not (folder / file).is_file()]
+    return f"{' and '.join(missing)} must be in it" if missing else None
 
 
 def _read_program(folder: Path, source: Path) -> Program | None:
     try:
         metadata = ProgramMetadata.model_validate_json(source.read_bytes())
     except ValidationError as error:
-        logger.warning("program %s is left out: %s: %s", folder.name, source, error)
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        logger.warning(
+            "program %s is left out: %s: %s %s", folder.name, source, place, first["msg"]
+        )
         return None
     entry = folder / f"{folder.name}.py"
     return Program(id=folder.name.replace("_", "-"), path=str(entry), metadata=metadata)

@@ -139,6 +139,8 @@ def explain_refusal(code: int, body: str) -> str:
     if isinstance(detail, list):
         detail = "; ".join(_explain_field(error) for error in detail)
     hint = " (--token or RUNTIME_TOKEN)" if code == httpx.codes.UNAUTHORIZED else ""
+    if detail == "Program not found":
+        hint = ": `qiskit-runtime programs` lists those there are"
     return f"{detail}{hint} ({code})"
 
 

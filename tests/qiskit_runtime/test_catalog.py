@@ -81,6 +81,20 @@ def test_broken_metadata_is_left_out_with_a_warning(add_program, tmp_path, caplo
         catalog.get("broken")
 
 
+def test_folder_of_code_that_is_no_program_is_told_once(add_program, tmp_path, caplog):
+    """Whoever forgot a file, or put a dash into the name, learns why it is not listed."""
+    add_program("my-program")
+    (add_program("no_metadata") / "no_metadata.json").unlink()
+    (tmp_path / "own" / "data").mkdir()
+    catalog = Catalog([tmp_path / "own"])
+    catalog.all()
+    catalog.all()
+    told = sorted(record.getMessage() for record in caplog.records)
+    assert len(told) == 2
+    assert "my-program is no program: its name must be" in told[0]
+    assert "no_metadata is no program: no_metadata.json must be in it" in told[1]
+
+
 def test_program_appears_changes_and_goes_with_its_files(add_program, tmp_path):
     """Folders are looked at anew at each question."""
     catalog = Catalog([tmp_path / "own"])
