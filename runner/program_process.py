@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import qiskit_runtime
 from qiskit_runtime.contract.handover import ENTRY_POINT, HandOver, parse_handover
 from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
 from qiskit_runtime.contract.record_writer import ResultTooLarge
@@ -94,7 +95,7 @@ def _call_program(job: HandOver, messenger: UserMessenger) -> None:
     from runner.quantum_backend import make_backend
 
     params = _decode_params(job.params)
-    program = _import_program(Path(job.program))
+    program = _import_program(find_entry_file(job.program))
     entry: Callable[..., Any] | None = getattr(program, ENTRY_POINT, None)
     if not callable(entry):
         raise AttributeError(
@@ -117,6 +118,14 @@ def _decode_params(text: str) -> dict[str, Any]:
     if not isinstance(params, dict):
         raise InvalidParams(f"params: an object of keyword arguments, not {type(params).__name__}")
     return params
+
+
+def find_entry_file(program: str) -> Path:
+    """The file of a program: its own path, or by its id the library's."""
+    if program.endswith(".py"):
+        return Path(program)
+    name = program.replace("-", "_")
+    return Path(qiskit_runtime.__file__).parent / "programs" / name / f"{name}.py"
 
 
 def _import_program(path: Path) -> ModuleType:

@@ -1,0 +1,86 @@
+"""The CRDs in k8s/: hand-written, so held against the contract here."""
+
+from pathlib import Path
+
+import yaml
+
+from qiskit_runtime.contract.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.job import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_PARAMS_BYTES,
+    JobSpec,
+)
+from qiskit_runtime.contract.lifecycle import Limits, Phase, Reason, State
+from qiskit_runtime.contract.resource import GROUP, VERSION
+
+CRD = yaml.safe_load((Path(__file__).parents[2] / "k8s" / "crds" / "runtimejobs.yaml").read_text())
+SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+SPEC = SCHEMA["properties"]["spec"]["properties"]
+STATUS = SCHEMA["properties"]["status"]["properties"]
+
+
+def fields(schema, path=""):
+    """Every named field below a schema, with its path."""
+    for name, inner in schema.get("properties", {}).items():
+        yield f"{path}.{name}", inner
+        yield from fields(inner, f"{path}.{name}")
+    if "items" in schema:
+        yield from fields(schema["items"], f"{path}[]")
+
+
+def test_every_field_has_its_sentence():
+    """`kubectl explain` helps everywhere."""
+    silent = [path for path, field in fields(SCHEMA) if not field.get("description", "")]
+    assert silent == []
+
+
+def test_group_version_and_phases_are_the_contract_s():
+    """The resource is called and goes through what the contract says."""
+    assert (CRD["spec"]["group"], CRD["spec"]["versions"][0]["name"]) == (GROUP, VERSION)
+    assert STATUS["phase"]["enum"] == list(Phase)
+    assert all(len(reason) <= STATUS["reason"]["maxLength"] for reason in Reason)
+
+
+def test_spec_has_every_field_of_the_contract_s_spec():
+    """A job that REST can ask for, kubectl can ask for, within the same limits."""
+    schema = JobSpec.model_json_schema(by_alias=True)["properties"]
+    assert set(schema) <= set(SPEC)
+    for name in ("programId", "backend", "hub", "group", "project"):
+        assert SPEC[name]["maxLength"] == schema[name]["maxLength"], name
+    assert SPEC["tags"]["maxItems"] == schema["tags"]["maxItems"]
+
+
+def test_defaults_and_limits_are_the_contract_s():
+    """No second copy of a number differs."""
+    assert SPEC["backend"]["default"] == DEFAULT_BACKEND
+    assert SPEC["maxExecutionSeconds"]["default"] == DEFAULT_MAX_EXECUTION_SECONDS
+    assert SPEC["startDeadlineSeconds"]["default"] == Limits().start_deadline_seconds
+    assert SPEC["paramsFrom"]["properties"]["bytes"]["maximum"] == MAX_PARAMS_BYTES
+    assert State(Phase.QUEUED).phase in STATUS["phase"]["enum"]
+
+
+def test_all_of_the_spec_is_immutable_but_what_may_change():
+    """Each field but three refuses another value, and to appear or to go."""
+    free = {"tags", "cancelRequested", "suspend"}
+    (appear, *_) = SCHEMA["properties"]["spec"]["x-kubernetes-validations"]
+    for name in set(SPEC) - free:
+        assert SPEC[name]["x-kubernetes-validations"][0]["rule"] == "self == oldSelf", name
+        if name not in SCHEMA["properties"]["spec"]["required"]:
+            assert appear["rule"].count(f"has(self.{name})") == 1, name
+            assert appear["rule"].count(f"has(oldSelf.{name})") == 1, name
+
+
+def test_no_stray_key_is_in_a_schema():
+    """A comma in an unquoted sentence would end it and begin a key, which API servers drop."""
+    known = {
+        "type", "description", "default", "enum", "format", "items", "maxItems", "maxLength",
+        "maximum", "minLength", "minimum", "pattern", "properties", "required",
+        "additionalProperties",
+    }  # fmt: skip
+    stray = [
+        (path, key)
+        for path, field in fields(SCHEMA)
+        for key in field
+        if key not in known and not key.startswith("x-kubernetes-")
+    ]
+    assert stray == []
