@@ -34,7 +34,8 @@ class HandOverError(ValueError):
 class HandOver:
     """What a runner needs to know of a job.
 
-    ``program`` is the path of the program's entry file, or the id of one of the library; ``backend`` is a ``BackendSpec`` as JSON;
+    ``program`` is the path of the program's entry file, or the id of one of the library;
+    ``backend`` is a ``BackendSpec`` as JSON;
     ``params`` is the JSON text of the keyword arguments, as the client sent it; it is decoded in
     the program process only. ``memory_bytes`` 0 means no limit of the runner's own (a pod has its
     cgroup's).
