@@ -13,6 +13,21 @@ GROUP = "qiskit-runtime.dev"
 VERSION = "v1alpha1"
 """The version of our resources."""
 
+API_VERSION = f"{GROUP}/{VERSION}"
+"""What a manifest of ours has as its apiVersion."""
+
+JOB_LABEL = f"{GROUP}/runtimejob"
+"""On all that a RuntimeJob owns, its Kubernetes Job, pod and Secrets: the RuntimeJob's name."""
+
+SUBMITTED_AT = f"{GROUP}/submitted-at"
+"""Annotation of a RuntimeJob: when the API took it, to the microsecond; orders jobs of a second."""
+
+RECORD_DROPPED = f"{GROUP}/record-dropped"
+"""Annotation of a RuntimeJob: when its record made room for others. Its status can't say it."""
+
+SECRET_BYTES = 900 * 1024
+"""What one Secret of ours holds at most: the API server takes 1 MiB, and etcd 1.5."""
+
 MAX_NAME_LENGTH = 40
 """A job's Kubernetes Job and pod carry its name and a suffix, in 63 characters."""
 
