@@ -1,73 +1,142 @@
-"""What the operator asks of the Kubernetes API: a few calls, on plain dictionaries."""
+"""What the operator asks of the Kubernetes API: RuntimeJobs and what runs them, one namespace."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
-from kubernetes.aio import client
 from kubernetes.aio.client.exceptions import ApiException
 
-from job_builder import NAME_LABEL
-from qiskit_runtime.contract.resource import GROUP, VERSION
+from qiskit_runtime.cluster_api import CONFLICT, MERGE_PATCH, METADATA_ONLY, NOT_FOUND, ClusterApi
+from qiskit_runtime.contract.resource import API_VERSION, JOB_LABEL
+from qiskit_runtime.contract.runtimejob import PLURAL
 
 Manifest = dict[str, Any]
 
-_CONFLICT = 409
-_NOT_FOUND = 404
-_READ_BYTES = 1 << 16
-
 
 class JobCluster:
-    """RuntimeJobs and what runs them, in one namespace."""
+    """The calls. All raise what ``ClusterApi.call`` raises.
 
-    def __init__(self, api: client.ApiClient, namespace: str) -> None:
+    ``logs`` is a connection of its own: each running job holds one of its sockets.
+    """
+
+    def __init__(self, api: ClusterApi, logs: ClusterApi, namespace: str) -> None:
         self._api = api
-        self._namespace = namespace
-        self._core = client.CoreV1Api(api)
-        self._batch = client.BatchV1Api(api)
-        self._custom = client.CustomObjectsApi(api)
-        self._kind = (GROUP, VERSION, namespace, "runtimejobs")
+        self._logs = logs
+        core = f"/api/v1/namespaces/{namespace}"
+        self._pods, self._secrets, self._events = (
+            f"{core}/pods",
+            f"{core}/secrets",
+            f"{core}/events",
+        )
+        self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        self._runtimejobs = f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}"
+
+    async def get_runtimejob(self, name: str) -> Manifest | None:
+        """The RuntimeJob, or None."""
+        return await self._api.find("GET", f"{self._runtimejobs}/{name}")
 
     async def get_job(self, name: str) -> Manifest | None:
-        """The RuntimeJob, or None."""
+        """The Kubernetes Job of this name, or None."""
+        return await self._api.find("GET", f"{self._jobs}/{name}")
+
+    async def find_pod(self, job: str) -> Manifest | None:
+        """The pod of the Kubernetes Job of this name, or None."""
+        pods = await self._api.call("GET", self._pods, query={"labelSelector": f"job-name={job}"})
+        return next(iter(pods["items"]), None)
+
+    async def has_secret(self, name: str) -> bool:
+        """Whether there is a Secret of this name. What it holds is not kept."""
+        return await self._api.find("GET", f"{self._secrets}/{name}") is not None
+
+    async def list_versions(self) -> dict[str, set[str]]:
+        """By RuntimeJob: the versions of the resource, of its Job and of its pod."""
+        versions: dict[str, set[str]] = {}
+        for path in (self._runtimejobs, self._jobs, self._pods):
+            query = {} if path == self._runtimejobs else {"labelSelector": JOB_LABEL}
+            found = await self._api.call("GET", path, accept=METADATA_ONLY, query=query)
+            for metadata in (item["metadata"] for item in found["items"]):
+                name = metadata.get("labels", {}).get(JOB_LABEL) if query else metadata["name"]
+                versions.setdefault(name, set()).add(metadata["resourceVersion"])
+        return versions
+
+    async def create_job(self, manifest: Manifest) -> Manifest:
+        """Create a Kubernetes Job; one of its name and owner that is there already is success."""
         try:
-            job: Manifest = await self._custom.get_namespaced_custom_object(*self._kind, name)
+            return await self._api.call("POST", self._jobs, manifest)
         except ApiException as error:
-            if error.status == _NOT_FOUND:
-                return None
-            raise
-        return job
+            if error.status != CONFLICT:
+                raise
+            job = await self.get_job(manifest["metadata"]["name"])
+            if job is None or not _same_owner(job, manifest):
+                raise
+            return job
 
-    async def create(self, secret: Manifest, job: Manifest) -> None:
-        """Create the input and the Job. That they are there already is success."""
-        for create, manifest in (
-            (self._core.create_namespaced_secret, secret),
-            (self._batch.create_namespaced_job, job),
-        ):
-            try:
-                await create(self._namespace, manifest)
-            except ApiException as error:
-                if error.status != _CONFLICT:
-                    raise
+    async def put_secret(self, manifest: Manifest) -> None:
+        """Create a Secret, or replace the one of its name."""
+        try:
+            await self._api.call("POST", self._secrets, manifest)
+        except ApiException as error:
+            if error.status != CONFLICT:
+                raise
+            await self._api.call("PUT", f"{self._secrets}/{manifest['metadata']['name']}", manifest)
 
-    async def find_pod(self, name: str) -> Manifest | None:
-        """The pod that runs the RuntimeJob of this name, or None."""
-        found = await self._core.list_namespaced_pod(
-            self._namespace, label_selector=f"{NAME_LABEL}={name}"
-        )
-        pods: list[Manifest] = self._api.sanitize_for_serialization(found)["items"]
-        return pods[0] if pods else None
+    async def write_status(self, job: Manifest, status: Manifest) -> Manifest:
+        """Write status fields, if the RuntimeJob is still the one that was read.
 
-    async def write_status(self, job: Manifest, status: Manifest) -> None:
-        """Replace the status, if the RuntimeJob is still the one that was read."""
-        body = {**job, "status": status}
-        await self._custom.replace_namespaced_custom_object_status(
-            *self._kind, job["metadata"]["name"], body
-        )
+        Returns:
+            The RuntimeJob as it is now.
 
-    async def follow_log(self, pod: str) -> AsyncIterator[bytes]:
-        """The pod's log from its first byte, until the container has ended."""
-        answer = await self._core.read_namespaced_pod_log_without_preload_content(
-            pod, self._namespace, follow=True
-        )
-        async for data in answer.content.iter_chunked(_READ_BYTES):
-            yield data
+        Raises:
+            ApiException: with 409, it has changed since.
+        """
+        metadata = job["metadata"]
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": status}
+        path = f"{self._runtimejobs}/{metadata['name']}/status"
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def annotate(self, name: str, annotations: dict[str, str]) -> Manifest:
+        """Set annotations of a RuntimeJob; returns it as it is now."""
+        body = {"metadata": {"annotations": annotations}}
+        path = f"{self._runtimejobs}/{name}"
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def delete_pod(self, name: str) -> None:
+        """Have a pod end: its runner gets SIGTERM."""
+        await self._api.find("DELETE", f"{self._pods}/{name}")
+
+    async def delete_job(self, name: str) -> None:
+        """Remove a Kubernetes Job and its pod."""
+        await self._api.find("DELETE", f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
+
+    async def delete_secret(self, name: str) -> None:
+        """Remove a Secret."""
+        await self._api.find("DELETE", f"{self._secrets}/{name}")
+
+    async def delete_runtimejob(self, job: Manifest) -> None:
+        """Remove a RuntimeJob, and by its ownership all that it caused."""
+        metadata = job["metadata"]
+        only_this = {"preconditions": {"uid": metadata["uid"]}}
+        await self._api.find("DELETE", f"{self._runtimejobs}/{metadata['name']}", only_this)
+
+    async def create_event(self, manifest: Manifest) -> None:
+        """Tell what happened, for ``kubectl describe``."""
+        await self._api.call("POST", self._events, manifest)
+
+    async def follow_log(self, pod: str) -> AsyncGenerator[bytes]:
+        """The pod's log from its first byte, until its container has ended.
+
+        An empty piece comes first, as soon as the log is being read.
+        """
+        async with aclosing(self._logs.stream(f"{self._pods}/{pod}/log", follow="true")) as log:
+            async for data in log:
+                yield data
+
+
+def is_not_found(error: Exception) -> bool:
+    """Whether the object is not there."""
+    return isinstance(error, ApiException) and error.status == NOT_FOUND
+
+
+def _same_owner(one: Manifest, other: Manifest) -> bool:
+    uids = [manifest["metadata"]["ownerReferences"][0]["uid"] for manifest in (one, other)]
+    return bool(uids[0] == uids[1])

@@ -1,43 +1,169 @@
 """The operator: kopf tells what happened, ``job_reconciler`` does what follows.
 
-Run it as ``kopf run operator/main.py --namespace NAMESPACE``; kopf is given this file alone.
+Run it as ``kopf run --standalone --namespace NAMESPACE operator/main.py``; kopf is given this file
+alone. Its handlers are of the kind that leaves no finalizer and no annotation behind.
 """
 
+import asyncio
 import os
 from collections.abc import Mapping
 from typing import Any
 
 import kopf
 from kubernetes.aio import client, config
+from redis.asyncio import Redis
 
-from job_builder import NAME_LABEL, RunnerSettings
+from cluster_resync import STALE_SECONDS, ClusterResync
+from cluster_view import ClusterView, trim
 from job_cluster import JobCluster
 from job_reconciler import JobReconciler
-from qiskit_runtime.contract.resource import GROUP, VERSION
+from operator_settings import OperatorSettings
+from qiskit_runtime.cluster_api import ClusterApi
+from qiskit_runtime.contract.resource import GROUP, JOB_LABEL, VERSION
+
+Manifest = dict[str, Any]
+
+view = ClusterView()
+"""What the handlers below have been told. One, as there is one operator in a process."""
 
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
     """Make the reconciler, and have kopf notice a silent watch."""
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
     settings.watching.server_timeout = 60
     settings.watching.client_timeout = 75
     settings.watching.connect_timeout = 10
-    settings.posting.enabled = False
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = (1, 2, 3, 5, 8, 8, 8)
+    settings.queueing.error_delays = (1, 1, 2, 3, 5, 8, 10)
+    own = OperatorSettings()
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config()
     else:
         await config.load_kube_config()
-    cluster = JobCluster(client.ApiClient(), os.environ["RUNTIME_NAMESPACE"])
-    memo.reconciler = JobReconciler(cluster, RunnerSettings(os.environ["RUNTIME_RUNNER_IMAGE"]))
+    memo.clients = [client.ApiClient(), _make_log_client(own.max_running_jobs)]
+    calls, logs = map(ClusterApi, memo.clients)
+    cluster = JobCluster(calls, logs, own.namespace)
+    memo.redis = Redis.from_url(own.redis_url.get_secret_value(), socket_connect_timeout=5)
+    memo.reconciler = JobReconciler(cluster, view, memo.redis, own)
+    memo.notice = memo.reconciler.workers.notice
+    memo.resync = ClusterResync(cluster, view, memo.reconciler.keeper, memo.notice)
+    memo.rounds = asyncio.create_task(memo.resync.run())
+
+
+def _make_log_client(jobs: int) -> client.ApiClient:
+    configuration = client.Configuration.get_default_copy()
+    # Each running job holds a connection.
+    configuration.connection_pool_maxsize = 2 * jobs
+    return client.ApiClient(configuration)
+
+
+@kopf.on.cleanup()
+async def stop(memo: kopf.Memo, **_: Any) -> None:
+    """Leave everything as it is, for the next operator."""
+    memo.rounds.cancel()
+    await memo.reconciler.workers.close()
+    await memo.redis.aclose()
+    for api in memo.clients:
+        await api.close()
+
+
+@kopf.on.probe(id="staleSeconds", errors=kopf.ErrorsMode.PERMANENT)
+async def probe(memo: kopf.Memo, **_: Any) -> float:
+    """For how long the cluster was not seen as it is; too long is an error, and a restart."""
+    stale: float = memo.resync.stale_seconds
+    if stale > STALE_SECONDS:
+        raise kopf.PermanentError(f"the cluster was not seen as it is for {stale:.0f} s")
+    return round(stale, 1)
+
+
+# kopf calls the index functions for all that is there before it calls any handler for an event: the
+# view is whole when the first job is looked at. They return nothing, so kopf itself keeps nothing.
+
+
+@kopf.index(GROUP, VERSION, "runtimejobs")
+async def see_job(name: str, body: kopf.Body, **_: Any) -> None:
+    """A RuntimeJob as it is now."""
+    view.put(view.runtimejobs, name, trim(dict(body)))
+
+
+@kopf.index("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
+async def see_kubernetes_job(labels: Mapping[str, str], body: kopf.Body, **_: Any) -> None:
+    """A Kubernetes Job as it is now."""
+    view.put(view.jobs, labels[JOB_LABEL], trim(dict(body)))
+
+
+@kopf.index("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
+async def see_pod(labels: Mapping[str, str], body: kopf.Body, **_: Any) -> None:
+    """A runner's pod as it is now."""
+    view.put(view.pods, labels[JOB_LABEL], trim(dict(body)))
+
+
+@kopf.index(GROUP, VERSION, "runtimeprograms")
+async def see_program(name: str, body: kopf.Body, **_: Any) -> None:
+    """A program as it is now."""
+    view.put(view.programs, name, trim(dict(body)))
+
+
+@kopf.index(GROUP, VERSION, "runtimebackends")
+async def see_backend(name: str, body: kopf.Body, **_: Any) -> None:
+    """A backend as it is now."""
+    view.put(view.backends, name, trim(dict(body)))
 
 
 @kopf.on.event(GROUP, VERSION, "runtimejobs")
-async def notice_job(name: str, memo: kopf.Memo, **_: Any) -> None:
+async def notice_job(
+    type: str | None,  # noqa: A002  (kopf's name)
+    name: str,
+    body: kopf.Body,
+    memo: kopf.Memo,
+    **_: Any,
+) -> None:
     """A RuntimeJob was made, changed or deleted."""
-    memo.reconciler.notice(name)
+    if type == "DELETED":
+        view.drop(view.runtimejobs, name, dict(body))
+    memo.notice(name)
 
 
-@kopf.on.event("pods", labels={NAME_LABEL: kopf.PRESENT})
-async def notice_pod(labels: Mapping[str, str], memo: kopf.Memo, **_: Any) -> None:
+@kopf.on.event("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
+async def notice_kubernetes_job(
+    type: str | None,  # noqa: A002
+    labels: Mapping[str, str],
+    body: kopf.Body,
+    memo: kopf.Memo,
+    **_: Any,
+) -> None:
+    """A Kubernetes Job was made, changed or deleted."""
+    if type == "DELETED":
+        view.drop(view.jobs, labels[JOB_LABEL], dict(body))
+    memo.notice(labels[JOB_LABEL])
+
+
+@kopf.on.event("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
+async def notice_pod(
+    type: str | None,  # noqa: A002
+    labels: Mapping[str, str],
+    body: kopf.Body,
+    memo: kopf.Memo,
+    **_: Any,
+) -> None:
     """A runner's pod was made, changed or deleted."""
-    memo.reconciler.notice(labels[NAME_LABEL])
+    if type == "DELETED":
+        view.drop(view.pods, labels[JOB_LABEL], dict(body))
+    memo.notice(labels[JOB_LABEL])
+
+
+@kopf.on.event(GROUP, VERSION, "runtimeprograms")
+async def drop_program(type: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+    """A program was deleted: jobs that start from now on do not find it."""
+    if type == "DELETED":
+        view.drop(view.programs, name, dict(body))
+
+
+@kopf.on.event(GROUP, VERSION, "runtimebackends")
+async def drop_backend(type: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+    """A backend was deleted: jobs that start from now on do not find it."""
+    if type == "DELETED":
+        view.drop(view.backends, name, dict(body))

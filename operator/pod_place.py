@@ -1,37 +1,143 @@
-"""Where a RuntimeJob's pod is, in the words of the life cycle. Pure."""
+"""Where a RuntimeJob's pod is, in the words of the life cycle. Pure.
 
+The reconciler asks with what kopf has told of the Kubernetes Job and its pod.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from job_builder import OVERTIME_SECONDS
 from qiskit_runtime.contract.lifecycle import Place
+from qiskit_runtime.contract.verdict import EXIT_CODES, Verdict, parse_verdict
 
 Manifest = dict[str, Any]
 
-_PULL_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_PULL_REASONS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "RegistryUnavailable",
+    "ImageInspectError",
+)
+_LOST_SECONDS = 60.0
+"""How long after its deletion's grace a pod may still be said to run: its node is lost then."""
+
+GONE = "its pod was deleted while the job ran"
+"""What is said of a pod that went away."""
+
+_ENDED = (
+    Place.ENDED,
+    Place.OUT_OF_MEMORY,
+    Place.DISRUPTED,
+    Place.OVER_TIME,
+    Place.JOB_DELETED,
+)
 
 
-def find_place(pod: Manifest | None) -> tuple[Place, str, int | None]:
-    """The pod's place, the cluster's words for what holds or ended it, and the exit code."""
+@dataclass(frozen=True, slots=True)
+class PodPlace:
+    """The pod's place, the cluster's words for what holds or ended it, and its exit code."""
+
+    place: Place
+    detail: str = ""
+    exit_code: int | None = None
+    verdict: Verdict | None = None
+    """What its termination message says, where the exit code bears it out."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing runs any more."""
+        return self.place in _ENDED
+
+
+def find_place(job: Manifest | None, pod: Manifest | None, now: datetime) -> PodPlace:
+    """Where the pod of a job that was started is."""
     if pod is None:
-        return Place.STARTING, "", None
-    if "deletionTimestamp" in pod["metadata"]:
-        return Place.DISRUPTED, "the pod was deleted while the job ran", None
+        return _find_without_pod(job)
     status = pod.get("status", {})
-    containers: list[Manifest] = status.get("containerStatuses") or [{}]
-    container: Manifest = containers[0].get("state", {})
-    if ended := container.get("terminated"):
-        place = Place.OUT_OF_MEMORY if ended.get("reason") == "OOMKilled" else Place.ENDED
-        return place, str(ended.get("message", "")), ended.get("exitCode")
+    state = _container_state(status)
+    if status.get("reason") == "Evicted":
+        return PodPlace(Place.DISRUPTED, f"its pod was evicted: {status.get('message', '')}")
+    if ended := state.get("terminated"):
+        return _find_ended(job, ended)
     if status.get("phase") == "Failed":
-        return Place.DISRUPTED, f"{status.get('reason', '')}: {status.get('message', '')}", None
-    if "running" in container:
-        return Place.RUNNING, "", None
-    return _find_hold(status, container.get("waiting", {}))
+        return PodPlace(Place.DISRUPTED, f"{status.get('reason', '')}: {status.get('message', '')}")
+    if _is_lost(pod, now):
+        return PodPlace(Place.DISRUPTED, "its pod was deleted, and its node does not answer")
+    if "running" in state:
+        return PodPlace(Place.RUNNING, GONE if "deletionTimestamp" in pod["metadata"] else "")
+    return _find_hold(pod, state.get("waiting", {}))
 
 
-def _find_hold(status: Manifest, waiting: Manifest) -> tuple[Place, str, None]:
+def is_over_time(pod: Manifest | None, limit_seconds: float, now: datetime) -> bool:
+    """Whether the runner, which keeps the time limit, has failed to."""
+    state = _container_state(pod.get("status", {})) if pod else {}
+    ran = state.get("terminated") or state.get("running") or {}
+    if not ran.get("startedAt"):
+        return False
+    until = _parse_time(ran["finishedAt"]) if ran.get("finishedAt") else now
+    seconds = (until - _parse_time(ran["startedAt"])).total_seconds()
+    return seconds > limit_seconds + OVERTIME_SECONDS
+
+
+def has_log(pod: Manifest) -> bool:
+    """Whether its container has started, and so has something to say."""
+    state = _container_state(pod.get("status", {}))
+    return "running" in state or "terminated" in state
+
+
+def _container_state(status: Manifest) -> Manifest:
+    containers: list[Manifest] = status.get("containerStatuses") or [{}]
+    state: Manifest = containers[0].get("state") or {}
+    return state
+
+
+def _find_without_pod(job: Manifest | None) -> PodPlace:
+    """A pod that has not come yet, or is gone: its Job tells."""
+    if job is None:
+        return PodPlace(Place.JOB_DELETED)
+    for condition in job.get("status", {}).get("conditions") or []:
+        if condition["type"] in ("Failed", "FailureTarget") and condition["status"] == "True":
+            if condition.get("reason") == "DeadlineExceeded":
+                return PodPlace(Place.OVER_TIME)
+            return PodPlace(Place.DISRUPTED, GONE)
+    return PodPlace(Place.STARTING, "the cluster has made no pod for it")
+
+
+def _find_ended(job: Manifest | None, ended: Manifest) -> PodPlace:
+    exit_code, message = ended.get("exitCode"), str(ended.get("message") or "")
+    if ended.get("reason") == "OOMKilled" and exit_code == 137:
+        return PodPlace(Place.OUT_OF_MEMORY, exit_code=exit_code)
+    verdict = parse_verdict(message)
+    if verdict is not None and EXIT_CODES[verdict.outcome] != exit_code:
+        # A program can write that file, and then have its supervisor killed.
+        verdict = None
+    place = Place.ENDED if job is not None else Place.JOB_DELETED
+    return PodPlace(place, "" if verdict else message, exit_code, verdict)
+
+
+def _is_lost(pod: Manifest, now: datetime) -> bool:
+    deleted = pod["metadata"].get("deletionTimestamp")
+    return bool(deleted) and (now - _parse_time(deleted)).total_seconds() > _LOST_SECONDS
+
+
+def _find_hold(pod: Manifest, waiting: Manifest) -> PodPlace:
+    container = pod["spec"]["containers"][0]
     if waiting.get("reason") in _PULL_REASONS:
-        return Place.IMAGE_PULL, str(waiting.get("message", waiting["reason"])), None
-    for condition in status.get("conditions", []):
+        words = f"{waiting['reason']}: {waiting.get('message', '')}"
+        return PodPlace(Place.IMAGE_PULL, f"image {container['image']}: {words}")
+    for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return Place.UNSCHEDULABLE, condition.get("message", ""), None
-    return Place.STARTING, "", None
+            asked = ", ".join(
+                f"{name} {amount}"
+                for name, amount in sorted(container["resources"]["requests"].items())
+            )
+            detail = f"{condition.get('message', 'no node takes its pod')} (it asks for {asked})"
+            return PodPlace(Place.UNSCHEDULABLE, detail)
+    return PodPlace(Place.STARTING, f"its pod is {waiting.get('reason', 'pending')}")
+
+
+def _parse_time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

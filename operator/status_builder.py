@@ -1,55 +1,109 @@
 """The status of a RuntimeJob, from what was seen of it. Pure."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qiskit_runtime.contract.lifecycle import State
+from qiskit_runtime.contract.lifecycle import Phase, State
+from qiskit_runtime.contract.record_stream import ATTEMPT
+from qiskit_runtime.contract.runtimejob import RESULT_IN_RECORD
 from qiskit_runtime.contract.verdict import Verdict
 
 MAX_INLINE_BYTES = 32 * 1024
 """A larger result does not go onto the status."""
 
+MAX_MESSAGE_CHARACTERS = 4096
+"""What the CRD admits."""
+
 Manifest = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is known of a job that has ended, beside its state."""
+
+    verdict: Verdict | None = None
+    result: str | None = None
+    lines: int = 0
+    secrets: list[str] = field(default_factory=list)
+    record_bytes: int = 0
+    """What the Secrets hold together."""
+
+
 def build_status(
-    before: Manifest,
-    state: State,
-    *,
-    generation: int,
-    verdict: Verdict | None = None,
-    result: str | None = None,
-    **names: str,
+    job: Manifest, state: State, names: Manifest, now: datetime, ending: Ending | None = None
 ) -> Manifest:
-    """The status that follows one; final when the state is, and then whole."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    status = before | names | {"phase": state.phase, "observedGeneration": generation}
-    status |= {"reason": state.reason, "message": state.message}
-    if state.phase == "Running":
-        status.setdefault("startedAt", now)
-    if state.phase.is_final:
-        status |= {"finishedAt": now, "conditions": [_build_condition(state, now)]}
-    if verdict is not None:
-        status |= _describe(verdict)
-    if result is not None and len(result.encode()) <= MAX_INLINE_BYTES:
-        status["result"] = result
-    return status
+    """What to change of a RuntimeJob's status, None standing for a field to be removed.
 
-
-def _build_condition(state: State, now: str) -> Manifest:
-    return {
-        "type": state.phase,
-        "status": "True",
-        "reason": state.reason or state.phase,
-        "message": state.message,
-        "lastTransitionTime": now,
+    Empty where nothing changes. ``names`` are its ``jobName`` and ``podName``; a final state comes
+    with an ``ending``, and the change then makes the status whole.
+    """
+    before: Manifest = job.get("status", {})
+    phase, reason = before.get("phase", Phase.QUEUED), before.get("reason")
+    # The words of a hold come and go; only another reason is worth a write.
+    if not state.phase.is_final and (phase, reason or "") == (state.phase, state.reason):
+        return {}
+    status: Manifest = {
+        "phase": state.phase.value,
+        "reason": state.reason.value or None,
+        "message": state.message[:MAX_MESSAGE_CHARACTERS] or None,
+        "observedGeneration": job["metadata"]["generation"],
+        "queuedAt": job["metadata"]["creationTimestamp"],
+        **names,
     }
+    if state.phase is Phase.RUNNING:
+        status |= {"startedAt": format_time(now), "attempt": ATTEMPT}
+    if ending is not None:
+        status |= _build_end(before, state, now, ending)
+    return {key: value for key, value in status.items() if before.get(key) != value}
 
 
-def _describe(verdict: Verdict) -> Manifest:
+def format_time(time: datetime) -> str:
+    """A moment as Kubernetes writes it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _build_end(before: Manifest, state: State, now: datetime, ending: Ending) -> Manifest:
+    verdict = ending.verdict
+    status: Manifest = {
+        "finishedAt": format_time(now),
+        "conditions": [_build_condition(state, now)],
+        "record": {
+            "secrets": ending.secrets,
+            "lines": ending.lines,
+            "bytes": ending.record_bytes,
+            "sha256": verdict.sha256 if verdict else None,
+            "complete": verdict is not None,
+        },
+    }
+    if verdict is not None:
+        started = now - timedelta(seconds=verdict.seconds)
+        status |= {
+            "startedAt": before.get("startedAt", format_time(started)),
+            "attempt": ATTEMPT,
+            "duration": f"{verdict.seconds:.1f}s",
+            "usage": {
+                "seconds": verdict.seconds,
+                "peakMemoryBytes": verdict.peak_memory_bytes,
+            },
+            "versions": verdict.versions,
+        }
+    return status | _build_result(ending.result)
+
+
+def _build_result(result: str | None) -> Manifest:
+    if result is None:
+        return {}
+    if len(result.encode()) > MAX_INLINE_BYTES:
+        return {"resultFrom": RESULT_IN_RECORD}
+    return {"result": result}
+
+
+def _build_condition(state: State, now: datetime) -> Manifest:
     return {
-        "duration": f"{verdict.seconds:.1f}s",
-        "peakMemoryBytes": verdict.peak_memory_bytes or 0,
-        "versions": verdict.versions or {},
-        "record": {"lines": verdict.lines, "sha256": verdict.sha256, "complete": True},
+        "type": state.phase.value,
+        "status": "True",
+        "reason": state.reason.value or state.phase.value,
+        "message": state.message[:MAX_MESSAGE_CHARACTERS],
+        "lastTransitionTime": format_time(now),
     }

@@ -7,7 +7,7 @@ that ``observe`` returns. The table in its test is the specification.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.verdict import EXIT_UNREADABLE, Outcome, Verdict
 
 
 class Phase(StrEnum):
@@ -68,6 +68,8 @@ class Place(StrEnum):
     """The kernel killed the whole runner for its memory."""
     DISRUPTED = "Disrupted"
     """The runner was ended from outside: evicted, deleted, its node or server lost."""
+    OVER_TIME = "OverTime"
+    """The cluster ended it: the runner did not keep its own time limit."""
     JOB_DELETED = "JobDeleted"
     """The Kubernetes Job is gone."""
 
@@ -136,15 +138,9 @@ def _judge(seen: Observation, verdict: Verdict) -> State:
                 Phase.COMPLETED, Reason.NO_RESULT, "the program ended without a final result"
             )
         case Outcome.OVER_TIME:
-            limit = seen.limits.max_execution_seconds
-            message = f"ran longer than its limit of {limit:g} s (the program's max_execution_time)"
-            return State(Phase.CANCELLED, Reason.RAN_TOO_LONG, message)
-        case Outcome.TERMINATED if seen.cancel_requested:
-            return _cancelled("while it ran")
+            return _ran_too_long(seen.limits)
         case Outcome.TERMINATED:
-            return _failed(
-                Reason.INTERRUPTED, seen.detail or "the runner was told to end while the job ran"
-            )
+            return _explain_termination(seen)
         case Outcome.OUT_OF_MEMORY:
             return _failed(
                 Reason.OUT_OF_MEMORY, _memory_message(seen.limits, verdict.peak_memory_bytes)
@@ -161,6 +157,21 @@ def _judge(seen: Observation, verdict: Verdict) -> State:
             return _failed(_reason_of(verdict), message)
 
 
+def _explain_termination(seen: Observation) -> State:
+    """A runner that was told to end: who told it?"""
+    match seen.place:
+        case _ if seen.cancel_requested:
+            return _cancelled("while it ran")
+        case Place.OVER_TIME:
+            return _ran_too_long(seen.limits)
+        case Place.JOB_DELETED:
+            return _job_deleted()
+        case _:
+            return _failed(
+                Reason.INTERRUPTED, seen.detail or "the runner was told to end while the job ran"
+            )
+
+
 def _explain_lost_end(seen: Observation) -> State:
     """A runner that ended and left no verdict."""
     match seen.place:
@@ -168,10 +179,14 @@ def _explain_lost_end(seen: Observation) -> State:
             return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, None))
         case _ if seen.cancel_requested:
             return _cancelled("while it ran")
+        case Place.OVER_TIME:
+            return _ran_too_long(seen.limits)
         case Place.JOB_DELETED:
-            return _failed(Reason.JOB_DELETED, "the Kubernetes Job was deleted while the job ran")
+            return _job_deleted()
         case Place.DISRUPTED:
             return _failed(Reason.INTERRUPTED, seen.detail or "the runner was ended from outside")
+        case _ if seen.exit_code == EXIT_UNREADABLE:
+            return _failed(Reason.INPUT_LOST, f"its runner could not read its input: {seen.detail}")
         case _ if seen.exit_code is not None and seen.exit_code in (-9, 137):
             return _failed(
                 Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict"
@@ -190,9 +205,11 @@ def _wait(seen: Observation) -> State:
             return _failed(Reason.INPUT_LOST, f"its input did not arrive within {limit:g} s")
         return State(Phase.QUEUED)
     limit = seen.limits.start_deadline_seconds
-    if reason and seen.waited_seconds > limit:
+    # A job that waits for its turn has no deadline; one that was started and does not come up has.
+    if seen.place is not Place.NOWHERE and seen.waited_seconds > limit:
         return _failed(
-            reason, f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}"
+            reason or Reason.UNSCHEDULABLE,
+            f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}",
         )
     return State(Phase.QUEUED, reason, seen.detail if reason else "")
 
@@ -220,11 +237,27 @@ def _failed(reason: Reason, message: str) -> State:
     return State(Phase.FAILED, reason, message)
 
 
+def _ran_too_long(limits: Limits) -> State:
+    limit = limits.max_execution_seconds
+    message = f"ran longer than its limit of {limit:g} s (the program's max_execution_time)"
+    return State(Phase.CANCELLED, Reason.RAN_TOO_LONG, message)
+
+
+def _job_deleted() -> State:
+    return _failed(Reason.JOB_DELETED, "the Kubernetes Job was deleted while the job ran")
+
+
 def _cancelled(when: str) -> State:
     return State(Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"cancelled by its user {when}")
 
 
-_ENDED = (Place.ENDED, Place.OUT_OF_MEMORY, Place.DISRUPTED, Place.JOB_DELETED)
+_ENDED = (
+    Place.ENDED,
+    Place.OUT_OF_MEMORY,
+    Place.DISRUPTED,
+    Place.OVER_TIME,
+    Place.JOB_DELETED,
+)
 
 _HOLDS = {Place.IMAGE_PULL: Reason.IMAGE_PULL, Place.UNSCHEDULABLE: Reason.UNSCHEDULABLE}
 

@@ -48,6 +48,9 @@ EXIT_CODES = {
 }
 """What the runner itself exits with; never 137, which means that the runner was killed."""
 
+EXIT_UNREADABLE = 64
+"""What it exits with where its hand-over could not be read: there is no verdict then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

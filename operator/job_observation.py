@@ -1,0 +1,55 @@
+"""What a job that was started has come to, in the words of the life cycle. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+from cluster_view import Seen
+from pod_place import PodPlace, is_over_time
+from qiskit_runtime.contract.lifecycle import Limits, Observation, Place, State, observe
+from qiskit_runtime.contract.verdict import Verdict
+
+Manifest = dict[str, Any]
+
+
+def observe_job(seen: Seen, place: PodPlace, verdict: Verdict | None, now: datetime) -> State:
+    """The state that follows; ``verdict`` is the record's own, where it was read to its end."""
+    assert seen.runtimejob is not None
+    spec = seen.runtimejob["spec"]
+    limits = _find_limits(spec, seen.pod)
+    where = place.place
+    if verdict or place.has_ended:
+        if is_over_time(seen.pod, limits.max_execution_seconds, now):
+            where = Place.OVER_TIME
+        elif seen.job is None:
+            where = Place.JOB_DELETED
+    return observe(
+        Observation(
+            place=where,
+            verdict=verdict or place.verdict,
+            exit_code=place.exit_code,
+            cancel_requested=spec.get("cancelRequested", False),
+            waited_seconds=waited_seconds(seen, now),
+            detail=place.detail,
+            limits=limits,
+        )
+    )
+
+
+def waited_seconds(seen: Seen, now: datetime) -> float:
+    """For how long the Kubernetes Job has been there."""
+    if seen.job is None:
+        return 0.0
+    created = datetime.fromisoformat(seen.job["metadata"]["creationTimestamp"])
+    return (now - created).total_seconds()
+
+
+def _find_limits(spec: Manifest, pod: Manifest | None) -> Limits:
+    containers = pod["spec"]["containers"] if pod else []
+    memory = containers[0]["resources"]["limits"]["memory"] if containers else "0"
+    return Limits(
+        max_execution_seconds=spec["maxExecutionSeconds"],
+        start_deadline_seconds=spec["startDeadlineSeconds"],
+        memory_bytes=int(parse_quantity(memory)),
+    )

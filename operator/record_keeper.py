@@ -1,0 +1,70 @@
+"""Keeps the records of ended jobs in Secrets, within the namespace's storage budget."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from cluster_view import is_final
+from job_builder import build_record
+from job_cluster import JobCluster, Manifest
+from qiskit_runtime.contract.resource import RECORD_DROPPED
+from record_copy import RecordCopy
+from status_builder import Ending, format_time
+
+logger = logging.getLogger(__name__)
+
+
+class RecordKeeper:
+    """``budget`` is what parameters and records may take together, in bytes."""
+
+    def __init__(self, cluster: JobCluster, budget: int) -> None:
+        self._cluster = cluster
+        self._budget = budget
+
+    async def keep(self, job: Manifest, copy: RecordCopy) -> Ending:
+        """Store a record; returns what the job's status says of it."""
+        compressed = copy.compress()
+        secrets = build_record(job, compressed)
+        await asyncio.gather(*map(self._cluster.put_secret, secrets))
+        return Ending(
+            verdict=copy.verdict,
+            result=copy.result,
+            lines=copy.lines,
+            secrets=[secret["metadata"]["name"] for secret in secrets],
+            record_bytes=len(compressed),
+        )
+
+    async def make_room(self, jobs: Iterable[Manifest]) -> None:
+        """Remove the oldest records until the rest is within the budget."""
+        for job in choose_dropped(jobs, self._budget):
+            name = job["metadata"]["name"]
+            logger.warning("the record of runtimejob %s makes room for others", name)
+            # First the mark: whoever finds no Secret finds out why.
+            await self._cluster.annotate(name, {RECORD_DROPPED: format_time(datetime.now(UTC))})
+            for secret in job["status"]["record"]["secrets"]:
+                await self._cluster.delete_secret(secret)
+
+
+def choose_dropped(jobs: Iterable[Manifest], budget: int) -> list[Manifest]:
+    """Whose records have to go: the ones that ended first. Pure."""
+    jobs = list(jobs)
+    excess = sum(map(_params_bytes, jobs)) + sum(map(_record_bytes, jobs)) - budget
+    ended = [job for job in jobs if is_final(job) and _record_bytes(job)]
+    dropped = []
+    for job in sorted(ended, key=lambda job: job["status"]["finishedAt"]):
+        if excess <= 0:
+            break
+        excess -= _record_bytes(job)
+        dropped.append(job)
+    return dropped
+
+
+def _params_bytes(job: Manifest) -> int:
+    return int(job["spec"].get("paramsFrom", {}).get("bytes", 0))
+
+
+def _record_bytes(job: Manifest) -> int:
+    if RECORD_DROPPED in job["metadata"].get("annotations", {}):
+        return 0
+    return int(job.get("status", {}).get("record", {}).get("bytes", 0))

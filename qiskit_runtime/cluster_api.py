@@ -1,0 +1,112 @@
+"""The Kubernetes API in plain dictionaries, for the operator and the API.
+
+Configuration and connections are those of the client library; its typed calls build and check a
+model of every answer, which costs more than the call.
+"""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import client
+from kubernetes.aio.client.exceptions import ApiException
+
+Manifest = dict[str, Any]
+
+API_ERRORS = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
+"""How a call can fail: refused, broken off, not answered."""
+
+CALL_SECONDS = 30.0
+"""After how long a call is given up."""
+
+NOT_FOUND = 404
+CONFLICT = 409
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""What to accept of a list: names and versions, without specs and statuses."""
+
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS)
+_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CALL_SECONDS)
+_READ_BYTES = 1 << 16
+
+
+class ClusterApi:
+    """Requests to one API server."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+    ) -> Manifest:
+        """One request; returns the answer's object.
+
+        Raises:
+            ApiException: the API server refused; ``body`` has its words.
+            aiohttp.ClientError, TimeoutError, OSError: it did not answer.
+        """
+        headers = {"Accept": accept, "Content-Type": content_type}
+        response = await self._request(method, path, query or {}, headers, body, _CALL_TIMEOUT)
+        content: Manifest = json.loads(await response.read())
+        return content
+
+    async def find(self, method: str, path: str, body: Manifest | None = None) -> Manifest | None:
+        """The same, where an object that is not there is None."""
+        try:
+            return await self.call(method, path, body)
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    async def stream(self, path: str, **query: str) -> AsyncGenerator[bytes]:
+        """The answer as it comes; an empty piece first, as soon as the API server has answered."""
+        response = await self._request("GET", path, query, {}, None, _STREAM_TIMEOUT)
+        try:
+            yield b""
+            async for data in response.content.iter_chunked(_READ_BYTES):
+                yield data
+        finally:
+            response.close()
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        headers: dict[str, str],
+        body: Manifest | None,
+        patience: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        configuration = self._api.configuration
+        # Asked each time: a pod's token is renewed within the hour.
+        for setting in (await configuration.auth_settings()).values():
+            headers[setting["key"]] = setting["value"]
+        url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        answer = await self._api.rest_client.request(
+            method, url, headers=headers, body=body, _request_timeout=patience
+        )
+        response: aiohttp.ClientResponse = answer.response
+        if response.status >= 400:
+            error = ApiException(status=response.status, reason=response.reason)
+            error.body = (await response.read()).decode(errors="replace")
+            raise error
+        return response
+
+
+def describe_error(error: Exception) -> str:
+    """One of ``API_ERRORS`` in a line, with the API server's own words."""
+    if isinstance(error, ApiException):
+        return f"{error.status} {error.reason}: {str(error.body)[:500]}"
+    return repr(error)
