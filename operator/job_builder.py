@@ -71,8 +71,9 @@ def build_input(job: Manifest, backend: Manifest, source: str | None = None) -> 
         "backend": backend,
         "max_execution_seconds": spec["maxExecutionSeconds"],
         "log_level": spec.get("logLevel", "WARNING"),
-        "params_sha256": reference.get("sha256", ""),
     }
+    if "sha256" in reference:
+        document["params_sha256"] = reference["sha256"]
     files = {JOB_FILE: json.dumps(document)}
     if not reference:
         files[PARAMS_FILE] = spec.get("params", "{}")

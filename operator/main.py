@@ -5,6 +5,7 @@ alone. Its handlers are of the kind that leaves no finalizer and no annotation b
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -38,6 +39,8 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = (1, 2, 3, 5, 8, 8, 8)
     settings.queueing.error_delays = (1, 1, 2, 3, 5, 8, 10)
+    # What happened to a job is told by Events, and by what is logged here.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     own = OperatorSettings()
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config()
