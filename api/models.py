@@ -76,8 +76,8 @@ class JobResponse(RootModel):
     finished: str | None
 
     @classmethod
-    def of(cls, job: Job, params: str) -> "JobResponse":
-        """The form of a job; ``params`` is the text as it was posted."""
+    def of(cls, job: Job, params: list[str]) -> "JobResponse":
+        """The form of a job; ``params`` is the text as it was posted, or nothing if it is lost."""
         spec, status = job.spec, job.status
         return cls(
             id=job.id,
@@ -86,7 +86,7 @@ class JobResponse(RootModel):
             project=spec.project,
             backend=spec.backend,
             status=RAN_TOO_LONG if status.reason is Reason.RAN_TOO_LONG else status.phase,
-            params=[params],
+            params=params,
             program=spec.program_id,
             created=job.created.strftime(CREATED_FORMAT),
             tags=list(spec.tags),

@@ -60,7 +60,7 @@ class Catalog:
                 flaw = _find_flaw(folder)
                 if flaw is None:
                     yield folder
-                elif folder not in self._told and any(folder.glob("*.py")):
+                elif folder not in self._told and _has_code(folder):
                     self._told.add(folder)
                     logger.warning("%s is no program: %s", folder, flaw)
 
@@ -79,12 +79,23 @@ class Catalog:
         return program
 
 
+def _has_code(folder: Path) -> bool:
+    """Whether it is meant to be a program; a folder that can't be read may well be one."""
+    try:
+        return any(path.suffix == ".py" for path in folder.iterdir())
+    except OSError:
+        return True
+
+
 def _find_flaw(folder: Path) -> str | None:
     """Why the folder is no program; None if it is one."""
     name = folder.name
     if "-" in name or not is_name(name.replace("_", "-")):
         return "its name must be small letters, digits and underscores, at most 40"
-    missing = [file for file in (f"{name}.py", f"{name}.json") if not (folder / file).is_file()]
+    try:
+        missing = [file for file in (f"{name}.py", f"{name}.json") if not (folder / file).is_file()]
+    except OSError as error:
+        return f"it can't be read: {error.strerror}"
     return f"{' and '.join(missing)} must be in it" if missing else None
 
 

@@ -23,6 +23,10 @@ class JobFinal(Exception):
     """The job has completed or failed, nothing is left to cancel. The text names its phase."""
 
 
+class ParamsLost(Exception):
+    """The job's parameters can't be read any more; the text says why."""
+
+
 class StoreUnavailable(Exception):
     """The store can't do it just now, through no fault of the client; the text says why."""
 
@@ -94,7 +98,11 @@ class JobStore(ABC):
 
     @abstractmethod
     async def read_params(self, job_id: str) -> str:
-        """The parameters as they were submitted."""
+        """The parameters as they were submitted.
+
+        Raises:
+            ParamsLost: they can't be read any more. The job is there all the same.
+        """
 
     @abstractmethod
     def follow(self, job_id: str) -> AsyncIterator[Event]:

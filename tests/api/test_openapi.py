@@ -1,4 +1,8 @@
-"""The OpenAPI document, and thousands of requests that schemathesis makes from it."""
+"""The OpenAPI document, and thousands of requests that schemathesis makes from it.
+
+They go to routes, models and checks over a store in memory; what the real store does with damaged
+files is ``test_damage``.
+"""
 
 import itertools
 import time

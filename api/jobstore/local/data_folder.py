@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from api.jobstore.base import ParamsLost
 from qiskit_runtime.contract.job import Job
 from qiskit_runtime.contract.record import Event, RecordParser
 
@@ -46,7 +47,8 @@ class DataFolder:
         except BlockingIOError as error:
             self._lock_file.close()
             raise DataFolderInUse(f"another server uses {self._jobs.parent}") from error
-        # Runners remove their own working folders; those of killed ones are still there.
+        # Runners remove their own working folders; those of killed ones are still there, and so
+        # are jobs whose removal was cut short.
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(mode=0o700, exist_ok=True)
 
@@ -82,15 +84,22 @@ class DataFolder:
                 logger.warning("%s is left alone: %s", path, error)
 
     def read_params(self, job_id: str) -> str:
-        """The parameters, verbatim."""
-        return (self._jobs / job_id / "params.json").read_bytes().decode()
+        """The parameters, verbatim.
+
+        Raises:
+            ParamsLost: their file is gone or damaged.
+        """
+        try:
+            return (self._jobs / job_id / "params.json").read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ParamsLost(str(error)) from error
 
     def record(self, job_id: str) -> Path:
         """Where the job's record is, or will be."""
         return self._jobs / job_id / "record"
 
     def read_events(self, job_id: str) -> list[Event]:
-        """The events of the record; none where the job never ran."""
+        """The events of the record; none where the job never ran, or what can be read of it."""
         parser, events = RecordParser(), list[Event]()
         try:
             with self.record(job_id).open("rb") as record:
@@ -98,14 +107,17 @@ class DataFolder:
                     events += parser.feed(data)
         except FileNotFoundError:
             return []
+        except OSError as error:
+            logger.warning("the record of job %s can't be read: %s", job_id, error)
         return events
 
     def delete(self, job_id: str) -> None:
-        """Remove the job's directory; what makes it a job goes last, so nothing stays unseen."""
-        for path in (self.record(job_id), self._jobs / job_id / "params.json"):
-            path.unlink(missing_ok=True)
+        """Remove the job's directory: in one step out of the jobs, then from the disk."""
+        doomed = self.scratch / f"deleted-{job_id}"
         with suppress(FileNotFoundError):
-            shutil.rmtree(self._jobs / job_id)
+            (self._jobs / job_id).rename(doomed)
+        # What stays of it now goes when the folder is opened the next time.
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def _load(path: Path) -> Job:

@@ -16,14 +16,15 @@ from api.jobstore.base import (
     JobPage,
     JobQuery,
     JobStore,
-    StoreUnavailable,
+    ParamsLost,
 )
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.failures import NotRunnable, broke_off, can_not_write, went_away
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.backend import UnknownBackend, find_backend
+from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.backend import find_backend
 from qiskit_runtime.contract.handover import HandOver
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import (
@@ -31,10 +32,8 @@ from qiskit_runtime.contract.lifecycle import (
     Observation,
     Phase,
     Place,
-    Reason,
     State,
     observe,
-    reject,
 )
 from qiskit_runtime.contract.record import Event, RecordParser, verdict_at_end
 from qiskit_runtime.contract.resource import make_job_id
@@ -93,7 +92,7 @@ class LocalJobStore(JobStore):
         try:
             self._folder.create(job, params)
         except OSError as error:
-            raise _can_not_write(error) from error
+            raise can_not_write(error) from error
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
         return job
@@ -110,7 +109,12 @@ class LocalJobStore(JobStore):
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)
-        return self._folder.read_params(job_id)
+        try:
+            return await asyncio.to_thread(self._folder.read_params, job_id)
+        except ParamsLost:
+            # It may have been deleted meanwhile.
+            await self.get(job_id)
+            raise
 
     async def follow(self, job_id: str) -> AsyncIterator[Event]:
         record = await self._find_record(job_id)
@@ -126,18 +130,22 @@ class LocalJobStore(JobStore):
             case Phase.QUEUED:
                 self._conclude(job_id, Observation(cancel_requested=True))
             case Phase.RUNNING:
-                self._running[job_id].terminate()
+                if runner := self._running.get(job_id):
+                    runner.terminate()
                 try:
                     self._save(job.model_copy(update={"cancel_requested": True}))
                 except OSError as error:
-                    raise _can_not_write(error) from error
+                    raise can_not_write(error) from error
             case Phase.COMPLETED | Phase.FAILED:
                 raise JobFinal(job.status.phase)
 
     async def delete(self, job_id: str) -> None:
         if not (await self.get(job_id)).is_final:
             raise JobNotFinal(job_id)
-        self._folder.delete(job_id)
+        try:
+            self._folder.delete(job_id)
+        except OSError as error:
+            raise can_not_write(error) from error
         del self._jobs[job_id]
         self._records.forget(job_id)
 
@@ -183,8 +191,8 @@ class LocalJobStore(JobStore):
             return
         try:
             handover = self._make_handover(job)
-        except (UnknownProgram, UnknownBackend, OSError) as error:
-            self._set_state(job, _went_away(error))
+        except NotRunnable as error:
+            self._set_state(job, went_away(error))
             return
         record = self._records.open(job_id)
         self._running[job_id] = runner
@@ -197,10 +205,12 @@ class LocalJobStore(JobStore):
             exit_code = await runner.wait()
             place = Place.DISRUPTED if self._closing else Place.ENDED
             self._conclude(job_id, Observation(place=place, exit_code=exit_code))
-        except OSError as error:
+        except Exception as error:
+            # Whatever happened, the job has an end; the worker's log has the rest.
             if job := self._unfinished(job_id):
-                message = f"its record could not be written: {error}"
-                self._set_state(job, reject(Reason.RECORD_LOST, message))
+                self._set_state(job, broke_off(error))
+            if not isinstance(error, OSError):
+                raise
         finally:
             overtime.cancel()
             del self._running[job_id]
@@ -283,18 +293,3 @@ class LocalJobStore(JobStore):
         # It may have been deleted meanwhile, in the middle of the reading.
         await self.get(job_id)
         return record
-
-
-def _can_not_write(error: OSError) -> StoreUnavailable:
-    return StoreUnavailable(f"the data folder can't be written: {error.strerror}")
-
-
-def _went_away(error: UnknownProgram | UnknownBackend | OSError) -> State:
-    match error:
-        case UnknownProgram():
-            reason, what = Reason.UNKNOWN_PROGRAM, f"the program {error}"
-        case UnknownBackend():
-            reason, what = Reason.UNKNOWN_BACKEND, f"the backend {error}"
-        case _:
-            reason, what = Reason.INPUT_LOST, f"its input ({error})"
-    return reject(reason, f"{what} went away while the job was queued")

@@ -1,14 +1,16 @@
 """/jobs: run a program, see its jobs, their logs and results; cancel and delete them."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from api.dependencies import CatalogDep, JobStoreDep
 from api.errors import WITH_BODY, InvalidField, TooLarge, describe
-from api.jobstore.base import JobNotFound, JobQuery, JobStore
+from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
 from api.log_text import find_result, format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.strict_json import StrictJSONError, check_json
@@ -20,6 +22,8 @@ DEFAULT_NAMES = ("", "string")
 
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of jobs."""
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"])
 
@@ -62,7 +66,7 @@ async def check_params(text: str) -> None:
         raise InvalidField(place, "params[0]: the JSON text of an object is needed", "dict_type")
 
 
-@router.get("/jobs", responses=describe(422))
+@router.get("/jobs", response_model=JobsResponse, responses=describe(422))
 async def list_jobs(
     store: JobStoreDep,
     limit: Count = 200,
@@ -76,12 +80,12 @@ async def list_jobs(
     program: str | None = None,
     backend: str | None = None,
     tags: Annotated[list[str], Query(description="Jobs that have all of these.")] = [],  # noqa: B006  (never changed)
-) -> JobsResponse:
+) -> StreamingResponse:
     """A page of jobs, newest first."""
     query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
     page = await store.find(query, limit, offset)
-    jobs = await _respond_all(store, page.jobs)
-    return JobsResponse(jobs=jobs, count=len(jobs), total=page.total)
+    # Job by job: each may bring megabytes of parameters, and others want to be served meanwhile.
+    return StreamingResponse(_write_page(store, page), media_type="application/json")
 
 
 @router.get("/jobs/{job_id}", responses=describe(404))
@@ -110,20 +114,28 @@ async def cancel_job(job_id: str, store: JobStoreDep) -> None:
     await store.cancel(job_id)
 
 
-@router.delete("/jobs/{job_id}", status_code=204, responses=describe(403, 404, *WITH_BODY))
+@router.delete("/jobs/{job_id}", status_code=204, responses=describe(403, 404, 503, *WITH_BODY))
 async def delete_job(job_id: str, store: JobStoreDep) -> None:
     """Forget an ended job and all its data."""
     await store.delete(job_id)
 
 
-async def _respond_all(store: JobStore, jobs: Iterable[Job]) -> list[JobResponse]:
-    """The jobs, without those that were deleted since they were found."""
-    responses = []
-    for job in jobs:
+async def _write_page(store: JobStore, page: JobPage) -> AsyncIterator[str]:
+    """A ``JobsResponse`` as JSON, without the jobs that were deleted since they were found."""
+    count = 0
+    yield '{"jobs":['
+    for job in page.jobs:
         with suppress(JobNotFound):
-            responses.append(await _respond(store, job))
-    return responses
+            response = await _respond(store, job)
+            yield "," * (count > 0) + response.model_dump_json(by_alias=True)
+            count += 1
+    yield f'],"count":{count},"total":{page.total}}}'
 
 
 async def _respond(store: JobStore, job: Job) -> JobResponse:
-    return JobResponse.of(job, await store.read_params(job.id))
+    try:
+        return JobResponse.of(job, [await store.read_params(job.id)])
+    except ParamsLost as lost:
+        # The rest of the job is as true as before.
+        logger.warning("the parameters of job %s can't be read: %s", job.id, lost)
+        return JobResponse.of(job, [])

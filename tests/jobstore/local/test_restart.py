@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from api.jobstore.base import JobQuery
+from api.jobstore.base import JobQuery, StoreUnavailable
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.jobstore.local.store import RunnerLimits
 from qiskit_runtime.contract.lifecycle import Phase, Reason
@@ -429,7 +429,7 @@ async def test_delete_that_was_cut_short_can_be_repeated(
     async with open_local_store(folder, ONE) as jobs:
         with monkeypatch.context() as patch:
             patch.setattr(DataFolder, "delete", fail)
-            with pytest.raises(OSError, match="no"):
+            with pytest.raises(StoreUnavailable, match="can't be written"):
                 await jobs.store.delete(ids["good"])
         still = await jobs.store.get(ids["good"])
         await jobs.store.delete(ids["good"])
