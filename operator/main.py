@@ -6,12 +6,10 @@ alone. Its handlers are of the kind that leaves no finalizer and no annotation b
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import kopf
-from kubernetes.aio import client, config
 from redis.asyncio import Redis
 
 from cluster_resync import STALE_SECONDS, ClusterResync
@@ -19,7 +17,7 @@ from cluster_view import ClusterView, trim
 from job_cluster import JobCluster
 from job_reconciler import JobReconciler
 from operator_settings import OperatorSettings
-from qiskit_runtime.cluster_api import ClusterApi
+from qiskit_runtime.cluster_api import ClusterApi, connect
 from qiskit_runtime.contract.resource import GROUP, JOB_LABEL, VERSION
 
 Manifest = dict[str, Any]
@@ -42,11 +40,8 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     # What happened to a job is told by Events, and by what is logged here.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     own = OperatorSettings()
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config()
-    else:
-        await config.load_kube_config()
-    memo.clients = [client.ApiClient(), _make_log_client(own.max_running_jobs)]
+    # Each running job holds a connection for its log.
+    memo.clients = [await connect(), await connect(2 * own.max_running_jobs)]
     calls, logs = map(ClusterApi, memo.clients)
     cluster = JobCluster(calls, logs, own.namespace)
     memo.redis = Redis.from_url(own.redis_url.get_secret_value(), socket_connect_timeout=5)
@@ -54,13 +49,6 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.notice = memo.reconciler.workers.notice
     memo.resync = ClusterResync(cluster, view, memo.reconciler.keeper, memo.notice)
     memo.rounds = asyncio.create_task(memo.resync.run())
-
-
-def _make_log_client(jobs: int) -> client.ApiClient:
-    configuration = client.Configuration.get_default_copy()
-    # Each running job holds a connection.
-    configuration.connection_pool_maxsize = 2 * jobs
-    return client.ApiClient(configuration)
 
 
 @kopf.on.cleanup()

@@ -5,21 +5,19 @@ model of every answer, which costs more than the call.
 """
 
 import json
+import os
 from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio import client
+from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
 Manifest = dict[str, Any]
 
 API_ERRORS = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
 """How a call can fail: refused, broken off, not answered."""
-
-CALL_SECONDS = 30.0
-"""After how long a call is given up."""
 
 NOT_FOUND = 404
 CONFLICT = 409
@@ -29,16 +27,27 @@ MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """What to accept of a list: names and versions, without specs and statuses."""
 
-_CALL_TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS)
-_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=CALL_SECONDS)
 _READ_BYTES = 1 << 16
 
 
-class ClusterApi:
-    """Requests to one API server."""
+async def connect(connections: int = 100) -> client.ApiClient:
+    """A client of the cluster that this process runs in, else of the one that KUBECONFIG names."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        config.load_incluster_config()
+    else:
+        await config.load_kube_config()
+    configuration = client.Configuration.get_default_copy()
+    configuration.connection_pool_maxsize = connections
+    return client.ApiClient(configuration)
 
-    def __init__(self, api: client.ApiClient) -> None:
+
+class ClusterApi:
+    """Requests to one API server; a call is given up after ``call_seconds``."""
+
+    def __init__(self, api: client.ApiClient, call_seconds: float = 30.0) -> None:
         self._api = api
+        self._call_patience = aiohttp.ClientTimeout(total=call_seconds)
+        self._stream_patience = aiohttp.ClientTimeout(total=None, connect=call_seconds)
 
     async def call(
         self,
@@ -57,7 +66,9 @@ class ClusterApi:
             aiohttp.ClientError, TimeoutError, OSError: it did not answer.
         """
         headers = {"Accept": accept, "Content-Type": content_type}
-        response = await self._request(method, path, query or {}, headers, body, _CALL_TIMEOUT)
+        response = await self._request(
+            method, path, query or {}, headers, body, self._call_patience
+        )
         content: Manifest = json.loads(await response.read())
         return content
 
@@ -72,7 +83,7 @@ class ClusterApi:
 
     async def stream(self, path: str, **query: str) -> AsyncGenerator[bytes]:
         """The answer as it comes; an empty piece first, as soon as the API server has answered."""
-        response = await self._request("GET", path, query, {}, None, _STREAM_TIMEOUT)
+        response = await self._request("GET", path, query, {}, None, self._stream_patience)
         try:
             yield b""
             async for data in response.content.iter_chunked(_READ_BYTES):
