@@ -147,7 +147,11 @@ class JobReconciler:
         limit = job["spec"]["maxExecutionSeconds"]
         if job["spec"].get("cancelRequested") or is_over_time(seen.pod, limit, now):
             await self._end_pod(follower, seen.pod)
-        return CHECK_SECONDS
+        if state.phase is Phase.RUNNING:
+            return CHECK_SECONDS
+        # Until its deadline passes; the moment more is for clocks of whole seconds.
+        left: float = job["spec"]["startDeadlineSeconds"] - waited_seconds(seen, now) + 1
+        return min(max(left, 1), CHECK_SECONDS)
 
     async def _find_place(self, job: Manifest, seen: Seen, now: datetime) -> PodPlace:
         """Where the pod is. What would end the job is asked of the API server."""
