@@ -20,7 +20,9 @@ DEV_READY := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart serve check test bench lock format clean
+RIG := tests/cluster/rig
+.PHONY: help quickstart serve check test bench lock format clean \
+  cluster cluster-down images deploy url token manifests
 
 ##@ Use
 
@@ -34,6 +36,26 @@ serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PRO
 	@$(BIN)/qiskit-runtime serve --port $(PORT) \
 	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKEN),--token '$(TOKEN)') \
 	  $(if $(PROGRAMS),--programs '$(PROGRAMS)') $(if $(DATA),--data '$(DATA)') $(if $(RELOAD),--reload)
+
+##@ Run it on a cluster
+
+cluster: ## A cluster to try it on: KUBECONFIG's, else kind, else one built and run by this machine
+	@$(RIG) up
+
+cluster-down: ## Take it away
+	@$(RIG) down
+
+images: ## Build both images and load them into the cluster
+	@$(RIG) images
+
+deploy: ## Install the chart with those images, and wait until it is ready: DEPLOY_ARGS="--set ..."
+	@$(RIG) deploy
+
+url: ## The address of the API there
+	@$(RIG) url
+
+token: ## Its token
+	@$(RIG) token
 
 ##@ Develop
 
@@ -58,9 +80,16 @@ format: $(DEV_READY) ## Format the code
 lock: $(DEV_READY) ## Lock the newest versions of all dependencies, with hashes
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --extra api --extra runner --group dev pyproject.toml -o requirements/dev.txt
+	  --extra api --extra cluster --extra operator --extra runner --group dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra api --extra runner --group build -c requirements/dev.txt pyproject.toml -o requirements/local.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --extra api --extra cluster --extra operator --group build -c requirements/dev.txt pyproject.toml -o requirements/api.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --extra runner --group build -c requirements/dev.txt pyproject.toml -o requirements/runner.txt
+
+manifests: ## Render k8s/install.yaml from the chart, for who has no helm
+	@$(RIG) manifests
 
 clean: ## Remove what was installed and cached here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

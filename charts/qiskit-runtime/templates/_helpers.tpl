@@ -1,0 +1,79 @@
+{{- define "runtime.fullname" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end -}}
+{{- end }}
+
+{{- define "runtime.jobsNamespace" -}}
+{{ .Values.jobs.namespace | default .Release.Namespace }}
+{{- end }}
+
+{{/* Labels of an object; call with (dict "root" $ "component" "api"). */}}
+{{- define "runtime.labels" -}}
+{{ include "runtime.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{- define "runtime.selector" -}}
+app.kubernetes.io/name: {{ .root.Chart.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* The name of an image; call with (dict "root" $ "name" "qiskit-runtime-api"). */}}
+{{- define "runtime.image" -}}
+{{- $name := .name -}}
+{{- if not (regexMatch ":[^/]+$|@sha256:" $name) }}{{ $name = printf "%s:%s" $name (.root.Values.image.tag | default .root.Chart.AppVersion) }}{{ end -}}
+{{- if .root.Values.image.prefix }}{{ printf "%s/%s" (trimSuffix "/" .root.Values.image.prefix) $name }}{{ else }}{{ $name }}{{ end -}}
+{{- end }}
+
+{{- define "runtime.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "runtime.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ . }}
+runAsGroup: {{ . }}
+fsGroup: {{ . }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "runtime.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "runtime.tokenSecret" -}}
+{{ .Values.auth.existingSecret | default (printf "%s-token" (include "runtime.fullname" .)) }}
+{{- end }}
+
+{{- define "runtime.redisSecret" -}}
+{{ .Values.redis.existingSecret | default (printf "%s-redis" (include "runtime.fullname" .)) }}
+{{- end }}
+
+{{/* The variables that say where Redis is. The password is in a Secret, whoever made it. */}}
+{{- define "runtime.redisEnv" -}}
+{{- if .Values.redis.enabled }}
+- name: REDIS_PASSWORD
+  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" . }}, key: password}}
+- name: RUNTIME_REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "runtime.fullname" . }}-redis.{{ .Release.Namespace }}.svc:6379/0
+{{- else }}
+- name: RUNTIME_REDIS_URL
+  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" . }}, key: url}}
+{{- end }}
+{{- end }}
+
+{{/* A generated text that stays what it was; call with (dict "root" $ "secret" name "key" key). */}}
+{{- define "runtime.keptSecret" -}}
+{{- $old := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
+{{- if and $old (hasKey ($old.data | default dict) .key) }}{{ index $old.data .key }}{{ else }}{{ randAlphaNum 40 | b64enc }}{{ end -}}
+{{- end }}

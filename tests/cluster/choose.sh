@@ -1,0 +1,59 @@
+# Which cluster: the first of
+#   named   the one that KUBECONFIG names; it is used, never made or taken away
+#   kind    where kind and Docker or Podman are
+#   built   compiled from Go modules and run by this machine itself (Linux, root, Go)
+
+choose_kind_of_cluster() {
+  # A KUBECONFIG of ours is no choice of the user's.
+  if [ -n "${KUBECONFIG:-}" ] && [[ $KUBECONFIG != "$STATE"/* ]]; then echo named
+  elif command -v kind >/dev/null && { docker info || podman info; } >/dev/null 2>&1; then echo kind
+  elif [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v go >/dev/null; then echo built
+  else echo none; fi
+}
+
+explain_none() {
+  die "No cluster can be had here. One of these is needed:
+  - KUBECONFIG naming a cluster of yours
+  - kind, with Docker or Podman running
+  - Linux, root and Go 1.26, to build one (this is $(uname -s), $(id -un)$(command -v go >/dev/null || echo ', no go'))"
+}
+
+bring_up() {
+  local which; which=$(choose_kind_of_cluster)
+  case $which in
+    named) say "cluster: the one that KUBECONFIG names ($KUBECONFIG)" ;;
+    kind) say "cluster: kind"; start_kind ;;
+    built) say "cluster: built, run by this machine"; start_built ;;
+    none) explain_none ;;
+  esac
+  address
+  "$KUBECTL" get nodes -o wide
+  say "To use it:  export KUBECONFIG=$KUBECONFIG PATH=$(dirname "$KUBECTL"):\$PATH"
+}
+
+take_down() {
+  # What is there decides, not what would be made now.
+  if [ -e "$STATE/run" ]; then stop_built; fi
+  if [ -e "$STATE/kind" ]; then stop_kind; fi
+}
+
+# Set CLUSTER, KUBECONFIG, KUBECTL and HELM, or fail.
+address() {
+  CLUSTER=$(choose_kind_of_cluster) KUBECTL=kubectl HELM=helm
+  case $CLUSTER in
+    named) ;;
+    kind) export KUBECONFIG=$STATE/kubeconfig ;;
+    built) export KUBECONFIG=$STATE/kubeconfig KUBECTL=$CACHE/bin/kubectl HELM=$CACHE/bin/helm ;;
+    none) explain_none ;;
+  esac
+  [ -e "$KUBECONFIG" ] && "$KUBECTL" get --raw /readyz >/dev/null 2>&1 || die "No cluster runs: make cluster"
+}
+
+print_env() {
+  address
+  echo "CLUSTER=$CLUSTER"
+  echo "KUBECONFIG=$KUBECONFIG"
+  echo "KUBECTL=$(command -v "$KUBECTL")"
+  echo "HELM=$(command -v "$HELM" || true)"
+  cat "$STATE/images" 2>/dev/null || true
+}

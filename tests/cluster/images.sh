@@ -1,0 +1,70 @@
+# Build both images with what is here, tag them by what is in them, and load them into the cluster:
+# no pod runs an older one, and one that is there already is not loaded again.
+
+make_images() {
+  local tool; tool=$(choose_builder)
+  mkdir -p "$STATE"
+  local api runner
+  api=$(build_image "$tool" qiskit-runtime-api Dockerfile.api)
+  runner=$(build_image "$tool" qiskit-runtime-runner Dockerfile.runner)
+  for image in "$api" "$runner"; do load_image "$tool" "$image"; done
+  if [ "$CLUSTER" = built ]; then
+    # As a mirror would have it: under the prefix that all images are given here.
+    buildah tag $REDIS_IMAGE localhost/$REDIS_IMAGE
+    load_image buildah localhost/$REDIS_IMAGE
+  fi
+  printf 'RUNTIME_API_IMAGE=%s\nRUNTIME_RUNNER_IMAGE=%s\n' "$api" "$runner" >"$STATE/images"
+}
+
+choose_builder() {
+  if [ "$CLUSTER" != built ] && docker info >/dev/null 2>&1; then echo docker
+  elif [ "$CLUSTER" != built ] && podman info >/dev/null 2>&1; then echo podman
+  elif command -v buildah >/dev/null; then echo buildah
+  else die "Docker, Podman or buildah is needed to build images"; fi
+}
+
+# build_image TOOL NAME DOCKERFILE: prints the image's full name, and its size on stderr.
+build_image() {
+  local tool=$1 name=$2 file=$3 prefix=${IMAGE_PREFIX:+$IMAGE_PREFIX/} id size
+  [ "$tool" = docker ] || prefix=${prefix:-localhost/}
+  case $tool in
+    buildah) step "build $name" buildah_build "$prefix$name:dev" "$ROOT/$file" "$ROOT" ;;
+    *) step "build $name" "$tool" build -t "$prefix$name:dev" -f "$ROOT/$file" "$ROOT" ;;
+  esac
+  if [ "$tool" = buildah ]; then
+    id=$(buildah inspect --type image --format '{{.FromImageID}}' "$prefix$name:dev")
+    size=$(buildah images --format '{{.Size}}' "$prefix$name:dev" | head -n 1)
+  else
+    id=$("$tool" image inspect --format '{{.Id}}' "$prefix$name:dev")
+    size=$("$tool" image ls --format '{{.Size}}' "$prefix$name:dev" | head -n 1)
+  fi
+  id=${id#sha256:}
+  "$tool" tag "$prefix$name:dev" "$prefix$name:${id:0:12}"
+  say "  $prefix$name:${id:0:12}  $size"
+  echo "$prefix$name:${id:0:12}"
+}
+
+# buildah_build IMAGE DOCKERFILE FOLDER. runc, because crun refuses some machines' cgroups; with the
+# machine's network and certificates, so that a proxy in between is trusted as it is here.
+buildah_build() {
+  local certificates=/etc/ssl/certs/ca-certificates.crt
+  buildah build -q --runtime runc --network host --layers -v $certificates:$certificates:ro \
+    --env PIP_CERT=$certificates -t "$1" -f "$2" "$3"
+}
+
+# load_image TOOL IMAGE
+load_image() {
+  case $CLUSTER in
+    built) step "load $2" load_into_built "$2" ;;
+    kind) step "load $2" kind load docker-image --name $KIND_NAME "$2" ;;
+    named) step "push $2 (IMAGE_PREFIX names a registry that the cluster pulls from)" "$1" push "$2" ;;
+  esac
+}
+
+load_into_built() {
+  ctr -a "$SOCKET" -n k8s.io images ls -q | grep -qxF "$1" && return
+  local archive; archive=$(mktemp -u "$STATE/image.XXXX.tar")
+  buildah push -q "$1" "docker-archive:$archive:$1"
+  ctr -a "$SOCKET" -n k8s.io images import "$archive"
+  rm -f "$archive"
+}

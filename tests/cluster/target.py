@@ -1,0 +1,70 @@
+"""The cluster that cluster tests use: how to address it, or why there is none.
+
+``rig env`` knows; tests ask here. Without a cluster they are skipped, visibly; where the run may
+have no skips (``REQUIRE_CLUSTER=1``) that is a failure.
+"""
+
+import functools
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+RIG = Path(__file__).with_name("rig")
+
+JOBS_NAMESPACE = "qiskit-runtime-jobs"
+"""Where ``make deploy`` has jobs run."""
+
+RELEASE = "qiskit-runtime"
+"""The release that it installs, and its namespace."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster. ``kind`` is named, kind or built; images are empty until they are made."""
+
+    kind: str
+    kubeconfig: str
+    kubectl: str
+    helm: str
+    api_image: str
+    runner_image: str
+
+
+@functools.cache
+def find_cluster() -> Cluster | None:
+    """The cluster, or None; asked once."""
+    answer = subprocess.run([RIG, "env"], capture_output=True, text=True, check=False)
+    if answer.returncode:
+        return None
+    found = dict(line.split("=", 1) for line in answer.stdout.splitlines())
+    # Clients of every kind find it there.
+    os.environ["KUBECONFIG"] = found["KUBECONFIG"]
+    return Cluster(
+        kind=found["CLUSTER"],
+        kubeconfig=found["KUBECONFIG"],
+        kubectl=found["KUBECTL"],
+        helm=found["HELM"],
+        api_image=os.environ.get("RUNTIME_API_IMAGE") or found.get("RUNTIME_API_IMAGE", ""),
+        runner_image=os.environ.get("RUNTIME_RUNNER_IMAGE")
+        or found.get("RUNTIME_RUNNER_IMAGE", ""),
+    )
+
+
+def require_cluster(*, images: bool = True) -> Cluster:
+    """The cluster; skips the test where there is none, or fails it where it may not be skipped."""
+    cluster = find_cluster()
+    if cluster is None:
+        give_up("no cluster: make cluster")
+    if images and not cluster.runner_image:
+        give_up("no images: make images")
+    return cluster
+
+
+def give_up(reason: str) -> None:
+    """Skip the test, or fail it with ``REQUIRE_CLUSTER=1``."""
+    if os.environ.get("REQUIRE_CLUSTER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,157 @@
+"""What a recorder saw, and whether it may have happened: the invariants of every fault. Pure.
+
+A fault's script does harm; the recorder writes down every watch event and every websocket frame;
+``find_violations`` looks at nothing else. Each invariant answers a failure that systems of this
+kind are known for: a result overwritten, a job run twice, a message lost or doubled.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+FINAL = ("Completed", "Failed", "Cancelled")
+
+
+@dataclass(frozen=True)
+class WatchEvent:
+    """One event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object."""
+
+    seconds: float
+    kind: str
+    type: str
+    name: str
+    uid: str
+    owner: str = ""
+    phase: str = ""
+    reason: str = ""
+    result: str | None = None
+
+
+@dataclass
+class Listener:
+    """One websocket client's life: its frames, over all its connections, and its last close."""
+
+    job: str
+    frames: list[str] = field(default_factory=list)
+    connections: int = 0
+    close_code: int | None = None
+
+
+@dataclass
+class History:
+    """All that was recorded. ``counts`` is how many numbered frames each job publishes."""
+
+    events: list[WatchEvent] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
+    """By job: the result's text as the REST API gave it in the end."""
+
+    def phases(self) -> dict[str, list[str]]:
+        """By RuntimeJob's uid: its phases in the order in which they came."""
+        phases: dict[str, list[str]] = defaultdict(list)
+        for event in self.events:
+            if event.kind == "RuntimeJob" and event.type != "DELETED":
+                known = phases[event.uid]
+                if not known or known[-1] != event.phase:
+                    known.append(event.phase)
+        return phases
+
+    def names(self) -> dict[str, str]:
+        """By uid: the names of the RuntimeJobs."""
+        return {event.uid: event.name for event in self.events if event.kind == "RuntimeJob"}
+
+    def deleted(self) -> set[str]:
+        """The uids of the RuntimeJobs that were deleted."""
+        return {e.uid for e in self.events if e.kind == "RuntimeJob" and e.type == "DELETED"}
+
+
+def find_violations(history: History) -> list[str]:
+    """What must not have happened, a sentence each; empty where all is well."""
+    return [
+        *_check_phases(history),
+        *_check_single_run(history),
+        *_check_frames(history),
+        *_check_results(history),
+    ]
+
+
+def expected_result(count: int) -> str:
+    """The JSON text of what the program of ``stand.COUNT`` returns."""
+    digest = hashlib.sha256("".join(map(str, range(1, count + 1))).encode()).hexdigest()
+    return json.dumps({"n": count, "sha256": digest})
+
+
+def _check_phases(history: History) -> Iterator[str]:
+    """I1 and I3: every job has exactly one end, and never leaves it."""
+    order = ["Queued", "Running", *FINAL]
+    names, deleted = history.names(), history.deleted()
+    for uid, phases in history.phases().items():
+        told = " -> ".join(phases)
+        ends = [phase for phase in phases if phase in FINAL]
+        if len(ends) > 1 or (ends and phases[-1] not in FINAL):
+            yield f"{names[uid]} left a final phase: {told}"
+        elif [order.index(phase) for phase in phases] != sorted(map(order.index, phases)):
+            yield f"{names[uid]} went back: {told}"
+        if not ends and uid not in deleted:
+            yield f"{names[uid]} has no end: {told}"
+
+
+def _check_single_run(history: History) -> Iterator[str]:
+    """I2: at most one Kubernetes Job, and one pod, of each RuntimeJob over the whole time."""
+    names = history.names()
+    for kind in ("Job", "Pod"):
+        runs: dict[str, set[str]] = defaultdict(set)
+        for event in history.events:
+            if event.kind == kind and event.owner:
+                runs[event.owner].add(event.uid)
+        for uid, found in runs.items():
+            if len(found) > 1:
+                yield f"{names.get(uid, uid)} had {len(found)} objects of the kind {kind}"
+
+
+def _check_frames(history: History) -> Iterator[str]:
+    """I5: every listener got each frame once and in order, and all of them if the job completed."""
+    ends = {history.names()[uid]: phases[-1] for uid, phases in history.phases().items()}
+    for number, listener in enumerate(history.listeners):
+        who = f"listener {number} of {listener.job}"
+        messages = [json.loads(text) for text in listener.frames]
+        numbers = [message["n"] for message in messages if "sha256" not in message]
+        if numbers != list(range(1, len(numbers) + 1)):
+            wrong = next(i for i, n in enumerate(numbers) if n != i + 1)
+            yield f"{who}: {numbers[wrong]} came after {numbers[:wrong][-1:] or 'nothing'}"
+        finals = [text for text in listener.frames if "sha256" in text]
+        if len(finals) > 1 or (finals and listener.frames[-1] != finals[0]):
+            yield f"{who}: the final frame came {len(finals)} times, or not as the last"
+        if ends.get(listener.job) == "Completed":
+            if len(numbers) != history.counts[listener.job]:
+                yield f"{who}: {len(numbers)} of {history.counts[listener.job]} frames"
+            if not finals:
+                yield f"{who}: no final frame"
+
+
+def _check_results(history: History) -> Iterator[str]:
+    """I4: a result is byte for byte what the program returned, wherever it is read."""
+    names = history.names()
+    for event in history.events:
+        if event.kind == "RuntimeJob" and event.phase == "Completed" and event.type != "DELETED":
+            name = names[event.uid]
+            want = expected_result(history.counts[name])
+            for where, text in (
+                ("its status", event.result),
+                ("the REST API", history.results.get(name, want)),
+            ):
+                if _digest(text or "") != _digest(want):
+                    yield f"{name}: the result on {where} is {text!r}"
+    for listener in history.listeners:
+        for text in listener.frames:
+            if "sha256" in text and _digest(text) != _digest(
+                expected_result(history.counts[listener.job])
+            ):
+                yield f"a listener of {listener.job} got the result {text!r}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

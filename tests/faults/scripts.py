@@ -1,0 +1,167 @@
+"""The faults, each a script over a running stand: it does harm, and prints when it did.
+
+``python -m tests.faults FI-01`` runs one and prints the jobs' lives; the tests run them all.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+from tests.faults.recorder import Recorder, make_params
+from tests.faults.stand import Stand, wait_until
+
+Script = Callable[[Stand, Recorder], None]
+
+JOBS = 20
+LISTENERS = 3
+FRAMES = 60
+PAUSE = 0.05
+
+
+def say(recorder: Recorder, text: str) -> None:
+    """Print a moment of the script."""
+    print(f"  {recorder.seconds:6.2f} s  {text}", flush=True)
+
+
+def submit(stand: Stand, recorder: Recorder, name: str, frames: int = FRAMES, listeners: int = 1,
+           pause: float = PAUSE) -> str:  # fmt: skip
+    """A counting job, and who listens to it."""
+    recorder.history.counts[name] = frames
+    uid = stand.submit(name, "count", make_params(frames, pause))
+    recorder.listen(name, listeners)
+    return uid
+
+
+def wait_for_end(stand: Stand, recorder: Recorder, seconds: float = 240.0) -> None:
+    """All jobs have ended, and everybody who listened knows."""
+    ended = ("Completed", "Failed", "Cancelled")
+    wait_until(
+        lambda: all(job["status"].get("phase") in ended for job in stand.jobs().values()),
+        seconds,
+        "all jobs have ended",
+    )
+    recorder.wait_for_listeners()
+
+
+def kill_operator(stand: Stand, recorder: Recorder) -> None:
+    """FI-01: the operator is killed five times, at random, while twenty jobs run."""
+    for number in range(JOBS):
+        submit(stand, recorder, f"fi01-{number}", listeners=LISTENERS)
+    operator = stand.parts["operator"]
+    for _ in range(5):
+        time.sleep(random.uniform(1, 6))
+        say(recorder, "kill -9 of the operator")
+        operator.kill()
+        time.sleep(random.uniform(0, 2))
+        operator.start()
+    wait_for_end(stand, recorder)
+    phases = {job["status"]["phase"] for job in stand.jobs().values()}
+    assert phases == {"Completed"}, f"jobs suffered: {phases}"
+
+
+def lose_redis(stand: Stand, recorder: Recorder) -> None:
+    """FI-04: Redis is killed in the middle of streams, and comes back empty; later once more."""
+    for number in range(4):
+        submit(stand, recorder, f"fi04-{number}", frames=300, listeners=LISTENERS)
+    stand.wait_for("fi04-0", "Running")
+    for away in (3.0, 1.0):
+        time.sleep(random.uniform(2, 4))
+        say(recorder, f"kill -9 of Redis; it comes back empty after {away:g} s")
+        stand.parts["redis"].kill()
+        time.sleep(away)
+        stand.parts["redis"].start()
+    wait_for_end(stand, recorder)
+    phases = {job["status"]["phase"] for job in stand.jobs().values()}
+    assert phases == {"Completed"}, f"jobs suffered: {phases}"
+
+
+def end_without_redis(stand: Stand, recorder: Recorder) -> None:
+    """FI-04b: Redis goes for good: jobs end all the same, and their listeners get everything."""
+    submit(stand, recorder, "fi04b", frames=100, listeners=LISTENERS)
+    stand.wait_for("fi04b", "Running")
+    time.sleep(2)
+    say(recorder, "kill -9 of Redis, for good")
+    stand.parts["redis"].kill()
+    wait_for_end(stand, recorder)
+    assert stand.phase("fi04b") == "Completed"
+    recorder.listen("fi04b")
+    recorder.wait_for_listeners()
+
+
+def delete_pod(stand: Stand, recorder: Recorder) -> None:
+    """FI-05: the pod of a running job is deleted, with grace and without."""
+    for name, grace in (("fi05-grace", 30), ("fi05-force", 0)):
+        submit(stand, recorder, name, frames=2000)
+        job = stand.wait_for(name, "Running")
+        time.sleep(2)
+        say(recorder, f"delete the pod of {name}, grace {grace} s")
+        stand.core.delete_namespaced_pod(
+            job["status"]["podName"], stand.namespace, grace_period_seconds=grace
+        )
+        ended = stand.wait_for(name, "Failed", seconds=30)["status"]
+        assert ended["reason"] == "Interrupted", ended
+    wait_for_end(stand, recorder)
+
+
+def delete_kubernetes_job(stand: Stand, recorder: Recorder) -> None:
+    """FI-06: the Kubernetes Job under a running job is deleted."""
+    submit(stand, recorder, "fi06", frames=2000)
+    job = stand.wait_for("fi06", "Running")
+    time.sleep(2)
+    say(recorder, "delete the Kubernetes Job")
+    stand.batch.delete_namespaced_job(
+        job["status"]["jobName"], stand.namespace, propagation_policy="Background"
+    )
+    ended = stand.wait_for("fi06", "Failed", seconds=30)["status"]
+    assert ended["reason"] == "JobDeleted", ended
+    wait_for_end(stand, recorder)
+
+
+def run_out_of_memory(stand: Stand, recorder: Recorder) -> None:
+    """FI-07: a program takes more memory than it may; others do not notice."""
+    submit(stand, recorder, "fi07-good")
+    recorder.history.counts["fi07"] = 1
+    stand.submit("fi07", "hog")
+    recorder.listen("fi07")
+    say(recorder, "a program takes all the memory that it can get")
+    ended = stand.wait_for("fi07", "Failed")["status"]
+    assert ended["reason"] == "OutOfMemory", ended
+    assert "512 MiB" in ended["message"], ended
+    wait_for_end(stand, recorder)
+    assert stand.phase("fi07-good") == "Completed"
+
+
+def delete_runtimejob(stand: Stand, recorder: Recorder) -> None:
+    """FI-08: RuntimeJobs are deleted while they run, also with the operator away."""
+    uids = {name: submit(stand, recorder, name, frames=2000) for name in ("fi08-up", "fi08-down")}
+    for name in uids:
+        stand.wait_for(name, "Running")
+    time.sleep(2)
+    say(recorder, "delete fi08-up")
+    stand.delete("fi08-up")
+    wait_until(lambda: not stand.left_of("fi08-up"), 60, "nothing is left of fi08-up")
+    redis = stand.redis()
+    wait_until(
+        lambda: not redis.exists(f"runtimejob:{uids['fi08-up']}"), 60, "its stream is gone"
+    )
+    say(recorder, "kill -9 of the operator, and delete fi08-down")
+    stand.parts["operator"].kill()
+    stand.delete("fi08-down")
+    wait_until(lambda: not stand.left_of("fi08-down"), 60, "nothing is left of fi08-down")
+    # Nobody is there to remove this stream: it goes by itself.
+    assert 0 < redis.ttl(f"runtimejob:{uids['fi08-down']}") <= 900
+    assert stand.jobs() == {}
+    stand.parts["operator"].start()
+    recorder.wait_for_listeners()
+
+
+SCRIPTS: dict[str, Script] = {
+    "FI-01": kill_operator,
+    "FI-04": lose_redis,
+    "FI-04b": end_without_redis,
+    "FI-05": delete_pod,
+    "FI-06": delete_kubernetes_job,
+    "FI-07": run_out_of_memory,
+    "FI-08": delete_runtimejob,
+}
+"""The scripts by the ids of the fault catalogue."""

@@ -1,0 +1,297 @@
+"""An installation to do harm to: operator, API and Redis as processes of this machine.
+
+They work in a namespace of their own on a real cluster, whose pods run the jobs. Processes can be
+killed with SIGKILL, stopped and continued, which a Deployment's pods can't.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+import yaml
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from qiskit_runtime.contract.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
+
+ROOT = Path(__file__).parents[2]
+KUBECTL_SECONDS = 60.0
+READY_SECONDS = 60.0
+
+COUNT = """
+import hashlib, time
+
+def main(backend, messenger, n=100, pause=0.05):
+    digest = hashlib.sha256()
+    for number in range(1, n + 1):
+        messenger.publish({"n": number})
+        digest.update(str(number).encode())
+        time.sleep(pause)
+    return {"n": n, "sha256": digest.hexdigest()}
+"""
+"""Numbered frames, and a result that is known beforehand."""
+
+HOG = """
+def main(backend, messenger):
+    messenger.publish({"n": 1})
+    held = []
+    while True:
+        held.append(bytearray(64 * 2**20))
+"""
+"""Takes all the memory that there is."""
+
+
+def wait_until(holds, seconds: float, what: str) -> Any:
+    """The first true value of ``holds()``; AssertionError with ``what`` after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(ApiException, OSError, redis.RedisError):
+            if value := holds():
+                return value
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds:g} s: {what}")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Part:
+    """One process of the installation, which can be started again after it was killed."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; its output is appended to a log."""
+        log = (self.folder / f"{self.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            env=os.environ | self.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        log.close()
+
+    def kill(self) -> None:
+        """SIGKILL: it has no chance to put anything in order."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process
+        self.process.send_signal(number)
+
+    def log(self) -> str:
+        """What it has said."""
+        return (self.folder / f"{self.name}.log").read_text(errors="replace")
+
+
+@dataclass
+class Stand:
+    """The installation. ``custom`` and ``core`` are clients of the cluster."""
+
+    namespace: str
+    folder: Path
+    redis_port: int
+    api_port: int
+    core: client.CoreV1Api
+    batch: client.BatchV1Api
+    custom: client.CustomObjectsApi
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def add(self, name: str, command: list[str], **environment: str) -> Part:
+        """A further process; it is started, and killed at the end."""
+        part = self.parts[name] = Part(name, command, environment, self.folder)
+        part.start()
+        return part
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What operator and API are told."""
+        return {
+            "RUNTIME_NAMESPACE": self.namespace,
+            "RUNTIME_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "RUNTIME_RUNNER_IMAGE": os.environ["RUNTIME_RUNNER_IMAGE"],
+            "RUNTIME_RUNNER_MEMORY": "512Mi",
+            "RUNTIME_TOKEN": "",
+            **more,
+        }
+
+    def start_operator(self, name: str = "operator", script: str = "", **more: str) -> Part:
+        """Start an operator; ``script`` is Python that runs before it, to plant a fault."""
+        arguments = ["run", "--standalone", "--namespace", self.namespace, "operator/main.py"]
+        lines = ["import sys", "sys.path.insert(0, 'operator')", script, "import kopf.cli"]
+        lines.append(f"kopf.cli.main({arguments!r})")
+        return self.add(
+            name, [sys.executable, "-c", "\n".join(lines)], **self.environment(**more)
+        )
+
+    def start_redis(self) -> Part:
+        """Start Redis: empty, and with nothing on disk."""
+        port = str(self.redis_port)
+        command = ["redis-server", "--port", port, "--save", "", "--appendonly", "no"]
+        return self.add("redis", [*command, "--maxmemory-policy", "noeviction"])
+
+    def start_api(self) -> Part:
+        """Start the API."""
+        program = Path(sys.executable).with_name("qiskit-runtime")
+        command = [str(program), "serve", "--port", str(self.api_port)]
+        return self.add("api", command, **self.environment())
+
+    def install(self, name: str, source: str) -> None:
+        """Make a RuntimeProgram."""
+        self._create("runtimeprograms", "RuntimeProgram", name, {"source": source})
+
+    def submit(self, name: str, program: str, params: str = "{}", **spec: Any) -> str:
+        """Make a RuntimeJob; returns its uid."""
+        spec = {"programId": program, "params": params, **spec}
+        return self._create("runtimejobs", "RuntimeJob", name, spec)["metadata"]["uid"]
+
+    def _create(self, plural: str, kind: str, name: str, spec: dict[str, Any]) -> Any:
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": kind,
+            "metadata": {"name": name},
+            "spec": spec,
+        }
+        return self.custom.create_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, plural, body
+        )
+
+    def get(self, name: str) -> dict[str, Any]:
+        """A RuntimeJob."""
+        return self.custom.get_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, "runtimejobs", name
+        )
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """All RuntimeJobs, by name."""
+        found = self.custom.list_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, "runtimejobs"
+        )
+        return {job["metadata"]["name"]: job for job in found["items"]}
+
+    def delete(self, name: str) -> None:
+        """Delete a RuntimeJob, as kubectl does."""
+        self.custom.delete_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, "runtimejobs", name
+        )
+
+    def phase(self, name: str) -> str:
+        """A job's phase."""
+        return self.get(name).get("status", {}).get("phase", "Queued")
+
+    def wait_for(self, name: str, *phases: str, seconds: float = 90.0) -> dict[str, Any]:
+        """A job, once it is in one of these phases."""
+        wait_until(lambda: self.phase(name) in phases, seconds, f"{name} is {' or '.join(phases)}")
+        return self.get(name)
+
+    def left_of(self, name: str) -> list[str]:
+        """What is there of a job: its Kubernetes Job, pods and Secrets."""
+        label = f"{JOB_LABEL}={name}"
+        lists = (
+            self.batch.list_namespaced_job,
+            self.core.list_namespaced_pod,
+            self.core.list_namespaced_secret,
+        )
+        return [
+            item.metadata.name
+            for call in lists
+            for item in call(self.namespace, label_selector=label).items
+        ]
+
+    def redis(self) -> redis.Redis:
+        """A client of Redis."""
+        return redis.Redis(port=self.redis_port)
+
+    def close(self) -> None:
+        """Kill the processes and delete the namespace."""
+        for part in self.parts.values():
+            part.kill()
+        self.core.delete_namespace(self.namespace)
+
+
+def find_missing() -> str:
+    """What this machine lacks for a stand; empty where it has everything."""
+    if not os.environ.get("KUBECONFIG"):
+        return "no cluster: KUBECONFIG names none (make cluster)"
+    if not os.environ.get("RUNTIME_RUNNER_IMAGE"):
+        return "no image: RUNTIME_RUNNER_IMAGE names none that the cluster has (make images)"
+    return "" if shutil.which("redis-server") else "no redis-server on the PATH"
+
+
+@contextmanager
+def open_stand(folder: Path, *, operator: bool = True) -> Iterator[Stand]:
+    """An installation in a new namespace, ready to run jobs; all of it is gone afterwards."""
+    config.load_kube_config()
+    api = client.ApiClient()
+    name = f"faults-{uuid.uuid4().hex[:8]}"
+    stand = Stand(
+        name,
+        folder,
+        free_port(),
+        free_port(),
+        client.CoreV1Api(api),
+        client.BatchV1Api(api),
+        client.CustomObjectsApi(api),
+    )
+    apply_crds(api)
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    stand.core.create_namespace({"metadata": {"name": name, "labels": labels}})
+    try:
+        stand.start_redis()
+        stand.start_api()
+        if operator:
+            stand.start_operator()
+        stand.install("count", COUNT)
+        stand.install("hog", HOG)
+        yield stand
+    finally:
+        stand.close()
+        api.close()
+
+
+def apply_crds(api: client.ApiClient) -> None:
+    """Make the CRDs, where they are not there yet."""
+    crds = client.ApiextensionsV1Api(api)
+    for path in sorted((ROOT / "k8s" / "crds").glob("*.yaml")):
+        crd = yaml.safe_load(path.read_text())
+        try:
+            crds.create_custom_resource_definition(crd)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+    for path in sorted((ROOT / "k8s" / "crds").glob("*.yaml")):
+        name = yaml.safe_load(path.read_text())["metadata"]["name"]
+        wait_until(lambda name=name: _is_established(crds, name), READY_SECONDS, f"{name} is served")
+
+
+def _is_established(crds: client.ApiextensionsV1Api, name: str) -> bool:
+    found = crds.read_custom_resource_definition(name).status.conditions or []
+    return any(c.type == "Established" and c.status == "True" for c in found)
