@@ -19,6 +19,10 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names that a machine has for itself."""
 
 
+PROBES = ("/livez", "/readyz")
+"""What a kubelet asks, which has no token: they say yes or no, and nothing else."""
+
+
 class Gate:
     """ASGI middleware: answers 401, 403 or 421 itself, else passes on."""
 
@@ -28,7 +32,7 @@ class Gate:
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "lifespan" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
         refusal = self._refuse(Headers(scope=scope))
@@ -46,7 +50,7 @@ class Gate:
             detail = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
             return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
         # With a token, a page that points a name of its own here still has no token to send.
-        if not self._token and host[0] not in self._hosts:
+        if not self._token and not self._hosts & {host[0], "*"}:
             detail = f"this server does not serve the host {host[0][:100]!r} (see --allow-host)"
             return JSONResponse({"detail": detail}, 421)
         origin = headers.get("origin")

@@ -17,6 +17,13 @@ def _catalog(connection: HTTPConnection) -> Catalog:
     return cast(Catalog, connection.app.state.catalog)
 
 
+def _tenant(connection: HTTPConnection) -> str:
+    return cast(str, connection.app.state.tenant)
+
+
+TenantDep = Annotated[str, Depends(_tenant)]
+"""What tells a client's own apart from another's: for now, all of one server's are one."""
+
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""
 

@@ -13,7 +13,15 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, StoreUnavailable
+from api.jobstore.base import (
+    JobExists,
+    JobFinal,
+    JobNotFinal,
+    JobNotFound,
+    RecordGone,
+    StorageFull,
+    StoreUnavailable,
+)
 from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend
 
@@ -76,10 +84,17 @@ STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
     UnknownBackend: (404, _say("backend: there is none named '{0}'; GET /backends lists them")),
     JobNotFinal: (403, _say("Job not finalized")),
     JobFinal: (409, _say("Job already finalized: {0}")),
+    JobExists: (409, _say("Idempotency-Key: it was sent before with another request, job {0}")),
+    RecordGone: (410, _say("the job's record is not kept any more: {0}")),
     TooLarge: (413, lambda error: error.message),
+    StorageFull: (429, _say("{0}")),
     StoreUnavailable: (503, _say("{0}")),
 }
 """Which status code an exception becomes, and what its ``detail`` says."""
+
+
+RETRY_AFTER = {429: "60", 503: "5"}
+"""After how many seconds it is worth another try."""
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -87,7 +102,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
         code, say = STATUS_CODES[type(error)]
-        return JSONResponse({"detail": say(error)}, code)
+        headers = {"Retry-After": RETRY_AFTER[code]} if code in RETRY_AFTER else None
+        return JSONResponse({"detail": say(error)}, code, headers)
 
     async def answer_field(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, InvalidField)

@@ -1,4 +1,4 @@
-"""A record as people read it: the logs of a job, and its result."""
+"""A record as people read it: the logs of a job."""
 
 from collections.abc import Iterable
 
@@ -29,9 +29,3 @@ def _format_line(event: Event) -> str:
             return f"[{count} interim results from number {first} on were dropped: over the limit]"
         case _:
             return ""
-
-
-def find_result(events: Iterable[Event]) -> str | None:
-    """The final result's JSON text, verbatim, if it was published."""
-    messages = (event for event in events if isinstance(event, Message))
-    return next((message.text for message in messages if message.final), None)

@@ -17,7 +17,7 @@ from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.store import LocalJobStore
-from api.routes import root
+from api.routes import probes, root
 from api.settings import ApiSettings
 from qiskit_runtime.catalog import Catalog
 
@@ -30,7 +30,7 @@ def create_app(settings: ApiSettings | None = None, store: JobStore | None = Non
     """An app by these settings (default: the environment's); ``store`` replaces the local one."""
     settings = settings or ApiSettings()
     catalog = Catalog(settings.programs)
-    job_store = store or make_local_store(settings, catalog)
+    job_store = store or make_store(settings, catalog)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,7 +46,9 @@ def create_app(settings: ApiSettings | None = None, store: JobStore | None = Non
         lifespan=lifespan,
     )
     app.state.job_store, app.state.catalog = job_store, catalog
+    app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
+    app.include_router(probes.router)
     add_error_handlers(app)
     # The last one added is the first one asked.
     app.add_middleware(BodyChecks)
@@ -54,7 +56,18 @@ def create_app(settings: ApiSettings | None = None, store: JobStore | None = Non
     return app
 
 
-def make_local_store(settings: ApiSettings, catalog: Catalog) -> LocalJobStore:
-    """The store of local mode."""
+def make_store(settings: ApiSettings, catalog: Catalog) -> JobStore:
+    """The store over Kubernetes where a namespace is set, else that of local mode."""
+    if settings.namespace:
+        return _make_cluster_store(settings)
     limits = RunnerLimits(settings.workers, settings.job_memory, settings.grace_seconds)
     return LocalJobStore(DataFolder(settings.data), catalog, limits)
+
+
+def _make_cluster_store(settings: ApiSettings) -> JobStore:
+    # Local mode has none of the client libraries.
+    from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
+    from qiskit_runtime.cluster_api import connect
+
+    redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
+    return KubernetesJobStore(ClusterSettings(settings.namespace, redis_url, budget), connect)

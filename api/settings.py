@@ -36,7 +36,14 @@ class ApiSettings(BaseSettings):
     token: SecretStr = SecretStr("")
     """What clients must present; empty is no authentication."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
-    """Host names besides the loopback ones that a request may be for, separated by commas."""
+    """Host names besides the loopback ones that a request may be for, separated by commas; ``*``
+    is any."""
+    namespace: str = ""
+    """The namespace of RuntimeJobs. Set, its operator runs the jobs; empty is local mode."""
+    redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+    """The Redis that the operator streams to, with its password. Kubernetes only."""
+    storage_budget_mib: Annotated[int, Field(ge=1)] = 512
+    """What the jobs' parameters and records may take together. Kubernetes only."""
     job_memory_bytes: Annotated[int, Field(ge=0)] | None = None
     """A job's memory limit; 0 is none, unset an equal share of three quarters of this machine's."""
     grace_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0

@@ -115,7 +115,8 @@ def serve(**given: Any) -> None:
         raise WrongSetting(f"--host: {refusal}") from None
     port = 8000 if given["port"] is None else given["port"]
     listener = serving.open_socket(host, port)
-    serving.check_data_folder(settings, variables)
+    if not settings.namespace:
+        serving.check_data_folder(settings, variables)
     _announce(serving.make_url(listener), settings)
     if not has_token and not serving.is_loopback(host):
         click.echo(
@@ -151,14 +152,22 @@ def _announce(url: str, settings: "ApiSettings") -> None:
     lines = [
         f"Qiskit Runtime serves at {url}",
         f"  docs      {url}/docs",
-        f"  workers   {settings.workers} (jobs at once)",
-        f"  data      {settings.data}",
+        *_describe_store(settings),
         *(f"  programs  {folder}" for folder in settings.programs),
         f"  token     {token}",
         "Ctrl-C stops it.",
     ]
     click.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+def _describe_store(settings: "ApiSettings") -> list[str]:
+    if settings.namespace:
+        return [f"  jobs      RuntimeJobs in the namespace {settings.namespace}"]
+    return [
+        f"  workers   {settings.workers} (jobs at once)",
+        f"  data      {settings.data}",
+    ]
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from qiskit_runtime.contract.job import Job, JobSpec
-from qiskit_runtime.contract.record import Event
+from qiskit_runtime.contract.record import Event, Message
 
 
 class JobNotFound(LookupError):
@@ -25,6 +25,18 @@ class JobFinal(Exception):
 
 class ParamsLost(Exception):
     """The job's parameters can't be read any more; the text says why."""
+
+
+class RecordGone(Exception):
+    """The job's record can't be read any more; the text says why."""
+
+
+class JobExists(Exception):
+    """There is a job with this id, and it was asked for something else."""
+
+
+class StorageFull(Exception):
+    """There is no room for the parameters; the text says how much is taken, and of how much."""
 
 
 class StoreUnavailable(Exception):
@@ -65,6 +77,12 @@ class JobPage:
     total: int
 
 
+def is_same_request(one: JobSpec, other: JobSpec) -> bool:
+    """Whether a client asked for the same. The time limit is the program's: it may have changed."""
+    limit = one.max_execution_seconds
+    return one == other.model_copy(update={"max_execution_seconds": limit})
+
+
 class JobStore(ABC):
     """Keeps jobs and has them run.
 
@@ -72,20 +90,31 @@ class JobStore(ABC):
     All methods that take an id raise ``JobNotFound`` where there is no such job.
     """
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether what is read here is the truth, for those who send clients to this server."""
+        return True
+
     @abstractmethod
     async def open(self) -> None:
-        """Take up the jobs that are there and begin to run the queued ones."""
+        """Take up the jobs that are there and see that the queued ones run."""
 
     @abstractmethod
     async def close(self) -> None:
         """Stop, and leave nothing running that this store would have to watch."""
 
     @abstractmethod
-    async def submit(self, spec: JobSpec, params: str) -> Job:
+    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
         """Keep a job and its parameters' JSON text, verbatim, and queue it.
 
+        With a ``job_id`` it can be repeated: where that job is there already, and was asked for the
+        same, it is returned as it is now.
+
         Raises:
-            StoreUnavailable: it could not be kept; there is no such job then.
+            JobExists: the job of this id was asked for something else.
+            StorageFull: there is no room for the parameters.
+            StoreUnavailable: it could not be kept; there is no such job then, or it fails unless
+                the submission is repeated.
         """
 
     @abstractmethod
@@ -110,11 +139,24 @@ class JobStore(ABC):
 
         Every caller gets each event once and in order, however late or slow it is; a slow one
         holds nobody up. While the job is queued there is nothing, so the iterator waits.
+
+        Raises:
+            RecordGone: what follows can't be read any more.
         """
 
     @abstractmethod
     async def read_events(self, job_id: str) -> list[Event]:
-        """The events of the job's record so far."""
+        """The events of the job's record so far.
+
+        Raises:
+            RecordGone: they can't be read any more.
+            StoreUnavailable: they can't be read just now.
+        """
+
+    async def read_result(self, job_id: str) -> str | None:
+        """The final result's JSON text, verbatim; None while there is none. Raises as above."""
+        messages = (e for e in await self.read_events(job_id) if isinstance(e, Message))
+        return next((message.text for message in messages if message.final), None)
 
     @abstractmethod
     async def cancel(self, job_id: str) -> None:

@@ -17,25 +17,34 @@ class LiveRecord:
         self.events = list(events)
         self._closed = closed
         self._changed = asyncio.Event()
+        self.error: Exception | None = None
+        """Why nothing follows, where something is missing."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing follows."""
+        return self._closed
 
     def append(self, events: Iterable[Event]) -> None:
         """Add events and wake the listeners."""
         self.events.extend(events)
         self._wake()
 
-    def close(self) -> None:
-        """Say that nothing follows."""
-        self._closed = True
+    def close(self, error: Exception | None = None) -> None:
+        """Say that nothing follows; an ``error`` is why not, and what listeners get after all."""
+        self._closed, self.error = True, error
         self._wake()
 
     async def follow(self) -> AsyncIterator[Event]:
-        """All events from the first, then those to come, until ``close``."""
+        """All events from the first, then those to come, until ``close``; raises its error."""
         place = 0
         while True:
             while place < len(self.events):
                 yield self.events[place]
                 place += 1
             if self._closed:
+                if self.error:
+                    raise self.error
                 return
             await self._changed.wait()
 

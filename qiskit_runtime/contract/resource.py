@@ -4,6 +4,7 @@ A job's id is its resource's name: an RFC 1123 label that we make ourselves. A n
 sends is checked here before it becomes a path, a label, a key or a selector.
 """
 
+import hashlib
 import re
 import uuid
 
@@ -31,12 +32,23 @@ SECRET_BYTES = 900 * 1024
 MAX_NAME_LENGTH = 40
 """A job's Kubernetes Job and pod carry its name and a suffix, in 63 characters."""
 
+_KEYS = uuid.uuid5(uuid.NAMESPACE_DNS, GROUP)
+
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
 def make_job_id() -> str:
     """A new job id: a random UUID, as in the 2021 API."""
     return str(uuid.uuid4())
+
+
+def make_repeatable_job_id(tenant: str, key: str) -> str:
+    """The job id of a client's idempotency key: the same each time, and not to be guessed.
+
+    ``tenant`` is what only that client knows, its token; it can't be found from the id.
+    """
+    digest = hashlib.sha256(f"{tenant}\0{key}".encode()).hexdigest()
+    return str(uuid.uuid5(_KEYS, digest))
 
 
 def is_name(text: str) -> bool:

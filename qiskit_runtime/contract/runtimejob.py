@@ -55,8 +55,8 @@ class RuntimeJob:
     """A job with what the cluster knows beside it.
 
     ``params`` is their text where the resource itself holds them; ``result`` is that of a small
-    result; ``record`` is None until the job has ended, and ``record_dropped`` says that its Secrets
-    made room for others.
+    result, and a larger one is in the record alone; ``record`` is None until the job has ended, and
+    ``record_dropped`` says that its Secrets made room for others.
     """
 
     job: Job
@@ -64,6 +64,7 @@ class RuntimeJob:
     resource_version: str
     params: str | ParamsFrom
     result: str | None = None
+    result_in_record: bool = False
     record: StoredRecord | None = None
     record_dropped: bool = False
 
@@ -73,6 +74,17 @@ class RuntimeJob:
         params = self.params.size if isinstance(self.params, ParamsFrom) else 0
         record = self.record.size if self.record and not self.record_dropped else 0
         return params + record
+
+
+def build_owner(name: str, uid: str) -> Manifest:
+    """The reference that makes a RuntimeJob own what it caused: deleting it removes all of it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+    }
 
 
 def build_runtimejob(job: Job, params: ParamsFrom) -> Manifest:
@@ -111,6 +123,7 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
             resource_version=metadata["resourceVersion"],
             params=_parse_params(spec),
             result=status.get("result"),
+            result_in_record=status.get("resultFrom") == RESULT_IN_RECORD,
             record=_parse_record(status),
             record_dropped=RECORD_DROPPED in metadata.get("annotations", {}),
         )

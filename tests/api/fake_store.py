@@ -40,9 +40,16 @@ class FakeStore(JobStore):
     async def close(self) -> None:
         pass
 
-    async def submit(self, spec: JobSpec, params: str) -> Job:
+    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
+        if job_id in self.jobs:
+            return self.jobs[job_id]
         self._sequence += 1
-        job = Job(id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec)
+        job = Job(
+            id=job_id or make_job_id(),
+            sequence=self._sequence,
+            created=datetime.now(UTC),
+            spec=spec,
+        )
         self.params[job.id] = params
         return self._set_state(job, ENDS[self._sequence % len(ENDS)])
 

@@ -7,7 +7,7 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from api.jobstore.base import JobNotFound, StoreUnavailable
-from api.log_text import find_result, format_log
+from api.log_text import format_log
 from api.main import create_app
 from api.models import list_properties
 from api.settings import ApiSettings
@@ -165,12 +165,17 @@ def test_log_says_what_was_dropped_and_its_limit():
     assert log.count("\n") == 3
 
 
-def test_result_is_the_final_message_verbatim():
+@pytest.mark.anyio
+async def test_result_is_the_final_message_verbatim(store, monkeypatch):
     """Only a final message is a result, and its text is not touched."""
     interim, final = Message(1, 1, '"no"'), Message(2, 2, ' {"a":1.0} ', final=True)
+    for events, result in (([interim, final], ' {"a":1.0} '), ([interim], None)):
 
-    assert find_result([interim, final]) == ' {"a":1.0} '
-    assert find_result([interim]) is None
+        async def read_events(_: str, events=events):
+            return events
+
+        monkeypatch.setattr(store, "read_events", read_events)
+        assert await store.read_result("any") == result
 
 
 @pytest.mark.parametrize("depth", [0, 1, 5])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.jobstore.base import JobStore
+from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.store import LocalJobStore, RunnerLimits
 from qiskit_runtime.catalog import Catalog
@@ -20,6 +21,9 @@ from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.record import Console, Event, Message
+from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
+from tests.jobstore.kubernetes.fake_operator import run_operator
+from tests.jobstore.kubernetes.redis_server import run_redis
 
 POLL_SECONDS = 0.02
 
@@ -156,7 +160,23 @@ async def open_local_store(
         await store.close()
 
 
+@asynccontextmanager
+async def open_simulated_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
+    """The store of Kubernetes mode over a simulated cluster, with a real Redis and real runners."""
+    (folder / "programs").mkdir()
+    with run_redis() as redis:
+        settings = ClusterSettings(NAMESPACE, redis.url, 512 << 20)
+        async with open_cluster() as cluster, run_operator(cluster, redis.url, folder):
+            store = KubernetesJobStore(settings, cluster.connect)
+            await store.open()
+            try:
+                yield StoreUnderTest(store, program_writer(folder / "programs"), 2, 60.0)
+            finally:
+                await store.close()
+
+
 MODES: dict[str, Callable[[Path], AbstractAsyncContextManager[StoreUnderTest]]] = {
-    "local": open_local_store
+    "local": open_local_store,
+    "simulated": open_simulated_store,
 }
 """The stores that the behaviour suite runs against, by the name of their mode."""

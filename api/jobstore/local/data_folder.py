@@ -59,7 +59,8 @@ class DataFolder:
     def create(self, job: Job, params: str) -> None:
         """Write a new job; it counts once its job.json is there, which comes last."""
         folder = self._jobs / job.id
-        folder.mkdir()
+        # What is there already is what a crash left of a submission that is repeated now.
+        folder.mkdir(exist_ok=True)
         try:
             # As bytes: text files change the ends of lines.
             (folder / "params.json").write_bytes(params.encode())

@@ -1,5 +1,8 @@
 """What the local store says of a job that can't be kept, or can't be run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from api.jobstore.base import ParamsLost, StoreUnavailable
 from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend
@@ -9,9 +12,13 @@ NotRunnable = (UnknownProgram, UnknownBackend, ParamsLost)
 """What a queued job may find gone when its turn comes."""
 
 
-def can_not_write(error: OSError) -> StoreUnavailable:
-    """The refusal of a request that the disk did not take."""
-    return StoreUnavailable(f"the data folder can't be written: {error.strerror}")
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Refuse a request that the disk does not take, by StoreUnavailable."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(f"the data folder can't be written: {error.strerror}") from error
 
 
 def went_away(error: UnknownProgram | UnknownBackend | ParamsLost) -> State:

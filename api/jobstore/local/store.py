@@ -7,9 +7,11 @@ other thing. Which phase a job is in, ``contract.lifecycle`` decides.
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from api.jobstore.base import (
+    JobExists,
     JobFinal,
     JobNotFinal,
     JobNotFound,
@@ -17,24 +19,18 @@ from api.jobstore.base import (
     JobQuery,
     JobStore,
     ParamsLost,
+    is_same_request,
 )
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.failures import NotRunnable, broke_off, can_not_write, went_away
+from api.jobstore.local.failures import NotRunnable, broke_off, refusing, went_away
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from qiskit_runtime.catalog import Catalog
 from qiskit_runtime.contract.backend import find_backend
 from qiskit_runtime.contract.handover import HandOver
 from qiskit_runtime.contract.job import Job, JobSpec
-from qiskit_runtime.contract.lifecycle import (
-    Limits,
-    Observation,
-    Phase,
-    Place,
-    State,
-    observe,
-)
+from qiskit_runtime.contract.lifecycle import Limits, Observation, Phase, Place, State, observe
 from qiskit_runtime.contract.record import Event, RecordParser, verdict_at_end
 from qiskit_runtime.contract.resource import make_job_id
 from qiskit_runtime.contract.verdict import Verdict
@@ -86,16 +82,24 @@ class LocalJobStore(JobStore):
         await asyncio.gather(*self._workers)
         self._folder.close()
 
-    async def submit(self, spec: JobSpec, params: str) -> Job:
+    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
+        if job_id in self._jobs:
+            return await self._find_same(job_id, spec, params)
         self._sequence += 1
-        job = Job(id=make_job_id(), sequence=self._sequence, created=datetime.now(UTC), spec=spec)
-        try:
+        name = job_id or make_job_id()
+        job = Job(id=name, sequence=self._sequence, created=datetime.now(UTC), spec=spec)
+        with refusing():
             self._folder.create(job, params)
-        except OSError as error:
-            raise can_not_write(error) from error
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
         return job
+
+    async def _find_same(self, job_id: str, spec: JobSpec, params: str) -> Job:
+        with suppress(ParamsLost):
+            same = is_same_request(self._jobs[job_id].spec, spec)
+            if same and await self.read_params(job_id) == params:
+                return await self.get(job_id)
+        raise JobExists(job_id)
 
     async def get(self, job_id: str) -> Job:
         try:
@@ -132,20 +136,16 @@ class LocalJobStore(JobStore):
             case Phase.RUNNING:
                 if runner := self._running.get(job_id):
                     runner.terminate()
-                try:
+                with refusing():
                     self._save(job.model_copy(update={"cancel_requested": True}))
-                except OSError as error:
-                    raise can_not_write(error) from error
             case Phase.COMPLETED | Phase.FAILED:
                 raise JobFinal(job.status.phase)
 
     async def delete(self, job_id: str) -> None:
         if not (await self.get(job_id)).is_final:
             raise JobNotFinal(job_id)
-        try:
+        with refusing():
             self._folder.delete(job_id)
-        except OSError as error:
-            raise can_not_write(error) from error
         del self._jobs[job_id]
         self._records.forget(job_id)
 

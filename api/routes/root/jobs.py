@@ -5,17 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from api.dependencies import CatalogDep, JobStoreDep
+from api.dependencies import CatalogDep, JobStoreDep, TenantDep
 from api.errors import WITH_BODY, InvalidField, TooLarge, describe
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
-from api.log_text import find_result, format_log
+from api.log_text import format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.strict_json import StrictJSONError, check_json
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND, find_backend
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
+from qiskit_runtime.contract.resource import make_repeatable_job_id
 
 DEFAULT_NAMES = ("", "string")
 """Backend names that stand for the default: 'string' is what the 2021 documentation sends."""
@@ -28,8 +29,25 @@ logger = logging.getLogger(__name__)
 router = APIRouter(tags=["jobs"])
 
 
-@router.post("/jobs", responses=describe(404, 503, *WITH_BODY))
-async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogDep) -> JobId:
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="Any text of the client's own: a request that is sent again with it, because"
+        " its answer was lost, makes no second job.",
+    ),
+]
+
+
+@router.post("/jobs", responses=describe(404, 409, 429, 503, *WITH_BODY))
+async def run_program(
+    request: RunRequest,
+    store: JobStoreDep,
+    catalog: CatalogDep,
+    tenant: TenantDep,
+    idempotency_key: IdempotencyKey = None,
+) -> JobId:
     """Queue a job. The answer's id is good from now on."""
     program = catalog.get(request.program_id)
     backend = find_backend(DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend)
@@ -44,7 +62,8 @@ async def run_program(request: RunRequest, store: JobStoreDep, catalog: CatalogD
         tags=tuple(request.tags),
         max_execution_seconds=program.metadata.max_execution_time,
     )
-    return JobId(id=(await store.submit(spec, params)).id)
+    job_id = make_repeatable_job_id(tenant, idempotency_key) if idempotency_key else None
+    return JobId(id=(await store.submit(spec, params, job_id)).id)
 
 
 async def check_params(text: str) -> None:
@@ -94,16 +113,16 @@ async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
     return await _respond(store, await store.get(job_id))
 
 
-@router.get("/jobs/{job_id}/logs", responses=describe(404))
+@router.get("/jobs/{job_id}/logs", responses=describe(404, 410, 503))
 async def get_logs(job_id: str, store: JobStoreDep) -> str:
     """What the job printed and published so far, as one JSON string."""
     return format_log(await store.read_events(job_id))
 
 
-@router.get("/jobs/{job_id}/results", responses=describe(404))
+@router.get("/jobs/{job_id}/results", responses=describe(404, 410, 503))
 async def get_results(job_id: str, store: JobStoreDep) -> str:
     """The final result's JSON text as one JSON string; an empty one while there is none."""
-    return find_result(await store.read_events(job_id)) or ""
+    return await store.read_result(job_id) or ""
 
 
 @router.post(

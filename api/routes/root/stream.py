@@ -6,8 +6,9 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 ``?after=N`` the first frame is what follows message N.
 
 The server closes with 1000 after the last frame, whatever became of the job; with 4404 if the job
-was deleted meanwhile; a client that does not take a frame for 30 s is dropped with 4408. What a
-client sends is ignored.
+was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
+can't be read just now (try again, with ``?after``); a client that does not take a frame for 30 s is
+dropped with 4408. What a client sends is ignored.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.dependencies import JobStoreDep
 from api.errors import describe
-from api.jobstore.base import JobNotFound, JobStore
+from api.jobstore.base import JobNotFound, JobStore, RecordGone, StoreUnavailable
 from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message
 
 SEND_SECONDS = 30.0
@@ -32,6 +33,12 @@ CLOSE_SLOW = 4408
 
 CLOSE_DELETED = 4404
 """The close code where the job went away before its stream began."""
+
+CLOSE_GONE = 4410
+"""The close code where the record, or the rest of it, had to make room for others."""
+
+CLOSE_TRY_AGAIN = 1013
+"""The close code where the server can't serve just now, as the registry of RFC 6455 has it."""
 
 _FRAMES_A_TURN = 64
 
@@ -69,6 +76,10 @@ async def stream_job(
             sender.result()
     except JobNotFound:
         await _close(websocket, CLOSE_DELETED, "the job was deleted")
+    except RecordGone:
+        await _close(websocket, CLOSE_GONE, "the record is not kept any more")
+    except StoreUnavailable:
+        await _close(websocket, CLOSE_TRY_AGAIN, "the record can't be read just now")
     except WebSocketDisconnect:
         # It went while a frame was on its way.
         return

@@ -1,0 +1,172 @@
+"""An operator in this process: runs the fake cluster's RuntimeJobs as local mode runs its jobs.
+
+The runners are real, and so are the parts of the real operator that write streams, records and
+statuses. Only pods are missing: the tests of ``operator/`` and the cluster's are for those.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from api.jobstore.local.runner_process import RunnerProcess
+from job_builder import build_record, find_params
+from qiskit_runtime.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.backend import UnknownBackend, find_backend
+from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.lifecycle import (
+    Limits,
+    Observation,
+    Place,
+    Reason,
+    State,
+    observe,
+    reject,
+)
+from qiskit_runtime.contract.stored_params import PARAMS_KEY
+from record_copy import RecordCopy
+from status_builder import Ending, build_status
+from stream_writer import StreamWriter
+from tests.jobstore.kubernetes.fake_cluster import FakeCluster, Manifest
+
+FINAL = ("Completed", "Failed", "Cancelled")
+
+
+class FakeOperator:
+    """Runs at most ``slots`` jobs at once, first come first served."""
+
+    def __init__(self, cluster: FakeCluster, redis: Redis, folder: Path, slots: int = 2) -> None:
+        self._cluster, self._redis, self._slots = cluster, redis, slots
+        self._catalog = Catalog([folder / "programs"])
+        self._scratch = folder / "scratch"
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        self._runners: dict[str, RunnerProcess] = {}
+        self._workers: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Look after the jobs from now on."""
+        self._scratch.mkdir(exist_ok=True)
+        self._cluster.on_change.append(self._note)
+        self._workers = [asyncio.create_task(self._work()) for _ in range(self._slots)]
+
+    async def stop(self) -> None:
+        """Leave no runner."""
+        self._cluster.on_change.remove(self._note)
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _note(self, what: str, kind: str, job: Manifest) -> None:
+        name = job["metadata"]["name"]
+        if kind != "runtimejobs" or what == "DELETED" or job["status"]["phase"] in FINAL:
+            return
+        if what == "ADDED":
+            self._queue.put_nowait(name)
+        if job["spec"].get("cancelRequested"):
+            if runner := self._runners.get(name):
+                runner.terminate()
+            else:
+                asyncio.get_running_loop().call_soon(self._cancel_queued, name)
+
+    def _cancel_queued(self, name: str) -> None:
+        job = self._unfinished(name)
+        if job and job["status"]["phase"] == "Queued" and name not in self._runners:
+            self._write(name, observe(Observation(cancel_requested=True)), Ending())
+
+    async def _work(self) -> None:
+        while True:
+            runner = await RunnerProcess.start(3.0, self._scratch)
+            try:
+                while not (job := self._unfinished(name := await self._queue.get())):
+                    pass
+                self._runners[name] = runner
+                await self._run(name, job, runner)
+            finally:
+                self._runners.pop(name, None)
+                await runner.close()
+
+    def _unfinished(self, name: str) -> Manifest | None:
+        job = self._cluster.objects["runtimejobs"].get(name)
+        return None if job is None or job["status"]["phase"] in FINAL else job
+
+    async def _run(self, name: str, job: Manifest, runner: RunnerProcess) -> None:
+        try:
+            handover = await self._make_handover(job)
+        except (UnknownProgram, UnknownBackend) as error:
+            is_program = isinstance(error, UnknownProgram)
+            reason = Reason.UNKNOWN_PROGRAM if is_program else Reason.UNKNOWN_BACKEND
+            self._write(name, reject(reason, f"there is no {error}"), Ending())
+            return
+        if not self._unfinished(name):
+            return
+        self._write(name, observe(Observation(place=Place.RUNNING)))
+        copy = await self._stream(job, runner, handover)
+        await self._end(name, copy, await runner.wait())
+
+    async def _make_handover(self, job: Manifest) -> HandOver:
+        secrets, parts = self._cluster.objects.get("secrets", {}), []
+        for secret in find_params(job):
+            while secret not in secrets:  # noqa: ASYNC110  (as the real one, which is told of none)
+                await asyncio.sleep(0.005)
+            parts.append(base64.b64decode(secrets[secret]["data"][PARAMS_KEY]))
+        return HandOver(
+            job_id=job["metadata"]["name"],
+            program=self._catalog.get(job["spec"]["programId"]).path,
+            params=b"".join(parts).decode(),
+            backend=find_backend(job["spec"]["backend"]).model_dump(),
+            max_execution_seconds=job["spec"]["maxExecutionSeconds"],
+        )
+
+    async def _stream(self, job: Manifest, runner: RunnerProcess, handover: HandOver) -> RecordCopy:
+        copy = RecordCopy()
+        writer = StreamWriter(self._redis, job["metadata"]["uid"], job["metadata"]["name"])
+        writing = asyncio.create_task(writer.run(lambda: copy))
+        await runner.hand_over(handover)
+        async for data in runner.read_record():
+            writer.append(copy.feed(data))
+        await writer.close()
+        writing.cancel()
+        return copy
+
+    async def _end(self, name: str, copy: RecordCopy, exit_code: int) -> None:
+        job = self._cluster.objects["runtimejobs"][name]
+        compressed = copy.compress()
+        secrets = build_record(job, compressed)
+        for secret in secrets:
+            self._cluster.create("secrets", secret)
+        names = [secret["metadata"]["name"] for secret in secrets]
+        seen = Observation(
+            place=Place.ENDED,
+            verdict=copy.verdict,
+            exit_code=exit_code,
+            cancel_requested=job["spec"].get("cancelRequested", False),
+            limits=Limits(job["spec"]["maxExecutionSeconds"]),
+        )
+        ending = Ending(copy.verdict, copy.result, copy.lines, names, len(compressed))
+        self._write(name, observe(seen), ending)
+
+    def _write(self, name: str, state: State, ending: Ending | None = None) -> None:
+        job = self._cluster.objects["runtimejobs"][name]
+        names: dict[str, Any] = {"jobName": f"{name}-0"}
+        status = build_status(job, state, names, datetime.now(UTC), ending)
+        self._cluster.patch("runtimejobs", name, {"status": status})
+
+
+@asynccontextmanager
+async def run_operator(
+    cluster: FakeCluster, redis_url: str, folder: Path, slots: int = 2
+) -> AsyncIterator[None]:
+    """An operator that is there for a while."""
+    redis = Redis.from_url(redis_url)
+    operator = FakeOperator(cluster, redis, folder, slots)
+    operator.start()
+    try:
+        yield
+    finally:
+        await operator.stop()
+        await redis.aclose()
