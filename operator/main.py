@@ -38,7 +38,8 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.networking.error_backoffs = (1, 2, 3, 5, 8, 8, 8)
     settings.queueing.error_delays = (1, 1, 2, 3, 5, 8, 10)
     # What happened to a job is told by Events, and by what is logged here.
-    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     own = OperatorSettings()
     # Each running job holds a connection for its log.
     memo.clients = [await connect(), await connect(2 * own.max_running_jobs)]

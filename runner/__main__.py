@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from qiskit_runtime.contract.handover import HandOverError, read_handover
+from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE
+from runner.pod_exit import leave_pod
 from runner.supervisor import supervise
 
 
@@ -31,10 +33,13 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         job = read_handover(arguments.input) if arguments.input else None
-        return supervise(job, arguments.grace)
+        verdict = supervise(job, arguments.grace)
     except HandOverError as error:
         print(f"runner: {error}", file=sys.stderr)
-        return 64
+        leave_pod(str(error))
+        return EXIT_UNREADABLE
+    leave_pod(verdict.to_json())
+    return EXIT_CODES[verdict.outcome]
 
 
 if __name__ == "__main__":

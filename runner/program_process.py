@@ -72,7 +72,7 @@ def _run(job: HandOver, connection: socket.socket, flush: Callable[[], None]) ->
             traceback.print_exc(file=sys.stdout)
             flush()
             os._exit(1)
-        _tell_failure(connection, error, job.program)
+        _tell_failure(connection, error, str(find_entry_file(job.program)))
         return 1
     finally:
         flush()

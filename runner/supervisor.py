@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from qiskit_runtime.contract.handover import HandOver, parse_handover
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import EXIT_CODES, Outcome, Verdict
+from qiskit_runtime.contract.verdict import Outcome, Verdict
 from runner import processes
 from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields
 from runner.pipes import open_signal_pipe, readable_bytes, write_all
@@ -278,8 +278,8 @@ class Supervisor:
         )
 
 
-def supervise(job: HandOver | None, grace_seconds: float) -> int:
-    """Run one job, given now or (None) as a line of standard input; returns our exit code.
+def supervise(job: HandOver | None, grace_seconds: float) -> Verdict:
+    """Run one job, given now or (None) as a line of standard input; returns its verdict.
 
     Raises:
         HandOverError: what came on standard input is no hand-over.
@@ -293,5 +293,4 @@ def supervise(job: HandOver | None, grace_seconds: float) -> int:
             supervisor.watch_input(0)
         else:
             supervisor.hand_over(job)
-        verdict = supervisor.run()
-    return EXIT_CODES[verdict.outcome]
+        return supervisor.run()

@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted(
-    path for room in ("api", "runner", "qiskit_runtime") for path in (ROOT / room).rglob("*.py")
-)
+ROOMS = ("api", "operator", "runner", "qiskit_runtime")
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 60
 

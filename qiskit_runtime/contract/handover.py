@@ -5,6 +5,7 @@ a folder (a mounted Secret) or from its standard input. Standard library only: t
 imports it.
 """
 
+import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,7 @@ JOB_FILE = "job.json"
 """In a folder: the hand-over without the parameters."""
 
 PARAMS_FILE = "params.json"
-"""In a folder: the parameters' JSON text, verbatim."""
+"""In a folder: the parameters' JSON text, verbatim; or cut, in ``params.json.000`` and so on."""
 
 
 ENTRY_POINT = "main"
@@ -48,6 +49,8 @@ class HandOver:
     max_execution_seconds: float = 300.0
     memory_bytes: int = 0
     log_level: str = "WARNING"
+    params_sha256: str = ""
+    """Of the parameters' bytes, where whoever stored them has said it: they may have changed."""
 
     def to_line(self) -> bytes:
         """The document as one line, for a runner's standard input."""
@@ -75,17 +78,26 @@ def parse_handover(document: bytes, params: str | None = None) -> HandOver:
 
 
 def read_handover(folder: Path) -> HandOver:
-    """Read the two files of a folder.
+    """Read the files of a folder.
 
     Raises:
         HandOverError: one is missing or not what it should be.
     """
     try:
-        params = (folder / PARAMS_FILE).read_bytes().decode()
         document = (folder / JOB_FILE).read_bytes()
+        params = _read_params(folder)
+        handover = parse_handover(document, params.decode())
     except (OSError, UnicodeDecodeError) as error:
         raise HandOverError(f"no hand-over document in {folder}: {error}") from error
-    return parse_handover(document, params)
+    digest = handover.params_sha256
+    if digest and hashlib.sha256(params).hexdigest() != digest:
+        raise HandOverError("params: they are not what was posted: their SHA-256 differs")
+    return handover
+
+
+def _read_params(folder: Path) -> bytes:
+    parts = sorted(folder.glob(f"{PARAMS_FILE}.[0-9][0-9][0-9]"))
+    return b"".join(part.read_bytes() for part in parts or [folder / PARAMS_FILE])
 
 
 def _holds(handover: HandOver) -> dict[str, bool]:
@@ -104,4 +116,5 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "max_execution_seconds": (int, float),
     "memory_bytes": (int,),
     "log_level": (str,),
+    "params_sha256": (str,),
 }

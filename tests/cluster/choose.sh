@@ -51,9 +51,9 @@ address() {
 
 print_env() {
   address
-  echo "CLUSTER=$CLUSTER"
+  { echo "CLUSTER=$CLUSTER"
   echo "KUBECONFIG=$KUBECONFIG"
   echo "KUBECTL=$(command -v "$KUBECTL")"
   echo "HELM=$(command -v "$HELM" || true)"
-  cat "$STATE/images" 2>/dev/null || true
+  cat "$STATE/images" 2>/dev/null || true; } | sed "s/^/export /"
 }

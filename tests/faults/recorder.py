@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from kubernetes import watch
@@ -32,7 +32,7 @@ class Recorder:
         self._seen: set[tuple[str, str, str]] = set()
         self.history = History()
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> Self:
         namespace = self._stand.namespace
         custom = (GROUP, VERSION, namespace, "runtimejobs")
         lists = {
@@ -44,7 +44,7 @@ class Recorder:
             self._run(self._watch, kind, call, arguments)
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         # What came last is on its way.
         time.sleep(1.5)
         self._stopping.set()

@@ -141,9 +141,7 @@ def delete_runtimejob(stand: Stand, recorder: Recorder) -> None:
     stand.delete("fi08-up")
     wait_until(lambda: not stand.left_of("fi08-up"), 60, "nothing is left of fi08-up")
     redis = stand.redis()
-    wait_until(
-        lambda: not redis.exists(f"runtimejob:{uids['fi08-up']}"), 60, "its stream is gone"
-    )
+    wait_until(lambda: not redis.exists(f"runtimejob:{uids['fi08-up']}"), 60, "its stream is gone")
     say(recorder, "kill -9 of the operator, and delete fi08-down")
     stand.parts["operator"].kill()
     stand.delete("fi08-down")

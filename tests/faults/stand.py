@@ -4,6 +4,7 @@ They work in a namespace of their own on a real cluster, whose pods run the jobs
 killed with SIGKILL, stopped and continued, which a Deployment's pods can't.
 """
 
+import functools
 import os
 import shutil
 import signal
@@ -148,9 +149,7 @@ class Stand:
         arguments = ["run", "--standalone", "--namespace", self.namespace, "operator/main.py"]
         lines = ["import sys", "sys.path.insert(0, 'operator')", script, "import kopf.cli"]
         lines.append(f"kopf.cli.main({arguments!r})")
-        return self.add(
-            name, [sys.executable, "-c", "\n".join(lines)], **self.environment(**more)
-        )
+        return self.add(name, [sys.executable, "-c", "\n".join(lines)], **self.environment(**more))
 
     def start_redis(self) -> Part:
         """Start Redis: empty, and with nothing on disk."""
@@ -289,7 +288,9 @@ def apply_crds(api: client.ApiClient) -> None:
                 raise
     for path in sorted((ROOT / "k8s" / "crds").glob("*.yaml")):
         name = yaml.safe_load(path.read_text())["metadata"]["name"]
-        wait_until(lambda name=name: _is_established(crds, name), READY_SECONDS, f"{name} is served")
+        wait_until(
+            lambda name=name: _is_established(crds, name), READY_SECONDS, f"{name} is served"
+        )
 
 
 def _is_established(crds: client.ApiextensionsV1Api, name: str) -> bool:

@@ -1,11 +1,22 @@
 """The Kubernetes objects of a RuntimeJob."""
 
+import base64
+import hashlib
 import json
+import zlib
 
 import pytest
 
-from job_builder import NAME_LABEL, RunnerSettings, build_input, build_job
+from job_builder import (
+    build_input,
+    build_job,
+    build_name,
+    build_record,
+    find_params,
+)
+from operator_settings import RunnerSettings
 from qiskit_runtime.contract.handover import read_handover
+from qiskit_runtime.contract.resource import JOB_LABEL, SECRET_BYTES
 
 JOB = {
     "metadata": {"name": "bell", "namespace": "jobs", "uid": "6f1c"},
@@ -17,7 +28,12 @@ JOB = {
         "startDeadlineSeconds": 1800,
     },
 }
-RUNNER = RunnerSettings("example.org/runner:1")
+RUNNER = RunnerSettings(image="example.org/runner:1")
+
+
+def with_spec(**fields):
+    """The job with another spec."""
+    return {**JOB, "spec": {**JOB["spec"], **fields}}
 
 
 @pytest.fixture
@@ -26,14 +42,54 @@ def pod():
     return build_job(JOB, RUNNER)["spec"]["template"]["spec"]
 
 
+def mount(job, folder, params=None):
+    """Put the files there that the pod's projected volume has; returns what the runner reads."""
+    files = build_input(job, {"name": "aer_simulator"})["stringData"]
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    volume = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]
+    for source in volume["projected"]["sources"][1:]:
+        secret = source["secret"]
+        (item,) = secret["items"]
+        (folder / item["path"]).write_bytes(params[secret["name"]])
+    return read_handover(folder)
+
+
 def test_input_is_what_the_runner_reads(tmp_path):
     """The mounted Secret is a hand-over document, its parameters verbatim."""
-    for name, text in build_input(JOB, {"name": "aer_simulator"})["stringData"].items():
-        (tmp_path / name).write_text(text)
-    handover = read_handover(tmp_path)
+    handover = mount(JOB, tmp_path)
     assert (handover.job_id, handover.program) == ("bell", "hello-quantum")
     assert handover.params == JOB["spec"]["params"]
     assert handover.max_execution_seconds == 120
+
+
+@pytest.mark.parametrize("size", [2, SECRET_BYTES, SECRET_BYTES + 1, 3 * SECRET_BYTES + 5])
+def test_params_of_secrets_are_mounted_in_their_order(size, tmp_path):
+    """Parameters that take several Secrets reach the runner whole, with their digest."""
+    params = b"{" + b"x" * (size - 2) + b"}"
+    digest = hashlib.sha256(params).hexdigest()
+    job = with_spec(paramsFrom={"secretName": "p", "sha256": digest, "bytes": size})
+    names = find_params(job)
+    parts = {
+        name: params[number * SECRET_BYTES : (number + 1) * SECRET_BYTES]
+        for number, name in enumerate(names)
+    }
+    handover = mount(job, tmp_path, parts)
+    assert handover.params.encode() == params
+    assert handover.params_sha256 == digest
+
+
+def test_params_secret_of_a_person_needs_no_digest(tmp_path):
+    """Who writes a Secret by hand need not count its bytes."""
+    job = with_spec(paramsFrom={"secretName": "mine"})
+    assert mount(job, tmp_path, {"mine": b'{"x": 1}'}).params == '{"x": 1}'
+
+
+def test_source_of_a_program_is_beside_its_hand_over():
+    """A program that the library has not is run from the mounted folder."""
+    files = build_input(JOB, {}, "def main(b, m): ...")["stringData"]
+    assert files["hello-quantum.py"] == "def main(b, m): ..."
+    assert json.loads(files["job.json"])["program"] == "/run/job/hello-quantum.py"
 
 
 def test_names_follow_from_the_uid():
@@ -41,17 +97,28 @@ def test_names_follow_from_the_uid():
     again = {**JOB, "metadata": {**JOB["metadata"], "uid": "other"}}
     names = [build_job(job, RUNNER)["metadata"]["name"] for job in (JOB, JOB, again)]
     assert names[0] == names[1] != names[2]
-    assert build_input(JOB, {})["metadata"]["name"] == names[0]
-    assert all(len(name) <= 63 for name in names)
+    assert build_input(JOB, {})["metadata"]["name"] == names[0] == build_name(JOB)
+    longest = {**JOB, "metadata": {**JOB["metadata"], "name": "x" * 52}}
+    assert len(build_name(longest)) <= 63
 
 
 def test_everything_is_owned_by_the_runtimejob():
     """Deleting the RuntimeJob removes all of it, also with the operator gone."""
-    for manifest in (build_input(JOB, {}), build_job(JOB, RUNNER)):
+    made = [build_input(JOB, {}), build_job(JOB, RUNNER), *build_record(JOB, b"x" * 2_000_000)]
+    assert len(made) > 3
+    for manifest in made:
         (owner,) = manifest["metadata"]["ownerReferences"]
         assert (owner["kind"], owner["uid"]) == ("RuntimeJob", "6f1c")
         assert "blockOwnerDeletion" not in owner
-        assert manifest["metadata"]["labels"] == {NAME_LABEL: "bell"}
+        assert manifest["metadata"]["labels"] == {JOB_LABEL: "bell"}
+
+
+def test_record_s_secrets_are_the_record():
+    """Joined in their order they are what was cut, each small enough for the API server."""
+    compressed = zlib.compress(bytes(range(256)) * 100) * 5000
+    parts = [base64.b64decode(part["data"]["record"]) for part in build_record(JOB, compressed)]
+    assert b"".join(parts) == compressed
+    assert max(map(len, parts)) <= SECRET_BYTES
 
 
 def test_job_runs_its_pod_at_most_once(pod):
@@ -59,7 +126,7 @@ def test_job_runs_its_pod_at_most_once(pod):
     spec = build_job(JOB, RUNNER)["spec"]
     assert spec["backoffLimit"] == 0
     assert spec["podReplacementPolicy"] == "Failed"
-    assert spec["activeDeadlineSeconds"] > 120
+    assert spec["activeDeadlineSeconds"] > 1800 + 120
     assert pod["restartPolicy"] == "Never"
 
 

@@ -1,26 +1,48 @@
 """The status that a RuntimeJob gets."""
 
+from datetime import UTC, datetime
+
+import pytest
+
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
 from qiskit_runtime.contract.verdict import Outcome, Verdict
-from status_builder import MAX_INLINE_BYTES, build_status
+from status_builder import MAX_INLINE_BYTES, MAX_MESSAGE_CHARACTERS, Ending, build_status
 
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 VERDICT = Verdict(Outcome.SUCCEEDED, exit_code=0, final=True, lines=3, sha256="ab", seconds=1.25)
+NAMES = {"jobName": "j", "podName": "p"}
 
 
-def test_running_begins_once():
-    """The start's time is of the first time that the job was seen running."""
-    first = build_status({}, State(Phase.RUNNING), generation=1)
-    again = build_status(first | {"startedAt": "then"}, State(Phase.RUNNING), generation=2)
-    assert first["startedAt"].endswith("Z")
-    assert (again["startedAt"], again["observedGeneration"]) == ("then", 2)
+def make_job(**status):
+    """A RuntimeJob with this status."""
+    metadata = {"generation": 2, "creationTimestamp": "2026-11-23T11:59:00Z"}
+    return {"metadata": metadata, "status": status}
+
+
+def test_running_is_told_once():
+    """The first time that a job is seen running is its start; the second is no write."""
+    first = build_status(make_job(), State(Phase.RUNNING), NAMES, NOW)
+    assert first["startedAt"] == "2026-11-23T12:00:00Z"
+    assert (first["observedGeneration"], first["podName"]) == (2, "p")
     assert "conditions" not in first
+    assert build_status(make_job(**first), State(Phase.RUNNING), NAMES, NOW) == {}
+
+
+def test_other_words_of_the_same_hold_are_no_write():
+    """What a scheduler says anew each second costs nothing; another reason is told, and its end."""
+    held = make_job(phase="Queued", reason="Unschedulable", message="0/1 nodes")
+    again = State(Phase.QUEUED, Reason.UNSCHEDULABLE, "0/2 nodes")
+    assert build_status(held, again, NAMES, NOW) == {}
+    pull = build_status(held, State(Phase.QUEUED, Reason.IMAGE_PULL, "x:1"), NAMES, NOW)
+    assert (pull["reason"], pull["message"]) == ("ImagePull", "x:1")
+    released = build_status(held, State(Phase.RUNNING), NAMES, NOW)
+    assert (released["reason"], released["message"]) == (None, None)
 
 
 def test_final_status_is_whole():
     """One status says all of the end: phase, condition, result, record."""
-    status = build_status(
-        {"jobName": "j"}, State(Phase.COMPLETED), generation=1, verdict=VERDICT, result='"x"'
-    )
+    ending = Ending(VERDICT, '"x"', 4, ["s"], 99)
+    status = build_status(make_job(), State(Phase.COMPLETED), NAMES, NOW, ending)
     (condition,) = status["conditions"]
     assert (condition["type"], condition["status"], condition["reason"]) == (
         "Completed",
@@ -28,23 +50,26 @@ def test_final_status_is_whole():
         "Completed",
     )
     assert (status["jobName"], status["result"], status["duration"]) == ("j", '"x"', "1.2s")
-    assert status["record"] == {"lines": 3, "sha256": "ab", "complete": True}
+    assert status["record"] == {
+        "secrets": ["s"], "lines": 4, "bytes": 99, "sha256": "ab", "complete": True,
+    }  # fmt: skip
+    assert status["startedAt"] == "2026-11-23T11:59:58Z"
 
 
 def test_failure_says_why():
-    """The condition has the reason and the message of the status."""
-    state = State(Phase.FAILED, Reason.OUT_OF_MEMORY, "too much")
-    (condition,) = build_status({}, state, generation=1)["conditions"]
-    assert (condition["type"], condition["reason"], condition["message"]) == (
-        "Failed",
-        "OutOfMemory",
-        "too much",
-    )
+    """The condition has the reason and the message of the status, within the CRD's limit."""
+    state = State(Phase.FAILED, Reason.OUT_OF_MEMORY, "x" * 5000)
+    status = build_status(make_job(), state, NAMES, NOW, Ending())
+    (condition,) = status["conditions"]
+    assert (condition["type"], condition["reason"]) == ("Failed", "OutOfMemory")
+    assert condition["message"] == status["message"] == "x" * MAX_MESSAGE_CHARACTERS
+    assert status["record"]["complete"] is False
 
 
-def test_large_result_is_not_inline():
-    """A status stays small whatever a program publishes."""
-    large = '"' + "é" * MAX_INLINE_BYTES + '"'
-    assert "result" not in build_status(
-        {}, State(Phase.COMPLETED), generation=1, verdict=VERDICT, result=large
-    )
+@pytest.mark.parametrize("fits", [True, False])
+def test_large_result_stays_in_the_record(fits):
+    """A status stays small whatever a program publishes; its limit is of bytes."""
+    result = '"' + "é" * ((MAX_INLINE_BYTES - 2) // 2) + '"' + " " * (not fits)
+    ending = Ending(VERDICT, result)
+    status = build_status(make_job(), State(Phase.COMPLETED), NAMES, NOW, ending)
+    assert ("result" in status, "resultFrom" in status) == (fits, not fits)

@@ -1,5 +1,6 @@
 """The supervisor: leaves no process behind, is light, and survives a program that means harm."""
 
+import hashlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.handover import HandOver, HandOverError, read_handover
 from qiskit_runtime.contract.lifecycle import Observation, Phase, Place, Reason, observe
 from qiskit_runtime.contract.record import End, Message, RecordParser
 from qiskit_runtime.contract.verdict import Outcome
@@ -184,6 +185,21 @@ def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_pa
     events = list(RecordParser().feed(done.stdout))
     assert [e.text for e in events if isinstance(e, Message)] == ["2"]
     assert events[-1].verdict.final and done.returncode == 0
+
+
+def test_params_cut_into_parts_are_joined_and_checked(tmp_path):
+    """Parameters of several Secrets are one text again; other than what was posted is refused."""
+    params = json.dumps({"n": 1, "text": "é" * 50}, ensure_ascii=False)
+    digest = hashlib.sha256(params.encode()).hexdigest()
+    (tmp_path / "job.json").write_bytes(HandOver("job", "p", params_sha256=digest).to_line())
+    for number in range(12):
+        # Cut in the middle of a character too.
+        part = params.encode()[number * 13 : (number + 1) * 13]
+        (tmp_path / f"params.json.{number:03}").write_bytes(part)
+    assert read_handover(tmp_path).params == params
+    (tmp_path / "params.json.000").write_bytes(b'{"n": 2, "text'[:13])
+    with pytest.raises(HandOverError, match="SHA-256"):
+        read_handover(tmp_path)
 
 
 def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_until):
