@@ -22,6 +22,12 @@ class Seen:
     job: Manifest | None
     pod: Manifest | None
 
+    @property
+    def was_started(self) -> bool:
+        """Whether there is or was a Kubernetes Job of it."""
+        status = self.runtimejob.get("status", {}) if self.runtimejob else {}
+        return self.job is not None or "jobName" in status
+
 
 @dataclass(slots=True)
 class ClusterView:

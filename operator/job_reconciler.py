@@ -22,6 +22,7 @@ from operator_settings import OperatorSettings
 from pod_place import GONE, PodPlace, find_place, has_log, is_over_time
 from program_library import ProgramLibrary
 from qiskit_runtime.cluster_api import API_ERRORS, describe_error
+from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend
 from qiskit_runtime.contract.lifecycle import (
     Observation,
@@ -69,7 +70,7 @@ class JobReconciler:
             return None
         if is_final(job):
             return await self._clean_up(job)
-        if not _was_started(seen):
+        if not seen.was_started:
             return await self._start(job)
         self.gate.hold(name)
         return await self._observe(job, seen)
@@ -91,7 +92,7 @@ class JobReconciler:
         if self._gate is None:
             self._gate = JobGate(self._slots)
             for name, job in self._view.runtimejobs.items():
-                if not is_final(job) and _was_started(self._view.see(name)):
+                if not is_final(job) and self._view.see(name).was_started:
                     self._gate.hold(name)
         return self._gate
 
@@ -106,12 +107,14 @@ class JobReconciler:
             return CHECK_SECONDS
         if not self.gate.enter(name, submission_time(job["metadata"])):
             return CHECK_SECONDS
+        if not await self._is_as_seen(job):
+            self._leave(name)
+            return 0
         self._call_next()
         try:
             secret = self._build_input(job)
-        except UnknownBackend as error:
-            state = reject(Reason.UNKNOWN_BACKEND, f"no backend is named {error}")
-            return await self._conclude(job, state, {})
+        except (UnknownBackend, UnknownProgram) as error:
+            return await self._conclude(job, _reject(error), {})
         # At once: the pod is not there before its input, and if one fails, both are tried again.
         created, _ = await asyncio.gather(
             self._cluster.create_job(build_job(job, self._runner)),
@@ -121,6 +124,19 @@ class JobReconciler:
         note = f"the Kubernetes Job {created['metadata']['name']} was made"
         self._tell(job, State(Phase.QUEUED), note)
         return CHECK_SECONDS
+
+    async def _is_as_seen(self, job: Manifest) -> bool:
+        """Whether nobody has started it meanwhile; asked only of a job that waited for long.
+
+        An operator that was frozen may see it as it was, and its Job may be gone already.
+        """
+        created = datetime.fromisoformat(job["metadata"]["creationTimestamp"])
+        if (datetime.now(UTC) - created).total_seconds() < CHECK_SECONDS:
+            return True
+        name = job["metadata"]["name"]
+        await self._look_again(name)
+        now = self._view.runtimejobs.get(name)
+        return now is not None and _version(now) == _version(job)
 
     def _build_input(self, job: Manifest) -> Manifest:
         spec = job["spec"]
@@ -133,10 +149,10 @@ class JobReconciler:
         now = datetime.now(UTC)
         place = await self._find_place(job, seen, now)
         follower = self._follow(job, seen, place)
-        if follower and place.has_ended and not follower.is_done:
+        verdict = follower.copy.verdict if follower else None
+        if follower and place.has_ended and verdict is None and not follower.is_done:
             follower.note_end()
             return CHECK_SECONDS
-        verdict = follower.copy.verdict if follower else None
         state = observe_job(seen, place, verdict, now)
         names = {"jobName": build_name(job)}
         if seen.pod:
@@ -271,6 +287,12 @@ class JobReconciler:
             logger.info("an event was not told: %s", describe_error(error))
 
 
-def _was_started(seen: Seen) -> bool:
-    status = seen.runtimejob.get("status", {}) if seen.runtimejob else {}
-    return seen.job is not None or "jobName" in status
+def _version(job: Manifest) -> str:
+    return str(job["metadata"]["resourceVersion"])
+
+
+def _reject(error: UnknownBackend | UnknownProgram) -> State:
+    """A mistake that is seen without a pod."""
+    if isinstance(error, UnknownBackend):
+        return reject(Reason.UNKNOWN_BACKEND, f"no backend is named {error}")
+    return reject(Reason.UNKNOWN_PROGRAM, f"there is no program {error}")

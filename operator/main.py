@@ -45,7 +45,9 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.clients = [await connect(), await connect(2 * own.max_running_jobs)]
     calls, logs = map(ClusterApi, memo.clients)
     cluster = JobCluster(calls, logs, own.namespace)
-    memo.redis = Redis.from_url(own.redis_url.get_secret_value(), socket_connect_timeout=5)
+    memo.redis = Redis.from_url(
+        own.redis_url.get_secret_value(), socket_connect_timeout=5, socket_timeout=5
+    )
     memo.reconciler = JobReconciler(cluster, view, memo.redis, own)
     memo.notice = memo.reconciler.workers.notice
     memo.resync = ClusterResync(cluster, view, memo.reconciler.keeper, memo.notice)

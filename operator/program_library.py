@@ -1,6 +1,7 @@
 """Programs and backends that are resources of the cluster, beside those that are always there."""
 
 from cluster_view import ClusterView
+from qiskit_runtime.catalog import Catalog
 from qiskit_runtime.contract.backend import BackendSpec, find_backend
 
 
@@ -9,11 +10,18 @@ class ProgramLibrary:
 
     def __init__(self, view: ClusterView) -> None:
         self._view = view
+        self._catalog = Catalog()
 
     def find_source(self, program: str) -> str | None:
-        """The source of a RuntimeProgram; None where the runner's own library is asked."""
-        resource = self._view.programs.get(program)
-        return resource["spec"]["source"] if resource else None
+        """The source of a RuntimeProgram; None where the runner's own library has it.
+
+        Raises:
+            UnknownProgram: nobody has it.
+        """
+        if resource := self._view.programs.get(program):
+            return str(resource["spec"]["source"])
+        self._catalog.get(program)
+        return None
 
     def find_backend(self, name: str) -> BackendSpec:
         """The backend of this name.

@@ -80,6 +80,8 @@ class RecordFollower:
             logger.info("the log of %s broke off: %r", self._pod, error)
             if is_not_found(error):
                 return True
+        finally:
+            self._patience = None
         return self.copy.verdict is not None or had_ended
 
     async def _read(self, attempt: RecordCopy) -> None:

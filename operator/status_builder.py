@@ -59,8 +59,8 @@ def build_status(
 
 
 def format_time(time: datetime) -> str:
-    """A moment as Kubernetes writes it."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A moment as Kubernetes writes one that is finer than a second: jobs may be shorter."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _build_end(before: Manifest, state: State, now: datetime, ending: Ending) -> Manifest:
@@ -105,5 +105,5 @@ def _build_condition(state: State, now: datetime) -> Manifest:
         "status": "True",
         "reason": state.reason.value or state.phase.value,
         "message": state.message[:MAX_MESSAGE_CHARACTERS],
-        "lastTransitionTime": format_time(now),
+        "lastTransitionTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }

@@ -35,7 +35,7 @@ async def connect(connections: int = 100) -> client.ApiClient:
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config()
     else:
-        await config.load_kube_config()
+        await config.load_kube_config(os.environ.get("KUBECONFIG"))
     configuration = client.Configuration.get_default_copy()
     configuration.connection_pool_maxsize = connections
     return client.ApiClient(configuration)

@@ -26,8 +26,8 @@ SUBMITTED_AT = f"{GROUP}/submitted-at"
 RECORD_DROPPED = f"{GROUP}/record-dropped"
 """Annotation of a RuntimeJob: when its record made room for others. Its status can't say it."""
 
-SECRET_BYTES = 900 * 1024
-"""What one Secret of ours holds at most: the API server takes 1 MiB, and etcd 1.5."""
+SECRET_BYTES = 700 * 1024
+"""What one Secret of ours holds at most: in base64 within the 1 MiB that a client sends at once."""
 
 MAX_NAME_LENGTH = 40
 """A job's Kubernetes Job and pod carry its name and a suffix, in 63 characters."""

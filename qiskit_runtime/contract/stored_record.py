@@ -3,6 +3,7 @@
 The operator writes them, the API reads them back. Pure.
 """
 
+import hashlib
 import zlib
 from collections.abc import Iterable
 
@@ -18,10 +19,14 @@ class RecordDamaged(ValueError):
 
 
 def split_record(base: str, compressed: bytes) -> dict[str, bytes]:
-    """Each Secret's part of a compressed record, by its name; ``base`` is the Kubernetes Job's."""
+    """Each Secret's part of a compressed record, by its name; ``base`` is the Kubernetes Job's.
+
+    Another record has other names: an operator that knows less can't write over a whole one.
+    """
+    digest = hashlib.sha256(compressed).hexdigest()[:8]
     starts = range(0, len(compressed), SECRET_BYTES)
     return {
-        f"{base}-record-{number}": compressed[start : start + SECRET_BYTES]
+        f"{base}-record-{digest}-{number}": compressed[start : start + SECRET_BYTES]
         for number, start in enumerate(starts)
     }
 

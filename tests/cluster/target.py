@@ -6,6 +6,7 @@ have no skips (``REQUIRE_CLUSTER=1``) that is a failure.
 
 import functools
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ def find_cluster() -> Cluster | None:
     answer = subprocess.run([RIG, "env"], capture_output=True, text=True, check=False)
     if answer.returncode:
         return None
-    found = dict(line.split("=", 1) for line in answer.stdout.splitlines())
+    lines = answer.stdout.splitlines()
+    found = dict(line.removeprefix("export ").split("=", 1) for line in lines)
     # Clients of every kind find it there.
     os.environ["KUBECONFIG"] = found["KUBECONFIG"]
     return Cluster(
@@ -53,18 +55,22 @@ def find_cluster() -> Cluster | None:
     )
 
 
-def require_cluster(*, images: bool = True) -> Cluster:
-    """The cluster; skips the test where there is none, or fails it where it may not be skipped."""
+def find_missing() -> str:
+    """What this machine lacks for tests on a cluster; empty where it has everything."""
     cluster = find_cluster()
     if cluster is None:
-        give_up("no cluster: make cluster")
-    if images and not cluster.runner_image:
-        give_up("no images: make images")
+        return "no cluster: make cluster"
+    if not cluster.runner_image:
+        return "no images: make images"
+    return "" if shutil.which("redis-server") else "no redis-server: apt install redis-server"
+
+
+def require_cluster() -> Cluster:
+    """The cluster; skips the test where there is none, or fails it where it may not be skipped."""
+    if missing := find_missing():
+        if os.environ.get("REQUIRE_CLUSTER") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    cluster = find_cluster()
+    assert cluster
     return cluster
-
-
-def give_up(reason: str) -> None:
-    """Skip the test, or fail it with ``REQUIRE_CLUSTER=1``."""
-    if os.environ.get("REQUIRE_CLUSTER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)

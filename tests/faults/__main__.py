@@ -4,10 +4,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.cluster.stand import open_stand
+from tests.cluster.target import find_missing
 from tests.faults.history import find_violations
 from tests.faults.recorder import Recorder, describe
 from tests.faults.scripts import SCRIPTS
-from tests.faults.stand import find_missing, open_stand
 
 
 def main(ids: list[str]) -> int:

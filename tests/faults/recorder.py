@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from qiskit_runtime.contract.resource import GROUP, VERSION
+from tests.cluster.stand import Stand
 from tests.faults.history import History, Listener, WatchEvent
-from tests.faults.stand import Stand
 
 OVER = (1000, 4404)
 """The close codes after which a listener does not come back: the job has ended, or was deleted."""

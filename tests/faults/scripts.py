@@ -7,8 +7,8 @@ import random
 import time
 from collections.abc import Callable
 
+from tests.cluster.stand import Stand, wait_until
 from tests.faults.recorder import Recorder, make_params
-from tests.faults.stand import Stand, wait_until
 
 Script = Callable[[Stand, Recorder], None]
 

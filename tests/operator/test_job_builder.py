@@ -152,3 +152,9 @@ def test_client_text_reaches_neither_command_nor_environment(pod):
     assert "env" not in container
     assert "command" not in container
     assert "hello-quantum" not in json.dumps(build_job(JOB, RUNNER))
+
+
+def test_other_record_of_a_job_has_other_names():
+    """An operator that knows less of a job can't write its record over the whole one."""
+    names = [build_record(JOB, record)[0]["metadata"]["name"] for record in (b"a", b"b", b"a")]
+    assert names[0] == names[2] != names[1]

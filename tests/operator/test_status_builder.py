@@ -22,7 +22,7 @@ def make_job(**status):
 def test_running_is_told_once():
     """The first time that a job is seen running is its start; the second is no write."""
     first = build_status(make_job(), State(Phase.RUNNING), NAMES, NOW)
-    assert first["startedAt"] == "2026-11-23T12:00:00Z"
+    assert first["startedAt"] == "2026-11-23T12:00:00.000000Z"
     assert (first["observedGeneration"], first["podName"]) == (2, "p")
     assert "conditions" not in first
     assert build_status(make_job(**first), State(Phase.RUNNING), NAMES, NOW) == {}
@@ -53,7 +53,7 @@ def test_final_status_is_whole():
     assert status["record"] == {
         "secrets": ["s"], "lines": 4, "bytes": 99, "sha256": "ab", "complete": True,
     }  # fmt: skip
-    assert status["startedAt"] == "2026-11-23T11:59:58Z"
+    assert status["startedAt"] == "2026-11-23T11:59:58.750000Z"
 
 
 def test_failure_says_why():

@@ -188,7 +188,7 @@ def test_program_over_its_time_is_ended(run_program):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(60)
         """,
-        max_execution_seconds=1.8,
+        max_execution_seconds=4,
     )
     assert (verdict.outcome, verdict.signal, code) == (Outcome.OVER_TIME, signal.SIGKILL, 4)
     assert 2.7 < verdict.seconds < 6

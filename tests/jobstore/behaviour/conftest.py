@@ -15,7 +15,12 @@ from tests.jobstore.store_under_test import MODES, StoreUnderTest
 COUNTS = pytest.StashKey[dict[str, Counter[str]]]()
 
 
-@pytest.fixture(scope="session", params=MODES)
+def _params() -> list[object]:
+    marks = {"kubernetes": pytest.mark.cluster}
+    return [pytest.param(mode, marks=marks.get(mode, ())) for mode in MODES]
+
+
+@pytest.fixture(scope="session", params=_params())
 async def jobs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[StoreUnderTest]:

@@ -56,7 +56,9 @@ class FakeCluster:
         """Serve; again on the same port after ``stop``."""
         app = web.Application(client_max_size=1 << 22)
         app.router.add_route("*", "/{root:api|apis}/{rest:.*}", self._answer)
-        self._runner = web.AppRunner(app, shutdown_timeout=0, access_log=None)
+        self._runner = web.AppRunner(
+            app, shutdown_timeout=0, access_log=None, handler_cancellation=True
+        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()

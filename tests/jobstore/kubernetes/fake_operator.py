@@ -81,6 +81,7 @@ class FakeOperator:
     async def _work(self) -> None:
         while True:
             runner = await RunnerProcess.start(3.0, self._scratch)
+            name = ""
             try:
                 while not (job := self._unfinished(name := await self._queue.get())):
                     pass
@@ -109,7 +110,7 @@ class FakeOperator:
         await self._end(name, copy, await runner.wait())
 
     async def _make_handover(self, job: Manifest) -> HandOver:
-        secrets, parts = self._cluster.objects.get("secrets", {}), []
+        secrets, parts = self._cluster.objects.setdefault("secrets", {}), []
         for secret in find_params(job):
             while secret not in secrets:  # noqa: ASYNC110  (as the real one, which is told of none)
                 await asyncio.sleep(0.005)

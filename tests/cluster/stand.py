@@ -1,12 +1,10 @@
-"""An installation to do harm to: operator, API and Redis as processes of this machine.
+"""An installation for tests: operator, API and Redis as processes of this machine.
 
 They work in a namespace of their own on a real cluster, whose pods run the jobs. Processes can be
 killed with SIGKILL, stopped and continued, which a Deployment's pods can't.
 """
 
-import functools
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,9 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from qiskit_runtime.contract.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
+from tests.cluster.target import require_cluster
 
 ROOT = Path(__file__).parents[2]
-KUBECTL_SECONDS = 60.0
 READY_SECONDS = 60.0
 
 COUNT = """
@@ -51,6 +50,10 @@ def main(backend, messenger):
         held.append(bytearray(64 * 2**20))
 """
 """Takes all the memory that there is."""
+
+
+class Exists(Exception):
+    """There is an object of this name already."""
 
 
 def wait_until(holds, seconds: float, what: str) -> Any:
@@ -114,6 +117,7 @@ class Stand:
     """The installation. ``custom`` and ``core`` are clients of the cluster."""
 
     namespace: str
+    runner_image: str
     folder: Path
     redis_port: int
     api_port: int
@@ -127,6 +131,11 @@ class Stand:
         """Where the API is."""
         return f"http://127.0.0.1:{self.api_port}"
 
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is."""
+        return f"redis://127.0.0.1:{self.redis_port}/0"
+
     def add(self, name: str, command: list[str], **environment: str) -> Part:
         """A further process; it is started, and killed at the end."""
         part = self.parts[name] = Part(name, command, environment, self.folder)
@@ -137,8 +146,8 @@ class Stand:
         """What operator and API are told."""
         return {
             "RUNTIME_NAMESPACE": self.namespace,
-            "RUNTIME_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
-            "RUNTIME_RUNNER_IMAGE": os.environ["RUNTIME_RUNNER_IMAGE"],
+            "RUNTIME_REDIS_URL": self.redis_url,
+            "RUNTIME_RUNNER_IMAGE": self.runner_image,
             "RUNTIME_RUNNER_MEMORY": "512Mi",
             "RUNTIME_TOKEN": "",
             **more,
@@ -167,9 +176,9 @@ class Stand:
         """Make a RuntimeProgram."""
         self._create("runtimeprograms", "RuntimeProgram", name, {"source": source})
 
-    def submit(self, name: str, program: str, params: str = "{}", **spec: Any) -> str:
+    def submit(self, name: str, program: str, params: str | None = "{}", **spec: Any) -> str:
         """Make a RuntimeJob; returns its uid."""
-        spec = {"programId": program, "params": params, **spec}
+        spec = {"programId": program, **({"params": params} if params else {}), **spec}
         return self._create("runtimejobs", "RuntimeJob", name, spec)["metadata"]["uid"]
 
     def _create(self, plural: str, kind: str, name: str, spec: dict[str, Any]) -> Any:
@@ -179,9 +188,14 @@ class Stand:
             "metadata": {"name": name},
             "spec": spec,
         }
-        return self.custom.create_namespaced_custom_object(
-            GROUP, VERSION, self.namespace, plural, body
-        )
+        try:
+            return self.custom.create_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, plural, body
+            )
+        except ApiException as error:
+            if error.status == HTTPStatus.CONFLICT:
+                raise Exists(name) from error
+            raise
 
     def get(self, name: str) -> dict[str, Any]:
         """A RuntimeJob."""
@@ -200,6 +214,12 @@ class Stand:
         """Delete a RuntimeJob, as kubectl does."""
         self.custom.delete_namespaced_custom_object(
             GROUP, VERSION, self.namespace, "runtimejobs", name
+        )
+
+    def patch(self, name: str, **spec: Any) -> None:
+        """Change a RuntimeJob's spec, as ``kubectl patch`` does."""
+        self.custom.patch_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, "runtimejobs", name, {"spec": spec}
         )
 
     def phase(self, name: str) -> str:
@@ -236,23 +256,19 @@ class Stand:
         self.core.delete_namespace(self.namespace)
 
 
-def find_missing() -> str:
-    """What this machine lacks for a stand; empty where it has everything."""
-    if not os.environ.get("KUBECONFIG"):
-        return "no cluster: KUBECONFIG names none (make cluster)"
-    if not os.environ.get("RUNTIME_RUNNER_IMAGE"):
-        return "no image: RUNTIME_RUNNER_IMAGE names none that the cluster has (make images)"
-    return "" if shutil.which("redis-server") else "no redis-server on the PATH"
-
-
 @contextmanager
-def open_stand(folder: Path, *, operator: bool = True) -> Iterator[Stand]:
-    """An installation in a new namespace, ready to run jobs; all of it is gone afterwards."""
-    config.load_kube_config()
+def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
+    """An installation in a new namespace, ready to run jobs; all of it is gone afterwards.
+
+    ``options`` are the operator's variables. Where there is no cluster the test is skipped.
+    """
+    cluster = require_cluster()
+    config.load_kube_config(cluster.kubeconfig)
     api = client.ApiClient()
-    name = f"faults-{uuid.uuid4().hex[:8]}"
+    name = f"stand-{uuid.uuid4().hex[:8]}"
     stand = Stand(
         name,
+        cluster.runner_image,
         folder,
         free_port(),
         free_port(),
@@ -266,8 +282,7 @@ def open_stand(folder: Path, *, operator: bool = True) -> Iterator[Stand]:
     try:
         stand.start_redis()
         stand.start_api()
-        if operator:
-            stand.start_operator()
+        stand.start_operator(**options)
         stand.install("count", COUNT)
         stand.install("hog", HOG)
         yield stand

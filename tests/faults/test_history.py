@@ -1,0 +1,58 @@
+"""The checker of the invariants: it finds each violation, and nothing where there is none."""
+
+import pytest
+
+from tests.faults.history import History, Listener, WatchEvent, expected_result, find_violations
+
+COUNT = 3
+RESULT = expected_result(COUNT)
+FRAMES = [f'{{"n": {number}}}' for number in range(1, COUNT + 1)] + [RESULT]
+
+
+def make_history(phases=("Queued", "Running", "Completed"), frames=FRAMES, **more):
+    """What a recorder saw of one job with one listener."""
+    events = [
+        WatchEvent(
+            seconds=1.0, kind="RuntimeJob", type="MODIFIED", name="j", uid="u", phase=phase,
+            result=RESULT if phase == "Completed" else None,
+        )
+        for phase in phases
+    ]  # fmt: skip
+    events += [WatchEvent(2.0, kind, "ADDED", "k", uid, owner="u") for kind, uid in (("Job", "1"),)]
+    listener = Listener("j", list(frames), 1, 1000)
+    return History(events, [listener], {"j": COUNT}, {"j": more.get("result", RESULT)})
+
+
+def test_good_history_has_no_violation():
+    """A job that went its way is not complained of."""
+    assert find_violations(make_history()) == []
+
+
+BROKEN = {
+    "two ends": ({"phases": ("Queued", "Running", "Completed", "Failed")}, "left a final phase"),
+    "an end that is left": ({"phases": ("Queued", "Completed", "Running")}, "left a final phase"),
+    "back": ({"phases": ("Running", "Queued", "Completed")}, "went back"),
+    "no end": ({"phases": ("Queued", "Running")}, "no end"),
+    "lost frame": ({"frames": [FRAMES[0], *FRAMES[2:]]}, "3 came after [1]"),
+    "frame twice": ({"frames": [FRAMES[0], *FRAMES]}, "1 came after [1]"),
+    "wrong order": ({"frames": [FRAMES[1], FRAMES[0], *FRAMES[2:]]}, "came after"),
+    "lost tail": ({"frames": FRAMES[:2]}, "2 of 3 frames"),
+    "no final": ({"frames": FRAMES[:3]}, "no final frame"),
+    "final twice": ({"frames": [*FRAMES, RESULT]}, "came 2 times"),
+    "other result": ({"result": RESULT.replace("3", "4")}, "the result on the REST API"),
+    "other final": ({"frames": [*FRAMES[:3], RESULT + " "]}, "got the result"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_violation_is_found(case):
+    """Each broken invariant is named."""
+    changes, words = BROKEN[case]
+    assert any(words in found for found in find_violations(make_history(**changes)))
+
+
+def test_second_job_is_found():
+    """Two Kubernetes Jobs of one RuntimeJob are a violation."""
+    history = make_history()
+    history.events.append(WatchEvent(3.0, "Job", "ADDED", "k2", "2", owner="u"))
+    assert any("2 objects of the kind Job" in found for found in find_violations(history))

@@ -1,0 +1,106 @@
+"""The checker on real histories: a bug that is planted into an operator makes it fail.
+
+An operator that was frozen for a while believes that its job has not ended yet. It may write an
+end only if nobody has written one since (compare-and-set); the CRD's rule stands behind that, and
+is taken away here so that it is this one that is tried.
+"""
+
+import signal
+import time
+
+import pytest
+import yaml
+from kubernetes import client
+
+from tests.cluster.stand import ROOT, open_stand, wait_until
+from tests.faults.history import find_violations
+from tests.faults.recorder import Recorder, describe, make_params
+from tests.faults.scripts import wait_for_end
+
+pytestmark = pytest.mark.cluster
+
+FORGETFUL = """
+import os, cluster_view
+cluster_view.Seen.was_started = property(lambda seen: os.path.exists(os.environ["THAWED"]))
+put = cluster_view.ClusterView.put
+def forget_ends(self, kind, name, manifest):
+    if kind is not self.runtimejobs or not cluster_view.is_final(manifest):
+        put(self, kind, name, manifest)
+cluster_view.ClusterView.put = forget_ends
+"""
+"""Its watch of RuntimeJobs is behind: it knows that they were started, and not that they ended."""
+
+WITHOUT_COMPARE_AND_SET = """
+import copy, job_cluster
+write = job_cluster.JobCluster.write_status
+async def write_anyway(self, job, status):
+    job = copy.deepcopy(job)
+    job["metadata"]["resourceVersion"] = None
+    return await write(self, job, status)
+job_cluster.JobCluster.write_status = write_anyway
+"""
+"""The bug. A merge patch with null for the resourceVersion has no precondition."""
+
+
+@pytest.fixture
+def crd_without_finality(request):
+    """A CRD that lets an end be overwritten, for as long as the test runs."""
+    path = ROOT / "k8s" / "crds" / "runtimejobs.yaml"
+    whole, bare = (yaml.safe_load(path.read_text()) for _ in range(2))
+    status = bare["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+    _drop_rules(status)
+
+    def serve(crd):
+        with client.ApiClient() as api:
+            crds = client.ApiextensionsV1Api(api)
+            name = crd["metadata"]["name"]
+            there = crds.read_custom_resource_definition(name)
+            crd["metadata"]["resourceVersion"] = there.metadata.resource_version
+            crd["metadata"]["annotations"] = there.metadata.annotations
+            crd["metadata"]["labels"] = there.metadata.labels
+            crds.replace_custom_resource_definition(name, crd)
+
+    request.addfinalizer(lambda: serve(whole))
+    return lambda: serve(bare)
+
+
+def _drop_rules(schema):
+    schema.pop("x-kubernetes-validations", None)
+    for inner in schema.get("properties", {}).values():
+        _drop_rules(inner)
+
+
+@pytest.mark.parametrize("is_planted", [False, True], ids=["as it is", "planted"])
+def test_end_that_is_overwritten_is_found(is_planted, tmp_path, crd_without_finality):
+    """Without compare-and-set a second end is written and the checker says so; with it, none is."""
+    with open_stand(tmp_path) as stand:
+        crd_without_finality()
+        stand.parts["operator"].kill()
+        script, thawed = FORGETFUL + WITHOUT_COMPARE_AND_SET * is_planted, tmp_path / "thawed"
+        frozen = stand.start_operator("frozen", script, THAWED=str(thawed))
+        with Recorder(stand) as recorder:
+            recorder.history.counts["victim"] = 20
+            stand.submit("victim", "count", make_params(20, 0.05), suspend=True)
+            recorder.listen("victim")
+            time.sleep(5)
+            frozen.send(signal.SIGSTOP)
+            stand.parts["operator"].start()
+            stand.patch("victim", suspend=False)
+            ended = stand.wait_for("victim", "Completed")
+            stand.batch.delete_namespaced_job(
+                ended["status"]["jobName"], stand.namespace, propagation_policy="Background"
+            )
+            wait_until(lambda: len(stand.left_of("victim")) == 2, 60, "Job and pod are gone")
+            thawed.touch()
+            frozen.send(signal.SIGCONT)
+            wait_until(lambda: _has_tried(stand, frozen, is_planted), 60, "the frozen one tried")
+            wait_for_end(stand, recorder)
+        print(describe(recorder.history))
+        found = find_violations(recorder.history)
+    assert any("left a final phase" in violation for violation in found) is is_planted, found
+
+
+def _has_tried(stand, frozen, is_planted):
+    if is_planted:
+        return stand.phase("victim") == "Failed"
+    return "409" in frozen.log()
