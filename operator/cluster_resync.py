@@ -58,6 +58,9 @@ class ClusterResync:
                     self._good_at = time.monotonic()
             except API_ERRORS as error:
                 logger.warning("no resync: %s", describe_error(error))
+            except Exception:
+                # The probe tells, should it go on like this.
+                logger.exception("no resync")
 
     async def go_round(self) -> set[str]:
         """Look at everything once; returns the RuntimeJobs of which the watches told too little."""

@@ -54,7 +54,8 @@ class JobCluster:
         for path in (self._runtimejobs, self._jobs, self._pods):
             query = {} if path == self._runtimejobs else {"labelSelector": JOB_LABEL}
             found = await self._api.call("GET", path, accept=METADATA_ONLY, query=query)
-            for metadata in (item["metadata"] for item in found["items"]):
+            # An empty list of metadata is null.
+            for metadata in (item["metadata"] for item in found["items"] or ()):
                 name = metadata.get("labels", {}).get(JOB_LABEL) if query else metadata["name"]
                 versions.setdefault(name, set()).add(metadata["resourceVersion"])
         return versions

@@ -21,8 +21,8 @@ from job_workers import CHECK_SECONDS, JobWorkers
 from operator_settings import OperatorSettings
 from pod_place import GONE, PodPlace, find_place, has_log, is_over_time
 from program_library import ProgramLibrary
-from qiskit_runtime.cluster_api import API_ERRORS, describe_error
 from qiskit_runtime.catalog import UnknownProgram
+from qiskit_runtime.cluster_api import API_ERRORS, describe_error
 from qiskit_runtime.contract.backend import UnknownBackend
 from qiskit_runtime.contract.lifecycle import (
     Observation,

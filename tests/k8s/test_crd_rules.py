@@ -1,0 +1,186 @@
+"""What a real API server accepts and refuses by the CRDs' rules, and in which words."""
+
+import uuid
+
+import pytest
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from qiskit_runtime.contract.resource import GROUP, VERSION
+from tests.cluster.stand import apply_crds
+from tests.cluster.target import require_cluster
+
+pytestmark = pytest.mark.cluster
+
+SPEC = {"programId": "hello-quantum"}
+
+
+class Resources:
+    """The resources of one kind in a namespace."""
+
+    def __init__(self, api, namespace, kind):
+        self._api = client.CustomObjectsApi(api)
+        self._kind = kind
+        self._where = (GROUP, VERSION, namespace, f"{kind.lower()}s")
+
+    def create(self, spec, name=""):
+        """Make one; returns its name."""
+        name = name or f"r-{uuid.uuid4().hex[:8]}"
+        metadata = {"name": name}
+        body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": self._kind, "metadata": metadata}
+        self._api.create_namespaced_custom_object(*self._where, body | {"spec": spec})
+        return name
+
+    def get(self, name):
+        """One of them."""
+        return self._api.get_namespaced_custom_object(*self._where, name)
+
+    def patch(self, name, **fields):
+        """Change one."""
+        return self._api.patch_namespaced_custom_object(*self._where, name, fields)
+
+    def patch_status(self, name, **status):
+        """Change its status."""
+        self._api.patch_namespaced_custom_object_status(*self._where, name, {"status": status})
+
+
+@pytest.fixture(scope="module")
+def make_kind():
+    """A namespace of this run's own, with nobody who acts on what is made there."""
+    cluster = require_cluster()
+    config.load_kube_config(cluster.kubeconfig)
+    name = f"crds-{uuid.uuid4().hex[:8]}"
+    with client.ApiClient() as api:
+        apply_crds(api)
+        core = client.CoreV1Api(api)
+        core.create_namespace({"metadata": {"name": name}})
+        yield lambda kind: Resources(api, name, kind)
+        core.delete_namespace(name)
+
+
+@pytest.fixture(scope="module")
+def jobs(make_kind):
+    """RuntimeJobs."""
+    return make_kind("RuntimeJob")
+
+
+def test_job_gets_its_defaults(jobs):
+    """What is left out is there at once, the phase too."""
+    made = jobs.get(jobs.create(SPEC))
+    assert made["spec"]["backend"] == "aer_simulator"
+    assert made["spec"]["startDeadlineSeconds"] == 1800
+    assert made["spec"]["ttlSecondsAfterFinished"] == 7 * 86400
+    assert made["status"]["phase"] == "Queued"
+
+
+REFUSED = {
+    "no program": ({}, "programId"),
+    "both params": (
+        {"params": "{}", "paramsFrom": {"secretName": "x-params"}},
+        "params or paramsFrom",
+    ),
+    "another's secret": (
+        {"paramsFrom": {"secretName": "other-params"}},
+        "spec.paramsFrom.secretName",
+    ),
+    "large params": ({"params": "é" * 40_000}, "65536"),
+    "no time": ({"maxExecutionSeconds": 0}, "maxExecutionSeconds"),
+    "unknown level": ({"logLevel": "LOUD"}, "logLevel"),
+    "wrong type": ({"maxExecutionSeconds": "long"}, "maxExecutionSeconds"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_spec_is_refused_with_its_field(jobs, case):
+    """The API server's answer names what is wrong."""
+    spec, words = REFUSED[case]
+    with pytest.raises(ApiException) as refused:
+        jobs.create(spec if case == "no program" else SPEC | spec)
+    assert refused.value.status == 422 and words in refused.value.body
+
+
+@pytest.mark.parametrize("name", ["a" * 41, "a.b"])
+def test_bad_name_is_refused(jobs, name):
+    """A name that a Job, a pod or a path could not carry is refused."""
+    with pytest.raises(ApiException) as refused:
+        jobs.create(SPEC, name)
+    assert "at most 40 small letters" in refused.value.body
+
+
+IMMUTABLE = [
+    {"programId": "other"},
+    {"backend": "other"},
+    {"params": '{"x": 1}'},
+    {"params": None},
+    {"maxExecutionSeconds": 5},
+    {"startDeadlineSeconds": 5},
+    {"ttlSecondsAfterFinished": 5},
+    {"hub": "other"},
+    {"hub": None},
+    {"project": "appears"},
+    {"sessionId": "appears"},
+]
+
+
+@pytest.mark.parametrize("change", IMMUTABLE, ids=str)
+def test_spec_is_immutable(jobs, change):
+    """No field changes, appears or goes."""
+    name = jobs.create({**SPEC, "params": "{}", "hub": "h"})
+    with pytest.raises(ApiException) as refused:
+        jobs.patch(name, spec=change)
+    assert refused.value.status == 422 and "immutable" in refused.value.body
+
+
+def test_cancel_suspend_and_tags_may_change(jobs):
+    """What a user may still want; a cancel can't be taken back."""
+    name = jobs.create(SPEC | {"suspend": True})
+    jobs.patch(name, spec={"suspend": False, "tags": ["a"]})
+    jobs.patch(name, spec={"cancelRequested": True})
+    for back in (False, None):
+        with pytest.raises(ApiException) as refused:
+            jobs.patch(name, spec={"cancelRequested": back})
+        assert "can't be taken back" in refused.value.body
+
+
+FINAL = {"phase": "Completed", "result": '"x"'}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"phase": "Failed"}, {"phase": None}, {"result": '"y"'}, {"result": None}, {"message": "m"}],
+    ids=str,
+)
+def test_ended_status_is_final(jobs, change):
+    """No field of an ended job's status changes, appears or goes."""
+    name = jobs.create(SPEC)
+    jobs.patch_status(name, phase="Running")
+    jobs.patch_status(name, **FINAL)
+    with pytest.raises(ApiException) as refused:
+        jobs.patch_status(name, **change)
+    assert refused.value.status == 422 and "final" in refused.value.body
+    assert jobs.get(name)["status"] == FINAL
+
+
+def test_ended_job_may_still_be_labelled_and_deleted(jobs):
+    """Finality is the status' alone."""
+    name = jobs.create(SPEC)
+    jobs.patch_status(name, **FINAL)
+    assert jobs.patch(name, metadata={"labels": {"a": "b"}})["metadata"]["labels"] == {"a": "b"}
+
+
+def test_source_of_a_program_is_limited(make_kind):
+    """256 KiB of UTF-8 are taken, a byte more is refused with the limit."""
+    programs = make_kind("RuntimeProgram")
+    programs.create({"source": "#" * 262_144})
+    with pytest.raises(ApiException) as refused:
+        programs.create({"source": "#" + "é" * 131_072})
+    assert "262144" in refused.value.body
+
+
+def test_backend_needs_a_known_method(make_kind):
+    """A device that Aer can't be is refused by the field's name."""
+    backends = make_kind("RuntimeBackend")
+    backends.create({"method": "stabilizer", "qubits": 20})
+    with pytest.raises(ApiException) as refused:
+        backends.create({"method": "guess", "qubits": 20})
+    assert "method" in refused.value.body
