@@ -1,0 +1,206 @@
+"""What the chart makes of its values."""
+
+import filecmp
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.charts.conftest import CHART
+from tests.cluster.target import RIG
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Namespace"}
+
+
+def pod_specs(objects):
+    """Every pod that the chart itself makes."""
+    for one in objects:
+        if one["kind"] == "Pod":
+            yield one["spec"]
+        elif "template" in one.get("spec", {}):
+            yield one["spec"]["template"]["spec"]
+
+
+def test_lint_is_clean(tools):
+    """Helm lint finds nothing, not even a warning."""
+    assert "0 chart(s) failed" in tools.helm("lint", "--strict", str(CHART))
+
+
+def test_crds_are_the_ones_in_k8s():
+    """The chart's copies are byte for byte the source's."""
+    names = sorted(path.name for path in (ROOT / "k8s" / "crds").glob("*.yaml"))
+    assert names == sorted(path.name for path in (CHART / "files" / "crds").iterdir())
+    _, differ, errors = filecmp.cmpfiles(
+        ROOT / "k8s" / "crds", CHART / "files" / "crds", names, shallow=False
+    )
+    assert differ == errors == []
+
+
+def test_schema_knows_every_value():
+    """Each value of values.yaml is in the schema, and the schema has no other."""
+
+    def compare(values, schema, path=""):
+        assert set(values) == set(schema["properties"]), path
+        assert schema.get("additionalProperties") is False, path
+        for name, value in values.items():
+            inner = schema["properties"][name]
+            if isinstance(value, dict) and "properties" in inner and name != "resources":
+                compare(value, inner, f"{path}.{name}")
+
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    schema["properties"].pop("global", None)
+    compare(yaml.safe_load((CHART / "values.yaml").read_text()), schema)
+
+
+WRONG = {
+    "api.replicas": "many",
+    "api.replica": 2,
+    "jobs.maxRunningJobs": 0,
+    "auth.mode": "password",
+    "runner.memory": "lots",
+    "redis.url": 5,
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_value_is_refused_by_name(tools, name):
+    """A mistake in a values file is told before anything is installed."""
+    setting = f"--set-json={name}={json.dumps(WRONG[name])}"
+    done = tools.run("helm", "template", "r", str(CHART), setting)
+    assert done.returncode != 0
+    assert name.split(".")[-1] in done.stderr
+
+
+def test_rights_are_the_least(tools, find):
+    """Neither role reaches beyond the jobs' namespace, has a wildcard, or can make pods."""
+    objects = tools.render(**{"jobs.namespace": "jobs"})
+    kinds = {one["kind"] for one in objects}
+    assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
+    for component in ("api", "operator"):
+        role = find(objects, "Role", component)
+        assert role["metadata"]["namespace"] == "jobs"
+        rules = json.dumps(role["rules"])
+        assert "*" not in rules
+        can = {
+            resource: set(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]
+        }
+        assert "create" not in can.get("pods", ())
+        assert can["secrets"] >= {"create", "get"} and "list" not in can["secrets"]
+        if component == "api":
+            assert not {"pods", "jobs", "events", "runtimejobs/status"} & set(can)
+        binding = find(objects, "RoleBinding", component)
+        assert binding["subjects"][0]["name"].endswith(component)
+
+
+def test_everything_is_restricted(tools):
+    """Every pod of ours passes Pod Security's level restricted, and has its limits."""
+    specs = list(pod_specs(tools.render()))
+    assert len(specs) == 4
+    for spec in specs:
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["runAsUser"] > 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]
+
+
+def test_probes_ask_what_each_is_for(tools, find):
+    """Being ready depends on the cluster's answer, being alive does not; the operator's on both."""
+    objects = tools.render()
+    api = find(objects, "Deployment", "api")["spec"]["template"]["spec"]["containers"][0]
+    assert api["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert api["livenessProbe"]["httpGet"]["path"] == "/livez"
+    operator = find(objects, "Deployment", "operator")
+    container = operator["spec"]["template"]["spec"]["containers"][0]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert operator["spec"]["replicas"] == 1
+    assert operator["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_one_prefix_moves_every_image(tools):
+    """Without internet all images come from one mirror, the runner's and Redis among them."""
+    objects = tools.render(**{"image.prefix": "mirror.example.org/quantum"})
+    images = {container["image"] for spec in pod_specs(objects) for container in spec["containers"]}
+    for spec in pod_specs(objects):
+        for container in spec["containers"]:
+            images |= {
+                variable["value"]
+                for variable in container.get("env", [])
+                if variable["name"] == "RUNTIME_RUNNER_IMAGE"
+            }
+    assert len(images) == 3
+    assert all(image.startswith("mirror.example.org/quantum/") for image in images), images
+
+
+def test_namespaced_install_has_nothing_of_the_cluster(tools):
+    """Once the CRDs are there, no cluster rights are needed."""
+    kinds = {one["kind"] for one in tools.render(**{"crds.install": False})}
+    assert not kinds & CLUSTER_SCOPED
+    assert "CustomResourceDefinition" in {one["kind"] for one in tools.render()}
+
+
+def test_crds_and_jobs_namespace_stay_on_uninstall(tools):
+    """Helm keeps what holds users' jobs."""
+    objects = tools.render(**{"jobs.namespace": "jobs", "jobs.createNamespace": True})
+    kept = [one for one in objects if one["kind"] in CLUSTER_SCOPED]
+    assert len(kept) >= 3
+    for one in kept:
+        assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", one["kind"]
+
+
+def test_token_is_the_default(tools, find):
+    """Whoever sets nothing gets a generated token; none must be asked for."""
+    objects = tools.render()
+    assert find(objects, "Secret", "-token")["data"]["token"]
+    env = find(objects, "Deployment", "api")["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert "RUNTIME_TOKEN" in {variable["name"] for variable in env}
+    names = [one["metadata"]["name"] for one in tools.render(**{"auth.mode": "none"})]
+    assert not any(name.endswith("-token") for name in names)
+
+
+def test_other_redis_needs_its_url(tools):
+    """redis.enabled=false brings no Redis, and refuses to go without an address."""
+    objects = tools.render(**{"redis.enabled": False, "redis.url": "redis://:p@elsewhere:6379/0"})
+    assert not [one for one in objects if one["kind"] == "StatefulSet"]
+    # The password is in the Secret alone.
+    for one in objects:
+        assert one["kind"] == "Secret" or "elsewhere" not in json.dumps(one)
+    done = tools.run("helm", "template", "r", str(CHART), "--set=redis.enabled=false")
+    assert done.returncode != 0 and "redis.url" in done.stderr
+
+
+def test_ingress_is_of_no_class_of_its_own(tools, find):
+    """The cluster's default class serves it unless one is named; HTTPRoute is the other way."""
+    ingress = find(tools.render(**{"ingress.enabled": True}), "Ingress")
+    assert "ingressClassName" not in ingress["spec"]
+    named = tools.render(**{"ingress.enabled": True, "ingress.className": "x", "ingress.host": "h"})
+    assert find(named, "Ingress")["spec"]["ingressClassName"] == "x"
+    assert find(named, "Ingress")["spec"]["rules"][0]["host"] == "h"
+    parents = [{"name": "gateway"}]
+    route = tools.render(**{"httpRoute.enabled": True, "httpRoute.parentRefs": parents})
+    assert find(route, "HTTPRoute")["spec"]["parentRefs"] == parents
+
+
+def test_install_yaml_is_the_chart_s(tools):
+    """k8s/install.yaml is what `make manifests` renders now."""
+    rendered = subprocess.run(
+        [RIG, "manifests", "-"], capture_output=True, text=True, check=True
+    ).stdout
+    assert (ROOT / "k8s" / "install.yaml").read_text() == rendered
+
+
+def test_notes_say_how_to_go_on(tools):
+    """What helm prints at the end names the token's Secret and the next two commands."""
+    notes = (CHART / "templates" / "NOTES.txt").read_text()
+    assert len(re.findall(r"^  kubectl .*(apply|wait)", notes, re.MULTILINE)) == 2
+    assert "base64 -d" in notes

@@ -1,0 +1,83 @@
+"""What is in the images, asked of the images: pods of them, with a read-only root."""
+
+import json
+import uuid
+
+import pytest
+
+from tests.charts.conftest import Tools
+from tests.cluster.target import require_cluster
+
+pytestmark = pytest.mark.cluster
+
+QUESTION = """
+import importlib.util, json, os, pathlib, shutil
+def has(name): return importlib.util.find_spec(name) is not None
+try:
+    pathlib.Path("/written").write_text("x")
+    writable = True
+except OSError:
+    writable = False
+print(json.dumps({
+    "modules": [name for name in MODULES if has(name)],
+    "programs": [name for name in ("gcc", "cc", "g++", "make", "go", "rustc") if shutil.which(name)],
+    "uid": os.getuid(),
+    "writable": writable,
+}))
+"""
+MODULES = [
+    "qiskit", "qiskit_aer", "numpy", "scipy", "fastapi", "kopf", "kubernetes", "redis",
+    "runner", "api", "qiskit_runtime", "pytest",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def ask():
+    """What a pod of an image says of itself."""
+    tools = Tools(require_cluster())
+
+    def ask(image):
+        name = f"ask-{uuid.uuid4().hex[:8]}"
+        container = {
+            "name": name,
+            "image": image,
+            "command": ["python", "-c", f"MODULES = {MODULES}\n{QUESTION}"],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "readOnlyRootFilesystem": True,
+                "allowPrivilegeEscalation": False,
+            },
+        }
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {"restartPolicy": "Never", "containers": [container]},
+        }
+        with tools.namespace() as namespace:
+            where = f"--namespace={namespace}"
+            tools.kubectl(where, "apply", "-f", "-", stdin=json.dumps(pod))
+            done = "--for=jsonpath={.status.phase}=Succeeded"
+            tools.kubectl(where, "wait", done, f"pod/{name}", "--timeout=60s")
+            return json.loads(tools.kubectl(where, "logs", name))
+
+    return ask
+
+
+def test_api_image_holds_no_qiskit_numpy_or_compiler(ask):
+    """The image that faces the network has nothing to run a program with, or to build one."""
+    found = ask(require_cluster().api_image)
+    assert set(found["modules"]) == {
+        "fastapi", "kopf", "kubernetes", "redis", "api", "qiskit_runtime",
+    }  # fmt: skip
+    assert found["programs"] == []
+    assert (found["uid"], found["writable"]) == (65532, False)
+
+
+def test_runner_image_holds_no_client_of_the_cluster(ask):
+    """A program has Qiskit and Aer, and nothing that speaks to Kubernetes or Redis."""
+    found = ask(require_cluster().runner_image)
+    assert {"qiskit", "qiskit_aer", "numpy", "runner", "qiskit_runtime"} <= set(found["modules"])
+    assert not {"fastapi", "kopf", "kubernetes", "redis", "api", "pytest"} & set(found["modules"])
+    assert not {"gcc", "cc", "g++", "make"} & set(found["programs"])
+    assert (found["uid"], found["writable"]) == (65532, False)
