@@ -20,7 +20,7 @@ except OSError:
     writable = False
 print(json.dumps({
     "modules": [name for name in MODULES if has(name)],
-    "programs": [name for name in ("gcc", "cc", "g++", "make", "go", "rustc") if shutil.which(name)],
+    "programs": [name for name in ("gcc", "cc", "g++", "make", "rustc") if shutil.which(name)],
     "uid": os.getuid(),
     "writable": writable,
 }))
