@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.target import require_cluster
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(
@@ -23,6 +25,7 @@ BLOCK = re.compile(
 )
 END = "--- end of block"
 NOT_RUN = "not run here: "
+ON_A_CLUSTER = "on a cluster"
 BACKGROUND = "in the background until "
 
 
@@ -35,12 +38,21 @@ class Block:
     text: str
 
 
-def read_blocks():
-    """The README's fenced blocks, in order."""
-    return [
+def read_blocks(*, on_a_cluster=None):
+    """The README's fenced blocks, in order: all, or those (not) for a cluster."""
+    blocks = [
         Block(found["mark"] or "", found["language"], found["text"])
         for found in BLOCK.finditer(README.read_text(encoding="utf-8"))
     ]
+    if on_a_cluster is None:
+        return blocks
+    chosen, is_chosen = [], True
+    for block in blocks:
+        if block.language != "json":
+            is_chosen = (block.mark == ON_A_CLUSTER) is on_a_cluster
+        if is_chosen:
+            chosen.append(block)
+    return chosen
 
 
 class Shell:
@@ -159,7 +171,7 @@ def test_every_block_runs_and_prints_what_the_readme_says(
     output = ""
     not_run = 0
     with Shell(checkout, environment) as shell:
-        for block in read_blocks():
+        for block in read_blocks(on_a_cluster=False):
             text = block.text.replace("8000", str(port)).replace(".venv", sys.prefix)
             if block.mark.startswith("file "):
                 path = checkout / block.mark.removeprefix("file ")
@@ -176,7 +188,24 @@ def test_every_block_runs_and_prints_what_the_readme_says(
                 assert normalise(output) == normalise(text)
     record_property("blocks not run", not_run)
     print(f"blocks of the README that were not run: {not_run}")
-    assert not_run == 1, "a block that nobody runs needs a reason, and its number here"
+    assert not_run == 4, "a block that nobody runs needs a reason, and its number here"
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(600)
+def test_every_block_for_a_cluster_runs(checkout, environment):
+    """The same of the blocks that need a cluster, on the one of the other tests."""
+    cluster = require_cluster()
+    tools = {str(Path(tool).parent) for tool in (cluster.kubectl, cluster.helm)}
+    environment["PATH"] = os.pathsep.join([*tools, environment["PATH"]])
+    environment["KUBECONFIG"] = cluster.kubeconfig
+    output = ""
+    with Shell(checkout, environment) as shell:
+        for block in read_blocks(on_a_cluster=True):
+            if block.language == "bash":
+                output = shell.run(block.text.replace(".venv", sys.prefix))
+            else:
+                assert normalise(output) == normalise(block.text)
 
 
 def test_every_block_is_of_a_kind_that_is_checked():

@@ -15,6 +15,7 @@ from tests.cluster.target import RIG
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Namespace"}
 
 
@@ -204,3 +205,22 @@ def test_notes_say_how_to_go_on(tools):
     notes = (CHART / "templates" / "NOTES.txt").read_text()
     assert len(re.findall(r"^  kubectl .*(apply|wait)", notes, re.MULTILINE)) == 2
     assert "base64 -d" in notes
+
+
+def test_readme_has_every_value_with_its_default():
+    """The README's table is values.yaml, row by row."""
+    rows = re.findall(r"^\| `([a-zA-Z.]+)` \| (.+?) \| .+ \|$", README.read_text(), re.MULTILINE)
+    told = {name: default for name, default in rows if "." in name}
+    values = dict(_flatten(yaml.safe_load((CHART / "values.yaml").read_text())))
+    assert list(told) == list(values)
+    for name, default in told.items():
+        if not name.endswith("resources"):
+            assert default == f"`{json.dumps(values[name])}`", name
+
+
+def _flatten(values, path=""):
+    for name, value in values.items():
+        if isinstance(value, dict) and value and name != "resources":
+            yield from _flatten(value, f"{path}{name}.")
+        else:
+            yield path + name, value
