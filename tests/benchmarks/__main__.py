@@ -5,8 +5,18 @@ Each benchmark runs against a real server process. Names on the command line cho
 
 import sys
 
-from tests.benchmarks import console_flood, job_latency, listeners, polls, supervisor_start
+from tests.benchmarks import (
+    cluster_jobs,
+    cluster_load,
+    cluster_operator,
+    console_flood,
+    job_latency,
+    listeners,
+    polls,
+    supervisor_start,
+)
 from tests.benchmarks.table import print_table
+from tests.cluster.target import find_missing
 
 BENCHMARKS = {
     "latency": job_latency.run,
@@ -15,16 +25,24 @@ BENCHMARKS = {
     "console": console_flood.run,
     "supervisor": supervisor_start.run,
 }
+ON_A_CLUSTER = {
+    "cluster-jobs": cluster_jobs.run,
+    "cluster-operator": cluster_operator.run,
+    "cluster-load": cluster_load.run,
+}
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all, and print their rows."""
-    unknown = set(names) - set(BENCHMARKS)
-    if unknown:
-        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    known = BENCHMARKS | ON_A_CLUSTER
+    if unknown := set(names) - set(known):
+        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         return 2
+    if missing := find_missing():
+        print(f"without {', '.join(ON_A_CLUSTER)}: {missing}", file=sys.stderr)
+        known = BENCHMARKS
     rows = []
-    for name, run in BENCHMARKS.items():
+    for name, run in known.items():
         if not names or name in names:
             print(f"running {name} ...", file=sys.stderr, flush=True)
             rows += run()

@@ -1,8 +1,12 @@
 """A row of the benchmarks' table, and how the table is printed."""
 
+import json
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+SAMPLES = Path(__file__).with_name("samples")
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,12 @@ def print_table(rows: Iterable[Row]) -> None:
     print("| --- | --- | --- | --- |")
     for row in rows:
         print(f"| {row.what} | {row.goal} | {row.measured} | {row.how} |")
+
+
+def keep_samples(name: str, samples: dict[str, object]) -> None:
+    """Keep what a row was made of, beside the benchmarks."""
+    SAMPLES.mkdir(exist_ok=True)
+    (SAMPLES / f"{name}.json").write_text(json.dumps(samples, indent=1) + "\n")
 
 
 def percentile(samples: Sequence[float], percent: int) -> float:

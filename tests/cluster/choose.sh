@@ -55,5 +55,6 @@ print_env() {
   echo "KUBECONFIG=$KUBECONFIG"
   echo "KUBECTL=$(command -v "$KUBECTL")"
   echo "HELM=$(command -v "$HELM" || true)"
+  [ "$CLUSTER" != built ] || echo "AUDIT_LOG=$STATE/log/audit.log"
   cat "$STATE/images" 2>/dev/null || true; } | sed "s/^/export /"
 }

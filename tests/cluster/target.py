@@ -32,6 +32,8 @@ class Cluster:
     helm: str
     api_image: str
     runner_image: str
+    audit_log: str
+    """Of a built cluster: who wrote what, a JSON document a line."""
 
 
 @functools.cache
@@ -52,6 +54,7 @@ def find_cluster() -> Cluster | None:
         api_image=os.environ.get("RUNTIME_API_IMAGE") or found.get("RUNTIME_API_IMAGE", ""),
         runner_image=os.environ.get("RUNTIME_RUNNER_IMAGE")
         or found.get("RUNTIME_RUNNER_IMAGE", ""),
+        audit_log=found.get("AUDIT_LOG", ""),
     )
 
 

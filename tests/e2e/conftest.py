@@ -1,142 +1,15 @@
-"""The installed chart, as its users reach it: kubectl, curl against the ingress, a websocket."""
+"""The installed chart for the tests here."""
 
-import json
-import subprocess
-import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-import httpx
 import pytest
-from websockets.sync.client import connect
 
-from tests.cluster.stand import free_port
-from tests.cluster.target import JOBS_NAMESPACE, RELEASE, RIG, Cluster, require_cluster
-
-FINAL = ("Completed", "Failed", "Cancelled")
-PATIENCE = 120.0
-
-
-@dataclass
-class Installed:
-    """A release that ``make deploy`` has installed."""
-
-    cluster: Cluster
-    url: str
-    token: str
-    http: httpx.Client
-
-    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """What kubectl prints, in the jobs' namespace unless another is named."""
-        where = [] if "-n" in arguments else ["-n", JOBS_NAMESPACE]
-        done = subprocess.run(
-            [self.cluster.kubectl, *where, *arguments],
-            input=stdin, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert not check or done.returncode == 0, f"kubectl {arguments}: {done.stderr}"
-        return done.stdout if check else done.stdout + done.stderr
-
-    def apply(self, kind: str, name: str, spec: dict[str, Any]) -> None:
-        """What ``kubectl apply -f`` does with a manifest."""
-        manifest = {
-            "apiVersion": "qiskit-runtime.dev/v1alpha1",
-            "kind": kind,
-            "metadata": {"name": name},
-            "spec": spec,
-        }
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
-
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        """An object."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
-        return found
-
-    def post(self, program: str, params: object = None, **more: Any) -> str:
-        """Post a job to the ingress; returns its id."""
-        headers = more.pop("headers", {})
-        text = json.dumps({} if params is None else params)
-        body = {"programId": program, "hub": "h", "group": "g", "project": "p"}
-        body |= {"backend": "aer_simulator", "params": [text], **more}
-        answer = self.http.post("/jobs", json=body, headers=headers)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["id"])
-
-    def submit(self, program: str, params: object = None) -> str:
-        """Make a job as kubectl does, and return when the REST API knows it."""
-        name = make_name()
-        spec = {"programId": program, "params": json.dumps({} if params is None else params)}
-        self.apply("RuntimeJob", name, spec)
-        until = time.monotonic() + PATIENCE
-        while self.http.get(f"/jobs/{name}").status_code != 200:
-            assert time.monotonic() < until, "REST does not know it"
-        return name
-
-    def job(self, name: str) -> dict[str, Any]:
-        """A job as the REST API tells it."""
-        answer = self.http.get(f"/jobs/{name}")
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def wait(self, name: str, *phases: str) -> dict[str, Any]:
-        """The RuntimeJob, once it is in one of these phases."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            found = self.get("rj", name)
-            if found.get("status", {}).get("phase") in (phases or FINAL):
-                return found
-            time.sleep(0.2)
-        raise AssertionError(f"{name} is not {phases}: {found}")
-
-    def listen(self, name: str, url: str = "") -> Iterator[tuple[float, str]]:
-        """Each frame of a job's websocket, with its moment."""
-        address = (url or self.url).replace("http", "ws", 1) + f"/stream/jobs/{name}"
-        headers = {"Authorization": f"Bearer {self.token}"}
-        with connect(address, additional_headers=headers, open_timeout=20) as socket:
-            for frame in socket:
-                yield time.monotonic(), str(frame)
-
-    def install_program(self, source: str) -> str:
-        """A RuntimeProgram of this run's own; returns its name."""
-        name = make_name()
-        self.apply("RuntimeProgram", name, {"source": source})
-        return name
-
-    @contextmanager
-    def forward(self, pod: str) -> Iterator[httpx.Client]:
-        """A client of one replica of the API."""
-        port = free_port()
-        command = [self.cluster.kubectl, "-n", RELEASE, "port-forward", pod, f"{port}:8000"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout
-        try:
-            process.stdout.readline()
-            headers = {"Authorization": f"Bearer {self.token}"}
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
-                yield client
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
-
-
-def make_name() -> str:
-    """A name that nobody has."""
-    return f"e2e-{uuid.uuid4().hex[:10]}"
+from tests.cluster.installed import Installed, open_installed
+from tests.cluster.target import require_cluster
 
 
 @pytest.fixture(scope="session")
 def installed() -> Iterator[Installed]:
     """The release; without one the test is skipped, or fails with REQUIRE_CLUSTER=1."""
-    cluster = require_cluster()
-    asked = {
-        what: subprocess.run([RIG, what], capture_output=True, text=True, check=False)
-        for what in ("url", "token")
-    }
-    assert not any(answer.returncode for answer in asked.values()), "not installed: make deploy"
-    url, token = (answer.stdout.strip() for answer in asked.values())
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
-        yield Installed(cluster, url, token, client)
+    with open_installed(require_cluster()) as installed:
+        yield installed

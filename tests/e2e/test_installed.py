@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.cluster.installed import make_name
 from tests.cluster.target import RELEASE
-from tests.e2e.conftest import make_name
 
 pytestmark = pytest.mark.cluster
 

@@ -1,0 +1,92 @@
+"""The operator's own delay, from the creation of a RuntimeJob to the one of its Job.
+
+The pods find no node, so that it is the operator that is measured and not the kubelet.
+"""
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from kubernetes import watch
+
+from qiskit_runtime.contract.resource import GROUP, JOB_LABEL, VERSION
+from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile
+from tests.cluster.stand import Stand, open_stand, wait_until
+
+RATE = 25
+STEADY = 250
+BURST = 100
+
+
+def run() -> list[Row]:
+    """At 25 a second for ten seconds, then 100 at once."""
+    options = {
+        "RUNTIME_MAX_RUNNING_JOBS": "1000",
+        "RUNTIME_RUNNER_NODE_SELECTOR": '{"no-such-label": "anywhere"}',
+    }
+    with tempfile.TemporaryDirectory() as folder, open_stand(Path(folder), **options) as stand:
+        clock = Clock(stand)
+        _submit(stand, "warm", 10, 0.1)
+        clock.wait("warm", 10)
+        _submit(stand, "steady", STEADY, 1 / RATE)
+        steady = clock.wait("steady", STEADY)
+        _submit(stand, "burst", BURST, 0)
+        burst = clock.wait("burst", BURST)
+    keep_samples("cluster_operator", {"steady": steady, "burst": burst})
+    how = "both seen by watches of the same client; the pods find no node"
+    return [
+        Row(
+            f"RuntimeJob created to Job created, {RATE} a second",
+            "p50 <= 10 ms, p99 <= 50 ms",
+            ", ".join(f"p{n} {milliseconds(percentile(steady, n))}" for n in (50, 99)),
+            f"{STEADY} jobs; {how}",
+        ),
+        Row(
+            f"the same, {BURST} as fast as one client can",
+            "p99 <= 600 ms",
+            f"p99 {milliseconds(percentile(burst, 99))}",
+            how,
+        ),
+    ]
+
+
+def _submit(stand: Stand, prefix: str, count: int, pause: float) -> None:
+    begin = time.monotonic()
+    for number in range(count):
+        time.sleep(max(begin + number * pause - time.monotonic(), 0))
+        stand.submit(f"{prefix}-{number}", "count")
+
+
+class Clock:
+    """When RuntimeJobs and their Jobs were first seen."""
+
+    def __init__(self, stand: Stand) -> None:
+        custom = (GROUP, VERSION, stand.namespace, "runtimejobs")
+        self._jobs: dict[str, float] = {}
+        self._made: dict[str, float] = {}
+        listings: list[tuple[Any, tuple[str, ...], dict[str, float]]] = [
+            (stand.custom.list_namespaced_custom_object, custom, self._made),
+            (stand.batch.list_namespaced_job, (stand.namespace,), self._jobs),
+        ]
+        for listing, arguments, seen in listings:
+            thread = threading.Thread(
+                target=self._watch, args=(listing, arguments, seen), daemon=True
+            )
+            thread.start()
+        time.sleep(1)
+
+    def _watch(self, listing: Any, arguments: tuple[str, ...], seen: dict[str, float]) -> None:
+        for event in watch.Watch().stream(listing, *arguments):
+            now, metadata = time.monotonic(), event["raw_object"]["metadata"]
+            seen.setdefault(metadata.get("labels", {}).get(JOB_LABEL, metadata["name"]), now)
+
+    def wait(self, prefix: str, count: int) -> list[float]:
+        """The delays of these jobs in seconds, once all have a Job."""
+
+        def started() -> list[str]:
+            return [name for name in self._jobs if name.startswith(f"{prefix}-")]
+
+        wait_until(lambda: len(started()) == count, 60, f"{count} Jobs")
+        return [max(self._jobs[name] - self._made[name], 0.0) for name in started()]
