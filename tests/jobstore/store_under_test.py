@@ -1,31 +1,24 @@
 """A store as its tests use it: programs are given as source, and waiting has an end.
 
-``MODES`` names the stores that the behaviour suite runs against. A mode is an asynchronous context
-manager that takes an empty folder and yields an open store.
+``modes`` has one of each kind; the local one is here, as a process of its own opens it too.
 """
 
 import asyncio
 import hashlib
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from api.jobstore.base import JobStore
-from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.store import LocalJobStore, RunnerLimits
 from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.cluster_api import connect
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.record import Console, Event, Message
-from tests.cluster.stand import Exists, open_stand
-from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
-from tests.jobstore.kubernetes.fake_operator import run_operator
-from tests.jobstore.kubernetes.redis_server import run_redis
 
 POLL_SECONDS = 0.02
 
@@ -128,11 +121,16 @@ def printed(events: list[Event]) -> str:
     return "".join(line.data.decode() + "\n" * line.newline for line in lines)
 
 
+def name_program(source: str) -> str:
+    """The id of a test's program: the same source is the same program."""
+    return "p" + hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
 def program_writer(folder: Path) -> Callable[[str], Awaitable[str]]:
     """An ``install`` that writes programs into a folder that a catalog reads."""
 
     async def install(source: str) -> str:
-        name = "p" + hashlib.sha256(source.encode()).hexdigest()[:16]
+        name = name_program(source)
         (folder / name).mkdir(exist_ok=True)
         (folder / name / f"{name}.py").write_text(source)
         (folder / name / f"{name}.json").write_text(f'{{"name": "{name}", "description": ""}}')
@@ -160,46 +158,3 @@ async def open_local_store(
         yield StoreUnderTest(store, program_writer(folder / "programs"), limits.workers, 60.0)
     finally:
         await store.close()
-
-
-@asynccontextmanager
-async def open_simulated_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
-    """The store of Kubernetes mode over a simulated cluster, with a real Redis and real runners."""
-    (folder / "programs").mkdir()
-    with run_redis() as redis:
-        settings = ClusterSettings(NAMESPACE, redis.url, 512 << 20)
-        async with open_cluster() as cluster, run_operator(cluster, redis.url, folder):
-            store = KubernetesJobStore(settings, cluster.connect)
-            await store.open()
-            try:
-                yield StoreUnderTest(store, program_writer(folder / "programs"), 2, 60.0)
-            finally:
-                await store.close()
-
-
-@asynccontextmanager
-async def open_kubernetes_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
-    """The store of Kubernetes mode on a real cluster, with the operator and Redis beside it."""
-    with open_stand(folder, RUNTIME_MAX_RUNNING_JOBS="2") as stand:
-        settings = ClusterSettings(stand.namespace, stand.redis_url, 512 << 20)
-
-        async def install(source: str) -> str:
-            name = "p" + hashlib.sha256(source.encode()).hexdigest()[:16]
-            with suppress(Exists):
-                stand.install(name, source)
-            return name
-
-        store = KubernetesJobStore(settings, connect)
-        await store.open()
-        try:
-            yield StoreUnderTest(store, install, 2, 120.0)
-        finally:
-            await store.close()
-
-
-MODES: dict[str, Callable[[Path], AbstractAsyncContextManager[StoreUnderTest]]] = {
-    "local": open_local_store,
-    "simulated": open_simulated_store,
-    "kubernetes": open_kubernetes_store,
-}
-"""The stores that the behaviour suite runs against, by the name of their mode."""

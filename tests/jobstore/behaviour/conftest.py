@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.jobstore.store_under_test import MODES, StoreUnderTest
+from tests.jobstore.modes import MODES
+from tests.jobstore.store_under_test import StoreUnderTest
 
 COUNTS = pytest.StashKey[dict[str, Counter[str]]]()
 
@@ -20,11 +21,11 @@ def _params() -> list[object]:
     return [pytest.param(mode, marks=marks.get(mode, ())) for mode in MODES]
 
 
-@pytest.fixture(scope="session", params=_params())
+@pytest.fixture(scope="module", params=_params())
 async def jobs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[StoreUnderTest]:
-    """An open store, one for all tests of its mode."""
+    """An open store, one for the tests of a module: none is open when the cluster is taken away."""
     async with MODES[request.param](tmp_path_factory.mktemp(request.param)) as store:
         yield store
 

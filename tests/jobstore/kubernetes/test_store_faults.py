@@ -1,0 +1,204 @@
+"""The store of Kubernetes mode when the cluster or Redis is not well, over a simulated cluster.
+
+The API server is one in this process, which can be told to stop, to hang, and to forget; Redis and
+the runners are real. The real cluster's tests can't take its API server away.
+"""
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from api.jobstore.base import JobExists, JobNotFound, JobQuery, StorageFull, StoreUnavailable
+from api.jobstore.kubernetes import resource_watch
+from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
+from qiskit_runtime.contract.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.job import JobSpec
+from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.record import Message
+from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
+from tests.jobstore.kubernetes.fake_operator import run_operator
+from tests.jobstore.kubernetes.redis_server import run_redis
+from tests.jobstore.store_under_test import FOR_EVER, QUICK, StoreUnderTest, program_writer
+
+pytestmark = pytest.mark.anyio
+
+SPEC = JobSpec(program_id="hello-quantum", backend=DEFAULT_BACKEND)
+ANSWER_SECONDS = 5.0
+
+
+@dataclass
+class World:
+    """A store and what it depends on."""
+
+    cluster: object
+    redis: object
+    jobs: StoreUnderTest
+
+    @property
+    def store(self):
+        return self.jobs.store
+
+
+@pytest.fixture
+async def open_world(tmp_path):
+    """Opens a store with a storage budget of 1 MiB over a cluster of its own."""
+    (tmp_path / "programs").mkdir()
+
+    @asynccontextmanager
+    async def open_world(budget=1 << 20):
+        with run_redis() as redis:
+            settings = ClusterSettings(NAMESPACE, redis.url, budget)
+            async with open_cluster() as cluster, run_operator(cluster, redis.url, tmp_path):
+                store = KubernetesJobStore(settings, cluster.connect)
+                await store.open()
+                install = program_writer(tmp_path / "programs")
+                try:
+                    yield World(cluster, redis, StoreUnderTest(store, install, 2, 60.0))
+                finally:
+                    cluster.answers.set()
+                    await store.close()
+
+    return open_world
+
+
+async def seconds_until_refused(call):
+    """After how long a call is given up."""
+    begin = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await call
+    return time.monotonic() - begin
+
+
+async def test_polls_cost_no_request(open_world):
+    """A job that was seen once is polled, listed and its result read from memory."""
+    async with open_world() as world:
+        job, _ = await world.jobs.run(QUICK)
+        before = world.cluster.requests.copy()
+        for _ in range(500):
+            await world.store.get(job.id)
+            await world.store.find(JobQuery(), 10, 0)
+            await world.store.read_result(job.id)
+        assert world.cluster.requests == before
+
+
+@pytest.mark.parametrize("how", ["hangs", "is gone"])
+async def test_api_server_that_is_away_is_told_within_5_seconds(open_world, how):
+    """What needs it is refused in time; what was seen before is answered; then all is well."""
+    async with open_world() as world:
+        job, _ = await world.jobs.run(QUICK)
+        running = await world.jobs.start(FOR_EVER)
+        if how == "hangs":
+            world.cluster.answers.clear()
+        else:
+            await world.cluster.stop()
+        assert await seconds_until_refused(world.store.submit(SPEC, "{}")) < ANSWER_SECONDS
+        assert await seconds_until_refused(world.store.get("never-seen")) < ANSWER_SECONDS
+        assert await seconds_until_refused(world.store.cancel(running.id)) < ANSWER_SECONDS
+        assert (await world.store.get(job.id)).status.phase is Phase.COMPLETED
+        if how == "hangs":
+            world.cluster.answers.set()
+        else:
+            await world.cluster.start()
+        await world.jobs.stop(running)
+
+
+async def test_broken_and_forgotten_watches_lose_nothing(open_world):
+    """A watch that breaks off, and one whose version the API server has forgotten, go on."""
+    async with open_world() as world:
+        for harm in (world.cluster.break_watches, world.cluster.compact):
+            harm()
+            world.cluster.break_watches()
+            job, _ = await world.jobs.run(QUICK)
+            assert job.status.phase is Phase.COMPLETED
+
+
+async def test_silent_watch_is_given_up_and_readiness_says_so(open_world, monkeypatch):
+    """A watch that tells nothing is not believed for long: the store is not ready, then looks."""
+    monkeypatch.setattr(resource_watch, "CLIENT_SECONDS", 2.0)
+    monkeypatch.setattr(resource_watch, "SERVER_SECONDS", 1)
+    monkeypatch.setattr(resource_watch, "FRESH_SECONDS", 2.5)
+    async with open_world() as world:
+        assert world.store.is_ready
+        world.cluster.watches_are_silent = True
+        made = world.cluster.create(
+            "runtimejobs",
+            {
+                "metadata": {"name": "unheard"},
+                "spec": {"programId": "hello-quantum", "params": "{}"},
+            },
+        )
+        async with asyncio.timeout(10):
+            while world.store.is_ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        world.cluster.watches_are_silent = False
+        async with asyncio.timeout(20):
+            while not world.store.is_ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert made["metadata"]["name"] in {
+            job.id for job in (await world.store.find(JobQuery(), 10, 0)).jobs
+        }
+
+
+async def test_same_key_is_one_job_and_another_request_is_refused(open_world):
+    """A job that is submitted again by its id is the same; with other parameters it is not."""
+    async with open_world() as world:
+        first = await world.store.submit(SPEC, '{"greeting": 1}', "repeated-1")
+        again = await world.store.submit(SPEC, '{"greeting": 1}', "repeated-1")
+        assert first.id == again.id
+        with pytest.raises(JobExists):
+            await world.store.submit(SPEC, '{"greeting": 2}', "repeated-1")
+        assert len(world.cluster.objects["runtimejobs"]) == 1
+
+
+async def test_submission_whose_params_fail_leaves_no_job(open_world):
+    """Whoever got no id has no job: what was begun is withdrawn."""
+    async with open_world() as world:
+        world.cluster.refusals["POST secrets"] = 500
+        with pytest.raises(StoreUnavailable):
+            await world.store.submit(SPEC, "{}")
+        async with asyncio.timeout(10):
+            while world.cluster.objects["runtimejobs"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_params_over_the_budget_are_refused_with_both_numbers(open_world):
+    """Over the storage budget nothing is kept, and the error names what there is."""
+    async with open_world(budget=1000) as world:
+        with pytest.raises(StorageFull, match=r"at most 0 \(RUNTIME_STORAGE_BUDGET_MIB\)"):
+            await world.store.submit(SPEC, '{"x": "' + "y" * 2000 + '"}')
+        assert not world.cluster.objects.get("runtimejobs")
+
+
+async def test_emptied_redis_loses_no_frame_of_a_running_job(open_world):
+    """A stream that Redis has lost comes again; who listens gets each message once."""
+    async with open_world() as world:
+        job = await world.jobs.submit(
+            "import time\ndef main(b, m):\n    for n in range(60):\n"
+            "        m.publish(n)\n        time.sleep(0.05)\n"
+        )
+
+        async def listen():
+            return [e.text async for e in world.store.follow(job.id) if isinstance(e, Message)]
+
+        listening = asyncio.create_task(listen())
+        await world.jobs.wait_for_message(job.id, "10")
+        await asyncio.to_thread(world.redis.kill)
+        await asyncio.sleep(1)
+        await asyncio.to_thread(world.redis.start)
+        async with asyncio.timeout(60):
+            assert await listening == [str(number) for number in range(60)]
+
+
+async def test_job_that_is_deleted_elsewhere_is_gone_here(open_world):
+    """A deletion by kubectl is seen by reads and by who listens."""
+    async with open_world() as world:
+        job, _ = await world.jobs.run(QUICK)
+        world.cluster.delete("runtimejobs", job.id)
+        async with asyncio.timeout(5):
+            while (await world.store.find(JobQuery(), 10, 0)).total:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        with pytest.raises(JobNotFound):
+            await world.store.get(job.id)
