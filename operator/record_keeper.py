@@ -12,6 +12,9 @@ from qiskit_runtime.contract.resource import RECORD_DROPPED
 from record_copy import RecordCopy
 from status_builder import Ending, format_time
 
+ROOM_SHARE = 8
+"""One part of so many of the budget stays free: for the parameters of the next jobs."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,8 +39,8 @@ class RecordKeeper:
         )
 
     async def make_room(self, jobs: Iterable[Manifest]) -> None:
-        """Remove the oldest records until the rest is within the budget."""
-        for job in choose_dropped(jobs, self._budget):
+        """Remove the oldest records until the budget has room for the next jobs' parameters."""
+        for job in choose_dropped(jobs, self._budget - self._budget // ROOM_SHARE):
             name = job["metadata"]["name"]
             logger.warning("the record of runtimejob %s makes room for others", name)
             # First the mark: whoever finds no Secret finds out why.

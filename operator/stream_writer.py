@@ -13,6 +13,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from qiskit_runtime.cluster_api import is_cancelled
 from qiskit_runtime.contract.record_stream import LINES_FIELD, Batch, doorbell, stream_key
 from record_copy import RecordCopy
 
@@ -61,7 +62,7 @@ class StreamWriter:
 
     async def run(self, copy: Callable[[], RecordCopy]) -> None:
         """Write until cancelled; ``copy`` gives all lines again."""
-        while True:
+        while not is_cancelled():
             await self._wait_for_work()
             try:
                 await self._write(copy)

@@ -4,6 +4,7 @@ Configuration and connections are those of the client library; its typed calls b
 model of every answer, which costs more than the call.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator
@@ -121,3 +122,13 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, ApiException):
         return f"{error.status} {error.reason}: {str(error.body)[:500]}"
     return repr(error)
+
+
+def is_cancelled() -> bool:
+    """Whether this task was told to end. Loops over Redis ask.
+
+    redis-py swallows a cancellation that comes while it closes a connection that broke: who waits
+    for the task would wait for ever.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,6 +1,11 @@
 """What all tests share, and how many of them have touched a real cluster."""
 
+import signal
+
 import pytest
+
+# A shell has what it starts in the background ignore Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

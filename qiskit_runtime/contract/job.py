@@ -21,6 +21,9 @@ MAX_PARAMS_DEPTH = 100
 DEFAULT_MAX_EXECUTION_SECONDS = 300
 """The time limit of a program whose metadata names none."""
 
+MAX_EXECUTION_SECONDS = 7 * 24 * 3600
+"""The longest time limit that a program may have."""
+
 
 class ContractModel(BaseModel):
     """camelCase in JSON, as Kubernetes resources are; unknown fields are refused."""
@@ -43,7 +46,9 @@ class JobSpec(ContractModel):
     group: Label = ""
     project: Label = ""
     tags: Annotated[tuple[Label, ...], Field(max_length=32)] = ()
-    max_execution_seconds: Annotated[int, Field(ge=1)] = DEFAULT_MAX_EXECUTION_SECONDS
+    max_execution_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
+        DEFAULT_MAX_EXECUTION_SECONDS
+    )
 
 
 class JobStatus(ContractModel):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS, MAX_EXECUTION_SECONDS
 
 
 class ProgramInterface(BaseModel):
@@ -23,7 +23,9 @@ class ProgramMetadata(BaseModel):
 
     name: str
     description: str
-    max_execution_time: Annotated[int, Field(ge=1)] = DEFAULT_MAX_EXECUTION_SECONDS
+    max_execution_time: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
+        DEFAULT_MAX_EXECUTION_SECONDS
+    )
     """Seconds; a job that runs longer is cancelled."""
     cost: int = 600
     version: str = "1.0"

@@ -180,6 +180,35 @@ def test_other_redis_needs_its_url(tools):
     assert done.returncode != 0 and "redis.url" in done.stderr
 
 
+def test_large_numbers_in_a_values_file_stay_whole(tools, tmp_path, find):
+    """Helm reads a file's numbers as floating point; the settings are integers all the same."""
+    path = tmp_path / "values.yaml"
+    path.write_text("runner: {keepSeconds: 1209600}\njobs: {storageBudgetMiB: 2000000}\n")
+    text = tools.helm("template", "r", str(CHART), f"--values={path}")
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    container = find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
+    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert env["RUNTIME_RUNNER_KEEP_SECONDS"] == "1209600"
+    assert env["RUNTIME_STORAGE_BUDGET_MIB"] == "2000000"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("jobs.createNamespace=true", "jobs.namespace is empty"),
+        ("httpRoute.enabled=true", "httpRoute.parentRefs"),
+        ("ingress.host=http://example.org/", "ingress/host"),
+        ("runner.cpuLimit=-1", "runner/cpuLimit"),
+        ("runner.memory=1..2Gi", "runner/memory"),
+        ("runner.memroy=1Gi", "memroy"),
+    ],
+)
+def test_value_that_can_not_be_meant_is_refused_by_its_name(tools, setting, words):
+    """A mistake in the values is told before anything is installed."""
+    done = tools.run("helm", "template", "r", str(CHART), f"--set={setting}")
+    assert done.returncode != 0 and words in done.stderr
+
+
 def test_ingress_is_of_no_class_of_its_own(tools, find):
     """The cluster's default class serves it unless one is named; HTTPRoute is the other way."""
     ingress = find(tools.render(**{"ingress.enabled": True}), "Ingress")

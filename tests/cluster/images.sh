@@ -12,6 +12,10 @@ make_images() {
     # As a mirror would have it: under the prefix that all images are given here.
     buildah tag $REDIS_IMAGE localhost/$REDIS_IMAGE
     load_image buildah localhost/$REDIS_IMAGE
+  elif [ "$CLUSTER" = kind ] && [[ $api == */* ]]; then
+    step "pull $REDIS_IMAGE" "$tool" pull $REDIS_IMAGE
+    "$tool" tag $REDIS_IMAGE "${api%/*}/$REDIS_IMAGE"
+    load_image "$tool" "${api%/*}/$REDIS_IMAGE"
   fi
   printf 'RUNTIME_API_IMAGE=%s\nRUNTIME_RUNNER_IMAGE=%s\n' "$api" "$runner" >"$STATE/images"
 }

@@ -77,7 +77,7 @@ def has_reason(stand, name, reason):
 
 def test_ended_job_has_one_job_one_pod_and_no_traces_of_kopf(stand):
     """Neither finalizers nor annotations of ours are left, and every transition has its Event."""
-    uid = stand.submit("plain", "count", '{"n": 3, "pause": 0}')
+    uid = stand.submit("plain", "count", '{"n": 3, "pause": 0.5}')
     assert status_of(stand, "plain")["phase"] == "Completed"
     metadata = stand.get("plain")["metadata"]
     assert "finalizers" not in metadata

@@ -7,6 +7,7 @@ import yaml
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import (
     DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_EXECUTION_SECONDS,
     MAX_PARAMS_BYTES,
     JobSpec,
 )
@@ -54,6 +55,7 @@ def test_defaults_and_limits_are_the_contract_s():
     """No second copy of a number differs."""
     assert SPEC["backend"]["default"] == DEFAULT_BACKEND
     assert SPEC["maxExecutionSeconds"]["default"] == DEFAULT_MAX_EXECUTION_SECONDS
+    assert SPEC["maxExecutionSeconds"]["maximum"] == MAX_EXECUTION_SECONDS
     assert SPEC["startDeadlineSeconds"]["default"] == Limits().start_deadline_seconds
     assert SPEC["paramsFrom"]["properties"]["bytes"]["maximum"] == MAX_PARAMS_BYTES
     assert State(Phase.QUEUED).phase in STATUS["phase"]["enum"]

@@ -14,6 +14,7 @@ from redis.asyncio.client import PubSub
 
 from api.jobstore.kubernetes.live_stream import REDIS_ERRORS
 from api.jobstore.kubernetes.resource_watch import make_pause
+from qiskit_runtime.cluster_api import is_cancelled
 from qiskit_runtime.contract.record_stream import doorbell
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Doorbell:
 
     async def _ring(self, pubsub: PubSub) -> None:
         """Ring until the connection breaks."""
-        while True:
+        while not is_cancelled():
             # It waits until there is one.
             message = await pubsub.get_message(timeout=None)
             if message and message["type"] in ("subscribe", "message"):
@@ -72,7 +73,7 @@ class Doorbell:
     async def _tune(self, pubsub: PubSub) -> None:
         """Listen to those bells that are wanted."""
         tuned = set[str]()
-        while True:
+        while not is_cancelled():
             await self._changed.wait()
             self._changed.clear()
             wanted = set(self._bells)

@@ -112,7 +112,7 @@ class RecordReader:
 
     async def _read_to_end(self) -> None:
         failures = 0
-        while not self.record.is_closed:
+        while self.holders and not self.record.is_closed:
             self._changed.clear()
             try:
                 await self.catch_up()

@@ -99,7 +99,8 @@ class KubernetesJobStore(JobStore):
 
     async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
         encoded = params.encode()
-        self._check_room(len(encoded))
+        if job_id is None or self._cache.find(job_id) is None:
+            self._check_room(len(encoded))
         name = job_id or make_job_id()
         job = Job(id=name, sequence=0, created=self._now(), spec=spec)
         reference = ParamsFrom.of(f"{name}-params", encoded)

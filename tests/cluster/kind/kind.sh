@@ -6,8 +6,9 @@ start_kind() {
   mkdir -p "$STATE"
   if ! kind get clusters 2>/dev/null | grep -qx $KIND_NAME; then
     step "make it" kind create cluster --name $KIND_NAME --config "$ROOT/k8s/kind.yaml" --kubeconfig "$STATE/kubeconfig" --wait 120s
+    # Only what was made here is taken away.
+    touch "$STATE/kind"
   fi
-  touch "$STATE/kind"
   kind get kubeconfig --name $KIND_NAME >"$STATE/kubeconfig"
   kubectl --kubeconfig "$STATE/kubeconfig" apply -f "$HERE/kind/traefik.yaml" >&2
   step "wait for its ingress" kubectl --kubeconfig "$STATE/kubeconfig" -n traefik rollout status deployment/traefik --timeout 180s

@@ -172,6 +172,16 @@ async def test_params_over_the_budget_are_refused_with_both_numbers(open_world):
         assert not world.cluster.objects.get("runtimejobs")
 
 
+async def test_full_store_still_knows_what_was_submitted_before(open_world):
+    """A submission that is repeated takes no more room: it is the job that is there."""
+    async with open_world(budget=100) as world:
+        first = await world.store.submit(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
+        with pytest.raises(StorageFull):
+            await world.store.submit(SPEC, '{"x": "' + "z" * 60 + '"}')
+        again = await world.store.submit(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
+        assert again.id == first.id
+
+
 async def test_emptied_redis_loses_no_frame_of_a_running_job(open_world):
     """A stream that Redis has lost comes again; who listens gets each message once."""
     async with open_world() as world:
