@@ -45,7 +45,7 @@ cluster: ## A cluster to try it on: KUBECONFIG's, else kind, else one built and 
 cluster-down: ## Take it away
 	@$(RIG) down
 
-images: ## Build both images and load them into the cluster
+images: ## Build the images and load them into the cluster
 	@$(RIG) images
 
 deploy: ## Install the chart with those images, and wait until it is ready: DEPLOY_ARGS="--set ..."

@@ -9,9 +9,9 @@ import logging
 import time
 from collections.abc import Callable
 
-from cluster_view import ClusterView, is_final, trim
+from cluster_view import ClusterView, is_final
 from job_builder import build_name
-from job_cluster import JobCluster, Manifest
+from job_cluster import JobCluster
 from qiskit_runtime.cluster_api import API_ERRORS, describe_error
 from record_keeper import RecordKeeper
 
@@ -64,10 +64,12 @@ class ClusterResync:
 
     async def go_round(self) -> set[str]:
         """Look at everything once; returns the RuntimeJobs of which the watches told too little."""
-        missed = await self._find_missed()
-        if missed:
+        found = await self._find_missed()
+        if found:
+            # A watch is a moment behind, and so is a list.
             await asyncio.sleep(DELAY_SECONDS)
-            missed &= await self._find_missed()
+            found &= await self._find_missed()
+        missed = {name for name, _ in found}
         for name in missed:
             logger.warning("runtimejob %s: its watch told too little", name)
             await self.refresh(name)
@@ -78,23 +80,24 @@ class ClusterResync:
         await self._keeper.make_room(self._view.runtimejobs.values())
         return missed
 
-    async def _find_missed(self) -> set[str]:
+    async def _find_missed(self) -> set[tuple[str, str]]:
+        """RuntimeJobs with the uids of what is newer than it is known here, or is gone."""
         listed = await self._cluster.list_versions()
-        names = set(listed) | set(self._view.runtimejobs)
-        return {name for name in names if listed.get(name, set()) - self._view.versions(name)} | {
-            name for name in self._view.runtimejobs if name not in listed
+        known = self._view.versions()
+        newer = {
+            (name, uid)
+            for uid, (name, version) in listed.items()
+            if uid not in known or known[uid][1] < version
         }
+        return newer | {(name, uid) for uid, (name, _) in known.items() if uid not in listed}
 
     async def refresh(self, name: str) -> None:
         """Ask for a RuntimeJob and what runs it, and take it up."""
         job = await self._cluster.get_runtimejob(name)
-        self._take(self._view.runtimejobs, name, job)
-        if job is not None:
-            self._take(self._view.jobs, name, await self._cluster.get_job(build_name(job)))
-            self._take(self._view.pods, name, await self._cluster.find_pod(build_name(job)))
-
-    def _take(self, kind: dict[str, Manifest], name: str, manifest: Manifest | None) -> None:
-        if manifest is None:
-            kind.pop(name, None)
-        else:
-            self._view.put(kind, name, trim(manifest))
+        if job is None:
+            self._view.replace(name, None, None, None)
+            return
+        run = build_name(job)
+        self._view.replace(
+            name, job, await self._cluster.get_job(run), await self._cluster.find_pod(run)
+        )

@@ -7,9 +7,15 @@ the first job is looked at, because kopf lists all kinds before it calls the fir
 from dataclasses import dataclass, field
 from typing import Any
 
+from job_builder import build_name
 from qiskit_runtime.contract.resource import JOB_LABEL
 
 Manifest = dict[str, Any]
+
+Versions = dict[str, tuple[str, int]]
+"""By uid: the name of the RuntimeJob that an object is or belongs to, and its version."""
+
+_JOB_NAME = "batch.kubernetes.io/job-name"
 
 _FINAL = ("Completed", "Failed", "Cancelled")
 
@@ -31,7 +37,11 @@ class Seen:
 
 @dataclass(slots=True)
 class ClusterView:
-    """The objects of one namespace, each by the name of its RuntimeJob or its own."""
+    """The objects of one namespace by their names; a pod by that of its Kubernetes Job.
+
+    That follows from the RuntimeJob's uid: one that was deleted and made again has another, and
+    never takes its predecessor's pod for its own.
+    """
 
     runtimejobs: dict[str, Manifest] = field(default_factory=dict)
     jobs: dict[str, Manifest] = field(default_factory=dict)
@@ -43,15 +53,40 @@ class ClusterView:
         """All that is known of this RuntimeJob."""
         runtimejob = self.runtimejobs.get(name)
         uid = runtimejob["metadata"]["uid"] if runtimejob else ""
-        job = self.jobs.get(name)
+        if runtimejob is None:
+            return Seen(None, None, None)
+        run = build_name(runtimejob)
+        job = self.jobs.get(run)
         if job is not None and not _is_owned_by(job, uid):
             job = None
-        return Seen(runtimejob, job, self.pods.get(name))
+        return Seen(runtimejob, job, self.pods.get(run))
 
-    def versions(self, name: str) -> set[str]:
-        """The versions of what is known of this RuntimeJob."""
-        kinds = (self.runtimejobs, self.jobs, self.pods)
-        return {kind[name]["metadata"]["resourceVersion"] for kind in kinds if name in kind}
+    def versions(self) -> Versions:
+        """The versions of all that is known of RuntimeJobs."""
+        found = {
+            job["metadata"]["uid"]: (name, _version(job)) for name, job in self.runtimejobs.items()
+        }
+        for manifest in (*self.jobs.values(), *self.pods.values()):
+            found[manifest["metadata"]["uid"]] = (job_label(manifest), _version(manifest))
+        return found
+
+    def replace(
+        self, name: str, runtimejob: Manifest | None, job: Manifest | None, pod: Manifest | None
+    ) -> None:
+        """Take up what the API server answered of a RuntimeJob; what it did not name is gone."""
+        there = [found for found in (runtimejob, job, pod) if found is not None]
+        uids = {found["metadata"]["uid"] for found in there}
+        for kind in (self.runtimejobs, self.jobs, self.pods):
+            for key, known in list(kind.items()):
+                of = key if kind is self.runtimejobs else job_label(known)
+                if of == name and known["metadata"]["uid"] not in uids:
+                    del kind[key]
+        if runtimejob is not None:
+            self.put(self.runtimejobs, name, trim(runtimejob))
+        if job is not None:
+            self.put(self.jobs, job["metadata"]["name"], trim(job))
+        if pod is not None:
+            self.put(self.pods, pod_key(pod), trim(pod))
 
     def put(self, kind: dict[str, Manifest], name: str, manifest: Manifest) -> None:
         """Take up a newer version; an older one, which a slow watch may bring, changes nothing."""
@@ -75,6 +110,12 @@ def job_label(manifest: Manifest) -> str:
     """The RuntimeJob's name that a Job or pod bears."""
     label: str = manifest["metadata"]["labels"][JOB_LABEL]
     return label
+
+
+def pod_key(pod: Manifest) -> str:
+    """The name of the Kubernetes Job that a pod is of."""
+    key: str = pod["metadata"]["labels"].get(_JOB_NAME, "")
+    return key
 
 
 def trim(manifest: Manifest) -> Manifest:

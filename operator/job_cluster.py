@@ -48,16 +48,20 @@ class JobCluster:
         """Whether there is a Secret of this name. What it holds is not kept."""
         return await self._api.find("GET", f"{self._secrets}/{name}") is not None
 
-    async def list_versions(self) -> dict[str, set[str]]:
-        """By RuntimeJob: the versions of the resource, of its Job and of its pod."""
-        versions: dict[str, set[str]] = {}
+    async def has_pod(self, name: str) -> bool:
+        """Whether there is a pod of this name."""
+        return await self._api.find("GET", f"{self._pods}/{name}") is not None
+
+    async def list_versions(self) -> dict[str, tuple[str, int]]:
+        """By uid: the RuntimeJob that an object is or belongs to, and the object's version."""
+        versions: dict[str, tuple[str, int]] = {}
         for path in (self._runtimejobs, self._jobs, self._pods):
             query = {} if path == self._runtimejobs else {"labelSelector": JOB_LABEL}
             found = await self._api.call("GET", path, accept=METADATA_ONLY, query=query)
             # An empty list of metadata is null.
             for metadata in (item["metadata"] for item in found["items"] or ()):
-                name = metadata.get("labels", {}).get(JOB_LABEL) if query else metadata["name"]
-                versions.setdefault(name, set()).add(metadata["resourceVersion"])
+                name = metadata["labels"][JOB_LABEL] if query else metadata["name"]
+                versions[metadata["uid"]] = (name, int(metadata["resourceVersion"]))
         return versions
 
     async def create_job(self, manifest: Manifest) -> Manifest:

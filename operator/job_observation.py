@@ -8,14 +8,15 @@ from kubernetes.utils.quantity import parse_quantity
 from cluster_view import Seen
 from pod_place import PodPlace, is_over_time
 from qiskit_runtime.contract.lifecycle import Limits, Observation, Place, State, observe
-from qiskit_runtime.contract.verdict import Verdict
+from record_copy import RecordCopy
 
 Manifest = dict[str, Any]
 
 
-def observe_job(seen: Seen, place: PodPlace, verdict: Verdict | None, now: datetime) -> State:
-    """The state that follows; ``verdict`` is the record's own, where it was read to its end."""
+def observe_job(seen: Seen, place: PodPlace, copy: RecordCopy | None, now: datetime) -> State:
+    """The state that follows; ``copy`` is what was read of the record, where it is followed."""
     assert seen.runtimejob is not None
+    verdict = copy.verdict if copy else None
     spec = seen.runtimejob["spec"]
     limits = _find_limits(spec, seen.pod)
     where = place.place
@@ -29,6 +30,7 @@ def observe_job(seen: Seen, place: PodPlace, verdict: Verdict | None, now: datet
             place=where,
             verdict=verdict or place.verdict,
             exit_code=place.exit_code,
+            result_lost=copy is None or copy.result is None,
             cancel_requested=spec.get("cancelRequested", False),
             waited_seconds=waited_seconds(seen, now),
             detail=place.detail,

@@ -57,6 +57,8 @@ class JobWorkers:
         while True:
             turn.clear()
             try:
+                if failures:
+                    await self._look_again(name)
                 wait_seconds = await self._step(name)
                 failures = 0
             except API_ERRORS as error:
@@ -64,7 +66,6 @@ class JobWorkers:
                 logger.info("runtimejob %s: %s", name, describe_error(error))
                 wait_seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
                 failures += 1
-                await self._look_again(name)
             except Exception:
                 # One object that is not what it should be must not hold up the others.
                 logger.exception("runtimejob %s", name)

@@ -13,7 +13,7 @@ import kopf
 from redis.asyncio import Redis
 
 from cluster_resync import STALE_SECONDS, ClusterResync
-from cluster_view import ClusterView, trim
+from cluster_view import ClusterView, pod_key, trim
 from job_cluster import JobCluster
 from job_reconciler import JobReconciler
 from operator_settings import OperatorSettings
@@ -84,15 +84,15 @@ async def see_job(name: str, body: kopf.Body, **_: Any) -> None:
 
 
 @kopf.index("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
-async def see_kubernetes_job(labels: Mapping[str, str], body: kopf.Body, **_: Any) -> None:
+async def see_kubernetes_job(name: str, body: kopf.Body, **_: Any) -> None:
     """A Kubernetes Job as it is now."""
-    view.put(view.jobs, labels[JOB_LABEL], trim(dict(body)))
+    view.put(view.jobs, name, trim(dict(body)))
 
 
 @kopf.index("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
-async def see_pod(labels: Mapping[str, str], body: kopf.Body, **_: Any) -> None:
+async def see_pod(body: kopf.Body, **_: Any) -> None:
     """A runner's pod as it is now."""
-    view.put(view.pods, labels[JOB_LABEL], trim(dict(body)))
+    view.put(view.pods, pod_key(dict(body)), trim(dict(body)))
 
 
 @kopf.index(GROUP, VERSION, "runtimeprograms")
@@ -124,6 +124,7 @@ async def notice_job(
 @kopf.on.event("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
 async def notice_kubernetes_job(
     type: str | None,  # noqa: A002
+    name: str,
     labels: Mapping[str, str],
     body: kopf.Body,
     memo: kopf.Memo,
@@ -131,7 +132,7 @@ async def notice_kubernetes_job(
 ) -> None:
     """A Kubernetes Job was made, changed or deleted."""
     if type == "DELETED":
-        view.drop(view.jobs, labels[JOB_LABEL], dict(body))
+        view.drop(view.jobs, name, dict(body))
     memo.notice(labels[JOB_LABEL])
 
 
@@ -145,7 +146,7 @@ async def notice_pod(
 ) -> None:
     """A runner's pod was made, changed or deleted."""
     if type == "DELETED":
-        view.drop(view.pods, labels[JOB_LABEL], dict(body))
+        view.drop(view.pods, pod_key(dict(body)), dict(body))
     memo.notice(labels[JOB_LABEL])
 
 

@@ -21,6 +21,10 @@ _PULL_REASONS = (
     "RegistryUnavailable",
     "ImageInspectError",
 )
+_CONTAINER_REASONS = ("CreateContainerError", "CreateContainerConfigError", "RunContainerError")
+_NO_POD_SECONDS = 10.0
+"""How long the cluster may take to make a pod."""
+
 _LOST_SECONDS = 60.0
 """How long after its deletion's grace a pod may still be said to run: its node is lost then."""
 
@@ -55,7 +59,7 @@ class PodPlace:
 def find_place(job: Manifest | None, pod: Manifest | None, now: datetime) -> PodPlace:
     """Where the pod of a job that was started is."""
     if pod is None:
-        return _find_without_pod(job)
+        return _find_without_pod(job, now)
     status = pod.get("status", {})
     state = _container_state(status)
     if status.get("reason") == "Evicted":
@@ -94,7 +98,7 @@ def _container_state(status: Manifest) -> Manifest:
     return state
 
 
-def _find_without_pod(job: Manifest | None) -> PodPlace:
+def _find_without_pod(job: Manifest | None, now: datetime) -> PodPlace:
     """A pod that has not come yet, or is gone: its Job tells."""
     if job is None:
         return PodPlace(Place.JOB_DELETED)
@@ -103,6 +107,12 @@ def _find_without_pod(job: Manifest | None) -> PodPlace:
             if condition.get("reason") == "DeadlineExceeded":
                 return PodPlace(Place.OVER_TIME)
             return PodPlace(Place.DISRUPTED, GONE)
+        if condition["type"] == "Complete" and condition["status"] == "True":
+            return PodPlace(Place.ENDED, "its pod is gone")
+    made = job["metadata"].get("creationTimestamp")
+    if made and (now - _parse_time(made)).total_seconds() > _NO_POD_SECONDS:
+        detail = f"the cluster makes no pod for it: kubectl describe job {job['metadata']['name']}"
+        return PodPlace(Place.UNSCHEDULABLE, detail)
     return PodPlace(Place.STARTING, "the cluster has made no pod for it")
 
 
@@ -128,6 +138,9 @@ def _find_hold(pod: Manifest, waiting: Manifest) -> PodPlace:
     if waiting.get("reason") in _PULL_REASONS:
         words = f"{waiting['reason']}: {waiting.get('message', '')}"
         return PodPlace(Place.IMAGE_PULL, f"image {container['image']}: {words}")
+    if waiting.get("reason") in _CONTAINER_REASONS:
+        words = f"{waiting['reason']}: {waiting.get('message', '')}"
+        return PodPlace(Place.UNSCHEDULABLE, f"its container can't be started: {words}")
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             asked = ", ".join(

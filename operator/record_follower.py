@@ -7,7 +7,7 @@ is the truth: after any interruption it is read again from its first line.
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from job_cluster import JobCluster, is_not_found
 from qiskit_runtime.cluster_api import API_ERRORS
@@ -16,6 +16,9 @@ from stream_writer import StreamWriter
 
 ENDED_PATIENCE_SECONDS = 10.0
 """How long after the container's end its log may take to come to its own."""
+
+LOST_SECONDS = 60.0
+"""For how long after the container's end a log that can't be read is asked for again."""
 
 _RETRY_SECONDS = 0.5
 
@@ -34,8 +37,10 @@ class RecordFollower:
         self._patience: asyncio.Timeout | None = None
         self._written = 0
         self._reading: asyncio.Task[None] | None = None
+        self._given_up_at: float | None = None
         self.copy = RecordCopy()
         self.writer = writer
+        self.name = writer.name
         self.attached = asyncio.Event()
         """Set as soon as the log is being read: before that, deleting the pod would lose it."""
         self.is_done = False
@@ -78,11 +83,22 @@ class RecordFollower:
                 await self._read(RecordCopy())
         except API_ERRORS as error:
             logger.info("the log of %s broke off: %r", self._pod, error)
-            if is_not_found(error):
-                return True
+            return self.copy.verdict is not None or await self._is_lost(error, had_ended)
         finally:
             self._patience = None
         return self.copy.verdict is not None or had_ended
+
+    async def _is_lost(self, error: Exception, had_ended: bool) -> bool:
+        """Whether a log that can't be read will not come any more."""
+        if is_not_found(error):
+            # A kubelet that starts again has no logs for a while, of pods that run on.
+            with suppress(*API_ERRORS):
+                return not await self._cluster.has_pod(self._pod)
+        if not had_ended:
+            return False
+        now = asyncio.get_running_loop().time()
+        self._given_up_at = self._given_up_at or now + LOST_SECONDS
+        return now > self._given_up_at
 
     async def _read(self, attempt: RecordCopy) -> None:
         async with aclosing(self._cluster.follow_log(self._pod)) as log:

@@ -24,6 +24,7 @@ class RecordKeeper:
     def __init__(self, cluster: JobCluster, budget: int) -> None:
         self._cluster = cluster
         self._budget = budget
+        self._dropped: set[str] = set()
 
     async def keep(self, job: Manifest, copy: RecordCopy) -> Ending:
         """Store a record; returns what the job's status says of it."""
@@ -40,13 +41,22 @@ class RecordKeeper:
 
     async def make_room(self, jobs: Iterable[Manifest]) -> None:
         """Remove the oldest records until the budget has room for the next jobs' parameters."""
+        jobs = list(jobs)
         for job in choose_dropped(jobs, self._budget - self._budget // ROOM_SHARE):
             name = job["metadata"]["name"]
             logger.warning("the record of runtimejob %s makes room for others", name)
             # First the mark: whoever finds no Secret finds out why.
             await self._cluster.annotate(name, {RECORD_DROPPED: format_time(datetime.now(UTC))})
-            for secret in job["status"]["record"]["secrets"]:
-                await self._cluster.delete_secret(secret)
+            await self._drop(job)
+        for job in jobs:
+            # Marked, and then the operator was interrupted, perhaps.
+            if _is_dropped(job) and job["metadata"]["uid"] not in self._dropped:
+                await self._drop(job)
+
+    async def _drop(self, job: Manifest) -> None:
+        for secret in job.get("status", {}).get("record", {}).get("secrets", ()):
+            await self._cluster.delete_secret(secret)
+        self._dropped.add(job["metadata"]["uid"])
 
 
 def choose_dropped(jobs: Iterable[Manifest], budget: int) -> list[Manifest]:
@@ -68,6 +78,10 @@ def _params_bytes(job: Manifest) -> int:
 
 
 def _record_bytes(job: Manifest) -> int:
-    if RECORD_DROPPED in job["metadata"].get("annotations", {}):
+    if _is_dropped(job):
         return 0
     return int(job.get("status", {}).get("record", {}).get("bytes", 0))
+
+
+def _is_dropped(job: Manifest) -> bool:
+    return RECORD_DROPPED in job["metadata"].get("annotations", {})

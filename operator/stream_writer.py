@@ -21,6 +21,9 @@ EXPIRY_SECONDS = 900
 """A stream that nobody writes to any more goes by itself: its job has ended, or was deleted while
 the operator was down. A writer that is away longer makes it anew."""
 
+ENDED_EXPIRY_SECONDS = 60
+"""The same of a job whose end is on its status: from then on readers have the Secrets."""
+
 CHECK_SECONDS = 60.0
 """How often a quiet stream is looked at: Redis may have lost it."""
 
@@ -39,6 +42,7 @@ class StreamWriter:
 
     def __init__(self, redis: Redis, uid: str, name: str) -> None:
         self._redis = redis
+        self.name = name
         self._key, self._bell = stream_key(uid), doorbell(name)
         self._backlog: list[Batch] = []
         self._backlog_bytes = 0
@@ -91,6 +95,11 @@ class StreamWriter:
             return bool(await self._redis.expire(self._key, EXPIRY_SECONDS))
         except (RedisError, OSError):
             return False
+
+    async def retire(self) -> None:
+        """Let the stream of a job that has ended go soon."""
+        with suppress(RedisError, OSError):
+            await self._redis.expire(self._key, ENDED_EXPIRY_SECONDS)
 
     async def delete(self) -> None:
         """Remove the stream of a job that is deleted."""

@@ -99,6 +99,8 @@ class Observation:
     waited_seconds: float = 0
     detail: str = ""
     limits: Limits = Limits()
+    result_lost: bool = False
+    """Whether the record could not be read to the final result that the verdict tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,10 @@ def reject(reason: Reason, message: str) -> State:
 def _judge(seen: Observation, verdict: Verdict) -> State:
     """A program that ended, by its verdict."""
     match verdict.outcome:
+        case Outcome.SUCCEEDED if verdict.final and seen.result_lost:
+            return _failed(
+                Reason.RECORD_LOST, "the program published its result, but its log can't be read"
+            )
         case Outcome.SUCCEEDED if verdict.final:
             return State(Phase.COMPLETED)
         case Outcome.SUCCEEDED:
@@ -192,8 +198,11 @@ def _explain_lost_end(seen: Observation) -> State:
                 Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict"
             )
         case _:
-            message = f"the runner exited with code {seen.exit_code} and its record has no end"
-            return _failed(Reason.RECORD_LOST, message)
+            ended = "ended" if seen.exit_code is None else f"exited with code {seen.exit_code}"
+            detail = f": {seen.detail}" if seen.detail else ""
+            return _failed(
+                Reason.RECORD_LOST, f"the runner {ended} and its record has no end{detail}"
+            )
 
 
 def _wait(seen: Observation) -> State:

@@ -5,7 +5,6 @@ life cycle turns it into a phase and a reason. Standard library only: the superv
 """
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -19,6 +18,13 @@ MAX_MESSAGE_CHARACTERS = 1000
 
 MAX_REASON_CHARACTERS = 64
 """The same of a reason, all of which are shorter: a program could name any."""
+
+MAX_VERSIONS = 16
+"""How many versions are kept, of at most ``MAX_VERSION_CHARACTERS``: a program can send any."""
+
+MAX_VERSION_CHARACTERS = 64
+
+_MAX_NUMBER = 2**53
 
 
 class Outcome(StrEnum):
@@ -112,13 +118,30 @@ def _types_hold(verdict: Verdict) -> bool:
         verdict.dropped_console_bytes,
     )
     return (
-        all(number is None or type(number) is int for number in optional_numbers)
-        and all(type(count) is int and count >= 0 for count in counts)
+        all(
+            number is None or (type(number) is int and abs(number) < _MAX_NUMBER)
+            for number in optional_numbers
+        )
+        and all(map(_is_count, counts))
         and all(is_text(text) for text in (verdict.reason, verdict.message, verdict.sha256))
+        and len(verdict.sha256) <= 64
         and type(verdict.final) is bool
         and type(verdict.seconds) in (int, float)
-        and math.isfinite(verdict.seconds)
-        and (verdict.versions is None or is_text_by_name(verdict.versions))
+        and 0 <= verdict.seconds < _MAX_NUMBER
+        and (verdict.versions is None or are_versions(verdict.versions))
+    )
+
+
+def _is_count(number: Any) -> bool:
+    return type(number) is int and 0 <= number < _MAX_NUMBER
+
+
+def are_versions(value: Any) -> bool:
+    """Whether these are versions by name, as many and as long as a status takes."""
+    return (
+        is_text_by_name(value)
+        and len(value) <= MAX_VERSIONS
+        and all(len(text) <= MAX_VERSION_CHARACTERS for text in (*value, *value.values()))
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kubernetes import client, config, watch
+from urllib3.exceptions import HTTPError
 
 from qiskit_runtime.contract.resource import GROUP, VERSION
 from tests.benchmarks.table import Row, keep_samples
@@ -150,22 +151,29 @@ class Ends:
         self._watch = watch.Watch()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._listening = threading.Event()
+        self._stopped = False
 
     def _run(self) -> None:
         found = self._listing()
         version = found["metadata"] if isinstance(found, dict) else found.metadata.to_dict()
         version = version.get("resourceVersion") or version.get("resource_version")
         self._listening.set()
-        for event in self._watch.stream(self._listing, resource_version=version):
-            raw = event["raw_object"]
-            if self._ended(raw):
-                self._ends.setdefault(raw["metadata"]["name"], time.monotonic())
+        try:
+            for event in self._watch.stream(self._listing, resource_version=version):
+                raw = event["raw_object"]
+                if self._ended(raw):
+                    self._ends.setdefault(raw["metadata"]["name"], time.monotonic())
+        except HTTPError:
+            # To stop a watch is to break its connection.
+            if not self._stopped:
+                raise
 
     def __enter__(self) -> None:
         self._thread.start()
         self._listening.wait()
 
     def __exit__(self, *_: object) -> None:
+        self._stopped = True
         self._watch.stop()
 
 

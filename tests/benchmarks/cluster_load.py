@@ -71,7 +71,10 @@ def _reconnect(installed: Installed) -> Row:
     frames: list[str] = []
     for cut in range(RECONNECTS + 1):
         where = f"{address}?after={len(frames)}"
-        with connect(where, additional_headers=headers, proxy=None, open_timeout=20) as socket:
+        # What it leaves unread would hold up a polite goodbye.
+        with connect(
+            where, additional_headers=headers, proxy=None, open_timeout=20, close_timeout=0.1
+        ) as socket:
             for frame in socket:
                 frames.append(str(frame))
                 if cut < RECONNECTS and len(frames) >= (cut + 1) * 9:

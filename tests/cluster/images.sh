@@ -1,13 +1,15 @@
-# Build both images with what is here, tag them by what is in them, and load them into the cluster:
+# Build the images with what is here, tag them by what is in them, and load them into the cluster:
 # no pod runs an older one, and one that is there already is not loaded again.
 
 make_images() {
   local tool; tool=$(choose_builder)
   mkdir -p "$STATE"
-  local api runner
+  local api runner container
   api=$(build_image "$tool" qiskit-runtime-api Dockerfile.api)
   runner=$(build_image "$tool" qiskit-runtime-runner Dockerfile.runner)
-  for image in "$api" "$runner"; do load_image "$tool" "$image"; done
+  # Local mode in one container: no part of an installation, but it is tried in a pod too.
+  container=$(build_image "$tool" qiskit-runtime-local Dockerfile.runner local)
+  for image in "$api" "$runner" "$container"; do load_image "$tool" "$image"; done
   if [ "$CLUSTER" = built ]; then
     # As a mirror would have it: under the prefix that all images are given here.
     buildah tag $REDIS_IMAGE localhost/$REDIS_IMAGE
@@ -17,7 +19,7 @@ make_images() {
     "$tool" tag $REDIS_IMAGE "${api%/*}/$REDIS_IMAGE"
     load_image "$tool" "${api%/*}/$REDIS_IMAGE"
   fi
-  printf 'RUNTIME_API_IMAGE=%s\nRUNTIME_RUNNER_IMAGE=%s\n' "$api" "$runner" >"$STATE/images"
+  printf 'RUNTIME_%s_IMAGE=%s\n' API "$api" RUNNER "$runner" LOCAL "$container" >"$STATE/images"
 }
 
 choose_builder() {
@@ -27,13 +29,14 @@ choose_builder() {
   else die "Docker, Podman or buildah is needed to build images"; fi
 }
 
-# build_image TOOL NAME DOCKERFILE: prints the image's full name, and its size on stderr.
+# build_image TOOL NAME DOCKERFILE [TARGET]: prints the image's full name, and its size on stderr.
 build_image() {
   local tool=$1 name=$2 file=$3 prefix=${IMAGE_PREFIX:+$IMAGE_PREFIX/} id size
+  local target=${4:+--target $4}
   [ "$tool" = docker ] || prefix=${prefix:-localhost/}
   case $tool in
-    buildah) step "build $name" buildah_build "$prefix$name:dev" "$ROOT/$file" "$ROOT" ;;
-    *) step "build $name" "$tool" build -t "$prefix$name:dev" -f "$ROOT/$file" "$ROOT" ;;
+    buildah) step "build $name" buildah_build "$prefix$name:dev" "$ROOT/$file" "$ROOT" $target ;;
+    *) step "build $name" "$tool" build -t "$prefix$name:dev" -f "$ROOT/$file" $target "$ROOT" ;;
   esac
   if [ "$tool" = buildah ]; then
     id=$(buildah inspect --type image --format '{{.FromImageID}}' "$prefix$name:dev")
@@ -48,12 +51,12 @@ build_image() {
   echo "$prefix$name:${id:0:12}"
 }
 
-# buildah_build IMAGE DOCKERFILE FOLDER. runc, because crun refuses some machines' cgroups; with the
+# buildah_build IMAGE DOCKERFILE FOLDER [OPTION...]. runc, because crun refuses some machines' cgroups; with the
 # machine's network and certificates, so that a proxy in between is trusted as it is here.
 buildah_build() {
   local certificates=/etc/ssl/certs/ca-certificates.crt
   buildah build -q --runtime runc --network host --layers -v $certificates:$certificates:ro \
-    --env PIP_CERT=$certificates -t "$1" -f "$2" "$3"
+    --env PIP_CERT=$certificates -t "$1" -f "$2" "${@:4}" "$3"
 }
 
 # load_image TOOL IMAGE

@@ -109,24 +109,33 @@ class Installed:
     @contextmanager
     def forward(self, pod: str) -> Iterator[httpx.Client]:
         """A client of one replica of the API."""
-        port = free_port()
-        command = [self.cluster.kubectl, "-n", RELEASE, "port-forward", pod, f"{port}:8000"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert process.stdout
-        try:
-            process.stdout.readline()
-            headers = {"Authorization": f"Bearer {self.token}"}
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
-                yield client
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
+        headers = {"Authorization": f"Bearer {self.token}"}
+        with (
+            forward(self.cluster, RELEASE, pod) as url,
+            httpx.Client(base_url=url, headers=headers) as client,
+        ):
+            yield client
 
 
 def make_name() -> str:
     """A name that nobody has."""
     return f"e2e-{uuid.uuid4().hex[:10]}"
+
+
+@contextmanager
+def forward(cluster: Cluster, namespace: str, pod: str) -> Iterator[str]:
+    """The address of a pod's server, which listens on port 8000 there."""
+    port = free_port()
+    command = [cluster.kubectl, "-n", namespace, "port-forward", pod, f"{port}:8000"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        process.stdout.readline()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
 
 
 @contextmanager

@@ -166,11 +166,11 @@ class Stand:
         command = ["redis-server", "--port", port, "--save", "", "--appendonly", "no"]
         return self.add("redis", [*command, "--maxmemory-policy", "noeviction"])
 
-    def start_api(self) -> Part:
+    def start_api(self, **more: str) -> Part:
         """Start the API."""
         program = Path(sys.executable).with_name("qiskit-runtime")
         command = [str(program), "serve", "--port", str(self.api_port)]
-        return self.add("api", command, **self.environment())
+        return self.add("api", command, **self.environment(**more))
 
     def install(self, name: str, source: str) -> None:
         """Make a RuntimeProgram."""
@@ -260,7 +260,7 @@ class Stand:
 def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
     """An installation in a new namespace, ready to run jobs; all of it is gone afterwards.
 
-    ``options`` are the operator's variables. Where there is no cluster the test is skipped.
+    ``options`` are the variables of operator and API. Without a cluster the test is skipped.
     """
     cluster = require_cluster()
     config.load_kube_config(cluster.kubeconfig)
@@ -281,7 +281,7 @@ def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
     stand.core.create_namespace({"metadata": {"name": name, "labels": labels}})
     try:
         stand.start_redis()
-        stand.start_api()
+        stand.start_api(**options)
         stand.start_operator(**options)
         stand.install("count", COUNT)
         stand.install("hog", HOG)

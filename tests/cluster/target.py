@@ -32,6 +32,8 @@ class Cluster:
     helm: str
     api_image: str
     runner_image: str
+    local_image: str
+    """Of local mode in one container."""
     audit_log: str
     """Of a built cluster: who wrote what, a JSON document a line."""
 
@@ -54,6 +56,7 @@ def find_cluster() -> Cluster | None:
         api_image=os.environ.get("RUNTIME_API_IMAGE") or found.get("RUNTIME_API_IMAGE", ""),
         runner_image=os.environ.get("RUNTIME_RUNNER_IMAGE")
         or found.get("RUNTIME_RUNNER_IMAGE", ""),
+        local_image=found.get("RUNTIME_LOCAL_IMAGE", ""),
         audit_log=found.get("AUDIT_LOG", ""),
     )
 

@@ -3,6 +3,7 @@
 The operator under test runs beside the cluster, in a namespace of its own, with little room.
 """
 
+import json
 import re
 import time
 from datetime import datetime
@@ -207,6 +208,11 @@ def test_storage_budget_drops_the_oldest_records(stand):
     assert logs(names[-1]) == 200
     answer = httpx.get(f"{stand.url}/jobs/{names[0]}/results", timeout=10)
     assert answer.json() == '"kept"'
+    body = {"programId": "hello-quantum", "hub": "h", "group": "g", "project": "p"}
+    body |= {"backend": "aer_simulator", "params": [json.dumps({"greeting": "x" * 3_200_000})]}
+    refused = httpx.post(f"{stand.url}/jobs", json=body, timeout=10)
+    assert refused.status_code == 429 and int(refused.headers["Retry-After"]) > 0
+    assert "of at most 3" in refused.json()["detail"]
 
 
 def test_finished_status_is_frozen(stand):
@@ -246,6 +252,21 @@ def test_input_that_never_comes_fails_the_job(stand):
     assert "60 s" in status["message"]
 
 
+def test_job_made_again_is_another(stand):
+    """A job that is deleted and made again at once has its own pod, record and end."""
+    for grace in (True, False):
+        name = f"again-{grace}".lower()
+        stand.submit(name, "sleep" if grace else "count", "{}" if grace else '{"n": 1}')
+        stand.wait_for(name, "Running") if grace else status_of(stand, name)
+        stand.delete(name)
+        uid = stand.submit(name, "count", '{"n": 7, "pause": 0.1}')
+        status = status_of(stand, name)
+        assert (status["phase"], json.loads(status["result"])["n"]) == ("Completed", 7)
+        assert stand.get(name)["metadata"]["uid"] == uid
+        frames = httpx.get(f"{stand.url}/jobs/{name}/logs", timeout=10).json()
+        assert '"n": 7' in frames
+
+
 def test_operator_is_quiet_and_unharmed(stand):
     """After all of this its log has no traceback, and it says little."""
     log = stand.parts["operator"].log()
@@ -280,6 +301,54 @@ def test_pod_that_can_not_start_says_why_and_ends_at_its_deadline(case, tmp_path
         status = status_of(stand, "stuck", 40)
         assert (status["phase"], status["reason"]) == ("Failed", reason)
         assert "20 s" in status["message"] and words[0] in status["message"]
+
+
+QUOTAS = {
+    "no Job": ({"count/jobs.batch": "0"}, "exceeded quota"),
+    "no pod": ({"count/pods": "0"}, "kubectl describe job"),
+}
+
+
+@pytest.mark.parametrize("case", QUOTAS)
+def test_quota_that_holds_a_job_is_named_and_has_a_deadline(case, tmp_path):
+    """A cluster that refuses the Job or its pod is quoted on the status; later the job fails."""
+    hard, words = QUOTAS[case]
+    with open_stand(tmp_path) as stand:
+        quota = {"metadata": {"name": "full"}, "spec": {"hard": hard}}
+        stand.core.create_namespaced_resource_quota(stand.namespace, quota)
+        wait_until(
+            lambda: (
+                stand.core.read_namespaced_resource_quota("full", stand.namespace).status.hard
+                == hard
+            ),
+            20,
+            "the quota is in force",
+        )
+        stand.submit("held-up", "count", startDeadlineSeconds=25)
+        wait_until(lambda: has_reason(stand, "held-up", "Unschedulable"), 24, "it says so")
+        assert words in stand.get("held-up")["status"]["message"]
+        status = status_of(stand, "held-up", 60)
+        assert (status["phase"], status["reason"]) == ("Failed", "Unschedulable")
+        assert words in status["message"] and "25 s" in status["message"]
+
+
+def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(tmp_path):
+    """An operator that dies when it has made the Job, and comes back when that is gone."""
+    with open_stand(tmp_path) as stand:
+        stand.submit("once", "count", '{"n": 5}')
+        wait_until(lambda: len(stand.left_of("once")) >= 2, 30, "its Job and input are there")
+        stand.parts["operator"].kill()
+        assert "jobName" not in stand.get("once")["status"], "it was written down already"
+        (job,) = stand.batch.list_namespaced_job(stand.namespace).items
+        stand.batch.delete_namespaced_job(
+            job.metadata.name, stand.namespace, propagation_policy="Foreground"
+        )
+        wait_until(lambda: not stand.batch.list_namespaced_job(stand.namespace).items, 60, "gone")
+        time.sleep(31)
+        stand.parts["operator"].start()
+        status = status_of(stand, "once", 60)
+        assert (status["phase"], status["reason"]) == ("Failed", "JobDeleted")
+        assert not stand.batch.list_namespaced_job(stand.namespace).items
 
 
 def test_deaf_watch_costs_at_most_a_round(tmp_path):

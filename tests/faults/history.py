@@ -75,6 +75,7 @@ def find_violations(history: History) -> list[str]:
         *_check_single_run(history),
         *_check_frames(history),
         *_check_results(history),
+        *_check_nothing_left(history),
     ]
 
 
@@ -130,6 +131,18 @@ def _check_frames(history: History) -> Iterator[str]:
                 yield f"{who}: {len(numbers)} of {history.counts[listener.job]} frames"
             if not finals:
                 yield f"{who}: no final frame"
+
+
+def _check_nothing_left(history: History) -> Iterator[str]:
+    """I8: what a deleted RuntimeJob caused is deleted too: its Kubernetes Job, and the pod."""
+    gone = {event.uid for event in history.events if event.type == "DELETED"}
+    names, owners = history.names(), history.deleted()
+    for kind in ("Job", "Pod"):
+        owned = {e.uid: e for e in history.events if e.kind == kind and e.owner in owners}
+        for uid, event in owned.items():
+            if uid not in gone:
+                yield f"the {kind} {event.name} outlived {names.get(event.owner, 'its owner')}"
+        owners = set(owned)
 
 
 def _check_results(history: History) -> Iterator[str]:

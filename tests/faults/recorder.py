@@ -86,11 +86,18 @@ class Recorder:
         thread.start()
 
     def _watch(self, kind: str, call: Any, arguments: tuple[Any, ...]) -> None:
+        watcher = watch.Watch()
         while not self._stopping.is_set():
-            with suppress(ApiException, HTTPError):
-                events = watch.Watch().stream(call, *arguments, timeout_seconds=1)
-                for event in events:
-                    self._note(kind, event["type"], event["raw_object"])
+            # It goes on where it was: nothing that happens between two requests is missed.
+            seen = watcher.resource_version
+            since = {"resource_version": seen} if seen else {}
+            with suppress(HTTPError):
+                try:
+                    events = watcher.stream(call, *arguments, timeout_seconds=1, **since)
+                    for event in events:
+                        self._note(kind, event["type"], event["raw_object"])
+                except ApiException:
+                    watcher = watch.Watch()
 
     def _note(self, kind: str, change: str, raw: dict[str, Any]) -> None:
         metadata, status = raw["metadata"], raw.get("status", {})

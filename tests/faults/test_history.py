@@ -56,3 +56,19 @@ def test_second_job_is_found():
     history = make_history()
     history.events.append(WatchEvent(3.0, "Job", "ADDED", "k2", "2", owner="u"))
     assert any("2 objects of the kind Job" in found for found in find_violations(history))
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+def test_what_outlives_a_deleted_job_is_found(kind):
+    """A Kubernetes Job, or its pod, that stays when its RuntimeJob was deleted is a violation."""
+
+    def tell(change, of, uid, owner=""):
+        return WatchEvent(4.0, of, change, of.lower(), uid, owner=owner, phase="Running")
+
+    history = History([tell("ADDED", "RuntimeJob", "u"), tell("DELETED", "RuntimeJob", "u")])
+    history.events += [tell("ADDED", "Job", "j", "u"), tell("ADDED", "Pod", "p", "j")]
+    gone = {"Job": ("Pod", "p", "j"), "Pod": ("Job", "j", "u")}[kind]
+    history.events.append(tell("DELETED", *gone))
+    assert [found.startswith(f"the {kind} ") for found in find_violations(history)] == [True]
+    history.events += [tell("DELETED", "Job", "j", "u"), tell("DELETED", "Pod", "p", "j")]
+    assert find_violations(history) == []

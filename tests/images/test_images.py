@@ -1,11 +1,14 @@
 """What is in the images, asked of the images: pods of them, with a read-only root."""
 
 import json
+import time
 import uuid
 
+import httpx
 import pytest
 
 from tests.charts.conftest import Tools
+from tests.cluster.installed import forward
 from tests.cluster.target import require_cluster
 
 pytestmark = pytest.mark.cluster
@@ -32,9 +35,14 @@ MODULES = [
 
 
 @pytest.fixture(scope="module")
-def ask():
+def tools():
+    """Helm and kubectl."""
+    return Tools(require_cluster())
+
+
+@pytest.fixture(scope="module")
+def ask(tools):
     """What a pod of an image says of itself."""
-    tools = Tools(require_cluster())
 
     def ask(image):
         name = f"ask-{uuid.uuid4().hex[:8]}"
@@ -81,3 +89,42 @@ def test_runner_image_holds_no_client_of_the_cluster(ask):
     assert not {"fastapi", "kopf", "kubernetes", "redis", "api", "pytest"} & set(found["modules"])
     assert not {"gcc", "cc", "g++", "make"} & set(found["programs"])
     assert (found["uid"], found["writable"]) == (65532, False)
+
+
+def test_local_mode_runs_in_one_container(tools):
+    """The target `local` serves the REST API and runs jobs, with nothing else beside it."""
+    container = {
+        "name": "server",
+        "image": require_cluster().local_image,
+        "env": [{"name": "RUNTIME_TOKEN", "value": "of-this-test"}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8000}, "periodSeconds": 1},
+        "securityContext": {"runAsNonRoot": True, "readOnlyRootFilesystem": True},
+        "volumeMounts": [{"name": "d", "mountPath": path} for path in ("/data", "/tmp")],
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "local"},
+        "spec": {
+            "securityContext": {"fsGroup": 65532},
+            "containers": [container],
+            "volumes": [{"name": "d", "emptyDir": {}}],
+        },
+    }
+    body = {"programId": "hello-quantum", "hub": "h", "group": "g", "project": "p"}
+    body |= {"backend": "aer_simulator", "params": ['{"greeting": "Hi"}']}
+    with tools.namespace() as namespace:
+        where = f"--namespace={namespace}"
+        tools.kubectl(where, "apply", "-f", "-", stdin=json.dumps(pod))
+        tools.kubectl(where, "wait", "--for=condition=Ready", "pod/local", "--timeout=60s")
+        with forward(tools.cluster, namespace, "local") as url:
+            headers = {"Authorization": "Bearer of-this-test"}
+            assert httpx.get(f"{url}/jobs").status_code == 401
+            with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+                job = client.post("/jobs", json=body).json()["id"]
+                until = time.monotonic() + 60
+                while client.get(f"/jobs/{job}").json()["status"] != "Completed":
+                    assert time.monotonic() < until, client.get(f"/jobs/{job}").text
+                    time.sleep(0.2)
+                counts = json.loads(client.get(f"/jobs/{job}/results").json())
+    assert sum(counts.values()) == 1024

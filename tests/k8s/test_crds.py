@@ -77,7 +77,7 @@ def test_no_stray_key_is_in_a_schema():
     known = {
         "type", "description", "default", "enum", "format", "items", "maxItems", "maxLength",
         "maximum", "minLength", "minimum", "pattern", "properties", "required",
-        "additionalProperties",
+        "additionalProperties", "maxProperties",
     }  # fmt: skip
     stray = [
         (path, key)

@@ -1,0 +1,137 @@
+"""What runs a RuntimeJob, found among what watches tell, and what they did not tell."""
+
+import asyncio
+
+import pytest
+
+import cluster_resync
+from cluster_resync import ClusterResync
+from cluster_view import ClusterView, pod_key
+from job_builder import build_name
+from qiskit_runtime.contract.resource import JOB_LABEL
+
+pytestmark = pytest.mark.anyio
+
+
+def make(name, uid, version=1, owner=None, labels=()):
+    """An object of any kind."""
+    metadata = {"name": name, "uid": uid, "resourceVersion": str(version), "labels": dict(labels)}
+    if owner:
+        metadata["ownerReferences"] = [{"uid": owner}]
+    return {"metadata": metadata, "spec": {}, "status": {}}
+
+
+def make_run(uid, version=1):
+    """A RuntimeJob named bell with this uid, its Kubernetes Job and its pod."""
+    runtimejob = make("bell", uid, version)
+    run, label = build_name(runtimejob), (JOB_LABEL, "bell")
+    job = make(run, f"job of {uid}", version, uid, [label])
+    labels = [label, ("batch.kubernetes.io/job-name", run)]
+    return runtimejob, job, make(f"{run}-x", f"pod of {uid}", version, f"job of {uid}", labels)
+
+
+def put_run(view, runtimejob, job, pod):
+    """What watches tell of one."""
+    view.put(view.runtimejobs, "bell", runtimejob)
+    view.put(view.jobs, job["metadata"]["name"], job)
+    view.put(view.pods, pod_key(pod), pod)
+
+
+def test_job_made_again_never_has_its_predecessor_s_pod():
+    """Whatever comes late of the first one, the second is seen with its own pod or with none."""
+    view, first, second = ClusterView(), make_run("1"), make_run("2", 5)
+    put_run(view, *first)
+    view.put(view.runtimejobs, "bell", second[0])
+    assert (view.see("bell").job, view.see("bell").pod) == (None, None)
+    put_run(view, *second)
+    late = make_run("1", 9)[2]
+    view.put(view.pods, pod_key(late), late)
+    assert view.see("bell").pod == second[2]
+    view.drop(view.pods, pod_key(late), late)
+    assert view.see("bell").pod == second[2]
+
+
+class Cluster:
+    """What the API server would answer."""
+
+    def __init__(self, *runs):
+        self.runs = list(runs)
+        self.fails = False
+
+    async def list_versions(self):
+        if self.fails:
+            raise OSError("away")
+        found = [one["metadata"] for run in self.runs for one in run if one]
+        return {one["uid"]: ("bell", int(one["resourceVersion"])) for one in found}
+
+    async def get_runtimejob(self, name):
+        return self.runs[0][0] if self.runs else None
+
+    async def get_job(self, name):
+        return self.runs[0][1]
+
+    async def find_pod(self, name):
+        return self.runs[0][2]
+
+
+class Keeper:
+    """Has room."""
+
+    async def make_room(self, jobs):
+        list(jobs)
+
+
+@pytest.fixture
+def resync(monkeypatch):
+    """A resync over this view and cluster, and the names that it notices."""
+    monkeypatch.setattr(cluster_resync, "DELAY_SECONDS", 0.0)
+
+    def make_resync(view, cluster):
+        noticed = []
+        return ClusterResync(cluster, view, Keeper(), noticed.append), noticed
+
+    return make_resync
+
+
+async def test_view_that_is_newer_than_a_list_is_not_behind(resync):
+    """Jobs that come and go while a list is on its way are no reason to start again."""
+    view = ClusterView()
+    put_run(view, *make_run("1", 7))
+    rounds, noticed = resync(view, Cluster(make_run("1", 5)))
+    assert await rounds.go_round() == set()
+    assert noticed == []
+
+
+async def test_newer_and_new_objects_are_found(resync):
+    """What no watch told is taken up."""
+    view, run = ClusterView(), make_run("1", 7)
+    view.put(view.runtimejobs, "bell", make_run("1", 3)[0])
+    rounds, noticed = resync(view, Cluster(run))
+    assert await rounds.go_round() == {"bell"} == set(noticed)
+    assert (view.see("bell").job, view.see("bell").pod) == run[1:]
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_deletion_that_no_watch_told_is_found(resync, lost):
+    """A Job or a pod that is gone is forgotten, so that what follows from it is done."""
+    view, run = ClusterView(), make_run("1", 7)
+    put_run(view, *run)
+    there = [None if index >= lost else one for index, one in enumerate(run)]
+    rounds, noticed = resync(view, Cluster(there))
+    assert await rounds.go_round() == {"bell"} == set(noticed)
+    assert view.see("bell").pod is None
+    assert (view.see("bell").job is None) is (lost == 1)
+
+
+async def test_probe_is_told_when_rounds_fail(resync, monkeypatch):
+    """Without a good round the time since the last one grows; with one it begins anew."""
+    monkeypatch.setattr(cluster_resync, "ROUND_SECONDS", 0.02)
+    cluster = Cluster()
+    rounds, _ = resync(ClusterView(), cluster)
+    running = asyncio.create_task(rounds.run())
+    await asyncio.sleep(0.2)
+    assert rounds.stale_seconds < 0.15
+    cluster.fails = True
+    await asyncio.sleep(0.4)
+    assert rounds.stale_seconds > 0.3
+    running.cancel()
