@@ -20,7 +20,7 @@ from job_observation import observe_job, waited_seconds
 from job_workers import CHECK_SECONDS, JobWorkers
 from operator_settings import OperatorSettings
 from pod_finder import PodFinder
-from pod_place import PodPlace, is_over_time
+from pod_place import NO_POD_SECONDS, PodPlace, is_over_time
 from program_library import ProgramLibrary
 from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.cluster_api import API_ERRORS, describe_error
@@ -202,7 +202,11 @@ class JobReconciler:
         if state.phase is Phase.RUNNING:
             return CHECK_SECONDS
         # Until its deadline passes; the moment more is for clocks of whole seconds.
-        left: float = job["spec"]["startDeadlineSeconds"] - waited_seconds(seen, now) + 1
+        waited = waited_seconds(seen, now)
+        left: float = job["spec"]["startDeadlineSeconds"] - waited + 1
+        if waited < NO_POD_SECONDS:
+            # Of a pod that is not made, nothing tells.
+            left = min(left, NO_POD_SECONDS - waited + 1)
         return min(max(left, 1), CHECK_SECONDS)
 
     # The end.

@@ -22,7 +22,7 @@ _PULL_REASONS = (
     "ImageInspectError",
 )
 _CONTAINER_REASONS = ("CreateContainerError", "CreateContainerConfigError", "RunContainerError")
-_NO_POD_SECONDS = 10.0
+NO_POD_SECONDS = 10.0
 """How long the cluster may take to make a pod."""
 
 _LOST_SECONDS = 60.0
@@ -110,7 +110,7 @@ def _find_without_pod(job: Manifest | None, now: datetime) -> PodPlace:
         if condition["type"] == "Complete" and condition["status"] == "True":
             return PodPlace(Place.ENDED, "its pod is gone")
     made = job["metadata"].get("creationTimestamp")
-    if made and (now - _parse_time(made)).total_seconds() > _NO_POD_SECONDS:
+    if made and (now - _parse_time(made)).total_seconds() > NO_POD_SECONDS:
         detail = f"the cluster makes no pod for it: kubectl describe job {job['metadata']['name']}"
         return PodPlace(Place.UNSCHEDULABLE, detail)
     return PodPlace(Place.STARTING, "the cluster has made no pod for it")
