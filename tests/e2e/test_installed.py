@@ -134,6 +134,10 @@ def test_everything_is_readable_after_pod_job_and_redis_are_gone(installed, slow
     installed.kubectl(
         "-n", RELEASE, "wait", "--for=condition=Ready", f"pod/{redis}", "--timeout=60s"
     )
+    # The API's connections break off and come again: who listens then is not told late.
+    time.sleep(10)
+    frames = list(installed.listen(installed.submit(slow)))
+    assert len(frames) == 6 and frames[-1][0] - frames[0][0] > 2
 
 
 def test_deleted_job_leaves_nothing(installed):

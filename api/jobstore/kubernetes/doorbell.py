@@ -1,7 +1,10 @@
 """Rings when there is more of a running job's record to read: Redis pub/sub, on one connection.
 
-A ring carries nothing, and one too many does no harm. So every bell also rings when it was tuned
-to, or tuned to again after a connection was lost.
+A ring carries nothing, and one too many does no harm. So all bells also ring when the connection
+was made, or made again after it was lost.
+
+One task subscribes to the bells of all jobs and reads. To subscribe to single ones while another
+task reads is more than redis-py bears when the connection breaks: it was seen to wait for ever.
 """
 
 import asyncio
@@ -12,10 +15,14 @@ from contextlib import contextmanager
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from api.jobstore.kubernetes.live_stream import REDIS_ERRORS
 from api.jobstore.kubernetes.resource_watch import make_pause
-from qiskit_runtime.cluster_api import is_cancelled
 from qiskit_runtime.contract.record_stream import doorbell
+
+SUBSCRIBE_SECONDS = 5.0
+"""How long it may take to connect and subscribe."""
+
+QUIET_SECONDS = 15.0
+"""After how long without a ring the server is asked whether it is there, and has to answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,59 +33,59 @@ class Doorbell:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._bells: dict[str, set[Callable[[], None]]] = {}
-        self._changed = asyncio.Event()
 
     @contextmanager
     def listening(self, name: str, wake: Callable[[], None]) -> Iterator[None]:
         """Call ``wake`` when there may be more of this job's record."""
         channel = doorbell(name)
         self._bells.setdefault(channel, set()).add(wake)
-        self._changed.set()
+        # What was rung before is not rung again.
+        wake()
         try:
             yield
         finally:
             self._bells[channel].discard(wake)
             if not self._bells[channel]:
                 del self._bells[channel]
-            self._changed.set()
 
     async def run(self) -> None:
         """Ring until cancelled."""
         failures = 0
         while True:
-            await self._changed.wait()
             try:
-                async with self._redis.pubsub() as pubsub:
-                    await pubsub.connect()
+                pubsub = self._redis.pubsub()
+                try:
+                    async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                        await pubsub.psubscribe(doorbell("*"))
                     failures = 0
-                    async with asyncio.TaskGroup() as tasks:
-                        tasks.create_task(self._ring(pubsub))
-                        tasks.create_task(self._tune(pubsub))
-            except* REDIS_ERRORS as errors:
+                    await self._ring(pubsub)
+                finally:
+                    async with asyncio.timeout(SUBSCRIBE_SECONDS):
+                        await pubsub.aclose()  # type: ignore[no-untyped-call]  # (ships no type)
+            except Exception as error:  # noqa: BLE001  (nobody else would ring)
                 failures += 1
                 if failures == 1:
-                    logger.warning("no bell rings, Redis is away: %r", errors.exceptions[0])
+                    logger.warning("no bell rings, Redis is away: %r", error)
             await asyncio.sleep(make_pause(failures))
-            self._changed.set()
 
     async def _ring(self, pubsub: PubSub) -> None:
-        """Ring until the connection breaks."""
-        while not is_cancelled():
-            # It waits until there is one.
-            message = await pubsub.get_message(timeout=None)
-            if message and message["type"] in ("subscribe", "message"):
-                for wake in self._bells.get(message["channel"].decode(), ()):
-                    wake()
+        """Ring until the connection breaks, or falls silent."""
+        is_asked = False
+        while True:
+            message = await pubsub.get_message(timeout=QUIET_SECONDS)
+            if message is None:
+                if is_asked:
+                    raise TimeoutError("Redis does not answer")
+                await pubsub.ping()
+                is_asked = True
+                continue
+            is_asked = False
+            if message["type"] == "psubscribe":
+                for channel in list(self._bells):
+                    self._wake(channel)
+            elif message["type"] == "pmessage":
+                self._wake(message["channel"].decode())
 
-    async def _tune(self, pubsub: PubSub) -> None:
-        """Listen to those bells that are wanted."""
-        tuned = set[str]()
-        while not is_cancelled():
-            await self._changed.wait()
-            self._changed.clear()
-            wanted = set(self._bells)
-            if new := wanted - tuned:
-                await pubsub.subscribe(*new)
-            if old := tuned - wanted:
-                await pubsub.unsubscribe(*old)
-            tuned = wanted
+    def _wake(self, channel: str) -> None:
+        for wake in list(self._bells.get(channel, ())):
+            wake()
