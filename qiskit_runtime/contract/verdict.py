@@ -84,6 +84,8 @@ class Verdict:
     def to_json(self) -> str:
         """The verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
         fields = {**asdict(self), "reason": shorten(self.reason, MAX_REASON_CHARACTERS)}
+        if self.versions is not None and not are_versions(self.versions):
+            fields["versions"] = None
         for keep in (MAX_MESSAGE_CHARACTERS, 300, 0):
             fields["message"] = shorten(self.message, keep)
             text = json.dumps(fields, separators=(",", ":"))

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from api.jobstore.kubernetes.resource_watch import make_pause
+from qiskit_runtime.cluster_api import is_cancelled
 from qiskit_runtime.contract.record_stream import doorbell
 
 SUBSCRIBE_SECONDS = 5.0
@@ -51,7 +52,7 @@ class Doorbell:
     async def run(self) -> None:
         """Ring until cancelled."""
         failures = 0
-        while True:
+        while not is_cancelled():
             try:
                 pubsub = self._redis.pubsub()
                 try:
@@ -71,7 +72,7 @@ class Doorbell:
     async def _ring(self, pubsub: PubSub) -> None:
         """Ring until the connection breaks, or falls silent."""
         is_asked = False
-        while True:
+        while not is_cancelled():
             message = await pubsub.get_message(timeout=QUIET_SECONDS)
             if message is None:
                 if is_asked:
