@@ -40,7 +40,6 @@ class RecordFollower:
         self._given_up_at: float | None = None
         self.copy = RecordCopy()
         self.writer = writer
-        self.name = writer.name
         self.attached = asyncio.Event()
         """Set as soon as the log is being read: before that, deleting the pod would lose it."""
         self.is_done = False

@@ -77,6 +77,6 @@ class RecordFollowers:
     async def forget(self, name: str) -> None:
         """Stop reading for a job that was deleted, and remove its stream."""
         for uid, follower in list(self._followers.items()):
-            if follower.name == name:
+            if follower.writer.name == name:
                 del self._followers[uid]
                 await follower.close()

@@ -43,6 +43,7 @@ class StreamWriter:
     def __init__(self, redis: Redis, uid: str, name: str) -> None:
         self._redis = redis
         self.name = name
+        """The RuntimeJob's."""
         self._key, self._bell = stream_key(uid), doorbell(name)
         self._backlog: list[Batch] = []
         self._backlog_bytes = 0

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from qiskit_runtime.contract.handover import HandOver, parse_handover
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import Outcome, Verdict, are_versions
+from qiskit_runtime.contract.verdict import Outcome, Verdict
 from runner import processes
 from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields
 from runner.pipes import open_signal_pipe, readable_bytes, write_all
@@ -166,8 +166,7 @@ class Supervisor:
             case Kind.ERROR:
                 self._error = read_fields(payload)
             case Kind.VERSIONS:
-                fields = read_fields(payload)
-                self._versions = fields if are_versions(fields) else None
+                self._versions = read_fields(payload)
             case _:
                 raise ChannelBroken(f"a packet of kind {kind.name}")
 
