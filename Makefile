@@ -11,6 +11,7 @@ WORKERS ?=
 TOKEN ?=
 RELOAD ?=
 PROGRAMS ?=
+BACKENDS ?=
 DATA ?=
 
 VENV ?= .venv
@@ -21,7 +22,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 RIG := tests/cluster/rig
-.PHONY: help quickstart serve check test bench lock format clean \
+.PHONY: help quickstart serve check test docs bench lock format clean \
   cluster cluster-down images deploy url token manifests
 
 ##@ Use
@@ -32,10 +33,11 @@ help: ## List the targets
 quickstart: $(RUNTIME_READY) ## Install, start a server, run hello-quantum on it, stream it, stop the server
 	@$(BIN)/qiskit-runtime quickstart
 
-serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PROGRAMS= DATA= RELOAD=
+serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PROGRAMS= BACKENDS= DATA= RELOAD=
 	@$(BIN)/qiskit-runtime serve --port $(PORT) \
 	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKEN),--token '$(TOKEN)') \
-	  $(if $(PROGRAMS),--programs '$(PROGRAMS)') $(if $(DATA),--data '$(DATA)') $(if $(RELOAD),--reload)
+	  $(if $(PROGRAMS),--programs '$(PROGRAMS)') $(if $(BACKENDS),--backends '$(BACKENDS)') \
+	  $(if $(DATA),--data '$(DATA)') $(if $(RELOAD),--reload)
 
 ##@ Run it on a cluster
 
@@ -69,6 +71,9 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 
 test: $(DEV_READY) ## All tests (ARGS= goes to pytest)
 	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(DEV_READY) ## Run the tutorials in docs/, and make their figures anew
+	UPDATE_FIGURES=1 $(BIN)/python -m pytest tests/docs $(ARGS)
 
 bench: $(DEV_READY) ## The benchmarks: they print tables
 	$(BIN)/python -m tests.benchmarks

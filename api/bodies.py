@@ -1,17 +1,38 @@
-"""Bodies of requests, checked before any route sees them: their size, their type, their JSON."""
+"""Bodies of requests, checked before any route sees them: their size, their type, their JSON.
+
+A body is JSON. Where a program is uploaded or changed it may be a form or a source as well; what
+is in those, the route reads (``program_forms``).
+"""
+
+import re
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.program_forms import JSON, MAX_FORM_BYTES, MULTIPART, RAW
 from api.strict_json import StrictJSONError, check_json
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES
+from qiskit_runtime.contract.program import MAX_SOURCE_BYTES
 
 MAX_BODY_BYTES = 2 * MAX_PARAMS_BYTES + 2**16
 """Parameters are a JSON text within a JSON text: at worst each of its bytes is escaped."""
 
 MAX_BODY_DEPTH = 20
 """How deep a body may nest. The parameters are text in it, and have a limit of their own."""
+
+OTHER_TYPES = (
+    ("POST", re.compile(r"/programs/?"), (MULTIPART,)),
+    ("PUT", re.compile(r"/programs/[^/]+"), (MULTIPART,)),
+    ("PUT", re.compile(r"/programs/[^/]+/data"), RAW),
+)
+"""Method and path of requests whose bodies may be of other types besides JSON, and which."""
+
+UNTYPED_CLIENTS = ("authorization", "x-access-token", "x-qx-client-application")
+"""Headers of clients whose JSON may come without a Content-Type: those of 2021 send it so. A page
+of another site can't send any of them unasked."""
+
+_SAME_SITE = (None, "same-origin", "none")
 
 
 class BodyChecks:
@@ -24,23 +45,32 @@ class BodyChecks:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
+        kinds = _other_types(scope["method"], scope["path"])
+        limit = MAX_FORM_BYTES if kinds else MAX_BODY_BYTES
         try:
-            body = await _read_body(receive)
+            body = await _read_body(receive, limit)
         except ClientDisconnect:
             # Half a request is none, and nobody waits for an answer.
             return
         answer: Response | None
         if body is None:
-            answer = _refuse(413, f"body: it is larger than its limit of {MAX_BODY_BYTES} bytes")
+            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if kinds else ""
+            answer = _refuse(413, f"body: it is larger than its limit of {limit} bytes{hint}")
         else:
-            answer = await _check(Request(scope), body)
+            answer = await _check(Request(scope), body, kinds)
         if answer is not None:
             await answer(scope, receive, send)
         else:
             await self._app(scope, _replay(body or b"", receive), send)
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+def _other_types(method: str, path: str) -> tuple[str, ...]:
+    """What a body may be here besides JSON."""
+    found = (kinds for of, at, kinds in OTHER_TYPES if of == method and at.fullmatch(path))
+    return next(found, ())
+
+
+async def _read_body(receive: Receive, limit: int) -> bytes | None:
     """The whole body, or None as soon as it is too large.
 
     Raises:
@@ -52,19 +82,27 @@ async def _read_body(receive: Receive) -> bytes | None:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        if len(body) > limit:
             return None
         if not message.get("more_body", False):
             return bytes(body)
 
 
-async def _check(request: Request, body: bytes) -> Response | None:
+async def _check(request: Request, body: bytes, kinds: tuple[str, ...]) -> Response | None:
     if not body:
         return None
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind and any(name in request.headers for name in UNTYPED_CLIENTS):
+        kind = JSON
+    if kind in kinds:
+        # A form is what a page of another site may post unasked: where it comes from, the browser
+        # says, in Origin (see ``auth``) and here.
+        if request.headers.get("sec-fetch-site") not in _SAME_SITE:
+            return _refuse(403, "pages of other sites may not use this server")
+        return None
     # Also what keeps another site's page from posting here: a browser would have to ask first.
-    if kind != "application/json":
-        return _refuse(415, "the body's Content-Type must be application/json")
+    if kind != JSON:
+        return _refuse(415, f"the body's Content-Type must be {' or '.join((JSON, *kinds))}")
     try:
         await check_json(body, MAX_BODY_DEPTH)
     except StrictJSONError as error:

@@ -5,16 +5,26 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from api.backendstore.base import BackendLibrary
 from api.jobstore.base import JobStore
-from qiskit_runtime.catalog import Catalog
+from api.params_check import ParamsCheck
+from api.programstore.base import ProgramStore
 
 
 def _job_store(connection: HTTPConnection) -> JobStore:
     return cast(JobStore, connection.app.state.job_store)
 
 
-def _catalog(connection: HTTPConnection) -> Catalog:
-    return cast(Catalog, connection.app.state.catalog)
+def _programs(connection: HTTPConnection) -> ProgramStore:
+    return cast(ProgramStore, connection.app.state.programs)
+
+
+def _backends(connection: HTTPConnection) -> BackendLibrary:
+    return cast(BackendLibrary, connection.app.state.backends)
+
+
+def _params_check(connection: HTTPConnection) -> ParamsCheck:
+    return cast(ParamsCheck, connection.app.state.params_check)
 
 
 def _tenant(connection: HTTPConnection) -> str:
@@ -24,8 +34,14 @@ def _tenant(connection: HTTPConnection) -> str:
 TenantDep = Annotated[str, Depends(_tenant)]
 """What tells a client's own apart from another's: for now, all of one server's are one."""
 
+BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
+"""The backends there are."""
+
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""
 
-CatalogDep = Annotated[Catalog, Depends(_catalog)]
-"""The programs there are."""
+ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
+"""The one store of programs."""
+
+ParamsCheckDep = Annotated[ParamsCheck, Depends(_params_check)]
+"""Checks the parameters of jobs by their programs' schemas."""

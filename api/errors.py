@@ -4,7 +4,7 @@ The form is FastAPI's of 2021: ``{"detail": text}``, and for fields that are wro
 is a list of ``{"loc", "msg", "type"}``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from api.jobstore.base import (
     StorageFull,
     StoreUnavailable,
 )
+from api.programstore.base import NameUnusable, ProgramExists, ProgramReadOnly, SourceNotKept
 from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend
 
@@ -33,6 +34,13 @@ class InvalidField(Exception):
     place: tuple[str | int, ...]
     message: str
     kind: str = "value_error"
+
+
+@dataclass
+class InvalidFields(Exception):
+    """Fields of a request are wrong; each error has ``loc``, ``msg``, ``type`` as pydantic's do."""
+
+    errors: Sequence[Mapping[str, Any]]
 
 
 @dataclass
@@ -82,6 +90,9 @@ STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
     JobNotFound: (404, _say("Job not found")),
     UnknownProgram: (404, _say("Program not found")),
     UnknownBackend: (404, _say("backend: there is none named '{0}'; GET /backends lists them")),
+    SourceNotKept: (404, _say("program {0} was not uploaded: its source is not served")),
+    ProgramReadOnly: (403, _say("{0}")),
+    ProgramExists: (409, _say("{0}")),
     JobNotFinal: (403, _say("Job not finalized")),
     JobFinal: (409, _say("Job already finalized: {0}")),
     JobExists: (409, _say("Idempotency-Key: it was sent before with another request, job {0}")),
@@ -109,6 +120,14 @@ def add_error_handlers(app: FastAPI) -> None:
         assert isinstance(error, InvalidField)
         return _field_errors([{"loc": error.place, "msg": error.message, "type": error.kind}])
 
+    async def answer_name(_: Request, error: Exception) -> JSONResponse:
+        detail = {"loc": ("body", "name"), "msg": f"name: {error}", "type": "value_error"}
+        return _field_errors([detail])
+
+    async def answer_checked_fields(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, InvalidFields)
+        return _field_errors(error.errors)
+
     async def answer_fields(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         return _field_errors(error.errors())
@@ -121,6 +140,8 @@ def add_error_handlers(app: FastAPI) -> None:
     for kind in STATUS_CODES:
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(InvalidField, answer_field)
+    app.add_exception_handler(InvalidFields, answer_checked_fields)
+    app.add_exception_handler(NameUnusable, answer_name)
     app.add_exception_handler(RequestValidationError, answer_fields)
 
 

@@ -4,19 +4,25 @@
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api.auth import Gate
+from api.backendstore.base import BackendLibrary
+from api.backendstore.local import FileBackends
 from api.bodies import BodyChecks
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.store import LocalJobStore
+from api.params_check import ParamsCheck
+from api.programstore.base import ProgramStore
+from api.programstore.local import LocalProgramStore
 from api.routes import probes, root
 from api.settings import ApiSettings
 from qiskit_runtime.catalog import Catalog
@@ -26,17 +32,33 @@ DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what t
 A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the first, then live."""
 
 
-def create_app(settings: ApiSettings | None = None, store: JobStore | None = None) -> FastAPI:
-    """An app by these settings (default: the environment's); ``store`` replaces the local one."""
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What keeps things, of one mode: all are opened and closed together."""
+
+    jobs: JobStore
+    programs: ProgramStore
+    backends: BackendLibrary
+
+
+def create_app(
+    settings: ApiSettings | None = None,
+    store: JobStore | None = None,
+    programs: ProgramStore | None = None,
+) -> FastAPI:
+    """An app by these settings (default: the environment's); the stores given replace its own."""
     settings = settings or ApiSettings()
     catalog = Catalog(settings.programs)
-    job_store = store or make_store(settings, catalog)
+    stores = make_stores(settings, catalog)
+    job_store, program_store = store or stores.jobs, programs or stores.programs
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await job_store.open()
-        yield
-        await job_store.close()
+        async with AsyncExitStack() as opened:
+            for part in (job_store, program_store, stores.backends):
+                await part.open()
+                opened.push_async_callback(part.close)
+            yield
 
     # /docs and /redoc come with their own assets: a laptop in a train has no internet.
     app = FastAPIOffline(
@@ -45,7 +67,8 @@ def create_app(settings: ApiSettings | None = None, store: JobStore | None = Non
         version=version("qiskit-runtime-server"),
         lifespan=lifespan,
     )
-    app.state.job_store, app.state.catalog = job_store, catalog
+    app.state.job_store, app.state.programs = job_store, program_store
+    app.state.backends, app.state.params_check = stores.backends, ParamsCheck()
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)
@@ -56,18 +79,24 @@ def create_app(settings: ApiSettings | None = None, store: JobStore | None = Non
     return app
 
 
-def make_store(settings: ApiSettings, catalog: Catalog) -> JobStore:
-    """The store over Kubernetes where a namespace is set, else that of local mode."""
+def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
+    """Those over Kubernetes where a namespace is set, else those of local mode."""
     if settings.namespace:
-        return _make_cluster_store(settings)
+        return _make_cluster_stores(settings, catalog)
     limits = RunnerLimits(settings.workers, settings.job_memory, settings.grace_seconds)
-    return LocalJobStore(DataFolder(settings.data), catalog, limits)
+    folder, backends = DataFolder(settings.data), FileBackends(settings.backends)
+    jobs = LocalJobStore(folder, catalog, limits, backends.find)
+    return Stores(jobs, LocalProgramStore(folder, catalog), backends)
 
 
-def _make_cluster_store(settings: ApiSettings) -> JobStore:
+def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     # Local mode has none of the client libraries.
+    from api.backendstore.kubernetes import KubernetesBackends
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
+    from api.programstore.kubernetes import KubernetesProgramStore
     from qiskit_runtime.cluster_api import connect
 
     redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
-    return KubernetesJobStore(ClusterSettings(settings.namespace, redis_url, budget), connect)
+    jobs = KubernetesJobStore(ClusterSettings(settings.namespace, redis_url, budget), connect)
+    programs = KubernetesProgramStore(settings.namespace, connect, catalog)
+    return Stores(jobs, programs, KubernetesBackends(settings.namespace, connect))

@@ -1,5 +1,6 @@
 """The JSON forms of the 2021 dialect. What they mean is in the contract; here they are spelled."""
 
+import base64
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -7,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from qiskit_runtime.contract.backend import BackendSpec
-from qiskit_runtime.contract.job import Job, Label
+from qiskit_runtime.contract.job import Job, JobProgress, Label
 from qiskit_runtime.contract.lifecycle import Reason
-from qiskit_runtime.contract.program import Program
+from qiskit_runtime.contract.program import Program, ProgramSource
 
 RAN_TOO_LONG = "Cancelled - Ran too long"
 """The status of a job over its time limit, as the hosted service had it."""
@@ -74,6 +75,11 @@ class JobResponse(RootModel):
     message: str = Field(description="The same in a sentence for people.")
     started: str | None
     finished: str | None
+    progress: JobProgress | None = Field(description="How far its program is, if it reports it.")
+    seeds: dict[str, int] | None = Field(
+        description="What its random numbers came from: as seed_simulator, it runs the same again."
+    )
+    versions: dict[str, str] | None = Field(description="What it ran on, once it has ended.")
 
     @classmethod
     def of(cls, job: Job, params: list[str]) -> "JobResponse":
@@ -94,6 +100,9 @@ class JobResponse(RootModel):
             message=status.message,
             started=_time(status.started_at),
             finished=_time(status.finished_at),
+            progress=status.progress,
+            seeds=status.seeds,
+            versions=status.versions,
         )
 
 
@@ -126,28 +135,66 @@ class ProgramResponse(RootModel):
     parameters: list[ParameterResponse] | None
     return_values: list[ParameterResponse] | None
     is_public: bool
+    # What follows is as the clients of 2021 to 2023 read it.
+    max_execution_time: int = Field(
+        alias="max_execution_time", description="Seconds: the time limit of its jobs."
+    )
+    visible_to_all: bool = Field(alias="is_public")
+    creation_date: str | None = Field(
+        alias="creation_date", description="Null where the program was not uploaded."
+    )
+    update_date: str | None = Field(alias="update_date")
+    spec: dict[str, dict[str, Any]] = Field(description="Its JSON Schemas, as far as it has them.")
 
     @classmethod
     def of(cls, program: Program) -> "ProgramResponse":
-        """The form of a program: its JSON Schemas as the lists of 2021."""
+        """The form of a program: its JSON Schemas as the lists of 2021, and as they are."""
+        return cls.model_validate(cls._read(program))
+
+    @staticmethod
+    def _read(program: Program) -> dict[str, Any]:
         metadata = program.metadata
-        return cls(
-            id=program.id,
-            name=metadata.name,
-            cost=metadata.cost,
-            description=metadata.description,
-            version=metadata.version,
-            backend_requirements=metadata.spec.backend_requirements,
-            parameters=list_properties(metadata.spec.parameters),
-            return_values=list_properties(metadata.spec.return_values),
-            is_public=metadata.is_public,
-        )
+        return {
+            "id": program.id,
+            "name": metadata.name,
+            "cost": metadata.cost,
+            "description": metadata.description,
+            "version": metadata.version,
+            "backend_requirements": metadata.spec.backend_requirements,
+            "parameters": list_properties(metadata.spec.parameters),
+            "return_values": list_properties(metadata.spec.return_values),
+            # Both fields: the one has it as its name, the other as its alias.
+            "is_public": metadata.is_public,
+            "max_execution_time": metadata.max_execution_time,
+            "creation_date": _time(program.created),
+            "update_date": _time(program.updated),
+            "spec": metadata.spec.model_dump(exclude_none=True),
+        }
+
+
+class UploadedProgramResponse(ProgramResponse):
+    """An uploaded program's metadata, and its source."""
+
+    data: str = Field(description="The source in base64.")
+
+    @classmethod
+    def with_source(cls, program: Program, source: ProgramSource) -> "UploadedProgramResponse":
+        """The form of a program with its source."""
+        data = base64.b64encode(source.data).decode()
+        return cls.model_validate(cls._read(program) | {"data": data})
+
+
+class ProgramId(BaseModel):
+    """The answer to POST /programs."""
+
+    id: str
 
 
 class ProgramsResponse(BaseModel):
-    """All programs."""
+    """A page of programs; ``count`` is how many there are in all pages."""
 
     programs: list[ProgramResponse]
+    count: int
 
 
 class BackendsResponse(BaseModel):

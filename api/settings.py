@@ -29,6 +29,8 @@ class ApiSettings(BaseSettings):
     """The data folder of local mode."""
     programs: Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)] = ()
     """Folders of programs beside the library; in the environment separated as PATH is."""
+    backends: Path | None = None
+    """A file of RuntimeBackend documents beside the backends that are always there. Local mode."""
     workers: Annotated[
         int, Field(ge=1, le=256, validation_alias=AliasChoices("RUNTIME_WORKERS", "NUM_WORKERS"))
     ] = 4

@@ -6,14 +6,18 @@ Everything about a pod that a platform team would ask about is in ``build_pod``.
 import base64
 import hashlib
 import json
+from pathlib import PurePath
 from typing import Any
 
+from chosen_program import ChosenProgram
 from operator_settings import RunnerSettings
 from qiskit_runtime.contract.handover import JOB_FILE, PARAMS_FILE
+from qiskit_runtime.contract.program import name_source
 from qiskit_runtime.contract.resource import API_VERSION, JOB_LABEL
 from qiskit_runtime.contract.runtimejob import KIND
 from qiskit_runtime.contract.stored_params import PARAMS_KEY, ParamsFrom
 from qiskit_runtime.contract.stored_record import RECORD_KEY, split_record
+from qiskit_runtime.contract.verdict import MAX_VERSION_CHARACTERS
 
 Manifest = dict[str, Any]
 
@@ -56,35 +60,47 @@ def build_metadata(job: Manifest, name: str | None = None) -> Manifest:
     }
 
 
-def build_input(job: Manifest, backend: Manifest, source: str | None = None) -> Manifest:
+def build_input(job: Manifest, backend: Manifest, program: ChosenProgram, image: str) -> Manifest:
     """The Secret with the hand-over document.
 
     Beside it the parameters, where the resource itself holds them, and the program's source, where
-    it is none of the library's.
+    it is neither the library's nor brought along. ``image`` is the runner's.
     """
     spec = job["spec"]
-    entry_file = f"{spec['programId']}.py"
     reference = spec.get("paramsFrom", {})
     document = {
         "job_id": job["metadata"]["name"],
-        "program": spec["programId"] if source is None else f"{INPUT_FOLDER}/{entry_file}",
+        "program": f"{INPUT_FOLDER}/{program.file}" if program.file else spec["programId"],
         "backend": backend,
         "max_execution_seconds": spec["maxExecutionSeconds"],
         "log_level": spec.get("logLevel", "WARNING"),
+        "versions": _build_versions(spec, program, image),
     }
     if "sha256" in reference:
         document["params_sha256"] = reference["sha256"]
-    files = {JOB_FILE: json.dumps(document)}
+    files = {JOB_FILE: json.dumps(document).encode()}
     if not reference:
-        files[PARAMS_FILE] = spec.get("params", "{}")
-    if source is not None:
-        files[entry_file] = source
+        files[PARAMS_FILE] = spec.get("params", "{}").encode()
+    if program.source is not None:
+        files[program.file] = program.source.data
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": build_metadata(job),
-        "stringData": files,
+        "data": {name: base64.b64encode(content).decode() for name, content in files.items()},
     }
+
+
+def _build_versions(spec: Manifest, program: ChosenProgram, image: str) -> dict[str, str]:
+    """What the runner can't know of itself, for the job's status."""
+    digest = program.source.sha256 if program.source else spec.get("programFrom", {}).get("sha256")
+    versions = {
+        "program": program.version,
+        "source": f"sha256:{digest[:12]}" if digest else "",
+        # Its end tells one from another.
+        "image": image[-MAX_VERSION_CHARACTERS:],
+    }
+    return {name: version for name, version in versions.items() if version}
 
 
 def build_record(job: Manifest, compressed: bytes) -> list[Manifest]:
@@ -116,7 +132,7 @@ def build_job(job: Manifest, runner: RunnerSettings) -> Manifest:
             "ttlSecondsAfterFinished": runner.keep_seconds,
             "template": {
                 "metadata": {"labels": metadata["labels"]},
-                "spec": build_pod(metadata["name"], find_params(job), runner),
+                "spec": build_pod(_build_sources(job), runner),
             },
         },
     }
@@ -129,8 +145,11 @@ def find_params(job: Manifest) -> list[str]:
     return []
 
 
-def build_pod(secret: str, params: list[str], runner: RunnerSettings) -> Manifest:
-    """The pod's spec: Pod Security's level ``restricted``, no token, no service links."""
+def build_pod(sources: list[Manifest], runner: RunnerSettings) -> Manifest:
+    """The pod's spec: Pod Security's level ``restricted``, no token, no service links.
+
+    ``sources`` are what its input is put together from.
+    """
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -150,23 +169,30 @@ def build_pod(secret: str, params: list[str], runner: RunnerSettings) -> Manifes
         "volumes": [
             {
                 "name": "job",
-                "projected": {"defaultMode": 0o440, "sources": _build_sources(secret, params)},
+                "projected": {"defaultMode": 0o440, "sources": sources},
             },
             {"name": "tmp", "emptyDir": {"sizeLimit": runner.scratch}},
         ],
     }
 
 
-def _build_sources(secret: str, params: list[str]) -> list[Manifest]:
-    """The files of the hand-over: the document's Secret, and those of the parameters."""
+def _build_sources(job: Manifest) -> list[Manifest]:
+    """The files of the hand-over: the document's Secret, and those of the parameters.
+
+    The first of these has the program too, where the job brings its own.
+    """
+    params = find_params(job)
     paths = [f"{PARAMS_FILE}.{number:03}" for number in range(len(params))]
     if len(params) == 1:
         paths = [PARAMS_FILE]
-    parts = [
+    parts: list[Manifest] = [
         {"secret": {"name": name, "items": [{"key": PARAMS_KEY, "path": path}]}}
         for name, path in zip(params, paths, strict=True)
     ]
-    return [{"secret": {"name": secret}}, *parts]
+    if parts and (own := job["spec"].get("programFrom")):
+        file = name_source(job["spec"]["programId"], PurePath(own["key"]).suffix)
+        parts[0]["secret"]["items"].append({"key": own["key"], "path": file})
+    return [{"secret": {"name": build_name(job)}}, *parts]
 
 
 def _build_container(runner: RunnerSettings) -> Manifest:

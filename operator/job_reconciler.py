@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from kubernetes.aio.client.exceptions import ApiException
 from redis.asyncio import Redis
 
+from chosen_program import ParamsInvalid
 from cluster_view import ClusterView, Seen, is_final, trim
 from event_builder import build_event
 from job_builder import build_job, build_name
@@ -35,6 +36,7 @@ from qiskit_runtime.contract.lifecycle import (
     observe,
     reject,
 )
+from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.contract.runtimejob import submission_time
 from record_followers import RecordFollowers
 from record_keeper import RecordKeeper
@@ -58,7 +60,7 @@ class JobReconciler:
         self._cluster = cluster
         self._view = view
         self._runner = settings.runner
-        self._finder = PodFinder(cluster, ProgramLibrary(view))
+        self._finder = PodFinder(cluster, ProgramLibrary(view), settings.runner.image)
         self._slots = settings.max_running_jobs
         self._gate: JobGate | None = None
         self._begun: set[str] = set()
@@ -122,7 +124,7 @@ class JobReconciler:
         self._call_next()
         try:
             secret = self._finder.build_input(job)
-        except (UnknownBackend, UnknownProgram) as error:
+        except (UnknownBackend, UnknownProgram, ParamsInvalid) as error:
             return await self._conclude(job, _reject(error), {})
         try:
             created = await self._cluster.create_job(build_job(job, self._runner))
@@ -195,7 +197,9 @@ class JobReconciler:
             names["podName"] = seen.pod["metadata"]["name"]
         if state.phase.is_final:
             return await self._conclude(job, state, names, place)
-        await self._write(job, state, names)
+        await self._write(
+            job, state, names, progress=follower.take_progress() if follower else None
+        )
         limit = job["spec"]["maxExecutionSeconds"]
         if job["spec"].get("cancelRequested") or is_over_time(seen.pod, limit, now):
             await self._followers.end_pod(follower, seen.pod)
@@ -227,14 +231,20 @@ class JobReconciler:
         return 0
 
     async def _write(
-        self, job: Manifest, state: State, names: Manifest, ending: Ending | None = None
+        self,
+        job: Manifest,
+        state: State,
+        names: Manifest,
+        ending: Ending | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        status = build_status(job, state, names, datetime.now(UTC), ending)
+        status = build_status(job, state, names, datetime.now(UTC), ending, progress)
         if not status:
             return
         written = await self._cluster.write_status(job, status)
         self._view.put(self._view.runtimejobs, job["metadata"]["name"], trim(written))
-        self._tell(job, state)
+        if "phase" in status or "reason" in status:
+            self._tell(job, state)
 
     async def _clean_up(self, job: Manifest) -> float | None:
         """A job that has ended: delete it when its time has come."""
@@ -277,8 +287,10 @@ def _version(job: Manifest) -> str:
     return str(job["metadata"]["resourceVersion"])
 
 
-def _reject(error: UnknownBackend | UnknownProgram) -> State:
+def _reject(error: UnknownBackend | UnknownProgram | ParamsInvalid) -> State:
     """A mistake that is seen without a pod."""
+    if isinstance(error, ParamsInvalid):
+        return reject(Reason.INVALID_PARAMS, str(error))
     if isinstance(error, UnknownBackend):
         return reject(Reason.UNKNOWN_BACKEND, f"no backend is named {error}")
     return reject(Reason.UNKNOWN_PROGRAM, f"there is no program {error}")

@@ -7,6 +7,7 @@ server. ``pod_place`` says what an answer means.
 from contextlib import suppress
 from datetime import datetime
 
+from chosen_program import ParamsInvalid
 from cluster_view import Seen
 from job_builder import build_input, build_name, find_params
 from job_cluster import JobCluster, Manifest
@@ -24,19 +25,24 @@ INPUT_CHECK_SECONDS = 10.0
 class PodFinder:
     """Looks at one cluster."""
 
-    def __init__(self, cluster: JobCluster, library: ProgramLibrary) -> None:
+    def __init__(self, cluster: JobCluster, library: ProgramLibrary, image: str) -> None:
         self._cluster = cluster
         self._library = library
+        self._image = image
 
     def build_input(self, job: Manifest) -> Manifest:
         """The Secret with a job's hand-over.
 
         Raises:
             UnknownBackend, UnknownProgram: there is none of that name.
+            ParamsInvalid: the program could not be called with the job's parameters.
         """
         spec = job["spec"]
-        backend = self._library.find_backend(spec["backend"])
-        return build_input(job, backend.model_dump(), self._library.find_source(spec["programId"]))
+        backend = self._library.find_backend(spec["backend"]).model_dump(exclude_none=True)
+        program = self._library.choose_program(spec)
+        if "paramsFrom" not in spec:
+            program.check_params(spec.get("params", "{}"))
+        return build_input(job, backend, program, self._image)
 
     async def find(
         self, job: Manifest, seen: Seen, now: datetime, *, log_is_over: bool
@@ -61,7 +67,7 @@ class PodFinder:
     async def _has_input(self, job: Manifest) -> bool:
         """Whether all is there that the pod mounts; what the operator itself owes is made good."""
         if not await self._cluster.has_secret(build_name(job)):
-            with suppress(UnknownBackend, UnknownProgram):
+            with suppress(UnknownBackend, UnknownProgram, ParamsInvalid):
                 await self._cluster.put_secret(self.build_input(job))
         for name in find_params(job):
             if not await self._cluster.has_secret(name):

@@ -1,8 +1,26 @@
 """Programs and backends that are resources of the cluster, beside those that are always there."""
 
+from pathlib import PurePath
+from typing import Any
+
+from chosen_program import ChosenProgram
 from cluster_view import ClusterView
-from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.contract.backend import BackendSpec, find_backend
+from qiskit_runtime.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.backend import (
+    BackendSpec,
+    NotARuntimeBackend,
+    UnknownBackend,
+    find_backend,
+    parse_runtimebackend,
+)
+from qiskit_runtime.contract.program import name_source
+from qiskit_runtime.contract.runtimeprogram import (
+    NotARuntimeProgram,
+    parse_runtimeprogram,
+    parse_source,
+)
+
+Manifest = dict[str, Any]
 
 
 class ProgramLibrary:
@@ -12,16 +30,29 @@ class ProgramLibrary:
         self._view = view
         self._catalog = Catalog()
 
-    def find_source(self, program: str) -> str | None:
-        """The source of a RuntimeProgram; None where the runner's own library has it.
+    def choose_program(self, spec: Manifest) -> ChosenProgram:
+        """The program of a job that starts now: its own, a RuntimeProgram, or the library's.
 
         Raises:
             UnknownProgram: nobody has it.
         """
-        if resource := self._view.programs.get(program):
-            return str(resource["spec"]["source"])
-        self._catalog.get(program)
-        return None
+        name = spec["programId"]
+        if own := spec.get("programFrom"):
+            # The API has compared its parameters already.
+            return ChosenProgram(
+                spec.get("programVersion", ""), name_source(name, PurePath(own["key"]).suffix)
+            )
+        if resource := self._view.programs.get(name):
+            try:
+                program, source = parse_runtimeprogram(resource), parse_source(resource)
+            except NotARuntimeProgram as error:
+                raise UnknownProgram(f"{name} that could run: {error}") from error
+            metadata = program.metadata
+            return ChosenProgram(
+                metadata.version, source.file_name(name), source, metadata.spec.parameters
+            )
+        metadata = self._catalog.get(name).metadata
+        return ChosenProgram(metadata.version, schema=metadata.spec.parameters)
 
     def find_backend(self, name: str) -> BackendSpec:
         """The backend of this name.
@@ -30,5 +61,8 @@ class ProgramLibrary:
             UnknownBackend: there is none.
         """
         if resource := self._view.backends.get(name):
-            return BackendSpec.model_validate({"description": "", **resource["spec"], "name": name})
+            try:
+                return parse_runtimebackend(resource)
+            except NotARuntimeBackend as error:
+                raise UnknownBackend(f"{name} that could be used: {error}") from error
         return find_backend(name)

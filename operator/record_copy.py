@@ -3,7 +3,14 @@
 import zlib
 from collections.abc import Iterator
 
-from qiskit_runtime.contract.record import MAX_LINE_BYTES, Message, RecordParser, verdict_at_end
+from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.record import (
+    MAX_LINE_BYTES,
+    Message,
+    RecordParser,
+    newest_progress,
+    verdict_at_end,
+)
 from qiskit_runtime.contract.record_stream import BATCH_BYTES, Batch
 from qiskit_runtime.contract.verdict import Verdict
 
@@ -21,6 +28,7 @@ class RecordCopy:
         self._rest = b""
         self.lines = 0
         self.result: str | None = None
+        self.progress: Progress | None = None
         self.verdict: Verdict | None = None
         """The last line's, once it was read and vouches for all of them."""
 
@@ -42,6 +50,7 @@ class RecordCopy:
         for event in events:
             if isinstance(event, Message) and event.final:
                 self.result = event.text
+        self.progress = newest_progress(events) or self.progress
         self.verdict = verdict_at_end(events) or self.verdict
 
     def compress(self) -> bytes:

@@ -6,16 +6,22 @@ is the truth: after any interruption it is read again from its first line.
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
 from job_cluster import JobCluster, is_not_found
 from qiskit_runtime.cluster_api import API_ERRORS
+from qiskit_runtime.contract.progress import Progress
 from record_copy import RecordCopy
 from stream_writer import StreamWriter
 
 ENDED_PATIENCE_SECONDS = 10.0
 """How long after the container's end its log may take to come to its own."""
+
+PROGRESS_SECONDS = 10.0
+"""How often a job's progress goes onto its status at most."""
 
 LOST_SECONDS = 60.0
 """For how long after the container's end a log that can't be read is asked for again."""
@@ -26,14 +32,26 @@ logger = logging.getLogger(__name__)
 
 
 class RecordFollower:
-    """Reads one pod's record. ``has_ended`` says whether its container has, as far as is known."""
+    """Reads one pod's record.
+
+    ``has_ended`` says whether its container has, as far as is known; ``notice`` is called where
+    there is progress to be written.
+    """
 
     def __init__(
-        self, cluster: JobCluster, pod: str, writer: StreamWriter, has_ended: Callable[[], bool]
+        self,
+        cluster: JobCluster,
+        pod: str,
+        writer: StreamWriter,
+        has_ended: Callable[[], bool],
+        notice: Callable[[], None],
     ) -> None:
         self._cluster = cluster
         self._pod = pod
         self._has_ended = has_ended
+        self._notice = notice
+        self._told: Progress | None = None
+        self._tell_at = -math.inf
         self._patience: asyncio.Timeout | None = None
         self._written = 0
         self._reading: asyncio.Task[None] | None = None
@@ -60,6 +78,14 @@ class RecordFollower:
         finally:
             self.attached.set()
             writing.cancel()
+
+    def take_progress(self) -> Progress | None:
+        """What the job's status should tell of its progress now; None where there is no news."""
+        progress = self.copy.progress
+        if progress == self._told or time.monotonic() < self._tell_at:
+            return None
+        self._told, self._tell_at = progress, time.monotonic() + PROGRESS_SECONDS
+        return progress
 
     async def close(self) -> None:
         """Stop reading; the job was deleted."""
@@ -106,6 +132,8 @@ class RecordFollower:
                 batch = attempt.feed(data)
                 if attempt.lines >= self.copy.lines:
                     self.copy = attempt
+                if self.copy.progress != self._told and time.monotonic() >= self._tell_at:
+                    self._notice()
                 if batch.last > self._written:
                     self._written = batch.last
                     self.writer.append(batch)

@@ -49,7 +49,11 @@ class RecordFollowers:
         else:
             return None
         follower = RecordFollower(
-            self._cluster, pod, StreamWriter(self._redis, uid, name), lambda: self._has_ended(name)
+            self._cluster,
+            pod,
+            StreamWriter(self._redis, uid, name),
+            lambda: self._has_ended(name),
+            lambda: self._workers.notice(name),
         )
         self._followers[uid] = follower
         task = self._workers.spawn(follower.run())

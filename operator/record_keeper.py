@@ -37,6 +37,7 @@ class RecordKeeper:
             lines=copy.lines,
             secrets=[secret["metadata"]["name"] for secret in secrets],
             record_bytes=len(compressed),
+            progress=copy.progress,
         )
 
     async def make_room(self, jobs: Iterable[Manifest]) -> None:
@@ -74,7 +75,8 @@ def choose_dropped(jobs: Iterable[Manifest], budget: int) -> list[Manifest]:
 
 
 def _params_bytes(job: Manifest) -> int:
-    return int(job["spec"].get("paramsFrom", {}).get("bytes", 0))
+    spec = job["spec"]
+    return sum(int(spec.get(field, {}).get("bytes", 0)) for field in ("paramsFrom", "programFrom"))
 
 
 def _record_bytes(job: Manifest) -> int:

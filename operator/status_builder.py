@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
+from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.contract.record_stream import ATTEMPT
 from qiskit_runtime.contract.runtimejob import RESULT_IN_RECORD
 from qiskit_runtime.contract.verdict import Verdict
@@ -28,21 +29,28 @@ class Ending:
     secrets: list[str] = field(default_factory=list)
     record_bytes: int = 0
     """What the Secrets hold together."""
+    progress: Progress | None = None
+    """What was reported last."""
 
 
 def build_status(
-    job: Manifest, state: State, names: Manifest, now: datetime, ending: Ending | None = None
+    job: Manifest,
+    state: State,
+    names: Manifest,
+    now: datetime,
+    ending: Ending | None = None,
+    progress: Progress | None = None,
 ) -> Manifest:
     """What to change of a RuntimeJob's status, None standing for a field to be removed.
 
-    Empty where nothing changes. ``names`` are its ``jobName`` and ``podName``; a final state comes
-    with an ``ending``, and the change then makes the status whole.
+    Empty where nothing changes. ``names`` are its ``jobName`` and ``podName``; ``progress`` is
+    news of it; a final state comes with an ``ending``, and the change then makes the status whole.
     """
     before: Manifest = job.get("status", {})
     phase, reason = before.get("phase", Phase.QUEUED), before.get("reason")
     # The words of a hold come and go; only another reason is worth a write.
     if not state.phase.is_final and (phase, reason or "") == (state.phase, state.reason):
-        return {}
+        return _build_progress(before, progress)
     status: Manifest = {
         "phase": state.phase.value,
         "reason": state.reason.value or None,
@@ -50,6 +58,7 @@ def build_status(
         "observedGeneration": job["metadata"]["generation"],
         "queuedAt": job["metadata"]["creationTimestamp"],
         **names,
+        **_build_progress(before, ending.progress if ending else progress),
     }
     if state.phase is Phase.RUNNING:
         status |= {"startedAt": format_time(now), "attempt": ATTEMPT}
@@ -87,8 +96,18 @@ def _build_end(before: Manifest, state: State, now: datetime, ending: Ending) ->
                 "peakMemoryBytes": verdict.peak_memory_bytes,
             },
             "versions": verdict.versions,
+            "seeds": None if verdict.seed is None else {"simulator": verdict.seed},
         }
     return status | _build_result(ending.result)
+
+
+def _build_progress(before: Manifest, progress: Progress | None) -> Manifest:
+    if progress is None:
+        return {}
+    if before.get("progress") == progress.fields:
+        return {}
+    # None removes what was there.
+    return {"progress": {"best": None, **progress.fields}}
 
 
 def _build_result(result: str | None) -> Manifest:

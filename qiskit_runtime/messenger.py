@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.serialization import RuntimeEncoder
 
 
@@ -20,8 +21,13 @@ class PublishError(RuntimeError):
 class UserMessenger:
     """Publishes messages of a program, in order with what it prints."""
 
-    def __init__(self, send: Callable[[str, bool], None] | None = None) -> None:
+    def __init__(
+        self,
+        send: Callable[[str, bool], None] | None = None,
+        report: Callable[[Progress], None] | None = None,
+    ) -> None:
         self._send = send or _print
+        self._report = report or _print_progress
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._has_final = False
@@ -50,10 +56,29 @@ class UserMessenger:
             self._send(text, final)
             self._has_final = final
 
+    def report_progress(self, done: float, total: float, best: float | None = None) -> None:
+        """Say how far the program is: ``done`` of ``total`` steps, and the best value so far.
+
+        It is no message: it shows in the job's status (``progress``), in ``kubectl get rj -o
+        wide`` and in the command line's status line. Call it as often as you like: it costs a
+        few microseconds, and what comes faster than it is shown is passed over.
+
+        Raises:
+            ValueError: a number that is negative or not finite, or ``done`` over ``total``.
+        """
+        progress = Progress(done, total, best)
+        if os.getpid() == self._process:
+            self._report(progress)
+
     @property
     def has_final(self) -> bool:
         """Whether the final result was published."""
         return self._has_final
+
+
+def _print_progress(progress: Progress) -> None:
+    best = "" if progress.best is None else f", best {progress.best:g}"
+    print(f"{progress.done:g} of {progress.total:g}{best}", flush=True)  # noqa: T201
 
 
 def _print(text: str, _final: bool) -> None:

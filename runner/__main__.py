@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
-from qiskit_runtime.contract.handover import HandOverError, read_handover
-from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE
+from qiskit_runtime.contract.handover import HandOver, HandOverError, read_handover
+from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict
+from runner.pipes import write_all
 from runner.pod_exit import leave_pod
-from runner.supervisor import supervise
+from runner.supervisor import Supervisor
 
 
 def main() -> int:
@@ -40,6 +42,24 @@ def main() -> int:
         return EXIT_UNREADABLE
     leave_pod(verdict.to_json())
     return EXIT_CODES[verdict.outcome]
+
+
+def supervise(job: HandOver | None, grace_seconds: float) -> Verdict:
+    """Run one job, given now or (None) as a line of standard input; returns its verdict.
+
+    Raises:
+        HandOverError: what came on standard input is no hand-over.
+    """
+    supervisor = Supervisor(write_all, grace_seconds)
+    with tempfile.TemporaryDirectory(
+        prefix="qiskit-runtime-", ignore_cleanup_errors=True
+    ) as folder:
+        supervisor.start(folder)
+        if job is None:
+            supervisor.watch_input(0)
+        else:
+            supervisor.hand_over(job)
+        return supervisor.run()
 
 
 if __name__ == "__main__":

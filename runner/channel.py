@@ -4,13 +4,20 @@ A packet is a kind (one byte), a length (four) and that many bytes. Standard lib
 """
 
 import json
+import os
 import socket
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import Enum
 
+from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES
 from qiskit_runtime.contract.verdict import is_text_by_name
+
+MAX_SEED = 2**53 - 1
+"""So that a seed is the same number to every reader of JSON."""
 
 _HEADER = struct.Struct("!cI")
 
@@ -36,6 +43,10 @@ class Kind(Enum):
     """Why the program failed: JSON with ``reason`` and ``message``."""
     VERSIONS = b"V"
     """JSON: the versions of what the program runs on."""
+    SEED = b"S"
+    """The seed of the job's random numbers, in decimal."""
+    PROGRESS = b"P"
+    """How far the program is: ``contract.progress`` as JSON."""
 
 
 class ChannelBroken(ValueError):
@@ -85,6 +96,61 @@ def read_fields(payload: bytes) -> dict[str, str]:
     if not is_text_by_name(fields):
         raise ChannelBroken("a packet that is not an object of strings")
     return dict(fields)
+
+
+def read_seed(payload: bytes) -> int:
+    """What a ``SEED`` packet tells.
+
+    Raises:
+        ChannelBroken: it is no number that a seed can be.
+    """
+    if not payload.isdigit() or len(payload) > len(str(MAX_SEED)) or int(payload) > MAX_SEED:
+        raise ChannelBroken("a packet that is not a seed")
+    return int(payload)
+
+
+class PacketSender:
+    """Sends packets whole, from any thread of the program process."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, kind: Kind, payload: bytes = b"") -> None:
+        """Send one packet; a large one is many pieces, and nothing comes between them."""
+        with self._lock:
+            self._connection.sendall(pack(kind, payload))
+
+
+class ProgressSender:
+    """Sends the newest report of progress where ``send_rest`` is called, again and again.
+
+    A program may make millions, also in a signal's handler: a report alone sends nothing.
+    ``flush`` has what was printed before a report be in the pipe before it.
+    """
+
+    def __init__(self, sender: PacketSender, flush: Callable[[], None]) -> None:
+        self._sender = sender
+        self._flush = flush
+        self._newest: Progress | None = None
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    def report(self, progress: Progress) -> None:
+        """Take a report in the place of the one before it."""
+        self._newest = progress
+
+    def send_rest(self) -> None:
+        """Send the newest report, if it was not sent; never from a fork."""
+        if self._newest is None or os.getpid() != self._process:
+            return
+        with self._lock:
+            progress, self._newest = self._newest, None
+            if progress is not None:
+                self._flush()
+                # The supervisor may be gone, or the program has closed its channel.
+                with suppress(OSError):
+                    self._sender.send(Kind.PROGRESS, progress.to_json().encode())
 
 
 def receive(connection: socket.socket) -> tuple[Kind, bytes]:

@@ -17,6 +17,15 @@ def held_by_descendants() -> int:
     return sum(_private_bytes(pid)[0] for pid in descendants(os.getpid()))
 
 
+def available_bytes(limit: int = 0) -> int:
+    """What this process may still take: of ``limit``, else of its cgroup's; 0 where there is none.
+
+    What it holds already is Python, Qiskit and the job's parameters.
+    """
+    limit = limit or cgroup_limit() or 0
+    return max(limit - _private_bytes(os.getpid())[0], 1) if limit else 0
+
+
 def untouched_bytes() -> int:
     """Private memory that this process has reserved and not touched: threads' stacks, above all."""
     held, reserved = _private_bytes(os.getpid())

@@ -4,7 +4,6 @@ Started by the supervisor as ``python -m runner.program_process FD``, FD being i
 channel. The only process in which a user's code runs and a user's data is decoded.
 """
 
-import importlib.util
 import io
 import json
 import logging
@@ -19,20 +18,21 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import qiskit_runtime
+from qiskit_runtime.admission import TooLarge
 from qiskit_runtime.contract.handover import ENTRY_POINT, HandOver, parse_handover
 from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
 from qiskit_runtime.contract.record_writer import ResultTooLarge
 from qiskit_runtime.contract.verdict import MAX_MESSAGE_CHARACTERS, shorten
 from qiskit_runtime.messenger import UserMessenger
 from qiskit_runtime.serialization import RuntimeDecoder
-from runner.channel import ChannelBroken, Kind, pack, receive
+from runner.channel import ChannelBroken, Kind, PacketSender, ProgressSender, receive
+from runner.job_seed import choose_seed, pass_seed, use_seed
 from runner.memory import untouched_bytes
 from runner.processes import die_with_parent
-from runner.program_traceback import format_program_traceback
+from runner.program_source import import_program, is_own, locate
+from runner.program_traceback import find_program_line, format_program_traceback
 
 _FLUSH_SECONDS = 0.1
 """How long what a program printed may wait in a buffer before it is streamed."""
@@ -46,22 +46,33 @@ def main() -> int:
     """Run one job; returns the process's exit code."""
     die_with_parent()
     connection = socket.socket(fileno=int(sys.argv[1]))
-    flush = _open_console()
-    _tell(connection, Kind.VERSIONS, _preload())
+    sender, flush = PacketSender(connection), _open_console()
+    reports = ProgressSender(sender, flush)
+    actions = (flush, reports.send_rest)
+    threading.Thread(target=_repeat, args=actions, name="console-flush", daemon=True).start()
+    _tell(sender, Kind.VERSIONS, _preload())
     try:
         _, document = receive(connection)
     except ChannelBroken:
         # The supervisor ended before it had a job: there is nobody to tell.
         return 1
-    return _run(parse_handover(document), connection, flush)
-
-
-def _run(job: HandOver, connection: socket.socket, flush: Callable[[], None]) -> int:
-    _apply_limits(job)
-    messenger = UserMessenger(_make_send(connection, flush))
-    process = os.getpid()
+    messenger = UserMessenger(_make_send(connection, sender, reports, flush), reports.report)
     try:
-        _call_program(job, messenger)
+        return _run(parse_handover(document), messenger, sender, flush)
+    finally:
+        reports.send_rest()
+
+
+def _run(
+    job: HandOver, messenger: UserMessenger, sender: PacketSender, flush: Callable[[], None]
+) -> int:
+    _apply_limits(job)
+    process = os.getpid()
+    # Of an archive it is known later; nothing of it has run until then.
+    entry = Path(job.program)
+    try:
+        entry = locate(job.program, Path("source"))
+        _call_program(job, entry, messenger, sender)
     except SystemExit:
         # A program may choose its exit code, as any Python program may.
         raise
@@ -72,36 +83,44 @@ def _run(job: HandOver, connection: socket.socket, flush: Callable[[], None]) ->
             traceback.print_exc(file=sys.stdout)
             flush()
             os._exit(1)
-        _tell_failure(connection, error, str(find_entry_file(job.program)))
+        _tell_failure(sender, error, entry)
         return 1
     finally:
         flush()
     return 0
 
 
-def _tell_failure(connection: socket.socket, error: BaseException, program: str) -> None:
+def _tell_failure(sender: PacketSender, error: BaseException, entry: Path) -> None:
     if isinstance(error, MemoryError):
         # What the program holds is in the way of telling that it holds too much.
         traceback.clear_frames(error.__traceback__)
-    text = format_program_traceback(error, program).encode(errors="replace")
+    text = format_program_traceback(error, str(entry)).encode(errors="replace")
     if len(text) > MAX_MESSAGE_BYTES:
         text = text[:TRACEBACK_BUDGET] + b"\n  [...]\n" + text[-TRACEBACK_BUDGET:]
-    connection.sendall(pack(Kind.TRACEBACK, text))
-    _tell(connection, Kind.ERROR, {"reason": _reason(error), "message": _sentence(error)})
+    sender.send(Kind.TRACEBACK, text)
+    message = _sentence(error, find_program_line(error, str(entry)) if is_own(entry) else "")
+    _tell(sender, Kind.ERROR, {"reason": _reason(error), "message": message})
 
 
-def _call_program(job: HandOver, messenger: UserMessenger) -> None:
+def _call_program(
+    job: HandOver, path: Path, messenger: UserMessenger, sender: PacketSender
+) -> None:
     # Imported in _preload already; here it only names it.
     from runner.quantum_backend import make_backend
 
     params = _decode_params(job.params)
-    program = _import_program(find_entry_file(job.program))
+    seed = choose_seed(params, job.backend)
+    # Before the program's first line.
+    use_seed(seed)
+    program = import_program(path)
     entry: Callable[..., Any] | None = getattr(program, ENTRY_POINT, None)
     if not callable(entry):
         raise AttributeError(
             f"the program has no function {ENTRY_POINT}(backend, user_messenger, **params)"
         )
-    backend = make_backend(job.backend, job.memory_bytes)
+    if pass_seed(seed, entry, params):
+        sender.send(Kind.SEED, b"%d" % seed)
+    backend = make_backend(job.backend, job.memory_bytes, seed)
     result = entry(backend, messenger, **params)
     # Newer programs return their result; it counts only where none was published.
     if result is not None and not messenger.has_final:
@@ -120,39 +139,26 @@ def _decode_params(text: str) -> dict[str, Any]:
     return params
 
 
-def find_entry_file(program: str) -> Path:
-    """The file of a program: its own path, or by its id the library's."""
-    if program.endswith(".py"):
-        return Path(program)
-    name = program.replace("-", "_")
-    return Path(qiskit_runtime.__file__).parent / "programs" / name / f"{name}.py"
-
-
-def _import_program(path: Path) -> ModuleType:
-    """Import the program's entry file; modules beside it can be imported by their names."""
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None, "a .py file always has a loader"
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _make_send(connection: socket.socket, flush: Callable[[], None]) -> Callable[[str, bool], None]:
+def _make_send(
+    connection: socket.socket,
+    sender: PacketSender,
+    reports: ProgressSender,
+    flush: Callable[[], None],
+) -> Callable[[str, bool], None]:
     def send(text: str, final: bool) -> None:
         message = text.encode()
         # What was printed before is in the pipe before the supervisor hears of the message.
         flush()
+        reports.send_rest()
         if len(message) <= MAX_MESSAGE_BYTES:
-            connection.sendall(pack(Kind.FINAL if final else Kind.INTERIM, message))
+            sender.send(Kind.FINAL if final else Kind.INTERIM, message)
         elif final:
             raise ResultTooLarge(
                 f"the final result is {len(message)} bytes of JSON;"
                 f" at most {MAX_MESSAGE_BYTES} are kept"
             )
         else:
-            connection.sendall(pack(Kind.OVERSIZE))
+            sender.send(Kind.OVERSIZE)
         answer, why = receive(connection)
         if answer is Kind.REFUSED:
             raise ResultTooLarge(why.decode())
@@ -162,10 +168,17 @@ def _make_send(connection: socket.socket, flush: Callable[[], None]) -> Callable
 
 def _reason(error: BaseException) -> str:
     """The life cycle's reason for an exception, by value."""
+    # Imported in _preload already, as above.
+    from runner.quantum_backend import UnknownDevice
+
     if isinstance(error, MemoryError):
         return "OutOfMemory"
     if isinstance(error, ResultTooLarge):
         return "ResultTooLarge"
+    if isinstance(error, TooLarge):
+        return "TooLarge"
+    if isinstance(error, UnknownDevice):
+        return "UnknownBackend"
     wrong_arguments = isinstance(error, TypeError) and _was_raised_by_the_call(error)
     return (
         "InvalidParams" if isinstance(error, InvalidParams) or wrong_arguments else "ProgramError"
@@ -180,19 +193,23 @@ def _was_raised_by_the_call(error: BaseException) -> bool:
     return frame is not None and frame.tb_frame.f_code is _call_program.__code__
 
 
-def _sentence(error: BaseException) -> str:
-    """The exception's last line, as a traceback ends."""
+def _sentence(error: BaseException, place: str) -> str:
+    """The exception's last line, as a traceback ends, and the program's own line it came to."""
     try:
         text = str(error)
     except Exception:
         # The program's own class may fail to say what it is.
         text = "<exception str() failed>"
-    sentence = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return shorten(sentence, MAX_MESSAGE_CHARACTERS).encode(errors="replace").decode()
+    name = type(error).__name__
+    # Where the job's reason is the name, it is said already.
+    sentence = ": ".join(part for part in (name * (name != _reason(error)), text) if part)
+    end = f" ({place})" if place else ""
+    sentence = shorten(sentence, MAX_MESSAGE_CHARACTERS - len(end)) + end
+    return sentence.encode(errors="replace").decode()
 
 
-def _tell(connection: socket.socket, kind: Kind, fields: dict[str, str]) -> None:
-    connection.sendall(pack(kind, json.dumps(fields).encode()))
+def _tell(sender: PacketSender, kind: Kind, fields: dict[str, str]) -> None:
+    sender.send(kind, json.dumps(fields).encode())
 
 
 def _open_console() -> Callable[[], None]:
@@ -210,14 +227,14 @@ def _open_console() -> Callable[[], None]:
         with suppress(ValueError, OSError):
             console.flush()
 
-    threading.Thread(target=_repeat, args=(flush,), name="console-flush", daemon=True).start()
     return flush
 
 
-def _repeat(flush: Callable[[], None]) -> None:
+def _repeat(*actions: Callable[[], None]) -> None:
     while True:
         time.sleep(_FLUSH_SECONDS)
-        flush()
+        for action in actions:
+            action()
 
 
 def _preload() -> dict[str, str]:

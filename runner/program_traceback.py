@@ -8,6 +8,10 @@ from pathlib import Path
 from types import TracebackType
 
 from qiskit_runtime.contract.handover import ENTRY_POINT
+from qiskit_runtime.contract.verdict import shorten
+
+MAX_LINE_CHARACTERS = 160
+"""What is kept of a line of code in a job's message."""
 
 HEADER = "Traceback (most recent call last):\n"
 _OURS = str(Path(__file__).parent) + os.sep
@@ -19,11 +23,32 @@ def format_program_traceback(error: BaseException, program: str) -> str:
     Where the exception came before any line of the program ran (wrong arguments, no ``main``),
     the place shown is the program's ``main``, or its first line.
     """
-    begin = _first_frame_below(error.__traceback__, str(Path(program).parent))
+    begin = _first_frame_below(error.__traceback__, str(Path(program).parent.absolute()))
     if begin is not None:
         return "".join(traceback.format_exception(type(error), error, begin))
     place = "" if isinstance(error, SyntaxError) else _place_of_main(program)
     return HEADER + place + "".join(traceback.format_exception_only(error))
+
+
+def find_program_line(error: BaseException, program: str) -> str:
+    """The innermost line of the program's own code: file, number and text; or an empty text."""
+    folder = str(Path(program).parent.absolute())
+    if isinstance(error, SyntaxError) and _is_below(error.filename or "", folder):
+        # Otherwise it is of a text that the program has read, say by ast.literal_eval.
+        return _format_line(error.filename, error.lineno, error.text)
+    own = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if _is_below(frame.filename, folder)
+    ]
+    if not own:
+        return ""
+    return _format_line(own[-1].filename, own[-1].lineno, own[-1].line)
+
+
+def _format_line(file: str | None, number: int | None, text: str | None) -> str:
+    line = shorten((text or "").strip(), MAX_LINE_CHARACTERS)
+    return f"{Path(file or '').name}, line {number}: {line}"
 
 
 def _first_frame_below(frame: TracebackType | None, folder: str) -> TracebackType | None:

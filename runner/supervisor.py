@@ -9,7 +9,6 @@ the program process still imports Qiskit.
 import os
 import selectors
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,12 +16,13 @@ from dataclasses import replace
 
 from qiskit_runtime.contract.handover import HandOver, parse_handover
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.verdict import Outcome, Verdict, are_versions
 from runner import processes
-from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields
-from runner.pipes import open_signal_pipe, readable_bytes, write_all
+from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields, read_seed
+from runner.pipes import open_signal_pipe, readable_bytes
 from runner.program import Program
 from runner.program_end import ProgramEnd
+from runner.progress_pace import ProgressPace
 
 BATCH_SECONDS = 0.05
 """Messages that come faster than 20 a second share a frame."""
@@ -51,6 +51,8 @@ class Supervisor:
         self._ending: Outcome | None = None
         self._error: dict[str, str] = {}
         self._versions: dict[str, str] | None = None
+        self._seed: int | None = None
+        self._progress = ProgressPace()
 
     def start(self, folder: str) -> None:
         """Start the program process, its working directory ``folder``; it imports what it needs."""
@@ -66,7 +68,7 @@ class Supervisor:
         """Give the program process its job; the time it may take begins."""
         # The parameters may be large, and only the program process reads them.
         self._job = replace(job, params="")
-        self._started = time.monotonic()
+        self._started = self._progress.started = time.monotonic()
         if job.memory_bytes:
             self._memory_check_at = self._started
         self._to_program = memoryview(pack(Kind.JOB, job.to_line()))
@@ -167,6 +169,11 @@ class Supervisor:
                 self._error = read_fields(payload)
             case Kind.VERSIONS:
                 self._versions = read_fields(payload)
+            case Kind.SEED:
+                self._seed = read_seed(payload)
+            case Kind.PROGRESS:
+                self._progress.report(payload)
+                self._write_progress(time.monotonic())
             case _:
                 raise ChannelBroken(f"a packet of kind {kind.name}")
 
@@ -216,9 +223,16 @@ class Supervisor:
         self._writer.flush()
         self._flush_at, self._flushed_at = None, now
 
+    def _write_progress(self, now: float, *, at_end: bool = False) -> None:
+        """Write the newest report, if one waits and its time has come."""
+        if progress := self._progress.take(now, at_end=at_end):
+            self._drain_console()
+            self._writer.progress(progress)
+
     def _next_moment(self) -> float | None:
         """Seconds until something is due."""
-        moments = [self._flush_at, self._memory_check_at, self._kill_at, self._deadline()]
+        moments = [self._flush_at, self._memory_check_at, self._kill_at]
+        moments += [self._deadline(), self._progress.due_at]
         due = [moment for moment in moments if moment is not None]
         return max(min(due) - time.monotonic(), 0) if due else None
 
@@ -231,6 +245,7 @@ class Supervisor:
         now = time.monotonic()
         if self._flush_at is not None and now >= self._flush_at:
             self._flush(now)
+        self._write_progress(now)
         if self._memory_check_at is not None and now >= self._memory_check_at:
             self._check_memory(now)
         if (deadline := self._deadline()) is not None and now >= deadline:
@@ -266,31 +281,18 @@ class Supervisor:
         while self._channel in self._selector.get_map() and readable_bytes(self._channel.fileno()):
             self._use_channel()
         self._drain_console()
+        self._write_progress(time.monotonic(), at_end=True)
 
     def _judge(self, status: int) -> Verdict:
         """The verdict; the writer adds what it counted."""
         end = ProgramEnd(status, self._ending, self._error, self._program.was_oom_killed)
+        # What the hand-over says, the program process can't change.
+        handed = self._job.versions if self._job else {}
+        versions = (self._versions or {}) | handed
         return replace(
             end.verdict(),
             peak_memory_bytes=self._program.peak_bytes or None,
             seconds=round(time.monotonic() - self._started, 3),
-            versions=self._versions,
+            versions=(versions if are_versions(versions) else handed) or None,
+            seed=self._seed,
         )
-
-
-def supervise(job: HandOver | None, grace_seconds: float) -> Verdict:
-    """Run one job, given now or (None) as a line of standard input; returns its verdict.
-
-    Raises:
-        HandOverError: what came on standard input is no hand-over.
-    """
-    supervisor = Supervisor(write_all, grace_seconds)
-    with tempfile.TemporaryDirectory(
-        prefix="qiskit-runtime-", ignore_cleanup_errors=True
-    ) as folder:
-        supervisor.start(folder)
-        if job is None:
-            supervisor.watch_input(0)
-        else:
-            supervisor.hand_over(job)
-        return supervisor.run()

@@ -17,7 +17,7 @@ def anyio_backend() -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell what the real cluster was good for."""
     counts = {
-        outcome: sum("cluster" in report.keywords for report in reports)
+        outcome: sum("cluster" in getattr(report, "keywords", ()) for report in reports)
         for outcome, reports in terminalreporter.stats.items()
         if outcome in ("passed", "failed", "error", "skipped")
     }

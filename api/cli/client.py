@@ -84,6 +84,39 @@ class Client:
         """Delete an ended job."""
         self._call("DELETE", _job_path(job_id))
 
+    def find_program(self, program_id: str) -> dict[str, Any] | None:
+        """A program, with its source where it was uploaded; None where there is none."""
+        answer = self._request("GET", self.program_path(program_id))
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        program: dict[str, Any] = self._read(answer)
+        return program
+
+    def get_program(self, program_id: str) -> dict[str, Any]:
+        """The same, of one that must be there."""
+        program: dict[str, Any] = self.get(self.program_path(program_id))
+        return program
+
+    def get_program_source(self, program_id: str) -> bytes:
+        """An uploaded program's source."""
+        answer = self._request("GET", self.program_path(program_id) + "/data")
+        self._check(answer)
+        return answer.content
+
+    def send(self, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send JSON; returns the JSON of the answer."""
+        answer: dict[str, Any] = self._call(method, path, json=body)
+        return answer
+
+    def delete_program(self, program_id: str) -> None:
+        """Delete an uploaded program."""
+        self._call("DELETE", self.program_path(program_id))
+
+    @staticmethod
+    def program_path(program_id: str) -> str:
+        """Where a program is."""
+        return f"/programs/{quote(program_id, safe='')}"
+
     def wait_final(self, job_id: str) -> dict[str, Any]:
         """The job after its stream ended: it is final in the same moment, or very soon."""
         deadline = time.monotonic() + FINAL_SECONDS
@@ -107,17 +140,25 @@ class Client:
         )
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        return self._read(self._request(method, path, **arguments))
+
+    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, self._url + path, **arguments)
+            return self._http.request(method, self._url + path, **arguments)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise Unreachable(
                 f"can't reach a server at {self._url}: {str(error) or type(error).__name__}."
                 " Start one with `qiskit-runtime serve`, or name another with --url or RUNTIME_URL."
             ) from None
+
+    def _check(self, answer: httpx.Response) -> None:
         if answer.is_client_error:
             raise Refused(explain_refusal(answer.status_code, answer.text))
         if answer.is_server_error:
             raise Unreachable(f"the server at {self._url} failed: {answer.status_code}")
+
+    def _read(self, answer: httpx.Response) -> Any:
+        self._check(answer)
         return _decode(answer, self._url)
 
 
@@ -145,7 +186,9 @@ def explain_refusal(code: int, body: str) -> str:
 
 
 def _explain_field(error: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path"))
+    steps = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    # Some messages begin with the field themselves.
+    place = "" if steps and error["msg"].startswith(steps[0]) else ".".join(steps)
     return f"{place}: {error['msg']}" if place else str(error["msg"])
 
 

@@ -1,6 +1,6 @@
-"""The commands that look at jobs, programs and backends, and end or delete a job.
+"""The commands that look at jobs and backends, and end or delete a job.
 
-``cli`` puts ``COMMANDS`` into the group; ``run_commands`` shares the options.
+``cli`` puts ``COMMANDS`` into the group; the other commands share the options.
 """
 
 import json
@@ -52,31 +52,12 @@ def connect(url: str, token: str) -> "Client":
 @click.command()
 @json_option
 @server_options
-def programs(*, as_json: bool, url: str, token: str) -> None:
-    """What can be run."""
-    with connect(url, token) as client:
-        found = client.get("/programs")["programs"]
-    rows = [(program["id"], _names_of(program), program["description"]) for program in found]
-    _show(found, as_json, ("PROGRAM", "PARAMETERS", "DESCRIPTION"), rows)
-
-
-def _names_of(program: dict[str, Any]) -> str:
-    """The names of a program's parameters; what may be left out is in brackets."""
-    listed = program["parameters"] or []
-    names = [entry["name"] if entry["required"] else f"[{entry['name']}]" for entry in listed]
-    text = " ".join(names)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-@click.command()
-@json_option
-@server_options
 def backends(*, as_json: bool, url: str, token: str) -> None:
     """What a program can run on."""
     with connect(url, token) as client:
         found = client.get("/backends")["backends"]
     rows = [(backend["name"], backend["description"]) for backend in found]
-    _show(found, as_json, ("BACKEND", "DESCRIPTION"), rows)
+    show_table(found, as_json, ("BACKEND", "DESCRIPTION"), rows)
 
 
 @click.command()
@@ -93,10 +74,13 @@ def jobs(*, pending: bool, limit: int, as_json: bool, url: str, token: str) -> N
         (job["id"], job["program"], job["status"], job["created"][5:19].replace("T", " "))
         for job in page["jobs"]
     ]
-    _show(page["jobs"], as_json, ("JOB", "PROGRAM", "STATUS", "CREATED"), rows)
+    show_table(page["jobs"], as_json, ("JOB", "PROGRAM", "STATUS", "CREATED"), rows)
 
 
-def _show(found: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def show_table(
+    found: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """A table for people, or all of ``found`` for scripts."""
     screen = open_screen()
     if as_json:
         screen.print(json.dumps(found, indent=2))
@@ -116,8 +100,16 @@ def job(job_id: str, *, as_json: bool, url: str, token: str) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     for name, value in found.items():
-        text = ", ".join(value) if isinstance(value, list) else str(value or "")
+        text = _describe(value)
         click.echo(f"{name + ':':<10} {printable(text)}")
+
+
+def _describe(value: Any) -> str:
+    """A field of a job on a line: lists and objects by their parts."""
+    if isinstance(value, dict):
+        parts = (f"{key} {part}" for key, part in value.items() if part is not None)
+        return ", ".join(parts)
+    return ", ".join(value) if isinstance(value, list) else str(value or "")
 
 
 @click.command()
@@ -163,7 +155,6 @@ def delete(job_id: str, url: str, token: str) -> None:
 
 
 COMMANDS = {
-    "programs": programs,
     "backends": backends,
     "jobs": jobs,
     "job": job,

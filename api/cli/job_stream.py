@@ -55,6 +55,15 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the program is: ``done`` of ``total``, and its best value so far."""
+
+    done: float
+    total: float
+    best: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Nothing came for a moment."""
 
@@ -66,7 +75,7 @@ class Reconnecting:
     why: str
 
 
-Frame = Console | Message | Gap | Cut
+Frame = Console | Message | Gap | Cut | Progress
 StreamEvent = Frame | Waiting | Reconnecting
 
 
@@ -122,6 +131,9 @@ class _Cursor:
                 is_new, self.number = number > self.number, max(number, self.number)
             case Gap(first=first, count=count):
                 is_new, self.number = first > self.number, max(first + count - 1, self.number)
+            case Progress():
+                # The newest counts, whatever was seen of it.
+                return True
             case Cut():
                 is_new, self._cut = not self._cut, True
         self.frames += is_new
@@ -147,7 +159,8 @@ def _read_frames(connection: ClientConnection, cursor: _Cursor) -> Iterator[Fram
 
 def parse_frame(text: str | bytes) -> Frame | None:
     """A typed frame; None for a kind that a later server may have."""
-    match json.loads(text):
+    frame = json.loads(text)
+    match frame:
         case {"type": "console", "line": int(line), "text": str(text), "newline": bool(newline)}:
             return Console(line, text, newline)
         case {"type": "message", "number": int(number), "text": str(text), "final": bool(final)}:
@@ -156,5 +169,7 @@ def parse_frame(text: str | bytes) -> Frame | None:
             return Gap(first, count)
         case {"type": "cut"}:
             return Cut()
+        case {"type": "progress", "done": int() | float(), "total": int() | float()}:
+            return Progress(frame["done"], frame["total"], frame.get("best"))
         case _:
             return None

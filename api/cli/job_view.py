@@ -16,6 +16,7 @@ from api.cli.job_stream import (
     Cut,
     Gap,
     Message,
+    Progress,
     Reconnecting,
     StreamEvent,
     Waiting,
@@ -64,6 +65,8 @@ class JobView:
             case Message():
                 self._frames += 1
                 self._show_message(event)
+            case Progress():
+                self._progress = describe_progress(event)
             case Gap(first=first, count=count):
                 self._screen.note(
                     f"[{count} messages from number {first} on were dropped: too many]"
@@ -161,6 +164,13 @@ def exit_code(job: dict[str, Any]) -> int:
 def _phase(job: dict[str, Any]) -> str:
     """Its status without what may follow: ``Cancelled - Ran too long`` is Cancelled."""
     return str(job["status"]).partition(" ")[0]
+
+
+def describe_progress(progress: Progress) -> str:
+    """The progress for a status line: 30/100 (30 %), best -1.25."""
+    best = "" if progress.best is None else f", best {progress.best:.6g}"
+    share = f" ({100 * progress.done / progress.total:.0f} %)" if progress.total else ""
+    return f"{progress.done:g}/{progress.total:g}{share}{best}"
 
 
 def decode(text: str) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli import job_commands, run_commands
+from api.cli import job_commands, program_commands, run_commands
 from api.cli.run_commands import INTERRUPTED
 from api.cli.terminal import open_screen
 
@@ -54,7 +54,8 @@ class _OrEmpty(click.ParamType[int | None]):
 def cli() -> None:
     """Run Qiskit programs beside the Aer simulator, and watch them.
 
-    `quickstart` shows it all in a minute; `serve` starts a server; `run` runs a program on it.
+    `quickstart` shows it all in a minute; `serve` starts a server; `run` runs a program on it,
+    also one of your own: `run ./my_program.py`.
     """
 
 
@@ -73,6 +74,11 @@ def cli() -> None:
     multiple=True,
     metavar="DIR",
     help="A folder of programs beside the library's; may be repeated. [RUNTIME_PROGRAMS]",
+)
+@click.option(
+    "--backends",
+    metavar="FILE",
+    help="RuntimeBackend documents in YAML: devices of your own. [RUNTIME_BACKENDS]",
 )
 @click.option(
     "--data", metavar="DIR", help="Where jobs are kept. [RUNTIME_DATA; ~/.qiskit-runtime]"
@@ -116,6 +122,7 @@ def serve(**given: Any) -> None:
     port = 8000 if given["port"] is None else given["port"]
     listener = serving.open_socket(host, port)
     if not settings.namespace:
+        serving.check_backends(settings, variables)
         serving.check_data_folder(settings, variables)
     _announce(serving.make_url(listener), settings)
     if not has_token and not serving.is_loopback(host):
@@ -132,6 +139,7 @@ def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
     variables = {
         "RUNTIME_WORKERS": given["workers"],
         "RUNTIME_PROGRAMS": os.pathsep.join(given["programs"]),
+        "RUNTIME_BACKENDS": given["backends"],
         "RUNTIME_DATA": given["data"],
         "RUNTIME_ALLOWED_HOSTS": ",".join(given["allow_host"]),
     }
@@ -198,5 +206,7 @@ def _run(command: Callable[..., Any]) -> int:
         return INTERRUPTED
 
 
-for _name, _command in (run_commands.COMMANDS | job_commands.COMMANDS).items():
+for _name, _command in (
+    run_commands.COMMANDS | program_commands.COMMANDS | job_commands.COMMANDS
+).items():
     cli.add_command(_command, _name)

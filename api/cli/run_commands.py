@@ -16,6 +16,7 @@ from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
     from api.cli.client import Client
+    from api.cli.program_files import LocalProgram
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 + SIGINT, as a shell has it."""
@@ -48,15 +49,21 @@ logs_option = click.option(
 def run(program: str, **options: Any) -> int:
     """Run PROGRAM and watch it: what it prints and publishes as it comes, then its result.
 
+    PROGRAM is an id (see `programs`), or a file or folder of yours, as ./my_program.py: what ends
+    in .py or has a slash. That is uploaded first, or updated where it has changed (see `upload`).
+
     With -p the value is JSON if it parses as JSON, else a string: -p shots=100, -p name=Ann,
     -p 'layout=[0, 1]'; for the string "100": -p 'shots="100"'. They go over those of --params.
 
     Exit code: 0 Completed, 1 Failed, 3 Cancelled, 2 refused, 4 no server. Ctrl-C cancels the job.
     """
+    local = _read_local(program)
     params = make_params(options["pairs"], _read_params(options["source"], options["text"]))
     names = {name: options[name] for name in ("hub", "group", "project", "backend")}
     tags = list(options["tags"])
     with connect(options["url"], options["token"]) as client:
+        if local is not None:
+            program = _upload(client, local)
         job_id = client.submit({"programId": program, "params": [params], "tags": tags, **names})
         if options["detach"]:
             click.echo(json.dumps({"id": job_id}) if options["as_json"] else job_id)
@@ -65,6 +72,30 @@ def run(program: str, **options: Any) -> int:
             return _follow(client, job_id, as_json=options["as_json"], logs=options["logs"])
         except KeyboardInterrupt:
             return _cancel_interrupted(client, job_id)
+
+
+def is_path(program: str) -> bool:
+    """Whether the name of a program is meant as a file or folder, and not as an id."""
+    return program.endswith(".py") or "/" in program
+
+
+def _read_local(program: str) -> "LocalProgram | None":
+    """The program of a file or folder; None where an id was given."""
+    if not is_path(program):
+        return None
+    # Reading programs takes pydantic, which takes a moment to import.
+    from api.cli.program_files import read_program
+
+    return read_program(Path(program))
+
+
+def _upload(client: "Client", local: "LocalProgram") -> str:
+    """Have the server keep this program as it is here; returns its id."""
+    from api.cli.program_commands import put_program
+
+    program, done = put_program(client, local, replace=True)
+    open_screen().note(f"{done} {program['id']}, version {program['version']} ({local.size})")
+    return str(program["id"])
 
 
 @click.command()

@@ -17,6 +17,7 @@ from api.settings import PREFIX, ApiSettings
 OPTIONS = {
     "RUNTIME_WORKERS": "--workers",
     "RUNTIME_PROGRAMS": "--programs",
+    "RUNTIME_BACKENDS": "--backends",
     "RUNTIME_DATA": "--data",
     "RUNTIME_TOKEN": "--token",
     "RUNTIME_ALLOWED_HOSTS": "--allow-host",

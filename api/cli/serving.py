@@ -17,6 +17,7 @@ import uvicorn
 from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
+from api.backendstore.local import BackendsFileInvalid, read_backends
 from api.cli.serve_settings import name_of
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.settings import ApiSettings
@@ -74,6 +75,21 @@ def check_data_folder(settings: ApiSettings, given: Mapping[str, str]) -> None:
             f"{name}: can't use {settings.data} as the data folder: {error.strerror}"
         ) from None
     folder.close()
+
+
+def check_backends(settings: ApiSettings, given: Mapping[str, str]) -> None:
+    """See that the file of backends can be used.
+
+    Raises:
+        CannotServe: it can't be read, or something in it is wrong.
+    """
+    if settings.backends is None:
+        return
+    try:
+        read_backends(settings.backends)
+    except (OSError, BackendsFileInvalid) as error:
+        name = name_of("RUNTIME_BACKENDS", given)
+        raise CannotServe(f"{name}: {error}") from None
 
 
 def open_socket(host: str, port: int) -> socket.socket:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from qiskit_runtime.contract.job import Job, JobSpec
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.record import Event, Message
 
 
@@ -78,9 +79,10 @@ class JobPage:
 
 
 def is_same_request(one: JobSpec, other: JobSpec) -> bool:
-    """Whether a client asked for the same. The time limit is the program's: it may have changed."""
-    limit = one.max_execution_seconds
-    return one == other.model_copy(update={"max_execution_seconds": limit})
+    """Whether a client asked for the same. What is the program's may have changed since."""
+    of_program = {"max_execution_seconds", "program_version"}
+    kept = one.model_dump(include=of_program)
+    return one == other.model_copy(update=kept)
 
 
 class JobStore(ABC):
@@ -104,8 +106,17 @@ class JobStore(ABC):
         """Stop, and leave nothing running that this store would have to watch."""
 
     @abstractmethod
-    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
+    async def submit(
+        self,
+        spec: JobSpec,
+        params: str,
+        job_id: str | None = None,
+        source: ProgramSource | None = None,
+    ) -> Job:
         """Keep a job and its parameters' JSON text, verbatim, and queue it.
+
+        ``source`` is that of a user's own program: the job runs it whatever becomes of the program
+        meanwhile. Without it, the program is found by its id when the job starts.
 
         With a ``job_id`` it can be repeated: where that job is there already, and was asked for the
         same, it is returned as it is now.

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
-from api.dependencies import JobStoreDep
+from api.dependencies import JobStoreDep, ProgramsDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -15,6 +15,8 @@ async def is_alive() -> PlainTextResponse:
 
 
 @router.get("/readyz")
-async def is_ready(store: JobStoreDep) -> PlainTextResponse:
+async def is_ready(store: JobStoreDep, programs: ProgramsDep) -> PlainTextResponse:
     """What it would answer is true just now."""
-    return PlainTextResponse("ok") if store.is_ready else PlainTextResponse("not ready", 503)
+    if store.is_ready and programs.is_ready:
+        return PlainTextResponse("ok")
+    return PlainTextResponse("not ready", 503)

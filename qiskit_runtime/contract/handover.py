@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qiskit_runtime.contract.verdict import are_versions
+
 JOB_FILE = "job.json"
 """In a folder: the hand-over without the parameters."""
 
@@ -21,6 +23,12 @@ PARAMS_FILE = "params.json"
 
 ENTRY_POINT = "main"
 """The function of a program that a job calls, as ``main(backend, user_messenger, **params)``."""
+
+
+SEED_PARAMETER = "seed_simulator"
+"""The parameter that a job's random numbers come from. A program that has it and was not given it
+gets one that is drawn for the job; one that has it not is called without it. So the seed on a
+job's status can be given to any program, to run the same again."""
 
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -35,7 +43,7 @@ class HandOverError(ValueError):
 class HandOver:
     """What a runner needs to know of a job.
 
-    ``program`` is the path of the program's entry file, or the id of one of the library;
+    ``program`` is the path of the program's entry file or archive, or the id of one of the library;
     ``backend`` is a ``BackendSpec`` as JSON;
     ``params`` is the JSON text of the keyword arguments, as the client sent it; it is decoded in
     the program process only. ``memory_bytes`` 0 means no limit of the runner's own (a pod has its
@@ -51,6 +59,8 @@ class HandOver:
     log_level: str = "WARNING"
     params_sha256: str = ""
     """Of the parameters' bytes, where whoever stored them has said it: they may have changed."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What the runner can't know: the program's version, its image. They go into the verdict."""
 
     def to_line(self) -> bytes:
         """The document as one line, for a runner's standard input."""
@@ -105,6 +115,7 @@ def _holds(handover: HandOver) -> dict[str, bool]:
         "max_execution_seconds": 0 < handover.max_execution_seconds < math.inf,
         "memory_bytes": handover.memory_bytes >= 0,
         "log_level": handover.log_level in LOG_LEVELS,
+        "versions": are_versions(handover.versions),
     }
 
 
@@ -117,4 +128,5 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "memory_bytes": (int,),
     "log_level": (str,),
     "params_sha256": (str,),
+    "versions": (dict,),
 }

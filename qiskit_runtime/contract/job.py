@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.verdict import Verdict
 
 MAX_PARAMS_BYTES = 8 * 2**20
 """A job's parameters, as UTF-8 JSON text, in both modes."""
@@ -41,6 +43,8 @@ class JobSpec(ContractModel):
     """What was asked for. It never changes."""
 
     program_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    program_version: Annotated[str, StringConstraints(max_length=64)] = ""
+    """The version that it was posted for; empty where kubectl made the job."""
     backend: Annotated[str, StringConstraints(max_length=63)]
     hub: Label = ""
     group: Label = ""
@@ -49,6 +53,14 @@ class JobSpec(ContractModel):
     max_execution_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
         DEFAULT_MAX_EXECUTION_SECONDS
     )
+
+
+class JobProgress(ContractModel):
+    """How far its program is, as it reported last: ``done`` of ``total``, the best value so far."""
+
+    done: int | float
+    total: int | float
+    best: float | None = None
 
 
 class JobStatus(ContractModel):
@@ -61,6 +73,26 @@ class JobStatus(ContractModel):
     finished_at: datetime | None = None
     peak_memory_bytes: int | None = None
     versions: dict[str, str] | None = None
+    """What it ran on, by name; ``program`` is the program's own."""
+    seeds: dict[str, int] | None = None
+    """``simulator``: what its random numbers came from."""
+    progress: JobProgress | None = None
+
+    def with_progress(self, progress: Progress) -> "JobStatus":
+        """This status with news of its program's progress."""
+        told = JobProgress(done=progress.done, total=progress.total, best=progress.best)
+        return self.model_copy(update={"progress": told})
+
+    def with_verdict(self, verdict: Verdict) -> "JobStatus":
+        """This status with what the verdict tells beside the phase."""
+        seeds = None if verdict.seed is None else {"simulator": verdict.seed}
+        return self.model_copy(
+            update={
+                "peak_memory_bytes": verdict.peak_memory_bytes,
+                "versions": verdict.versions,
+                "seeds": seeds,
+            }
+        )
 
     def with_state(self, state: State) -> "JobStatus":
         """This status in another state; its times follow from the phase."""

@@ -1,10 +1,86 @@
-"""A program's metadata: the JSON file beside its code, in the 2021 form or with JSON Schemas."""
+"""A program: its metadata (the JSON file beside its code, in the 2021 form or with JSON Schemas)
+and, where it is a user's own, its source: one module, or a tar archive of a package.
+"""
 
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS, MAX_EXECUTION_SECONDS
+
+MAX_SOURCE_BYTES = 256 * 1024
+"""A program's source as it is uploaded: a module's text, or an archive, compressed or not."""
+
+MODULE_SUFFIX, ARCHIVE_SUFFIX = ".py", ".tar"
+"""How a source's file is called for the runner, which tells by it what it is."""
+
+_TAR_MAGIC_AT = 257
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+"""How gzip, bzip2 and xz begin: tar archives come so too."""
+
+
+class SourceInvalid(ValueError):
+    """The bytes are no program's source; the text says why, and the limit where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSource:
+    """A user's program as it was uploaded. It is unpacked and read in the runner alone."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be a source.
+
+        Raises:
+            SourceInvalid: it is empty or too large, or neither an archive nor UTF-8.
+        """
+        if not self.data:
+            raise SourceInvalid("the source is empty")
+        if len(self.data) > MAX_SOURCE_BYTES:
+            raise SourceInvalid(
+                f"the source is {len(self.data)} bytes; at most {MAX_SOURCE_BYTES} are taken"
+            )
+        if self.suffix == MODULE_SUFFIX:
+            try:
+                has_nul = "\0" in self.data.decode()
+            except UnicodeDecodeError as error:
+                raise SourceInvalid(
+                    f"the source is neither a tar archive nor a module in UTF-8: {error}"
+                ) from None
+            if has_nul:
+                raise SourceInvalid("the source is no Python module: it has NUL characters")
+
+    @property
+    def suffix(self) -> str:
+        """``MODULE_SUFFIX`` or ``ARCHIVE_SUFFIX``, told by how it begins."""
+        is_tar = self.data[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
+        return ARCHIVE_SUFFIX if is_tar or self.data.startswith(_COMPRESSED) else MODULE_SUFFIX
+
+    @property
+    def sha256(self) -> str:
+        """Its digest, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The beginning of its digest, as a job's status tells it."""
+        return f"sha256:{self.sha256[:12]}"
+
+    def file_name(self, program_id: str) -> str:
+        """What its file is called for the runner."""
+        return name_source(program_id, self.suffix)
+
+
+def name_source(program_id: str, suffix: str) -> str:
+    """What a source's file is called for the runner: as its author's was, most likely.
+
+    A traceback shows it.
+    """
+    return program_id.replace("-", "_") + suffix
 
 
 class ProgramInterface(BaseModel):
@@ -62,10 +138,21 @@ def _schema_of(described: list[Any]) -> dict[str, Any]:
 
 
 class Program(BaseModel):
-    """A program that jobs can run: its id, its metadata and the file that holds ``main``."""
+    """A program that jobs can run: its id and metadata, and where its code is.
+
+    ``path`` is the file that holds ``main``, for a program of the library or of a folder; it is
+    empty for a user's own, which is kept with its ``version``s, and pinned by each job.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
-    path: str
+    path: str = ""
     metadata: ProgramMetadata
+    created: datetime | None = None
+    updated: datetime | None = None
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether it is a user's own: one that can be changed and deleted."""
+        return not self.path

@@ -18,6 +18,7 @@ kind   after it
 ``i``  `` FIRST COUNT I/N ENCODING PAYLOAD``: interim messages FIRST..FIRST+COUNT-1
 ``f``  the same for the final result, COUNT is 1
 ``g``  `` FIRST COUNT``: interim messages that the record had no room for
+``p``  `` JSON``: how far the program is; the newest counts
 ``v``  `` CRC JSON``: the verdict, the last line, with its CRC-32 in eight hexadecimal digits
 =====  =========================================================================================
 
@@ -34,6 +35,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qiskit_runtime.contract.progress import Progress, parse_progress
 from qiskit_runtime.contract.verdict import Verdict, parse_verdict
 
 KIB = 1024
@@ -48,7 +50,7 @@ MAX_LINE_BYTES = 4096
 LINE_OVERHEAD = 64
 """What a container log adds to a line (time stamp, stream, tag), counted in every budget."""
 
-CONSOLE_BUDGET = 2432 * KIB
+CONSOLE_BUDGET = 2272 * KIB
 """Console bytes with their overhead; what comes after it is dropped."""
 
 INTERIM_BUDGET = 2560 * KIB
@@ -57,13 +59,16 @@ INTERIM_BUDGET = 2560 * KIB
 INTERIM_TEXT_BUDGET = 32 * MIB
 """Interim messages before compression: a reader holds them all while a job is listened to."""
 
+PROGRESS_BUDGET = 160 * KIB
+"""Reports of progress. They come the more seldom the longer a job runs: a week of them fits."""
+
 RESULT_BUDGET = 4 * MIB
 """The final result as framed; a larger one is refused."""
 
 RESERVE = 128 * KIB
 """Kept for the lines that explain an end: the traceback, the cut, the last gap, the verdict."""
 
-RECORD_BUDGET = CONSOLE_BUDGET + INTERIM_BUDGET + RESULT_BUDGET + RESERVE
+RECORD_BUDGET = CONSOLE_BUDGET + INTERIM_BUDGET + PROGRESS_BUDGET + RESULT_BUDGET + RESERVE
 """9 MiB: the kubelet rotates a container's log at 10 MiB, and readers lose lines there."""
 
 MAX_MESSAGE_BYTES = 16 * MIB
@@ -71,12 +76,6 @@ MAX_MESSAGE_BYTES = 16 * MIB
 
 TRACEBACK_BUDGET = 64 * KIB
 """A longer traceback keeps its first line and its end. It has room also after a cut: in RESERVE."""
-
-BATCH_BYTES = 64 * KIB
-"""Interim messages that wait for one frame, at most."""
-
-VERBATIM_BYTES = 1 * KIB
-"""A larger payload is compressed."""
 
 CHUNK_BYTES = MAX_LINE_BYTES - 96
 """What a frame line carries: the rest is its header and newline."""
@@ -122,6 +121,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """The program reported how far it is."""
+
+    line: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
 class Garbage:
     """A line that no writer writes; ``why`` says what is wrong with it."""
 
@@ -138,13 +145,18 @@ class End:
     intact: bool
 
 
-Event = Console | Message | Gap | Cut | Garbage | End
+Event = Console | Message | Gap | Cut | Reported | Garbage | End
 
 
 def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
     """The verdict that the events end with, if it vouches for all of the record."""
     last = events[-1] if events else None
     return last.verdict if isinstance(last, End) and last.intact else None
+
+
+def newest_progress(events: Sequence[Event]) -> Progress | None:
+    """What was reported last; None where nothing was."""
+    return next((e.progress for e in reversed(events) if isinstance(e, Reported)), None)
 
 
 class RecordParser:
@@ -203,6 +215,8 @@ class RecordParser:
             yield Cut(self._line)
         elif kind == b"g" and (gap := _GAP.fullmatch(line, 1)):
             yield Gap(self._line, int(gap[1]), int(gap[2]))
+        elif kind == b"p" and (progress := parse_progress(line[2:])):
+            yield Reported(self._line, progress)
         elif kind in (b"i", b"f") and (frame := _FRAME.fullmatch(line, 1)):
             yield from self._parse_frame(frame)
         else:

@@ -7,20 +7,27 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.contract.record import (
-    BATCH_BYTES,
     CHUNK_BYTES,
     CONSOLE_BUDGET,
     INTERIM_BUDGET,
     INTERIM_TEXT_BUDGET,
+    KIB,
     LINE_OVERHEAD,
     MARK,
+    PROGRESS_BUDGET,
     RESULT_BUDGET,
     TRACEBACK_BUDGET,
-    VERBATIM_BYTES,
     checksum,
 )
 from qiskit_runtime.contract.verdict import Verdict
+
+BATCH_BYTES = 64 * KIB
+"""Interim messages that wait for one frame, at most."""
+
+VERBATIM_BYTES = 1 * KIB
+"""A larger payload is compressed."""
 
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 
@@ -50,6 +57,7 @@ class RecordWriter:
         self._console_left = CONSOLE_BUDGET
         self._interim_left = INTERIM_BUDGET
         self._interim_text_left = INTERIM_TEXT_BUDGET
+        self._progress_left = PROGRESS_BUDGET
         self._cut = False
         self._mid_line = False
         self._has_traceback = False
@@ -88,6 +96,14 @@ class RecordWriter:
         """Count an interim message over ``MAX_MESSAGE_BYTES`` as dropped."""
         self.flush()
         self._note_gap(1)
+
+    def progress(self, progress: Progress) -> None:
+        """Write how far the program is; whoever calls sees that it does not come too often."""
+        line = MARK + b"p " + progress.to_json().encode() + b"\n"
+        if len(line) + LINE_OVERHEAD <= self._progress_left:
+            self._progress_left -= len(line) + LINE_OVERHEAD
+            self.flush()
+            self._emit([line])
 
     def traceback(self, text: str) -> None:
         """Write the traceback that ended the program, also after a cut; there is room for one."""

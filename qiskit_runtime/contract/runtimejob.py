@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
-from qiskit_runtime.contract.stored_params import ParamsFrom
+from qiskit_runtime.contract.stored_params import ParamsFrom, ProgramFrom
 
 Manifest = dict[str, Any]
 
@@ -26,6 +26,7 @@ RESULT_IN_RECORD = "Record"
 
 _SPEC_FIELDS = (
     "programId",
+    "programVersion",
     "backend",
     "hub",
     "group",
@@ -33,7 +34,16 @@ _SPEC_FIELDS = (
     "tags",
     "maxExecutionSeconds",
 )
-_STATUS_FIELDS = ("phase", "reason", "message", "startedAt", "finishedAt", "versions")
+_STATUS_FIELDS = (
+    "phase",
+    "reason",
+    "message",
+    "startedAt",
+    "finishedAt",
+    "versions",
+    "seeds",
+    "progress",
+)
 
 
 class NotARuntimeJob(ValueError):
@@ -63,6 +73,7 @@ class RuntimeJob:
     uid: str
     resource_version: str
     params: str | ParamsFrom
+    program: ProgramFrom | None = None
     result: str | None = None
     result_in_record: bool = False
     record: StoredRecord | None = None
@@ -72,8 +83,9 @@ class RuntimeJob:
     def stored_bytes(self) -> int:
         """What the job's parameters and record take of the namespace's storage budget."""
         params = self.params.size if isinstance(self.params, ParamsFrom) else 0
+        program = self.program.size if self.program else 0
         record = self.record.size if self.record and not self.record_dropped else 0
-        return params + record
+        return params + program + record
 
 
 def build_owner(name: str, uid: str) -> Manifest:
@@ -87,9 +99,16 @@ def build_owner(name: str, uid: str) -> Manifest:
     }
 
 
-def build_runtimejob(job: Job, params: ParamsFrom) -> Manifest:
-    """The resource that asks for a job."""
+def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None = None) -> Manifest:
+    """The resource that asks for a job; ``program`` is where it brings its own."""
     spec = job.spec.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+    if program is not None:
+        spec["programFrom"] = {
+            "secretName": program.secret_name,
+            "key": program.key,
+            "sha256": program.sha256,
+            "bytes": program.size,
+        }
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -122,6 +141,7 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             params=_parse_params(spec),
+            program=_parse_program(spec),
             result=status.get("result"),
             result_in_record=status.get("resultFrom") == RESULT_IN_RECORD,
             record=_parse_record(status),
@@ -161,6 +181,18 @@ def _parse_params(spec: Manifest) -> str | ParamsFrom:
             reference["secretName"], reference.get("sha256", ""), reference.get("bytes", 0)
         )
     return str(spec.get("params", "{}"))
+
+
+def _parse_program(spec: Manifest) -> ProgramFrom | None:
+    reference = spec.get("programFrom")
+    if reference is None:
+        return None
+    return ProgramFrom(
+        reference["secretName"],
+        reference["key"],
+        reference.get("sha256", ""),
+        reference.get("bytes", 0),
+    )
 
 
 def _parse_record(status: Manifest) -> StoredRecord | None:

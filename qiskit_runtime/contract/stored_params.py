@@ -7,10 +7,29 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.resource import SECRET_BYTES
 
 PARAMS_KEY = "params.json"
 """The key of each such Secret."""
+
+PROGRAM_KEY = "program"
+"""With the source's suffix, the key of the first one where a job brings its program along."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFrom:
+    """Where a job's own program is: ``spec.programFrom``, beside the job's parameters."""
+
+    secret_name: str
+    key: str
+    sha256: str
+    size: int
+
+    @classmethod
+    def of(cls, secret_name: str, source: ProgramSource) -> "ProgramFrom":
+        """The reference to a source that is about to be stored."""
+        return cls(secret_name, PROGRAM_KEY + source.suffix, source.sha256, len(source.data))
 
 
 class ParamsDamaged(ValueError):

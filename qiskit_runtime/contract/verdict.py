@@ -22,7 +22,7 @@ MAX_REASON_CHARACTERS = 64
 MAX_VERSIONS = 16
 """How many versions are kept, of at most ``MAX_VERSION_CHARACTERS``: a program can send any."""
 
-MAX_VERSION_CHARACTERS = 64
+MAX_VERSION_CHARACTERS = 128
 
 _MAX_NUMBER = 2**53
 
@@ -80,6 +80,8 @@ class Verdict:
     peak_memory_bytes: int | None = None
     seconds: float = 0.0
     versions: dict[str, str] | None = None
+    seed: int | None = None
+    """What its random numbers came from: with it, and on the same versions, it runs the same."""
 
     def to_json(self) -> str:
         """The verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
@@ -112,6 +114,7 @@ def _types_hold(verdict: Verdict) -> bool:
         verdict.exit_code,
         verdict.signal,
         verdict.peak_memory_bytes,
+        verdict.seed,
     )
     counts = (
         verdict.lines,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
 from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.record import Console, Event, Message
 from qiskit_runtime.contract.resource import make_job_id
 
@@ -40,7 +41,13 @@ class FakeStore(JobStore):
     async def close(self) -> None:
         pass
 
-    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
+    async def submit(
+        self,
+        spec: JobSpec,
+        params: str,
+        job_id: str | None = None,
+        source: ProgramSource | None = None,
+    ) -> Job:
         if job_id in self.jobs:
             return self.jobs[job_id]
         self._sequence += 1

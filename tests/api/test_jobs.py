@@ -14,6 +14,9 @@ from tests.api.conftest import WORKERS, Server, wait_until
 JOB_FIELDS = {
     *("id", "hub", "group", "project", "backend", "status", "params", "program", "created"),
     *("tags", "reason", "message", "started", "finished"),
+    "progress",
+    "seeds",
+    "versions",
 }
 
 
@@ -205,7 +208,7 @@ def test_failed_job_says_why(server, failed):
     job = server.job(failed)
 
     assert (job["status"], job["reason"]) == ("Failed", "ProgramError")
-    assert job["message"] == "ValueError: no luck"
+    assert job["message"] == "ValueError: no luck (steps.py, line 46: raise ValueError(text))"
     log = server.text(failed, "logs")
     assert log.startswith('"so far"\nTraceback (most recent call last):\n')
     assert log.rstrip().endswith("ValueError: no luck")

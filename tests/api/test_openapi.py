@@ -4,6 +4,7 @@ They go to routes, models and checks over a store in memory; what the real store
 files is ``test_damage``.
 """
 
+import asyncio
 import itertools
 import time
 import warnings
@@ -21,8 +22,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from api.jobstore.local.data_folder import DataFolder
 from api.main import create_app
+from api.programstore.local import LocalProgramStore
 from api.settings import ApiSettings
+from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.program import ProgramMetadata, ProgramSource
 from tests.api.fake_store import FakeStore
 
 CASES = 5_000
@@ -49,19 +54,29 @@ def store():
 
 
 @pytest.fixture(scope="module")
-def schema(store):
+def programs(tmp_path_factory):
+    """Where the uploaded programs of these tests are: one is always there."""
+    folder = DataFolder(tmp_path_factory.mktemp("data"))
+    folder.open()
+    store = LocalProgramStore(folder, Catalog())
+    yield store
+    folder.close()
+
+
+@pytest.fixture(scope="module")
+def schema(store, programs):
     """What schemathesis makes of the app's OpenAPI document."""
-    app = create_app(ApiSettings(allowed_hosts=("testserver",)), store)
+    app = create_app(ApiSettings(allowed_hosts=("testserver",)), store, programs)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
-def test_generated_requests_get_documented_answers(schema, store, capsys):
+def test_generated_requests_get_documented_answers(schema, store, programs, capsys):
     """Of 5,000 requests, good and bad, none is a server error; each answer is as documented."""
     answers: Counter[tuple[str, int]] = Counter()
     begun = time.monotonic()
     for operation in (result.ok() for result in schema.get_all_operations()):
         for mode in _modes(operation):
-            _run_cases(operation, mode, store, answers)
+            _run_cases(operation, mode, (store, programs), answers)
     seconds = time.monotonic() - begun
 
     cases = answers.total()
@@ -77,17 +92,21 @@ def test_generated_requests_get_documented_answers(schema, store, capsys):
         *(("DELETE /jobs/{job_id}", 204), ("DELETE /jobs/{job_id}", 403)),
         *(("POST /jobs/{job_id}/cancel", 204), ("POST /jobs/{job_id}/cancel", 409)),
         ("GET /stream/jobs/{job_id}", 426),
+        *(("POST /programs", 200), ("POST /programs", 409), ("POST /programs", 422)),
+        *(("PUT /programs/{program_id}/data", code) for code in (200, 403, 404)),
+        *(("PATCH /programs/{program_id}", code) for code in (200, 403, 404)),
+        *(("PUT /programs/{program_id}", 200), ("DELETE /programs/{program_id}", 204)),
     ):
         assert answers[reached] > 0, reached
 
 
 def _modes(operation):
     """Good requests, and bad ones where one can be: whatever is in a path is a good text."""
-    can_be_bad = operation.label in ("POST /jobs", "GET /jobs")
+    can_be_bad = operation.label in ("POST /jobs", "GET /jobs", "POST /programs")
     return [GenerationMode.POSITIVE] + [GenerationMode.NEGATIVE] * can_be_bad
 
 
-def _run_cases(operation, mode, store, answers):
+def _run_cases(operation, mode, stores, answers):
     turn = itertools.count()
 
     @settings(
@@ -100,7 +119,7 @@ def _run_cases(operation, mode, store, answers):
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def run(case):
-        _make_likely(case, next(turn), store)
+        _make_likely(case, next(turn), *stores)
         response = case.call_and_validate(checks=CHECKS)
         answers[operation.label, response.status_code] += 1
 
@@ -110,15 +129,21 @@ def _run_cases(operation, mode, store, answers):
         run()
 
 
-def _make_likely(case, turn, store):
+def _make_likely(case, turn, store, programs):
     """Half of the requests are for something that is there: a random text never is."""
+    if "program_id" in (case.path_parameters or {}) and "upl" not in programs._entries:
+        source = ProgramSource(b"def main(backend, messenger): pass\n")
+        asyncio.run(programs.create(ProgramMetadata(name="upl", description=""), source))
     if turn % 2:
         return
     if "job_id" in (case.path_parameters or {}) and store.jobs:
         jobs = list(store.jobs)
         case.path_parameters["job_id"] = jobs[turn // 2 % len(jobs)]
     if "program_id" in (case.path_parameters or {}):
-        case.path_parameters["program_id"] = "hello-quantum"
+        case.path_parameters["program_id"] = ("hello-quantum", "upl")[turn // 2 % 2]
+    if isinstance(case.body, dict) and isinstance(case.body.get("data"), str):
+        case.body["data"] = "IyBhIHByb2dyYW0="
+        case.body["spec"] = ({}, case.body.get("spec"))[turn // 2 % 2]
     if isinstance(case.body, dict) and isinstance(case.body.get("programId"), str):
         case.body["programId"] = "hello-quantum"
         case.body["backend"] = ("string", "", case.body.get("backend"))[turn % 3]

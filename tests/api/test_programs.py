@@ -12,6 +12,12 @@ HELLO_QUANTUM = {
     "parameters": None,
     "returnValues": None,
     "isPublic": True,
+    # As the clients of 2021 to 2023 read it.
+    "max_execution_time": 300,
+    "is_public": True,
+    "creation_date": None,
+    "update_date": None,
+    "spec": {},
 }
 
 DRAWING = """\
@@ -56,7 +62,7 @@ def test_program_list_has_the_library_and_the_folder(server):
     answer = server.http.get("/programs")
 
     assert answer.status_code == 200
-    assert set(answer.json()) == {"programs"}
+    assert set(answer.json()) == {"programs", "count"}
     programs = {program["id"]: program for program in answer.json()["programs"]}
     assert {"hello-quantum", "sample-program", "circuit-runner", "steps", "odd-schema"} <= set(
         programs

@@ -11,9 +11,11 @@ from tests.benchmarks import (
     cluster_operator,
     console_flood,
     job_latency,
+    kernel_alignment,
     listeners,
     polls,
     supervisor_start,
+    vqe_overhead,
 )
 from tests.benchmarks.table import print_table
 from tests.cluster.target import find_missing
@@ -24,6 +26,8 @@ BENCHMARKS = {
     "listeners": listeners.run,
     "console": console_flood.run,
     "supervisor": supervisor_start.run,
+    "vqe": vqe_overhead.run,
+    "kernel-alignment": kernel_alignment.run,
 }
 ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,

@@ -155,7 +155,7 @@ def test_deleted_job_leaves_nothing(installed):
         time.sleep(0.5)
 
 
-@pytest.mark.parametrize("example", ["bell", "bell-params-secret", "noisy-backend"])
+@pytest.mark.parametrize("example", ["bell", "bell-params-secret", "noisy-backend", "own-program"])
 def test_example_runs(installed, example):
     """Each example does what its comment says, word by word, and can be applied again."""
     path = ROOT / "k8s" / "examples" / f"{example}.yaml"
@@ -198,8 +198,10 @@ def test_failed_program_shows_its_line(installed):
     assert (status["phase"], status["reason"]) == ("Failed", "ProgramError")
     logs = installed.http.get(f"/jobs/{name}/logs").json()
     assert "line 2, in main" in logs and "return 1 / 0" in logs
-    assert "ZeroDivisionError: division by zero" in installed.kubectl("describe", "rj", name)
-    assert installed.job(name)["message"] == "ZeroDivisionError: division by zero"
+    file = program.replace("-", "_") + ".py"
+    message = f"ZeroDivisionError: division by zero ({file}, line 2: return 1 / 0)"
+    assert message in installed.kubectl("describe", "rj", name)
+    assert installed.job(name)["message"] == message
 
 
 def test_cancel_over_rest_and_by_kubectl_patch(installed):

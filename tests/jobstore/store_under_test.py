@@ -18,6 +18,7 @@ from qiskit_runtime.catalog import Catalog
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.record import Console, Event, Message
 
 POLL_SECONDS = 0.02
@@ -57,6 +58,11 @@ class StoreUnderTest:
         program = await self.install(textwrap.dedent(source))
         asked = {"program_id": program, "backend": DEFAULT_BACKEND, **spec}
         return await self.store.submit(JobSpec.model_validate(asked), params)
+
+    async def submit_source(self, source: ProgramSource, params: str = "{}") -> Job:
+        """Queue a job that brings its own program, which no catalog has."""
+        spec = JobSpec(program_id="my-own", program_version="7", backend=DEFAULT_BACKEND)
+        return await self.store.submit(spec, params, source=source)
 
     async def finish(self, job_id: str) -> Job:
         """The job once it is final."""

@@ -7,6 +7,8 @@ import zlib
 
 import pytest
 
+from chosen_program import ChosenProgram, ParamsInvalid
+from cluster_view import ClusterView
 from job_builder import (
     build_input,
     build_job,
@@ -15,7 +17,9 @@ from job_builder import (
     find_params,
 )
 from operator_settings import RunnerSettings
+from program_library import ProgramLibrary
 from qiskit_runtime.contract.handover import read_handover
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.resource import JOB_LABEL, SECRET_BYTES
 
 JOB = {
@@ -36,6 +40,14 @@ def with_spec(**fields):
     return {**JOB, "spec": {**JOB["spec"], **fields}}
 
 
+OURS = ChosenProgram("1.0")
+
+
+def read_files(secret):
+    """What a Secret holds."""
+    return {name: base64.b64decode(content) for name, content in secret["data"].items()}
+
+
 @pytest.fixture
 def pod():
     """The pod's spec."""
@@ -44,14 +56,18 @@ def pod():
 
 def mount(job, folder, params=None):
     """Put the files there that the pod's projected volume has; returns what the runner reads."""
-    files = build_input(job, {"name": "aer_simulator"})["stringData"]
-    for name, text in files.items():
-        (folder / name).write_text(text)
+    for name, content in read_files(
+        build_input(job, {"name": "aer_simulator"}, OURS, "i:1")
+    ).items():
+        (folder / name).write_bytes(content)
     volume = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]
     for source in volume["projected"]["sources"][1:]:
         secret = source["secret"]
-        (item,) = secret["items"]
-        (folder / item["path"]).write_bytes(params[secret["name"]])
+        for item in secret["items"]:
+            content = params[secret["name"]]
+            (folder / item["path"]).write_bytes(
+                content if isinstance(content, bytes) else content[item["key"]]
+            )
     return read_handover(folder)
 
 
@@ -87,9 +103,50 @@ def test_params_secret_of_a_person_needs_no_digest(tmp_path):
 
 def test_source_of_a_program_is_beside_its_hand_over():
     """A program that the library has not is run from the mounted folder."""
-    files = build_input(JOB, {}, "def main(b, m): ...")["stringData"]
-    assert files["hello-quantum.py"] == "def main(b, m): ..."
-    assert json.loads(files["job.json"])["program"] == "/run/job/hello-quantum.py"
+    source = ProgramSource(b"def main(b, m): ...")
+    program = ChosenProgram("3", "hello_quantum.py", source)
+    files = read_files(build_input(JOB, {}, program, "example.org/runner:1"))
+    assert files["hello_quantum.py"] == source.data
+    document = json.loads(files["job.json"])
+    assert document["program"] == "/run/job/hello_quantum.py"
+    assert document["versions"] == {
+        "program": "3", "source": source.version, "image": "example.org/runner:1"
+    }  # fmt: skip
+
+
+def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
+    """A posted job runs the source that it was posted with: the operator reads none of it."""
+    job = with_spec(
+        paramsFrom={"secretName": "bell-params", "bytes": 2},
+        programFrom={"secretName": "bell-params", "key": "program.tar", "sha256": "ab" * 32},
+        programVersion="7",
+    )
+    del job["spec"]["params"]
+    files = {"params.json": b"{}", "program.tar": b"an archive"}
+    program = ProgramLibrary(ClusterView()).choose_program(job["spec"])
+    assert program == ChosenProgram("7", "hello_quantum.tar")
+    for name, content in read_files(build_input(job, {}, program, "i:1")).items():
+        (tmp_path / name).write_bytes(content)
+    sources = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]["projected"][
+        "sources"
+    ]
+    items = sources[1]["secret"]["items"]
+    for item in items:
+        (tmp_path / item["path"]).write_bytes(files[item["key"]])
+    handover = read_handover(tmp_path)
+    assert handover.program == "/run/job/hello_quantum.tar"
+    assert (tmp_path / "hello_quantum.tar").read_bytes() == b"an archive"
+    assert handover.versions == {"program": "7", "source": "sha256:abababababab", "image": "i:1"}
+
+
+def test_parameters_that_do_not_match_cost_no_pod():
+    """A job of kubectl is compared with its program's schema, as a posted one is."""
+    schema = {"properties": {"shots": {"type": "integer", "minimum": 1}}}
+    program = ChosenProgram("1", schema=schema)
+    program.check_params('{"shots": 10}')
+    program.check_params("not JSON: the runner says so")
+    with pytest.raises(ParamsInvalid, match=r"params\.shots: 0 is less"):
+        program.check_params('{"shots": 0}')
 
 
 def test_names_follow_from_the_uid():
@@ -97,14 +154,18 @@ def test_names_follow_from_the_uid():
     again = {**JOB, "metadata": {**JOB["metadata"], "uid": "other"}}
     names = [build_job(job, RUNNER)["metadata"]["name"] for job in (JOB, JOB, again)]
     assert names[0] == names[1] != names[2]
-    assert build_input(JOB, {})["metadata"]["name"] == names[0] == build_name(JOB)
+    assert build_input(JOB, {}, OURS, "i:1")["metadata"]["name"] == names[0] == build_name(JOB)
     longest = {**JOB, "metadata": {**JOB["metadata"], "name": "x" * 52}}
     assert len(build_name(longest)) <= 63
 
 
 def test_everything_is_owned_by_the_runtimejob():
     """Deleting the RuntimeJob removes all of it, also with the operator gone."""
-    made = [build_input(JOB, {}), build_job(JOB, RUNNER), *build_record(JOB, b"x" * 2_000_000)]
+    made = [
+        build_input(JOB, {}, OURS, "i:1"),
+        build_job(JOB, RUNNER),
+        *build_record(JOB, b"x" * 2_000_000),
+    ]
     assert len(made) > 3
     for manifest in made:
         (owner,) = manifest["metadata"]["ownerReferences"]

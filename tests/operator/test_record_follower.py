@@ -1,11 +1,13 @@
-"""A follower that can't read its log: what it believes, and what it asks again."""
+"""A follower: a log that it can't read, and the progress that it reads there."""
 
 import asyncio
+import math
 
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
 import record_follower
+from qiskit_runtime.contract.progress import Progress
 from record_copy import RecordCopy
 from record_follower import RecordFollower
 
@@ -56,7 +58,7 @@ class Writer:
 
 async def follow(cluster, *, has_ended=True):
     """A follower that has read what there is."""
-    follower = RecordFollower(cluster, "pod", Writer(), lambda: has_ended)
+    follower = RecordFollower(cluster, "pod", Writer(), lambda: has_ended, lambda: None)
     async with asyncio.timeout(5):
         await follower.run()
     return follower
@@ -89,3 +91,104 @@ async def test_missing_log_of_a_pod_that_is_there_is_asked_for_again():
     cluster = Cluster(ApiException(status=404), ApiException(status=404), b"printed\n")
     follower = await follow(cluster)
     assert follower.copy.lines == 1 and cluster.asked == 3
+
+
+class Lines:
+    """A log whose lines come one by one, each when it is asked for."""
+
+    def __init__(self):
+        self.lines = asyncio.Queue()
+
+    async def follow_log(self, pod):
+        while line := await self.lines.get():
+            yield line
+            self.lines.task_done()
+
+    async def has_pod(self, name):
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The follower's clock, which stands until a test moves it."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(record_follower, "time", clock)
+    return clock
+
+
+@pytest.fixture
+async def log():
+    """A log, its follower, and how often that has asked for a write."""
+    log = Lines()
+    log.notices = []
+    log.follower = RecordFollower(
+        log, "pod", Writer(), lambda: False, lambda: log.notices.append(log.follower.copy.progress)
+    )
+    running = asyncio.create_task(log.follower.run())
+
+    async def tell(*lines):
+        for line in lines:
+            log.lines.put_nowait(line)
+        # The follower asks for a line when it is done with the one before.
+        async with asyncio.timeout(5):
+            await log.lines.join()
+
+    log.tell = tell
+    yield log
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def reported(done):
+    """The line of a report."""
+    return b"\x1ep %s\n" % Progress(done, 9).to_json().encode()
+
+
+async def test_without_news_there_is_no_write(clock, log):
+    """A log without reports, or with the same one again, asks for nothing."""
+    await log.tell(b"printed\n")
+    assert log.follower.take_progress() is None and log.notices == []
+    await log.tell(reported(1))
+    assert log.notices == [Progress(1, 9)]
+    assert log.follower.take_progress() == Progress(1, 9)
+    clock.now += 100
+    await log.tell(reported(1), b"printed\n")
+    assert log.follower.take_progress() is None and len(log.notices) == 1
+
+
+async def test_progress_is_taken_no_more_than_every_ten_seconds(clock, log):
+    """The first report at once, then the newest when its time has come."""
+    await log.tell(reported(1))
+    assert log.follower.take_progress() == Progress(1, 9)
+    await log.tell(reported(2), reported(3))
+    clock.now += record_follower.PROGRESS_SECONDS - 0.01
+    assert log.follower.take_progress() is None and len(log.notices) == 1
+    clock.now += 0.02
+    await log.tell(b"printed\n")
+    assert log.notices[1:] == [Progress(3, 9)]
+    assert log.follower.take_progress() == Progress(3, 9)
+    assert log.follower.take_progress() is None
+
+
+async def test_report_before_a_silence_is_taken_when_its_time_has_come(clock, log):
+    """Whoever looks at the job again finds the news, also where no line has come since."""
+    await log.tell(reported(1))
+    assert log.follower.take_progress() == Progress(1, 9)
+    await log.tell(reported(2))
+    clock.now += record_follower.PROGRESS_SECONDS
+    assert log.follower.take_progress() == Progress(2, 9)
+
+
+async def test_last_progress_is_in_the_copy_for_the_end(log):
+    """What the final status tells is the newest, however often it was taken."""
+    await log.tell(reported(1))
+    log.follower.take_progress()
+    await log.tell(reported(2), reported(math.pi))
+    assert log.follower.copy.progress == Progress(math.pi, 9)

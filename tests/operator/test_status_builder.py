@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.contract.verdict import Outcome, Verdict
 from status_builder import MAX_INLINE_BYTES, MAX_MESSAGE_CHARACTERS, Ending, build_status
 
@@ -73,3 +74,49 @@ def test_large_result_stays_in_the_record(fits):
     ending = Ending(VERDICT, result)
     status = build_status(make_job(), State(Phase.COMPLETED), NAMES, NOW, ending)
     assert ("result" in status, "resultFrom" in status) == (fits, not fits)
+
+
+def test_progress_alone_is_a_small_write():
+    """News of progress changes nothing but itself; what is known already is no write."""
+    running = make_job(phase="Running", startedAt="x")
+    news = build_status(running, State(Phase.RUNNING), NAMES, NOW, progress=Progress(1, 9, 0.5))
+    assert news == {"progress": {"done": 1, "total": 9, "best": 0.5}}
+    known = make_job(phase="Running", progress={"done": 1, "total": 9, "best": 0.5})
+    same = Progress(1.0, 9.0, 0.5)
+    assert build_status(known, State(Phase.RUNNING), NAMES, NOW, progress=same) == {}
+    assert build_status(known, State(Phase.RUNNING), NAMES, NOW) == {}
+
+
+def test_best_value_that_goes_is_removed():
+    """A merge would keep what is not named: None removes the best value of before."""
+    known = make_job(phase="Running", progress={"done": 1, "total": 9, "best": 0.5})
+    news = build_status(known, State(Phase.RUNNING), NAMES, NOW, progress=Progress(2, 9))
+    assert news == {"progress": {"done": 2, "total": 9, "best": None}}
+    without = make_job(phase="Running", progress={"done": 2, "total": 9})
+    assert build_status(without, State(Phase.RUNNING), NAMES, NOW, progress=Progress(2, 9)) == {}
+
+
+def test_progress_comes_with_the_start():
+    """A job that reports before it was seen running has both in one write."""
+    first = build_status(make_job(), State(Phase.RUNNING), NAMES, NOW, progress=Progress(0, 9))
+    assert (first["phase"], first["progress"]["total"]) == ("Running", 9)
+
+
+@pytest.mark.parametrize("phase", [Phase.COMPLETED, Phase.FAILED])
+def test_final_status_has_the_last_progress(phase):
+    """The end tells how far it came, however soon after the last write."""
+    known = make_job(phase="Running", progress={"done": 1, "total": 9})
+    ending = Ending(VERDICT, progress=Progress(9, 9, -1.5))
+    status = build_status(known, State(phase), NAMES, NOW, ending)
+    assert status["progress"] == {"done": 9, "total": 9, "best": -1.5}
+    assert "progress" not in build_status(known, State(phase), NAMES, NOW, Ending(VERDICT))
+
+
+def test_final_status_has_the_seed():
+    """What the verdict says the random numbers came from; zero is a seed, and none is none."""
+    for seed, expected in [(7, {"simulator": 7}), (0, {"simulator": 0})]:
+        verdict = Verdict(Outcome.SUCCEEDED, exit_code=0, seed=seed)
+        ended = build_status(make_job(), State(Phase.COMPLETED), NAMES, NOW, Ending(verdict))
+        assert ended["seeds"] == expected
+    ended = build_status(make_job(), State(Phase.COMPLETED), NAMES, NOW, Ending(VERDICT))
+    assert "seeds" not in ended

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
+
 PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs"
 
 
@@ -19,11 +22,31 @@ class RecordingMessenger:
     def __init__(self) -> None:
         self.interim: list[Any] = []
         self.final: list[Any] = []
+        self.progress: list[Progress] = []
 
     def publish(self, message: Any, encoder: Any = None, final: bool = False) -> None:
         """Keep a copy; what plain JSON can't carry is a TypeError or a ValueError here."""
         copy = json.loads(json.dumps(message, allow_nan=False))
         (self.final if final else self.interim).append(copy)
+
+    def report_progress(self, done: float, total: float, best: float | None = None) -> None:
+        """Keep it; what can't be one is a ValueError here."""
+        self.progress.append(Progress(done, total, best))
+
+
+class DecodingMessenger(RecordingMessenger):
+    """Keeps what is published as a client's decoder reads it: arrays are arrays again."""
+
+    def publish(self, message: Any, encoder: Any = RuntimeEncoder, final: bool = False) -> None:
+        """Keep a copy; NaN and infinities are a ValueError here."""
+        text = json.dumps(message, cls=encoder, allow_nan=False)
+        (self.final if final else self.interim).append(json.loads(text, cls=RuntimeDecoder))
+
+
+@pytest.fixture
+def decoding_messenger() -> DecodingMessenger:
+    """A messenger that records, for results with arrays."""
+    return DecodingMessenger()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import json
 import secrets
 from datetime import UTC, datetime
 
+import jsonschema_rs
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, transpile
@@ -13,6 +14,10 @@ from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit.result import MeasLevel, Result
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
+from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
+
+from qiskit_runtime.admission import TooLarge
+from tests.programs.encoded_messenger import EncodedMessenger, as_posted
 
 KNOWN = {
     "111111": 1 / 2,
@@ -170,6 +175,51 @@ def test_repeats_with_seeds(run, messenger):
     messenger.final.clear()
 
     assert run(bell(), noisy, measurement_error_mitigation=True, **seeds).data(0) == first
+
+
+def test_one_seed_repeats_the_job(load_program, monkeypatch):
+    """seed_simulator alone fixes the transpiler's choices too, unless it has a seed of its own."""
+    program = load_program("circuit_runner")
+    seeds = []
+
+    def recorded(circuits, backend, **kwargs):
+        seeds.append(kwargs.get("seed_transpiler"))
+        return transpile(circuits, backend, **kwargs)
+
+    monkeypatch.setattr(program, "transpile", recorded)
+    device = AerSimulator.from_backend(FakeGuadalupeV2())
+    counts = []
+    for options in (
+        {"seed_simulator": 3},
+        {"seed_simulator": 3},
+        {"seed_simulator": 3, "seed_transpiler": 4},
+        {"seed_simulator": 3, "transpiler_options": {"seed_transpiler": 5}},
+        {"seed_transpiler": 6},
+    ):
+        messenger = EncodedMessenger()
+        program.main(device, messenger, six_qubits(), **options)
+        counts.append(messenger.final[0]["results"][0]["data"]["counts"])
+
+    assert seeds == [3, 3, 4, 5, 6]
+    assert counts[0] == counts[1]
+
+
+def test_progress_counts_circuits(load_program):
+    """Progress goes from none to all of the circuits, which run in one call."""
+    messenger = EncodedMessenger()
+    load_program("circuit_runner").main(AerSimulator(), messenger, [bell(), bell()])
+
+    assert [(step.done, step.total) for step in messenger.progress] == [(0, 2), (2, 2)]
+
+
+def test_too_large_is_refused_before_transpiling(load_program, monkeypatch):
+    """Forty dense qubits are refused with the memory that they would take, and not transpiled."""
+    program = load_program("circuit_runner")
+    monkeypatch.setattr(program, "transpile", None)
+    dense = QuantumCircuit(40)
+    dense.ry(0.1, range(40))
+    with pytest.raises(TooLarge, match="memory"):
+        program.main(AerSimulator(max_memory_mb=2048), EncodedMessenger(), [bell(), dense])
 
 
 def test_saved_state(run):
@@ -499,6 +549,9 @@ def test_result_is_plain_json(load_program):
         def publish(self, message, encoder=None, final=False):
             self.text = json.dumps(message, allow_nan=False)
 
+        def report_progress(self, done, total, best=None):
+            pass
+
     keeper = Keeper()
     program.main(AerSimulator(), keeper, circuit)
     metadata = json.loads(keeper.text)["results"][0]["header"]["metadata"]
@@ -519,7 +572,7 @@ def test_result_is_plain_json(load_program):
 
 
 def test_metadata_match_main(load_program, load_metadata):
-    """The 12 described parameters are main's, but for those of pulse scheduling."""
+    """The 14 described parameters are main's, but for those of pulse scheduling."""
     metadata = load_metadata("circuit_runner")
     described = metadata["spec"]["parameters"]
     parameters = dict(inspect.signature(load_program("circuit_runner").main).parameters)
@@ -529,14 +582,27 @@ def test_metadata_match_main(load_program, load_metadata):
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     }
 
-    assert len(described["properties"]) == 12
+    assert len(described["properties"]) == 14
     pulse = {"schedule_circuit", "scheduling_method", "inst_map", "meas_map"}
     assert set(described["properties"]) == set(own) - pulse
     mandatory = [name for name, parameter in own.items() if parameter.default is parameter.empty]
     assert described["required"] == mandatory == ["circuits"]
     for name, schema in described["properties"].items():
-        assert schema["type"], name
+        assert "null" in schema["type"] or name == "circuits", name
         assert schema["description"], name
         if "default" in schema:
             assert schema["default"] == own[name].default, name
     assert metadata["max_execution_time"] == 14400
+
+
+def test_schema_takes_what_main_takes(load_metadata):
+    """The schema is valid, and takes encoded circuits, nulls and the backend's own options."""
+    described = load_metadata("circuit_runner")["spec"]["parameters"]
+    jsonschema_rs.meta.validate(described)
+    validator = jsonschema_rs.validator_for(described)
+    for circuits in (bell(), [bell(), bell()]):
+        posted = {"circuits": circuits, "shots": 10, "seed_simulator": None, "memory": True}
+        posted |= {"method": "statevector", "init_qubits": None, "schedule_circuit": False}
+        validator.validate(json.loads(as_posted(posted)))
+    assert not validator.is_valid({"circuits": [], "shots": 0})
+    assert not validator.is_valid({"shots": 10})

@@ -4,10 +4,14 @@ import inspect
 import random
 import time
 
+import jsonschema_rs
 import pytest
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit_aer import AerSimulator
+
+from qiskit_runtime.algorithms import random_circuits
+from tests.programs.encoded_messenger import EncodedMessenger
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 3, 5])
@@ -60,17 +64,55 @@ def test_names_the_wrong_field(load_program, messenger, iterations):
     assert messenger.interim == messenger.final == []
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, "one", True])
+def test_names_a_wrong_seed(load_program, messenger, seed):
+    """Anything but a seed is refused by the field's name; nothing is published."""
+    with pytest.raises(ValueError, match="seed_simulator: expected an integer"):
+        load_program("sample_program").main(AerSimulator(), messenger, seed_simulator=seed)
+    assert messenger.interim == messenger.final == []
+
+
+def test_same_seed_repeats_the_job(load_program):
+    """With a seed a job publishes the same, whatever Python's own generator has drawn."""
+    texts = []
+    for seed in (5, 5, 6):
+        random.random()
+        messenger = EncodedMessenger()
+        load_program("sample_program").main(AerSimulator(), messenger, 4, seed_simulator=seed)
+        texts.append(messenger.texts)
+
+    assert texts[0] == texts[1] != texts[2]
+    assert len(set(texts[0])) == 5  # each iteration has a circuit and a seed of its own
+
+
+def test_seed_leaves_pythons_generator_alone(load_program, messenger):
+    """A job with a seed draws nothing from the generator that others may use."""
+    random.seed(1)
+    expected = random.Random(1).random()
+    load_program("sample_program").main(AerSimulator(), messenger, 2, seed_simulator=5)
+
+    assert random.random() == expected
+
+
+def test_progress_counts_iterations(load_program):
+    """Progress goes from none to all of the iterations."""
+    messenger = EncodedMessenger()
+    load_program("sample_program").main(AerSimulator(), messenger, iterations=2)
+
+    assert [(step.done, step.total) for step in messenger.progress] == [(0, 2), (1, 2), (2, 2)]
+
+
 def test_builds_its_passes_once(load_program, messenger, monkeypatch):
     """The pass manager is built once a job, however many iterations it runs."""
     program = load_program("sample_program")
     built = []
-    build = program.generate_preset_pass_manager
+    build = random_circuits.generate_preset_pass_manager
 
     def counted(*args, **kwargs):
         built.append(args)
         return build(*args, **kwargs)
 
-    monkeypatch.setattr(program, "generate_preset_pass_manager", counted)
+    monkeypatch.setattr(random_circuits, "generate_preset_pass_manager", counted)
     program.main(AerSimulator(), messenger, iterations=10)
 
     assert len(built) == 1
@@ -87,16 +129,17 @@ def test_iterations_are_cheap(load_program, messenger):
 
 
 def test_metadata_match_main(load_program, load_metadata):
-    """The metadata describe main's one parameter, its default, and the limits of 2021."""
+    """The metadata describe main's parameters, their defaults, and the limits of 2021."""
     metadata = load_metadata("sample_program")
     parameters = inspect.signature(load_program("sample_program").main).parameters
     described = metadata["spec"]["parameters"]
 
-    assert list(parameters)[2:] == list(described["properties"]) == ["iterations"]
+    assert list(parameters)[2:] == list(described["properties"]) == ["iterations", "seed_simulator"]
     assert described["properties"]["iterations"]["type"] == "integer"
-    assert described["properties"]["iterations"]["default"] == parameters["iterations"].default
-    # As the 2021 test server's clients saw it, although main has a default.
-    assert described["required"] == ["iterations"]
+    for name, schema in described["properties"].items():
+        assert schema["default"] == parameters[name].default
+    assert "required" not in described  # main has a default for each
+    jsonschema_rs.meta.validate(described)
     assert metadata["max_execution_time"] == 300
     assert metadata["version"] == "1.0"
     assert metadata["spec"]["backend_requirements"] == {"min_num_qubits": 5}

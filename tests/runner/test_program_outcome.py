@@ -90,10 +90,10 @@ FAILURES = {
     "params no object": (
         "def main(b, m):\n    pass\n",
         "[1]",
-        "InvalidParams: params: an obj",
+        "params: an obj",
         "P",
     ),
-    "params no JSON": ("def main(b, m):\n    pass\n", "{", "InvalidParams: params: ", "P"),
+    "params no JSON": ("def main(b, m):\n    pass\n", "{", "params: ", "P"),
     "chained": (
         (
             "def main(b, m):\n    try:\n        1 / 0\n"

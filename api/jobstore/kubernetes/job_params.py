@@ -7,6 +7,7 @@ from typing import Any
 
 from api.jobstore.base import ParamsLost, StoreUnavailable
 from api.jobstore.kubernetes.job_resources import Conflict, JobResources
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.resource import JOB_LABEL
 from qiskit_runtime.contract.runtimejob import RuntimeJob, build_owner
 from qiskit_runtime.contract.stored_params import PARAMS_KEY, ParamsDamaged, ParamsFrom
@@ -27,18 +28,20 @@ class JobParams:
         # Many who ask for the same share one reading.
         self._reading: dict[str, asyncio.Task[str]] = {}
 
-    async def write(self, found: RuntimeJob, params: str) -> None:
-        """Make the Secrets that are not there yet.
+    async def write(
+        self, found: RuntimeJob, params: str, source: ProgramSource | None = None
+    ) -> None:
+        """Make the Secrets that are not there yet; the first has the job's own program too.
 
         Raises:
             StoreUnavailable: one can't be made.
         """
         assert isinstance(found.params, ParamsFrom), "as this server asks for jobs"
         parts = found.params.split(params.encode())
-        made = await asyncio.gather(
-            *(self._write_part(build_secret(found, *part)) for part in parts.items()),
-            return_exceptions=True,
-        )
+        secrets = [build_secret(found, *part) for part in parts.items()]
+        if found.program is not None and source is not None:
+            secrets[0]["data"][found.program.key] = base64.b64encode(source.data).decode()
+        made = await asyncio.gather(*map(self._write_part, secrets), return_exceptions=True)
         for error in made:
             if isinstance(error, BaseException):
                 raise error

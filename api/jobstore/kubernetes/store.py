@@ -37,10 +37,11 @@ from api.jobstore.kubernetes.resource_watch import ResourceWatch
 from qiskit_runtime.cluster_api import ClusterApi
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.record import Event
 from qiskit_runtime.contract.resource import is_name, make_job_id
 from qiskit_runtime.contract.runtimejob import RuntimeJob, build_runtimejob, parse_runtimejob
-from qiskit_runtime.contract.stored_params import ParamsFrom
+from qiskit_runtime.contract.stored_params import ParamsFrom, ProgramFrom
 
 OPEN_SECONDS = 5.0
 """How long ``open`` waits for the first list of jobs; until it comes, listings are refused."""
@@ -97,16 +98,24 @@ class KubernetesJobStore(JobStore):
         await self._redis.aclose()
         await self._client.close()
 
-    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
+    async def submit(
+        self,
+        spec: JobSpec,
+        params: str,
+        job_id: str | None = None,
+        source: ProgramSource | None = None,
+    ) -> Job:
         encoded = params.encode()
         if job_id is None or self._cache.find(job_id) is None:
-            self._check_room(len(encoded))
+            self._check_room(len(encoded) + (len(source.data) if source else 0))
         name = job_id or make_job_id()
         job = Job(id=name, sequence=0, created=self._now(), spec=spec)
         reference = ParamsFrom.of(f"{name}-params", encoded)
-        found = await self._create(job, reference, repeatable=job_id is not None)
+        program = ProgramFrom.of(reference.secret_name, source) if source else None
+        found = await self._create(job, reference, program, repeatable=job_id is not None)
         try:
-            await self._params.write(found, params)
+            if found.program == program:
+                await self._params.write(found, params, source)
         except StoreUnavailable:
             if job_id is None:
                 # Nobody will know it. Where this fails too, the operator ends it: no input came.
@@ -186,17 +195,21 @@ class KubernetesJobStore(JobStore):
         self._latest = max(datetime.now(UTC), self._latest + timedelta(microseconds=1))
         return self._latest
 
-    async def _create(self, job: Job, params: ParamsFrom, *, repeatable: bool) -> RuntimeJob:
+    async def _create(
+        self, job: Job, params: ParamsFrom, program: ProgramFrom | None, *, repeatable: bool
+    ) -> RuntimeJob:
         try:
-            manifest = await self._resources.create_job(build_runtimejob(job, params))
+            manifest = await self._resources.create_job(build_runtimejob(job, params, program))
         except Conflict:
             if not repeatable:
                 raise StoreUnavailable("the new job's id is taken; try again") from None
-            return await self._find_same(job, params)
+            return await self._find_same(job, params, program)
         self._cache.put(manifest)
         return parse_runtimejob(manifest)
 
-    async def _find_same(self, job: Job, params: ParamsFrom) -> RuntimeJob:
+    async def _find_same(
+        self, job: Job, params: ParamsFrom, program: ProgramFrom | None
+    ) -> RuntimeJob:
         """The job that an earlier submission of the same made."""
         try:
             found = await self._refresh(job.id)
@@ -204,12 +217,24 @@ class KubernetesJobStore(JobStore):
             raise StoreUnavailable("the job of this id is just being deleted; try again") from None
         if not is_same_request(found.job.spec, job.spec) or found.params != params:
             raise JobExists(job.id)
-        if found.job.status.reason is Reason.INPUT_LOST:
+        if found.job.status.reason is Reason.INPUT_LOST or not await self._is_stored(
+            found, program
+        ):
             # That submission broke off, and the job never ran: this one is in its place.
             await self._resources.delete_job(job.id, found.uid)
             self._cache.bury(job.id, found.uid)
-            return await self._create(job, params, repeatable=True)
+            return await self._create(job, params, program, repeatable=True)
         return found
+
+    async def _is_stored(self, found: RuntimeJob, program: ProgramFrom | None) -> bool:
+        """Whether the job can do without this submission's source: its program may have changed."""
+        if found.program == program:
+            return True
+        try:
+            await self._params.read(found)
+        except ParamsLost:
+            return False
+        return True
 
     async def _withdraw(self, found: RuntimeJob) -> None:
         self._cache.bury(found.job.id, found.uid)

@@ -1,7 +1,8 @@
 """The data folder of local mode: one directory a job; a killed server loses nothing.
 
-``jobs/<id>/job.json`` is the job, ``params.json`` its parameters verbatim, ``record`` its record.
-A lock file keeps a second server out.
+``jobs/<id>/job.json`` is the job, ``params.json`` its parameters verbatim, ``record`` its record,
+and ``source/`` has the source that it runs where its program is a user's own. ``programs`` is
+``api.programstore``'s. A lock file keeps a second server out.
 """
 
 import fcntl
@@ -13,9 +14,11 @@ from pathlib import Path
 
 from api.jobstore.base import ParamsLost
 from qiskit_runtime.contract.job import Job
+from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.record import Event, RecordParser
 
 _READ_BYTES = 1 << 18
+_SOURCE = "source"
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ class DataFolder:
     def __init__(self, root: Path) -> None:
         self._jobs = root / "jobs"
         self._lock = root / "lock"
+        self.programs = root / "programs"
         self.scratch = root / "scratch"
 
     def open(self) -> None:
@@ -42,6 +46,7 @@ class DataFolder:
         self._lock_file = self._lock.open("w")
         # Readable for the user alone: params and results are theirs.
         self._jobs.chmod(0o700)
+        self.programs.mkdir(mode=0o700, exist_ok=True)
         try:
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -56,14 +61,19 @@ class DataFolder:
         """Let another server have it."""
         self._lock_file.close()
 
-    def create(self, job: Job, params: str) -> None:
+    def create(self, job: Job, params: str, source: ProgramSource | None = None) -> None:
         """Write a new job; it counts once its job.json is there, which comes last."""
         folder = self._jobs / job.id
         # What is there already is what a crash left of a submission that is repeated now.
         folder.mkdir(exist_ok=True)
+        shutil.rmtree(folder / _SOURCE, ignore_errors=True)
         try:
             # As bytes: text files change the ends of lines.
             (folder / "params.json").write_bytes(params.encode())
+            if source is not None:
+                (folder / _SOURCE).mkdir()
+                file = folder / _SOURCE / source.file_name(job.spec.program_id)
+                file.write_bytes(source.data)
             self.save(job)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
@@ -94,6 +104,10 @@ class DataFolder:
             return (self._jobs / job_id / "params.json").read_bytes().decode()
         except (OSError, UnicodeDecodeError) as error:
             raise ParamsLost(str(error)) from error
+
+    def find_source(self, job_id: str) -> Path | None:
+        """The file of the source that the job brought; None where it names a program there is."""
+        return next((self._jobs / job_id / _SOURCE).glob("*"), None)
 
     def record(self, job_id: str) -> Path:
         """Where the job's record is, or will be."""

@@ -6,7 +6,7 @@ other thing. Which phase a job is in, ``contract.lifecycle`` decides.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -24,14 +24,16 @@ from api.jobstore.base import (
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import NotRunnable, broke_off, refusing, went_away
+from api.jobstore.local.job_input import JobInput
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.contract.backend import find_backend
-from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.backend import BackendSpec, find_backend
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Limits, Observation, Phase, Place, State, observe
-from qiskit_runtime.contract.record import Event, RecordParser, verdict_at_end
+from qiskit_runtime.contract.program import ProgramSource
+from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.record import Event, RecordParser, newest_progress, verdict_at_end
 from qiskit_runtime.contract.resource import make_job_id
 from qiskit_runtime.contract.verdict import Verdict
 
@@ -49,9 +51,15 @@ logger = logging.getLogger(__name__)
 class LocalJobStore(JobStore):
     """Runs at most ``workers`` jobs at once, first come first served."""
 
-    def __init__(self, folder: DataFolder, catalog: Catalog, limits: RunnerLimits) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        catalog: Catalog,
+        limits: RunnerLimits,
+        find_backend: Callable[[str], BackendSpec] = find_backend,
+    ) -> None:
         self._folder = folder
-        self._catalog = catalog
+        self._input = JobInput(folder, catalog, find_backend, limits)
         self._limits = limits
         # In the order of submission: a dict keeps it.
         self._jobs: dict[str, Job] = {}
@@ -82,14 +90,20 @@ class LocalJobStore(JobStore):
         await asyncio.gather(*self._workers)
         self._folder.close()
 
-    async def submit(self, spec: JobSpec, params: str, job_id: str | None = None) -> Job:
+    async def submit(
+        self,
+        spec: JobSpec,
+        params: str,
+        job_id: str | None = None,
+        source: ProgramSource | None = None,
+    ) -> Job:
         if job_id in self._jobs:
             return await self._find_same(job_id, spec, params)
         self._sequence += 1
         name = job_id or make_job_id()
         job = Job(id=name, sequence=self._sequence, created=datetime.now(UTC), spec=spec)
         with refusing():
-            self._folder.create(job, params)
+            self._folder.create(job, params, source)
         self._jobs[job.id] = job
         self._queue.put_nowait(job.id)
         return job
@@ -102,10 +116,9 @@ class LocalJobStore(JobStore):
         raise JobExists(job_id)
 
     async def get(self, job_id: str) -> Job:
-        try:
-            return self._jobs[job_id]
-        except KeyError:
-            raise JobNotFound(job_id) from None
+        if job := self._jobs.get(job_id):
+            return job
+        raise JobNotFound(job_id)
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         found = [job for job in reversed(self._jobs.values()) if query.matches(job)]
@@ -179,8 +192,7 @@ class LocalJobStore(JobStore):
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (job_id := await self._queue.get()) and not self._closing:
-            job = self._jobs.get(job_id)
-            if job and job.status.phase is Phase.QUEUED:
+            if (job := self._jobs.get(job_id)) and job.status.phase is Phase.QUEUED:
                 return job
         return None
 
@@ -190,7 +202,7 @@ class LocalJobStore(JobStore):
         if self._closing or job is None or job.status.phase is not Phase.QUEUED:
             return
         try:
-            handover = self._make_handover(job)
+            handover = self._input.make_handover(job)
         except NotRunnable as error:
             self._set_state(job, went_away(error))
             return
@@ -215,16 +227,6 @@ class LocalJobStore(JobStore):
             overtime.cancel()
             del self._running[job_id]
 
-    def _make_handover(self, job: Job) -> HandOver:
-        return HandOver(
-            job_id=job.id,
-            program=self._catalog.get(job.spec.program_id).path,
-            params=self._folder.read_params(job.id),
-            backend=find_backend(job.spec.backend).model_dump(),
-            max_execution_seconds=job.spec.max_execution_seconds,
-            memory_bytes=self._limits.memory_bytes,
-        )
-
     async def _keep_record(self, job_id: str, runner: RunnerProcess, record: LiveRecord) -> None:
         """Write the record to its file and to its listeners; its last line makes the job final."""
         parser = RecordParser()
@@ -233,6 +235,7 @@ class LocalJobStore(JobStore):
                 file.write(data)
                 events = list(parser.feed(data))
                 record.append(events)
+                self._note_progress(job_id, newest_progress(events))
                 if verdict := verdict_at_end(events):
                     self._conclude(job_id, Observation(verdict=verdict))
 
@@ -245,8 +248,7 @@ class LocalJobStore(JobStore):
 
     def _conclude(self, job_id: str, seen: Observation) -> None:
         """Make a job final by what was seen, with what the store knows beside it."""
-        job = self._unfinished(job_id)
-        if job is None:
+        if (job := self._unfinished(job_id)) is None:
             return
         seen = Observation(
             place=seen.place,
@@ -263,15 +265,17 @@ class LocalJobStore(JobStore):
         verdict = verdict_at_end(self._folder.read_events(job.id))
         self._conclude(job.id, Observation(Place.DISRUPTED, verdict, detail=_STOPPED))
 
+    def _note_progress(self, job_id: str, progress: Progress | None) -> None:
+        """Keep news of it in memory; the record has it, and the job's end writes it down."""
+        if progress is not None and (job := self._unfinished(job_id)):
+            self._jobs[job_id] = job.model_copy(
+                update={"status": job.status.with_progress(progress)}
+            )
+
     def _set_state(self, job: Job, state: State, verdict: Verdict | None = None) -> None:
         status = job.status.with_state(state)
         if verdict is not None:
-            status = status.model_copy(
-                update={
-                    "peak_memory_bytes": verdict.peak_memory_bytes,
-                    "versions": verdict.versions,
-                }
-            )
+            status = status.with_verdict(verdict)
         self._save(job.model_copy(update={"status": status}))
         if status.phase.is_final:
             self._records.close(job.id)

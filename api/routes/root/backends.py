@@ -2,13 +2,21 @@
 
 from fastapi import APIRouter
 
+from api.dependencies import BackendsDep
+from api.errors import describe
 from api.models import BackendsResponse
-from qiskit_runtime.contract.backend import BACKENDS
+from qiskit_runtime.contract.backend import BackendSpec
 
 router = APIRouter(tags=["backends"])
 
 
-@router.get("/backends")
-async def list_backends() -> BackendsResponse:
+@router.get("/backends", responses=describe(503))
+async def list_backends(backends: BackendsDep) -> BackendsResponse:
     """All backends."""
-    return BackendsResponse(backends=list(BACKENDS))
+    return BackendsResponse(backends=await backends.all())
+
+
+@router.get("/backends/{name}", responses=describe(404, 503))
+async def get_backend(name: str, backends: BackendsDep) -> BackendSpec:
+    """One backend: its method, qubits, coupling map, basis gates, noise and seed policy."""
+    return await backends.get(name)

@@ -3,19 +3,22 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from api.dependencies import CatalogDep, JobStoreDep, TenantDep
-from api.errors import WITH_BODY, InvalidField, TooLarge, describe
+from api.dependencies import BackendsDep, JobStoreDep, ParamsCheckDep, ProgramsDep, TenantDep
+from api.errors import WITH_BODY, InvalidField, InvalidFields, TooLarge, describe
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
 from api.log_text import format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
+from api.params_check import ParamsCheck
+from api.programstore.base import MAX_VERSION_LENGTH
 from api.strict_json import StrictJSONError, check_json
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND, find_backend
+from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
+from qiskit_runtime.contract.program import Program
 from qiskit_runtime.contract.resource import make_repeatable_job_id
 
 DEFAULT_NAMES = ("", "string")
@@ -44,17 +47,23 @@ IdempotencyKey = Annotated[
 async def run_program(
     request: RunRequest,
     store: JobStoreDep,
-    catalog: CatalogDep,
+    programs: ProgramsDep,
+    backends: BackendsDep,
     tenant: TenantDep,
+    params_check: ParamsCheckDep,
     idempotency_key: IdempotencyKey = None,
 ) -> JobId:
     """Queue a job. The answer's id is good from now on."""
-    program = catalog.get(request.program_id)
-    backend = find_backend(DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend)
+    pinned = await programs.pin(request.program_id)
+    program = pinned.program
+    name = DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend
+    backend = await backends.get(name)
     params = request.params[0] if request.params else "{}"
-    await check_params(params)
+    value = await check_params(params)
+    await check_by_schema(params_check, program, value, params)
     spec = JobSpec(
         program_id=program.id,
+        program_version=program.metadata.version[:MAX_VERSION_LENGTH],
         backend=backend.name,
         hub=request.hub,
         group=request.group,
@@ -63,11 +72,11 @@ async def run_program(
         max_execution_seconds=program.metadata.max_execution_time,
     )
     job_id = make_repeatable_job_id(tenant, idempotency_key) if idempotency_key else None
-    return JobId(id=(await store.submit(spec, params, job_id)).id)
+    return JobId(id=(await store.submit(spec, params, job_id, pinned.source)).id)
 
 
-async def check_params(text: str) -> None:
-    """Refuse parameters that no program could be called with. The text is kept as it is.
+async def check_params(text: str) -> dict[str, Any]:
+    """Parameters, decoded; refused where no program could be called with them.
 
     Raises:
         TooLarge: over the limit.
@@ -83,6 +92,25 @@ async def check_params(text: str) -> None:
         raise InvalidField(place, f"params[0]: {error}", "json_invalid") from None
     if not isinstance(value, dict):
         raise InvalidField(place, "params[0]: the JSON text of an object is needed", "dict_type")
+    return value
+
+
+async def check_by_schema(
+    check: ParamsCheck, program: Program, params: dict[str, Any], text: str
+) -> None:
+    """Refuse parameters that do not match the program's own JSON Schema.
+
+    Raises:
+        InvalidFields: what is wrong, each with the path that leads to it.
+    """
+    errors = await check.find_errors(program, params, text)
+    if errors:
+        raise InvalidFields(
+            [
+                {"loc": ("body", "params", 0, *one.place), "msg": str(one), "type": "params_schema"}
+                for one in errors
+            ]
+        )
 
 
 @router.get("/jobs", response_model=JobsResponse, responses=describe(422))

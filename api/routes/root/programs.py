@@ -1,21 +1,155 @@
-"""/programs: what can be run."""
+"""/programs: what can be run; a user's own programs are uploaded, changed and deleted here."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any
 
-from api.dependencies import CatalogDep
-from api.errors import describe
-from api.models import ProgramResponse, ProgramsResponse
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from api.dependencies import ProgramsDep
+from api.errors import WITH_BODY, describe
+from api.models import ProgramId, ProgramResponse, ProgramsResponse, UploadedProgramResponse
+from api.program_forms import (
+    JSON,
+    MULTIPART,
+    RAW,
+    ProgramData,
+    ProgramFields,
+    ProgramUpload,
+    read_fields,
+    read_source,
+    read_upload,
+)
+from api.programstore.base import ProgramChange, SourceNotKept
+from qiskit_runtime.contract.program import (
+    ARCHIVE_SUFFIX,
+    Program,
+    ProgramMetadata,
+)
+
+Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
+"""A number of programs."""
+
+CHANGES = describe(403, 404, 503, *WITH_BODY)
+"""How a change of a program may be refused."""
 
 router = APIRouter(tags=["programs"])
 
 
-@router.get("/programs")
-async def list_programs(catalog: CatalogDep) -> ProgramsResponse:
-    """All programs."""
-    return ProgramsResponse(programs=[ProgramResponse.of(program) for program in catalog.all()])
+def _takes(*kinds: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """The OpenAPI of a body that the route reads itself: a schema for each content type."""
+    content = {kind: {"schema": schema} for kind, schema in kinds}
+    return {"requestBody": {"required": True, "content": content}}
 
 
-@router.get("/programs/{program_id}", responses=describe(404))
-async def get_program(program_id: str, catalog: CatalogDep) -> ProgramResponse:
-    """One program."""
-    return ProgramResponse.of(catalog.get(program_id))
+_BYTES = {"type": "string", "format": "binary"}
+_UPLOAD = ProgramUpload.model_json_schema()
+_FORM = _UPLOAD | {"properties": {**_UPLOAD["properties"], "data": _BYTES}}
+_WHOLE = _takes((JSON, _UPLOAD), (MULTIPART, _FORM))
+_FIELDS = _takes((JSON, ProgramFields.model_json_schema()))
+_SOURCE = _takes((JSON, ProgramData.model_json_schema()), *((kind, _BYTES) for kind in RAW))
+
+
+@router.get("/programs", responses=describe(422, 503))
+async def list_programs(
+    programs: ProgramsDep,
+    limit: Annotated[Count | None, Query(description="At most; without it all.")] = None,
+    offset: Count = 0,
+    name: Annotated[str | None, Query(description="Programs of this name or id.")] = None,
+    search: Annotated[
+        str | None, Query(description="Programs with this in id, name or description.")
+    ] = None,
+) -> ProgramsResponse:
+    """A page of programs, by id."""
+    found = [one for one in await programs.all() if _matches(one, name, search)]
+    page = found[offset:] if limit is None else found[offset : offset + limit]
+    return ProgramsResponse(programs=[ProgramResponse.of(one) for one in page], count=len(found))
+
+
+def _matches(program: Program, name: str | None, search: str | None) -> bool:
+    metadata = program.metadata
+    text = f"{program.id}\n{metadata.name}\n{metadata.description}".lower()
+    return name in (None, program.id, metadata.name) and (search or "").lower() in text
+
+
+@router.post("/programs", responses=describe(403, 409, 429, 503, *WITH_BODY), openapi_extra=_WHOLE)
+async def upload_program(request: Request, programs: ProgramsDep) -> ProgramId:
+    """Keep a new program. Its id is made of its name."""
+    fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
+    said = {"description": "", "is_public": False} | fields.to_metadata()
+    program = await programs.create(ProgramMetadata(**said), source)
+    return ProgramId(id=program.id)
+
+
+@router.get("/programs/{program_id}", responses=describe(404, 503))
+async def get_program(
+    program_id: str, programs: ProgramsDep
+) -> UploadedProgramResponse | ProgramResponse:
+    """One program; an uploaded one with its source."""
+    pinned = await programs.pin(program_id)
+    if pinned.source is None:
+        return ProgramResponse.of(pinned.program)
+    return UploadedProgramResponse.with_source(pinned.program, pinned.source)
+
+
+@router.patch("/programs/{program_id}", responses=CHANGES, openapi_extra=_FIELDS)
+async def change_metadata(
+    program_id: str, request: Request, programs: ProgramsDep
+) -> ProgramResponse:
+    """Change what is said of an uploaded program: name, description, cost, visibility, spec."""
+    fields = read_fields(await request.body())
+    return await _change(programs, program_id, ProgramChange(fields.to_metadata()))
+
+
+@router.put("/programs/{program_id}", responses=CHANGES, openapi_extra=_WHOLE)
+async def change_program(
+    program_id: str, request: Request, programs: ProgramsDep
+) -> ProgramResponse:
+    """Change an uploaded program's metadata and source at once; what is left out stays."""
+    fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
+    return await _change(programs, program_id, ProgramChange(fields.to_metadata(), source))
+
+
+@router.put("/programs/{program_id}/data", responses=CHANGES, openapi_extra=_SOURCE)
+async def change_source(
+    program_id: str, request: Request, programs: ProgramsDep
+) -> ProgramResponse:
+    """Change an uploaded program's source; a new one counts its version up."""
+    source = read_source(request.headers.get("content-type", JSON), await request.body())
+    return await _change(programs, program_id, ProgramChange(source=source))
+
+
+@router.get(
+    "/programs/{program_id}/data",
+    responses=describe(404, 503) | {200: {"content": {kind: {"schema": _BYTES} for kind in RAW}}},
+    response_class=Response,
+)
+async def get_source(program_id: str, programs: ProgramsDep) -> Response:
+    """An uploaded program's source, byte for byte. A library's program has none to give."""
+    source = await programs.read_source(program_id)
+    if source is None:
+        raise SourceNotKept(program_id)
+    kind = RAW[source.suffix != ARCHIVE_SUFFIX]
+    # Whatever it says, no browser is to take it for a page.
+    return Response(source.data, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+
+
+@router.put("/programs/{program_id}/public", status_code=204, responses=CHANGES)
+async def make_public(program_id: str, programs: ProgramsDep) -> None:
+    """Let everybody see an uploaded program."""
+    await programs.update(program_id, ProgramChange({"is_public": True}))
+
+
+@router.put("/programs/{program_id}/private", status_code=204, responses=CHANGES)
+async def make_private(program_id: str, programs: ProgramsDep) -> None:
+    """Let nobody but its author see an uploaded program, once there are accounts."""
+    await programs.update(program_id, ProgramChange({"is_public": False}))
+
+
+@router.delete("/programs/{program_id}", status_code=204, responses=CHANGES)
+async def delete_program(program_id: str, programs: ProgramsDep) -> None:
+    """Forget an uploaded program. Jobs that were posted for it run all the same."""
+    await programs.delete(program_id)
+
+
+async def _change(programs: ProgramsDep, program_id: str, change: ProgramChange) -> ProgramResponse:
+    return ProgramResponse.of(await programs.update(program_id, change))

@@ -2,7 +2,8 @@
 
 A frame is the JSON text of a message, as it was published, and nothing else. With ``?logs=true``
 frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type": "console", "line",
-"text", "newline"}``, ``{"type": "gap", "first", "count"}`` and ``{"type": "cut"}``. With
+"text", "newline"}``, ``{"type": "gap", "first", "count"}``, ``{"type": "cut"}`` and ``{"type":
+"progress", "done", "total"}``, this with ``"best"`` where there is such a value. With
 ``?after=N`` the first frame is what follows message N.
 
 The server closes with 1000 after the last frame, whatever became of the job; with 4404 if the job
@@ -23,7 +24,7 @@ from starlette.websockets import WebSocketDisconnect
 from api.dependencies import JobStoreDep
 from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore, RecordGone, StoreUnavailable
-from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message
+from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message, Reported
 
 SEND_SECONDS = 30.0
 """How long a client may take for one frame."""
@@ -162,6 +163,8 @@ def make_typed_frame(event: Event) -> str | None:
             frame = {"type": "gap", "first": first, "count": count}
         case Cut():
             frame = {"type": "cut"}
+        case Reported(progress=progress):
+            frame = {"type": "progress", **progress.fields}
         case _:
             return None
     return json.dumps(frame)

@@ -1,7 +1,7 @@
 """Transpile circuits, run them, publish the result: the program most clients use.
 
-Every input is checked first, so that a mistake names its field. ``readout_mitigation``, beside this
-file, corrects readout errors when the client asks for it.
+Every input is checked first, so that a mistake names its field. ``algorithms.readout_mitigation``
+corrects readout errors when the client asks for it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date
 from enum import Enum
+from functools import partial
 from numbers import Complex, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import readout_mitigation
 from qiskit import QuantumCircuit, transpile
 from qiskit.transpiler import Layout
+
+from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms import readout_mitigation
+from qiskit_runtime.algorithms.inputs import check_flag, check_integer, check_number, check_seed
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -25,51 +29,39 @@ if TYPE_CHECKING:
     from qiskit_runtime.messenger import UserMessenger
 
 
-def _is_integer(least: int, most: float = math.inf) -> Callable[[object], bool]:
-    # True is an int to Python, and never what a client meant by a number.
-    return lambda value: (
-        isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-    )
+def _expect(expected: str, *types: type) -> Callable[[str, Any], object]:
+    def check(name: str, value: Any) -> object:
+        if not isinstance(value, types):
+            raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        return value
+
+    return check
 
 
-def _is_delay(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+def _check_layout_form(name: str, value: Any) -> object:
+    expected = "a list of physical qubits, one for each qubit in order"
+    _expect(expected, list, tuple, Layout, dict)(name, value)
+    for qubit in value if isinstance(value, list | tuple) else ():
+        check_integer(name, qubit, 0)
+    return value
 
 
-def _is_layout(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_integer(0), value))
-    return isinstance(value, Layout | dict)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-KNOWN_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "initial_layout": (_is_layout, "a list of physical qubits, one for each qubit in order"),
-    "layout_method": (_is_text, "a string"),
-    "routing_method": (_is_text, "a string"),
-    "translation_method": (_is_text, "a string"),
-    "seed_transpiler": (_is_integer(0), "an integer of 0 or more"),
-    "optimization_level": (_is_integer(0, 3), "0, 1, 2 or 3"),
-    "transpiler_options": (_is_object, "an object"),
-    "init_qubits": (_is_flag, "true or false"),
-    "rep_delay": (_is_delay, "a number of seconds, 0 or more"),
-    "measurement_error_mitigation": (_is_flag, "true or false"),
-    "shots": (_is_integer(1), "an integer of 1 or more"),
-    "seed_simulator": (_is_integer(0), "an integer of 0 or more"),
-    "memory": (_is_flag, "true or false"),
+CHECKS: dict[str, Callable[[str, Any], object]] = {
+    "initial_layout": _check_layout_form,
+    "layout_method": _expect("a string", str),
+    "routing_method": _expect("a string", str),
+    "translation_method": _expect("a string", str),
+    "seed_transpiler": check_seed,
+    "optimization_level": partial(check_integer, least=0, most=3),
+    "transpiler_options": _expect("an object", dict),
+    "init_qubits": check_flag,
+    "rep_delay": partial(check_number, least=0),
+    "measurement_error_mitigation": check_flag,
+    "shots": partial(check_integer, least=1),
+    "seed_simulator": check_seed,
+    "memory": check_flag,
 }
-"""What each known field must be when it is given, as a test and in words."""
+"""How each known field is checked when it is given."""
 
 TRANSPILER_OPTIONS = set(inspect.signature(transpile).parameters) - {"circuits", "backend"}
 
@@ -77,10 +69,8 @@ TRANSPILER_OPTIONS = set(inspect.signature(transpile).parameters) - {"circuits",
 def check_fields(fields: Mapping[str, object]) -> None:
     """Raise a ValueError that names the first known field of a wrong type; None is "not given"."""
     for name, value in fields.items():
-        if name in KNOWN_FIELDS and value is not None:
-            is_valid, expected = KNOWN_FIELDS[name]
-            if not is_valid(value):
-                raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        if name in CHECKS and value is not None:
+            CHECKS[name](name, value)
 
 
 def check_circuits(circuits: object) -> list[QuantumCircuit]:
@@ -126,6 +116,13 @@ def transpile_arguments(
         if name in given:
             raise ValueError(f"transpiler_options: {name!r} is given as a field of its own too")
     return given | options
+
+
+def choose_seed(
+    own: int | None, of_job: int | None, transpiler_options: Mapping[str, object] | None
+) -> int | None:
+    """The transpiler's seed: the job's, unless one is given for the transpiler alone."""
+    return own if own is not None or "seed_transpiler" in (transpiler_options or {}) else of_job
 
 
 def run_arguments(run_options: Mapping[str, object], init_qubits: bool | None) -> dict[str, object]:
@@ -192,6 +189,8 @@ def main(
     user_messenger: UserMessenger,
     circuits: object,
     shots: int | None = None,
+    seed_simulator: int | None = None,
+    memory: bool | None = None,
     initial_layout: Any = None,
     layout_method: str | None = None,
     routing_method: str | None = None,
@@ -224,16 +223,21 @@ def main(
         layout_method=layout_method,
         routing_method=routing_method,
         translation_method=translation_method,
-        seed_transpiler=seed_transpiler,
+        seed_transpiler=choose_seed(seed_transpiler, seed_simulator, transpiler_options),
         optimization_level=optimization_level,
         # Qubits that are not reset before a shot may not be taken as zeros by the optimiser.
         qubits_initially_zero=False if init_qubits is False else None,
     )
-    options = run_arguments({"shots": shots, "rep_delay": rep_delay} | run_options, init_qubits)
+    own_options = {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
+    options = run_arguments(own_options | {"rep_delay": rep_delay} | run_options, init_qubits)
+    listed = check_circuits(circuits)
+    check_memory(backend, listed, options)
+    user_messenger.report_progress(0, len(listed))
     # One call for the whole list: each call builds its passes anew, at a fixed cost.
-    transpiled = transpile(check_circuits(circuits), backend, **arguments)
+    transpiled = transpile(listed, backend, **arguments)
     if measurement_error_mitigation:
         result = run_mitigated(backend, transpiled, options)
     else:
         result = backend.run(transpiled, **options).result().to_dict()
+    user_messenger.report_progress(len(listed), len(listed))
     user_messenger.publish(json_clean(result), final=True)

@@ -116,6 +116,13 @@ class FakeCluster:
             return there
         return self._note("MODIFIED", kind, changed)
 
+    def replace(self, kind: str, name: str, manifest: Manifest) -> Manifest:
+        """Put an object in the place of the version that it was made from."""
+        there = self._get(kind, name)
+        if manifest["metadata"].get("resourceVersion") != there["metadata"]["resourceVersion"]:
+            raise Refused(409, "Conflict")
+        return self._note("MODIFIED", kind, copy.deepcopy(manifest))
+
     def delete(self, kind: str, name: str, options: Manifest | None = None) -> Manifest:
         """Remove an object, and all that it owns."""
         there = self._get(kind, name)
@@ -183,6 +190,8 @@ class FakeCluster:
                 return self.create(kind, body)
             case "PATCH", [one, *_]:
                 return self.patch(kind, one, body)
+            case "PUT", [one]:
+                return self.replace(kind, one, body)
             case "DELETE", [one]:
                 return self.delete(kind, one, body)
         raise Refused(405, "MethodNotAllowed")

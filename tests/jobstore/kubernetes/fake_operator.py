@@ -117,11 +117,24 @@ class FakeOperator:
             parts.append(base64.b64decode(secrets[secret]["data"][PARAMS_KEY]))
         return HandOver(
             job_id=job["metadata"]["name"],
-            program=self._catalog.get(job["spec"]["programId"]).path,
+            program=self._find_program(job),
             params=b"".join(parts).decode(),
             backend=find_backend(job["spec"]["backend"]).model_dump(),
             max_execution_seconds=job["spec"]["maxExecutionSeconds"],
+            versions={"program": job["spec"].get("programVersion", "1")},
         )
+
+    def _find_program(self, job: Manifest) -> str:
+        """The file of its own program, as a pod has it mounted, or the catalog's."""
+        spec = job["spec"]
+        if not (own := spec.get("programFrom")):
+            return self._catalog.get(spec["programId"]).path
+        folder = self._scratch / f"source-{job['metadata']['uid']}"
+        folder.mkdir()
+        file = folder / (spec["programId"] + Path(own["key"]).suffix)
+        secret = self._cluster.objects["secrets"][own["secretName"]]
+        file.write_bytes(base64.b64decode(secret["data"][own["key"]]))
+        return str(file)
 
     async def _stream(self, job: Manifest, runner: RunnerProcess, handover: HandOver) -> RecordCopy:
         copy = RecordCopy()
@@ -148,7 +161,9 @@ class FakeOperator:
             cancel_requested=job["spec"].get("cancelRequested", False),
             limits=Limits(job["spec"]["maxExecutionSeconds"]),
         )
-        ending = Ending(copy.verdict, copy.result, copy.lines, names, len(compressed))
+        ending = Ending(
+            copy.verdict, copy.result, copy.lines, names, len(compressed), copy.progress
+        )
         self._write(name, observe(seen), ending)
 
     def _write(self, name: str, state: State, ending: Ending | None = None) -> None:

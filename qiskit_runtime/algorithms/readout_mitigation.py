@@ -1,4 +1,4 @@
-"""Readout-error mitigation for ``circuit_runner``: tensored, on the qubits a circuit measures.
+"""Readout-error mitigation: tensored, on the qubits that a circuit measures.
 
 Each measured qubit has its own 2x2 assignment matrix ``A[read, prepared]``, estimated from circuits
 that prepare all zeros and all ones. The observed distribution is multiplied by the inverse of their
@@ -35,18 +35,22 @@ SEED_OFFSET = 1_000_003
 """Keeps the calibration's random numbers apart from those of a run with a fixed seed."""
 
 
-def measured_bits(circuit: QuantumCircuit) -> BitMap:
-    """Which physical qubit each classical bit of a transpiled circuit reads."""
+def measured_bits(circuit: QuantumCircuit, field: str = "measurement_error_mitigation") -> BitMap:
+    """Which physical qubit each classical bit of a transpiled circuit reads.
+
+    Raises:
+        ValueError: that cannot be mitigated; the text begins with ``field``.
+    """
     bits: BitMap = {}
     for item in circuit.data:
         if item.operation.name == "measure":
             bits[circuit.find_bit(item.clbits[0]).index] = circuit.find_bit(item.qubits[0]).index
         elif getattr(item.operation, "blocks", ()) and item.clbits:
             msg = f"circuit {circuit.name!r} has control flow on classical bits"
-            raise ValueError(f"measurement_error_mitigation: {msg}; run it without mitigation")
+            raise ValueError(f"{field}: {msg}; run it without mitigation")
     if len(bits) > MAX_MEASURED_BITS:
         msg = f"circuit {circuit.name!r} measures {len(bits)} bits"
-        raise ValueError(f"measurement_error_mitigation: {msg}, at most {MAX_MEASURED_BITS} work")
+        raise ValueError(f"{field}: {msg}, at most {MAX_MEASURED_BITS} work")
     return bits
 
 

@@ -1,0 +1,159 @@
+"""A program of one's own on this machine: a file or a folder, made ready to be uploaded.
+
+What is said of it comes from ``<name>.json`` beside it, else from the source (``outline``). All
+that can be wrong is found here, before anything is sent.
+"""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from api.cli.program_signature import SyntaxFlaw, outline, parse
+from qiskit_runtime.contract.program import (
+    MAX_SOURCE_BYTES,
+    ProgramMetadata,
+    ProgramSource,
+    SourceInvalid,
+)
+
+LEFT_OUT = ("__pycache__", ".git", ".venv", ".mypy_cache", ".pytest_cache", ".ipynb_checkpoints")
+"""Folders that are no part of a program."""
+
+ENTRIES = ("main.py", "__init__.py")
+"""Where a folder's ``main`` may be."""
+
+
+class BadProgram(click.ClickException):
+    """What is at that path can't be uploaded; the text says why."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProgram:
+    """A program as it would be uploaded: ``fields`` are those of POST /programs but the data."""
+
+    fields: dict[str, Any]
+    source: ProgramSource
+    files: int
+
+    @property
+    def size(self) -> str:
+        """How large it is, for people."""
+        files = f"{self.files} files, " if self.files > 1 else ""
+        return f"{files}{len(self.source.data) / 1024:.1f} KiB"
+
+
+def read_program(path: Path) -> LocalProgram:
+    """The program at a path.
+
+    Raises:
+        BadProgram: there is none that could run; told with file and line where they are known.
+    """
+    path = path.resolve()
+    try:
+        if path.is_dir():
+            return _read_folder(path)
+        if not path.is_file():
+            raise BadProgram(f"{path}: there is no such file or folder")
+        text = _read_text(path)
+        fields = _describe(path.with_suffix(".json"), path.stem, text, path.name)
+        return LocalProgram(fields, ProgramSource(path.read_bytes()), 1)
+    except SourceInvalid as error:
+        raise BadProgram(f"{path}: {error}") from None
+    except SyntaxFlaw as error:
+        raise BadProgram(str(error)) from None
+    except OSError as error:
+        raise BadProgram(f"can't read {error.filename or path}: {error.strerror}") from None
+
+
+def _read_folder(folder: Path) -> LocalProgram:
+    # As a server with --programs has them: a module and its metadata.
+    own = folder / f"{folder.name}.py"
+    modules = sorted(folder.glob("*.py"))
+    if modules == [own]:
+        return read_program(own)
+    entry = next((folder / name for name in ENTRIES if (folder / name).is_file()), None)
+    if entry is None:
+        raise BadProgram(f"{folder}: its main function must be in {' or '.join(ENTRIES)}")
+    files = list(_find_files(folder))
+    for file in files:
+        if file.suffix == ".py":
+            parse(_read_text(file), str(file.relative_to(folder.parent)))
+    shown = str(entry.relative_to(folder.parent))
+    fields = _describe(folder / f"{folder.name}.json", folder.name, _read_text(entry), shown)
+    # A package keeps its name: what is within may import it.
+    prefix = f"{folder.name}/" if entry.name == "__init__.py" else ""
+    return LocalProgram(fields, ProgramSource(_pack(folder, files, prefix)), len(files))
+
+
+def _find_files(folder: Path) -> Iterator[Path]:
+    """The files of a program, in an order that does not change."""
+    for path in sorted(folder.iterdir()):
+        if path.name in LEFT_OUT or path.suffix == ".pyc":
+            continue
+        if path.is_symlink():
+            raise BadProgram(f"{path}: links are not uploaded")
+        if path.is_dir():
+            yield from _find_files(path)
+        elif path.is_file():
+            yield path
+
+
+def _pack(folder: Path, files: list[Path], prefix: str) -> bytes:
+    """A compressed tar archive: the same files make the same bytes, whoever packs them when."""
+    total = sum(file.stat().st_size for file in files)
+    if total > MAX_SOURCE_BYTES * 32:
+        raise BadProgram(f"{folder}: its {len(files)} files are {total} bytes: is it a program?")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for file in files:
+            data = file.read_bytes()
+            member = tarfile.TarInfo(prefix + file.relative_to(folder).as_posix())
+            member.size, member.mode = len(data), 0o644
+            tar.addfile(member, io.BytesIO(data))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise BadProgram(f"{path}: not UTF-8: {error}") from None
+
+
+def _describe(metadata: Path, name: str, text: str, file: str) -> dict[str, Any]:
+    """The fields of POST /programs: what the JSON file says, and the source where it is silent."""
+    found = outline(text, file)
+    said: dict[str, Any] = {"name": name, "description": found.description}
+    if metadata.is_file():
+        known = _read_metadata(metadata, said)
+        said = known.model_dump(include={"name", "description", "max_execution_time", "is_public"})
+        said["spec"] = known.spec.model_dump(exclude_none=True)
+        said = {key: said[key] for key in said if key in known.model_fields_set | {"name", "spec"}}
+    spec = said.setdefault("spec", {})
+    if found.parameters is not None:
+        spec.setdefault("parameters", found.parameters)
+    return said
+
+
+def _read_metadata(path: Path, otherwise: dict[str, Any]) -> ProgramMetadata:
+    try:
+        fields = json.loads(path.read_bytes())
+        return ProgramMetadata.model_validate(
+            otherwise | fields if isinstance(fields, dict) else fields
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadProgram(f"{path}: {place}: {first['msg']}") from None
+    except ValueError as error:
+        raise BadProgram(f"{path}: not valid JSON: {error}") from None

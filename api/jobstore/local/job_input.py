@@ -1,0 +1,46 @@
+"""What a runner is handed of a job in local mode: its program, parameters, backend and limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from api.jobstore.base import ParamsLost
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.runner_process import RunnerLimits
+from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.backend import BackendSpec
+from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.job import Job
+from qiskit_runtime.contract.program import ProgramSource, SourceInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """Puts hand-overs together."""
+
+    folder: DataFolder
+    catalog: Catalog
+    find_backend: Callable[[str], BackendSpec]
+    limits: RunnerLimits
+
+    def make_handover(self, job: Job) -> HandOver:
+        """The hand-over of a job that starts now.
+
+        Raises:
+            UnknownProgram, UnknownBackend, ParamsLost: something went away while it was queued.
+        """
+        version = job.spec.program_version
+        versions = {"program": version} if version else {}
+        if source := self.folder.find_source(job.id):
+            try:
+                versions["source"] = ProgramSource(source.read_bytes()).version
+            except (OSError, SourceInvalid) as error:
+                raise ParamsLost(f"its program can't be read: {error}") from error
+        return HandOver(
+            job_id=job.id,
+            program=str(source or self.catalog.get(job.spec.program_id).path),
+            params=self.folder.read_params(job.id),
+            backend=self.find_backend(job.spec.backend).model_dump(exclude_none=True),
+            max_execution_seconds=job.spec.max_execution_seconds,
+            memory_bytes=self.limits.memory_bytes,
+            versions=versions,
+        )

@@ -1,0 +1,255 @@
+"""What a client sends to make or change a program, in each of its forms, as one model.
+
+The forms: the JSON of the clients of 2021 to 2023 (``data`` is base64), camelCase as well, and a
+multipart form with the file as a part. A source is bytes here: it is never read as a program.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from api.errors import InvalidField, InvalidFields, TooLarge
+from api.multipart import FormInvalid, Part, parse_form
+from api.strict_json import StrictJSONError, load_strict
+from qiskit_runtime.contract.job import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.program import (
+    MAX_SOURCE_BYTES,
+    ProgramInterface,
+    ProgramSource,
+    SourceInvalid,
+)
+from qiskit_runtime.params_schema import MAX_SCHEMA_BYTES, check_schema
+
+Model = TypeVar("Model", bound=BaseModel)
+
+JSON, MULTIPART = "application/json", "multipart/form-data"
+RAW = ("application/octet-stream", "text/x-python")
+"""Content types of a source that is a body of its own."""
+
+MAX_FORM_BYTES = 2**20
+"""The whole body: a source in base64, four schemas, and what is around them."""
+
+MAX_FORM_DEPTH = 20
+"""How deep the JSON in a form's part may nest: as a body may."""
+
+FILE_PARTS = ("data", "program", "file")
+"""The names that a form's part with the file may have."""
+
+_JSON_PARTS = ("spec", "is_public", "isPublic")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}\s*\Z")
+
+
+class ProgramFields(BaseModel):
+    """What can be said of a program; all of it may be left out, to be left as it is."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    description: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    max_execution_time: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] | None = Field(
+        None,
+        validation_alias=AliasChoices(
+            "cost", "max_execution_time", "maxExecutionTime", "maxExecutionSeconds"
+        ),
+        description="Seconds: the time limit of its jobs.",
+    )
+    is_public: bool | None = Field(None, validation_alias=AliasChoices("is_public", "isPublic"))
+    spec: dict[str, Any] | None = Field(
+        None,
+        description="JSON Schemas: `parameters`, `return_values`, `interim_results`, and"
+        " `backend_requirements`.",
+    )
+
+    def to_metadata(self) -> dict[str, Any]:
+        """The fields of ``ProgramMetadata`` that were said.
+
+        Raises:
+            InvalidField: a schema in ``spec`` can't be used; the field is named.
+        """
+        said = self.model_dump(exclude_none=True, exclude={"spec", "data"})
+        if self.spec is not None:
+            said["spec"] = _read_spec(self.spec)
+        return said
+
+
+class ProgramUpload(ProgramFields):
+    """A program whole: its metadata, and its source in base64."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    data: str = Field(
+        description=f"The source in base64, of at most {MAX_SOURCE_BYTES} bytes: a module, or a tar"
+        " archive of a package."
+    )
+
+
+class ProgramData(BaseModel):
+    """A source as JSON."""
+
+    data: str = Field(description="The source in base64.")
+
+
+def read_upload(content_type: str, body: bytes) -> tuple[ProgramFields, ProgramSource]:
+    """A whole program, of JSON or a form.
+
+    Raises:
+        InvalidField, InvalidFields: what is wrong, with its name.
+        TooLarge: the source.
+    """
+    kind = _kind(content_type)
+    fields = _read_form(content_type, body) if kind == MULTIPART else _read_json(body)
+    files = [value for value in fields.values() if isinstance(value, Part)]
+    if files:
+        return _validate(_WithoutData, fields), make_source(files[0].content)
+    whole = _validate(ProgramUpload, fields)
+    return whole, make_source(decode_base64(whole.data))
+
+
+def read_fields(body: bytes) -> ProgramFields:
+    """A change of metadata. Raises as ``read_upload``."""
+    return _validate(ProgramFields, _read_json(body))
+
+
+def read_source(content_type: str, body: bytes) -> ProgramSource:
+    """A source alone. Raises as ``read_upload``."""
+    if _kind(content_type) == JSON:
+        return make_source(decode_base64(_validate(ProgramData, _read_json(body)).data))
+    # The clients of 2021 to 2023 send base64 here too. No program is written in its letters alone.
+    if _BASE64.match(body) and len(body) % 4 == 0:
+        return make_source(decode_base64(body.decode("ascii")))
+    return make_source(body)
+
+
+def make_source(data: bytes) -> ProgramSource:
+    """A source of bytes.
+
+    Raises:
+        TooLarge: over the limit.
+        InvalidField: it can't be a program.
+    """
+    try:
+        return ProgramSource(data)
+    except SourceInvalid as error:
+        if len(data) > MAX_SOURCE_BYTES:
+            raise TooLarge(f"data: {error}") from None
+        raise InvalidField(("body", "data"), f"data: {error}") from None
+
+
+def decode_base64(text: str) -> bytes:
+    """The bytes of base64, of either alphabet.
+
+    Raises:
+        InvalidField: it is none.
+    """
+    try:
+        plain = "".join(text.split()).replace("-", "+").replace("_", "/")
+        return base64.b64decode(plain, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidField(("body", "data"), f"data: not base64: {error}") from None
+
+
+class _WithoutData(ProgramFields):
+    """A form's metadata; its source is the file."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _read_json(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body or b"null")
+    except ValueError as error:
+        raise InvalidField(("body",), f"body: not valid JSON: {error}", "json_invalid") from None
+    if not isinstance(fields, dict):
+        raise InvalidField(("body",), "body: a JSON object is needed", "dict_type")
+    return fields
+
+
+def _read_form(content_type: str, body: bytes) -> dict[str, Any]:
+    """The fields of a form; the file stays a ``Part``. A part ``metadata`` is JSON of the rest."""
+    try:
+        parts = parse_form(content_type, body)
+    except FormInvalid as error:
+        raise InvalidField(("body",), f"body: {error}", "form_invalid") from None
+    metadata = parts.pop("metadata", None)
+    fields: dict[str, Any] = {}
+    if metadata is not None:
+        fields = _decode_part(metadata)
+        if not isinstance(fields, dict):
+            raise InvalidField(("body", "metadata"), "metadata: an object is needed", "dict_type")
+    for name, part in parts.items():
+        if name in FILE_PARTS:
+            fields[name] = part
+        elif part.content:
+            # An empty field of a web form is one that was not filled in.
+            fields[name] = _decode_part(part) if name in _JSON_PARTS else _text(part)
+    return fields
+
+
+def _decode_part(part: Part) -> Any:
+    try:
+        return load_strict(part.content, MAX_FORM_DEPTH)
+    except StrictJSONError as error:
+        if part.name in ("is_public", "isPublic"):
+            # "True", "yes": pydantic knows the words.
+            return _text(part)
+        message = f"{part.name}: {error}"
+        raise InvalidField(("body", part.name), message, "json_invalid") from None
+
+
+def _text(part: Part) -> str:
+    try:
+        return part.content.decode()
+    except UnicodeDecodeError:
+        raise InvalidField(("body", part.name), f"{part.name}: not UTF-8") from None
+
+
+def _validate(model: type[Model], fields: Mapping[str, Any]) -> Model:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidFields(
+            [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_input=False)]
+        ) from None
+
+
+def _read_spec(spec: dict[str, Any]) -> ProgramInterface:
+    """The schemas, by either spelling of their names.
+
+    Raises:
+        InvalidField: one is no object, too large, or no schema; it is named.
+    """
+    known = {}
+    for name in ProgramInterface.model_fields:
+        given = to_camel(name) if name not in spec else name
+        if spec.get(given) is None:
+            continue
+        try:
+            known[name] = _read_schema(spec[given])
+            if name == "parameters":
+                check_schema(known[name])
+        except ValueError as error:
+            raise InvalidField(("body", "spec", given), f"spec.{given}: {error}") from None
+    return ProgramInterface(**known)
+
+
+def _read_schema(value: Any) -> dict[str, Any]:
+    """An object that can be stored.
+
+    Raises:
+        ValueError: it is none, it is too large, or it has NaN or half a character.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("an object is needed")
+    size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    if size > MAX_SCHEMA_BYTES:
+        raise ValueError(f"it is {size} bytes; at most {MAX_SCHEMA_BYTES} are taken")
+    return value

@@ -1,0 +1,193 @@
+"""The programs of Kubernetes mode: RuntimePrograms, beside the library's.
+
+A RuntimeProgram of a library program's name takes its place, as its CRD says; kubectl makes such
+ones, an upload does not. Listings are answered from memory; a source is read from the Kubernetes
+API when a job is posted, so that it is the newest whichever server it was uploaded to.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from kubernetes.aio import client
+
+from api.jobstore.base import StoreUnavailable
+from api.jobstore.kubernetes.job_resources import Conflict
+from api.jobstore.kubernetes.resource_watch import ResourceWatch
+from api.programstore.base import (
+    PinnedProgram,
+    ProgramChange,
+    ProgramExists,
+    ProgramStore,
+    check_number,
+    describe_taken,
+    make_program,
+)
+from api.programstore.program_cache import ProgramCache
+from api.programstore.program_resources import ProgramResources
+from qiskit_runtime.catalog import Catalog, UnknownProgram
+from qiskit_runtime.cluster_api import ClusterApi
+from qiskit_runtime.contract.program import Program, ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resource import is_name
+from qiskit_runtime.contract.runtimeprogram import (
+    NotARuntimeProgram,
+    build_runtimeprogram,
+    parse_runtimeprogram,
+    parse_source,
+)
+
+Manifest = dict[str, Any]
+
+OPEN_SECONDS = 5.0
+"""How long ``open`` waits for the first list of programs; until it comes, listings are refused."""
+
+CHANGE_TRIES = 4
+"""How often a change is tried while others change the same program."""
+
+logger = logging.getLogger(__name__)
+
+
+class KubernetesProgramStore(ProgramStore):
+    """``connect`` makes the client of the Kubernetes API."""
+
+    def __init__(
+        self,
+        namespace: str,
+        connect: Callable[[], Awaitable[client.ApiClient]],
+        catalog: Catalog,
+    ) -> None:
+        super().__init__(catalog)
+        self._namespace = namespace
+        self._connect = connect
+        self._cache = ProgramCache()
+
+    @property
+    def is_ready(self) -> bool:
+        return self._watch.is_fresh
+
+    async def open(self) -> None:
+        self._client = await self._connect()
+        api = ClusterApi(self._client)
+        self._resources = ProgramResources(api, self._namespace)
+        self._watch = ResourceWatch(api, self._resources.programs_path, self._cache)
+        self._watching = asyncio.create_task(self._watch.run())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._watch.synced.wait(), OPEN_SECONDS)
+
+    async def close(self) -> None:
+        self._watching.cancel()
+        await asyncio.gather(self._watching, return_exceptions=True)
+        await self._client.close()
+
+    async def all(self) -> list[Program]:
+        if not self._watch.synced.is_set():
+            raise StoreUnavailable("the programs were not read from Kubernetes yet")
+        found = {program.id: program for program in self._catalog.all() + self._cache.all()}
+        return [found[name] for name in sorted(found)]
+
+    async def get(self, program_id: str) -> Program:
+        name = program_id.lower()
+        if seen := self._cache.find(name):
+            return seen.program
+        if self._watch.synced.is_set() and (program := self._in_catalog(name)):
+            return program
+        # It may have come a moment ago, through another server.
+        return (await self._read(program_id)).program
+
+    async def pin(self, program_id: str) -> PinnedProgram:
+        # Of the library's programs nobody has to ask: they need no request.
+        program = await self.get(program_id)
+        return await self._read(program_id) if program.is_uploaded else PinnedProgram(program, None)
+
+    async def create(self, metadata: ProgramMetadata, source: ProgramSource) -> Program:
+        program = make_program(metadata)
+        with suppress(UnknownProgram):
+            raise ProgramExists(describe_taken(await self.get(program.id)))
+        check_number(len(self._cache.all()))
+        try:
+            manifest = await self._resources.create_program(build_runtimeprogram(program, source))
+        except Conflict:
+            raise ProgramExists(describe_taken(program)) from None
+        self._cache.put(manifest)
+        return parse_runtimeprogram(manifest)
+
+    async def update(self, program_id: str, change: ProgramChange) -> Program:
+        for _ in range(CHANGE_TRIES):
+            manifest = await self._find_changeable(program_id)
+            try:
+                changed = await self._resources.replace_program(_apply(change, manifest))
+            except Conflict:
+                # Somebody else was faster: what they made is what is changed.
+                continue
+            if changed is None:
+                raise UnknownProgram(program_id)
+            self._cache.put(changed)
+            return parse_runtimeprogram(changed)
+        raise StoreUnavailable(f"others change program {program_id} all the time; try again")
+
+    async def delete(self, program_id: str) -> None:
+        manifest = await self._find_changeable(program_id)
+        name, uid = manifest["metadata"]["name"], manifest["metadata"]["uid"]
+        await self._resources.delete_program(name, uid)
+        self._cache.bury(name, uid)
+
+    async def _read(self, program_id: str) -> PinnedProgram:
+        """A program and its source as they are now."""
+        manifest = await self._find(program_id)
+        if manifest is None:
+            if program := self._in_catalog(program_id):
+                return PinnedProgram(program, None)
+            raise UnknownProgram(program_id)
+        try:
+            return PinnedProgram(parse_runtimeprogram(manifest), parse_source(manifest))
+        except NotARuntimeProgram as error:
+            # Kubectl made it, and the CRD does not see all that is wrong with a source.
+            logger.warning("RuntimeProgram %s can't be run: %s", program_id, error)
+            raise UnknownProgram(program_id) from error
+
+    async def _find_changeable(self, program_id: str) -> Manifest:
+        manifest = await self._find(program_id)
+        if manifest is None:
+            raise self._find_outside(program_id)
+        return manifest
+
+    async def _find(self, program_id: str) -> Manifest | None:
+        """The RuntimeProgram as it is now; what it says is taken up."""
+        name = program_id.lower()
+        if not is_name(name):
+            return None
+        manifest = await self._resources.get_program(name)
+        if manifest is not None:
+            self._cache.put(manifest)
+        elif seen := self._cache.find(name):
+            self._cache.bury(name, seen.uid)
+        return manifest
+
+
+def _apply(change: ProgramChange, manifest: Manifest) -> Manifest:
+    """The RuntimeProgram after a change; with its resourceVersion, which is compared."""
+    try:
+        program = parse_runtimeprogram(manifest)
+        source = _source_before(change, manifest)
+    except NotARuntimeProgram as error:
+        name = manifest["metadata"]["name"]
+        raise StoreUnavailable(f"RuntimeProgram {name} can't be read: {error}") from error
+    after = change.apply(program, source)
+    assert after.source is not None, "an uploaded program has one"
+    built = build_runtimeprogram(after.program, after.source)
+    metadata = dict(manifest["metadata"])
+    annotations = metadata.get("annotations") or {}
+    metadata["annotations"] = annotations | built["metadata"]["annotations"]
+    return manifest | {"metadata": metadata, "spec": built["spec"]}
+
+
+def _source_before(change: ProgramChange, manifest: Manifest) -> ProgramSource:
+    """The source that is there; one that no runner could take may be replaced all the same."""
+    try:
+        return parse_source(manifest)
+    except NotARuntimeProgram:
+        if change.source is None:
+            raise
+        return ProgramSource(b"#")

@@ -1,0 +1,46 @@
+"""What a job runs: which version of which program, and where its source comes from. Pure."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from qiskit_runtime.contract.program import ProgramSource
+from qiskit_runtime.params_schema import QUICK_COST, count_cost, validate
+
+
+class ParamsInvalid(ValueError):
+    """A job's parameters do not match its program's JSON Schema; the text says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenProgram:
+    """What a job runs. ``file`` is its source's name for the runner, empty for the library's own.
+
+    ``source`` is what is handed over; None where the job has brought it, or needs none.
+    """
+
+    version: str
+    file: str = ""
+    source: ProgramSource | None = None
+    schema: dict[str, Any] | None = None
+    """That of its parameters."""
+
+    def check_params(self, text: str) -> None:
+        """Compare parameters with the schema, where there is one and that takes no time.
+
+        What is no JSON at all, the runner tells better.
+
+        Raises:
+            ParamsInvalid: they do not match.
+        """
+        if not self.schema:
+            return
+        try:
+            if count_cost(self.schema, len(text)) > QUICK_COST:
+                return
+            errors = validate(self.schema, json.loads(text), len(text))
+        except (ValueError, RecursionError):
+            # SchemaInvalid among them: nobody has checked it, so it takes anything.
+            return
+        if errors:
+            raise ParamsInvalid("; ".join(map(str, errors)))

@@ -1,0 +1,95 @@
+"""A job's runs on its backend: many points of parameters at once, each run with its own seed."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qiskit import QuantumCircuit
+
+from qiskit_runtime.algorithms.inputs import check_integer, check_seed
+from qiskit_runtime.algorithms.seeds import Seeds
+from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
+
+if TYPE_CHECKING:
+    from qiskit_aer import AerSimulator
+
+Array = NDArray[np.float64]
+
+
+class Simulation:
+    """The backend, how often it measures, and the seeds of all that is random.
+
+    ``shots`` is None where exact values are asked for.
+    """
+
+    def __init__(
+        self,
+        backend: "AerSimulator",
+        shots: Any = None,
+        seed_simulator: Any = None,
+        seed_transpiler: Any = None,
+    ) -> None:
+        """Check a program's inputs of these names.
+
+        Raises:
+            ValueError: one of them is wrong; the text begins with its name.
+        """
+        self.backend = backend
+        self.shots = None if shots is None else check_integer("shots", shots, 1)
+        seed = check_seed("seed_simulator", seed_simulator)
+        self.seeds = Seeds(seed)
+        if seed_transpiler is not None:
+            seed = check_integer("seed_transpiler", seed_transpiler, 0, 2**32 - 1)
+        # It follows the simulator's seed, which may be larger than the transpiler takes.
+        self.seed_transpiler = None if seed is None else seed % 2**32
+
+    def draw_options(self, num_qubits: int) -> dict[str, Any]:
+        """The keyword arguments of the next run, of circuits that use that many qubits."""
+        options = {"seed_simulator": self.seeds.draw_run()} | self.method_options()
+        if self.shots is not None:
+            options["shots"] = self.shots
+        # One thread for small ones: an evaluation is over before a second one is worth its start.
+        return options | spread_threads(num_qubits, 1)
+
+    def method_options(self) -> dict[str, Any]:
+        """The simulation's method, where the backend's own would not do."""
+        if self.shots is None and self.backend.options.noise_model is not None:
+            # Any other method would follow random trajectories of the noise: that is sampling.
+            return {"method": "density_matrix"}
+        return {}
+
+
+class BoundRuns:
+    """Transpiled circuits that are run again and again, at other points."""
+
+    def __init__(
+        self, simulation: Simulation, circuits: Sequence[QuantumCircuit], parameters: Sequence[Any]
+    ) -> None:
+        self._simulation = simulation
+        self._circuits = circuits
+        self._parameters = parameters
+        self._num_qubits = max(len(touched_qubits(circuit)) for circuit in circuits)
+
+    def run(self, points: Array) -> list[list[Any]]:
+        """Run each circuit at each point; the data of the results, by circuit and point.
+
+        Raises:
+            RuntimeError: the simulator says that it failed.
+        """
+        columns = dict(zip(self._parameters, points.T.tolist(), strict=True))
+        tasks, binds = [], []
+        for circuit in self._circuits:
+            # What the transpiler left no parameter in, Aer would run once, not once a point.
+            copies = 1 if circuit.num_parameters else len(points)
+            tasks += [circuit] * copies
+            binds += [{p: columns[p] for p in circuit.parameters}] * copies
+        result = self._simulation.backend.run(
+            tasks,
+            parameter_binds=binds if any(binds) else None,
+            **self._simulation.draw_options(self._num_qubits),
+        ).result()
+        if not result.success:
+            raise RuntimeError(f"the simulation failed: {result.status}")
+        data = [experiment.data for experiment in result.results]
+        return [data[start : start + len(points)] for start in range(0, len(data), len(points))]

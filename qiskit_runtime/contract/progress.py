@@ -1,0 +1,71 @@
+"""A job's progress: how far its program is, and the best value that it has found so far.
+
+A program reports it, the record keeps the newest, the job's status shows it. Standard library
+only: the supervisor imports it.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+_MAX_NUMBER = 2.0**53
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """``done`` of ``total`` steps; ``best`` is the best value so far, in the program's own unit."""
+
+    done: float
+    total: float
+    best: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be shown.
+
+        Raises:
+            ValueError: a count that is negative or no number, or more done than there is.
+        """
+        for name in ("done", "total"):
+            object.__setattr__(self, name, _check_count(name, getattr(self, name)))
+        if self.done > self.total:
+            raise ValueError(f"progress: {self.done:g} of {self.total:g} is more than all")
+        if self.best is not None:
+            best = _to_float("best", self.best)
+            # What diverged is no best value; the steps are worth showing all the same.
+            object.__setattr__(self, "best", best if math.isfinite(best) else None)
+
+    @property
+    def fields(self) -> dict[str, float]:
+        """By name, ``best`` only where there is one."""
+        best = {} if self.best is None else {"best": self.best}
+        return {"done": self.done, "total": self.total, **best}
+
+    def to_json(self) -> str:
+        """The progress as one short line of JSON."""
+        return json.dumps(self.fields, separators=(",", ":"))
+
+
+def parse_progress(text: str | bytes) -> Progress | None:
+    """Read it; None where the text is none. Total: a program can send any."""
+    try:
+        fields = json.loads(text)
+        return Progress(fields["done"], fields["total"], fields.get("best"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _check_count(name: str, value: Any) -> float:
+    number = _to_float(name, value)
+    if not 0 <= number <= _MAX_NUMBER:
+        raise ValueError(f"progress: {name} is {value!r}; a number from 0 to 2^53 is needed")
+    # NumPy's numbers become Python's; whole ones look like what they are.
+    return int(number) if number.is_integer() else number
+
+
+def _to_float(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, OverflowError):
+        kind = type(value).__name__
+        raise ValueError(f"progress: {name} is a number of a float's range, not {kind}") from None

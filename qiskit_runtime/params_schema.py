@@ -1,0 +1,249 @@
+"""A job's parameters against the JSON Schema of its program: what does not match is never queued.
+
+Used by the API (``api.params_check``). Parameters are plain JSON here; what they encode is decoded
+in the program process alone. Whoever uploads a program writes its schema, so it is taken for
+hostile: a pattern takes linear time, no reference leaves the schema or leads back to itself, and
+what a check may cost is known before it begins. A check holds the interpreter's lock.
+
+As a program (``python -m qiskit_runtime.params_schema``) it checks what is too much to wait for: it
+reads the schema as a line of JSON, then the parameters, and writes their errors as JSON.
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from typing import Any
+
+import jsonschema_rs
+
+from qiskit_runtime.contract.handover import SEED_PARAMETER
+
+Place = tuple[str | int, ...]
+
+MAX_SCHEMA_BYTES = 64 * 1024
+"""A schema as JSON text."""
+
+MAX_SCHEMA_NODES = 5000
+"""The objects and lists of a schema, each as often as references lead to it."""
+
+QUICK_COST = 2_000_000
+"""Up to this (``count_cost``) a check takes a tenth of a second at the very worst."""
+
+MAX_MESSAGE_CHARACTERS = 300
+"""An error repeats the value that is wrong: at most its beginning."""
+
+CPU_SECONDS = 10
+"""After how long a check in a process of its own is given up."""
+
+_FEW_BYTES = 1 << 16
+_MANY = 5
+"""How many errors of small parameters are told; of large ones the first."""
+
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
+_PATTERN_HINT = " that takes linear time (look-around and back-references are not taken)"
+_NOT_FOLLOWED = ("$dynamicRef", "$recursiveRef")
+
+
+class SchemaInvalid(ValueError):
+    """The schema can't be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParamsError:
+    """What is wrong, and where: the keys and positions that lead there."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        """As people read it: ``params.optimizer.maxiter: -3 is less than the minimum of 1``."""
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.place)
+        return f"params{_shorten(''.join(steps))}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    """A compiled schema, and how many nodes it has."""
+
+    validator: jsonschema_rs.Validator
+    nodes: int
+
+
+def check_schema(schema: dict[str, Any]) -> None:
+    """See that a schema can be used.
+
+    Raises:
+        SchemaInvalid: it is not valid, refers to what is not in it or to itself, has a pattern
+            that takes more than linear time, or is too large.
+    """
+    _compile(_write(schema))
+
+
+def count_cost(schema: dict[str, Any], size: int) -> int:
+    """How much a check of so many bytes of parameters may cost: nodes of the schema times bytes.
+
+    At the very worst 50 ns each.
+
+    Raises:
+        SchemaInvalid: the schema can't be used.
+    """
+    return _compile(_write(schema)).nodes * size
+
+
+def validate(schema: dict[str, Any], params: Any, size: int) -> list[ParamsError]:
+    """The first errors of parameters; ``size`` is that of their JSON text.
+
+    A seed, which the runner takes for any program, need not be in the schema.
+
+    Raises:
+        SchemaInvalid: the schema can't be used.
+    """
+    validator = _compile(_write(schema)).validator
+    params = _without_seed(schema, params)
+    try:
+        # To find all errors of a long list takes long, and one is enough.
+        if size > _FEW_BYTES:
+            validator.validate(params)
+            return []
+        return [_read(error) for error in islice(validator.iter_errors(params), _MANY)]
+    except jsonschema_rs.ValidationError as error:
+        return [_read(error)]
+    except UnicodeEncodeError:
+        return [ParamsError((), "they have half a character, which is no Unicode text")]
+
+
+def _without_seed(schema: dict[str, Any], params: Any) -> Any:
+    """Parameters but for a seed that the schema does not name."""
+    if not isinstance(params, dict) or type(params.get(SEED_PARAMETER)) is not int:
+        return params
+    properties = schema.get("properties")
+    if isinstance(properties, dict) and SEED_PARAMETER in properties:
+        return params
+    return {name: value for name, value in params.items() if name != SEED_PARAMETER}
+
+
+def main() -> None:
+    """Check what comes on standard input, and end after ``CPU_SECONDS`` at the latest."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    schema, _, text = sys.stdin.buffer.read().partition(b"\n")
+    errors = validate(json.loads(schema), json.loads(text), len(text))
+    json.dump([(error.place, error.message) for error in errors], sys.stdout)
+
+
+def _write(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, sort_keys=True)
+
+
+@lru_cache(maxsize=256)
+def _compile(text: str) -> _Checker:
+    if len(text) > MAX_SCHEMA_BYTES:
+        raise SchemaInvalid(
+            f"it is {len(text)} bytes of JSON; at most {MAX_SCHEMA_BYTES} are taken"
+        )
+    schema = json.loads(text)
+    try:
+        nodes = _count_nodes(schema)
+        validator = jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS, offline=True)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
+        hint = _PATTERN_HINT if error.message.endswith('is not a "regex"') else ""
+        raise SchemaInvalid(_shorten(_place_of(error) + error.message) + hint) from None
+    except RecursionError:
+        raise SchemaInvalid("it nests too deeply") from None
+    except ValueError as error:
+        raise SchemaInvalid(_shorten(str(error))) from None
+    return _Checker(validator, nodes)
+
+
+def _count_nodes(schema: dict[str, Any]) -> int:
+    """How many nodes a check may visit for one value, each as often as references lead to it.
+
+    Raises:
+        SchemaInvalid: a reference that is not ``#/...``, or that leads back to itself.
+    """
+    known: dict[int, int] = {}
+    under_way = set[int]()
+
+    def count(node: Any) -> int:
+        if not isinstance(node, dict | list):
+            return 0
+        if id(node) in known:
+            return known[id(node)]
+        if id(node) in under_way:
+            raise SchemaInvalid("it refers to itself in a circle")
+        under_way.add(id(node))
+        inner = list(node.values()) if isinstance(node, dict) else list(node)
+        if isinstance(node, dict) and isinstance(node.get("$ref"), str):
+            inner.append(_resolve(schema, node["$ref"]))
+        known[id(node)] = total = 1 + sum(map(count, inner))
+        under_way.discard(id(node))
+        if total > MAX_SCHEMA_NODES:
+            raise SchemaInvalid(f"its nodes, references followed, are over {MAX_SCHEMA_NODES}")
+        return total
+
+    _check_keywords(schema)
+    return count(schema)
+
+
+def _check_keywords(schema: dict[str, Any]) -> None:
+    """Refuse the ways to refer that are not followed here.
+
+    Raises:
+        SchemaInvalid: there is one.
+    """
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+            # An $id within gives the references below it another root.
+            refused = _NOT_FOLLOWED if node is schema else (*_NOT_FOLLOWED, "$id")
+            if found := [key for key in refused if isinstance(node.get(key), str)]:
+                raise SchemaInvalid(f"{found[0]} is not taken: use $ref, as '#/$defs/name'")
+
+
+def _resolve(schema: dict[str, Any], reference: str) -> Any:
+    """What a reference leads to.
+
+    Raises:
+        SchemaInvalid: it leads out of the schema, or to nothing.
+    """
+    shown = f"$ref {reference[:100]!r}"
+    path, _, pointer = reference.partition("#")
+    if path or (pointer and not pointer.startswith("/")):
+        raise SchemaInvalid(f"{shown}: only references within it are taken, as '#/$defs/name'")
+    node: Any = schema
+    for step in pointer.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(key)] if isinstance(node, list) else node[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise SchemaInvalid(f"{shown} leads to nothing") from None
+    return node
+
+
+def _read(error: jsonschema_rs.ValidationError) -> ParamsError:
+    steps = (step if isinstance(step, int) else step[:100] for step in error.instance_path)
+    return ParamsError(tuple(steps), _shorten(error.message))
+
+
+def _place_of(error: Exception) -> str:
+    """Where in a schema its flaw is."""
+    steps: Sequence[str | int] = getattr(error, "instance_path", ())
+    return f"{'.'.join(map(str, steps))}: " if steps else ""
+
+
+def _shorten(text: str) -> str:
+    """The text's beginning and end: the end of an error says what was wanted."""
+    if len(text) <= MAX_MESSAGE_CHARACTERS:
+        return text
+    return f"{text[:100]} [...] {text[-150:]}"
+
+
+if __name__ == "__main__":
+    main()
