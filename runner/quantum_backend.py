@@ -43,6 +43,19 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]
     seeds: random.Random | None = None
     width: int | None = None
     """The qubits of a device that has a number of them."""
+    _made_target: Any = None
+
+    @property
+    def target(self) -> Any:
+        """Aer's own, made once: it makes one anew at each question, in a tenth of a second."""
+        if self._made_target is None:
+            self._made_target = super().target
+        return self._made_target
+
+    def set_option(self, key: str, value: Any) -> None:
+        """As ``AerSimulator.set_option``."""
+        super().set_option(key, value)
+        self._made_target = None
 
     def run(self, circuits: Any, parameter_binds: Any = None, **run_options: Any) -> Any:
         """As ``AerSimulator.run``.

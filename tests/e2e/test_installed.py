@@ -226,6 +226,17 @@ def test_cancel_over_rest_and_by_kubectl_patch(installed):
         assert [text for _, text in installed.listen(name)] == ['"runs"']
 
 
+def wait_for_termination(installed, pod):
+    """A container's last words: the kubelet tells them about a second after the job's end."""
+    until = time.monotonic() + 30
+    while True:
+        state = installed.get("pod", pod)["status"]["containerStatuses"][0]["state"]
+        if "terminated" in state:
+            return state["terminated"]["message"]
+        assert time.monotonic() < until, state
+        time.sleep(0.2)
+
+
 def test_tail_of_a_burst_is_never_lost(installed):
     """A program that ends in a burst of lines has them all in its log, ten times of ten."""
     program = installed.install_program(
@@ -239,8 +250,8 @@ def test_tail_of_a_burst_is_never_lost(installed):
         pod = installed.kubectl("logs", f"job/{status['jobName']}")
         last = [line for line in pod.splitlines() if line]
         assert last[-1].lstrip("\x1e").startswith("v "), last[-1][:80]
-        message = installed.get("pod", status["podName"])["status"]["containerStatuses"][0]
-        assert json.loads(message["state"]["terminated"]["message"])["outcome"] == "Succeeded"
+        message = wait_for_termination(installed, status["podName"])
+        assert json.loads(message)["outcome"] == "Succeeded"
 
 
 def test_wrong_token_is_refused_everywhere(installed):
