@@ -184,3 +184,75 @@ def test_backend_needs_a_known_method(make_kind):
     with pytest.raises(ApiException) as refused:
         backends.create({"method": "guess", "qubits": 20})
     assert "method" in refused.value.body
+
+
+PLACED = {
+    "another's program": (
+        "RuntimeJob",
+        SPEC | {"programFrom": {"secretName": "other-params", "key": "program.py"}},
+        "spec.programFrom.secretName",
+    ),
+    "source and archive": ("RuntimeProgram", {"source": "x", "archive": "eA=="}, "source or arch"),
+    "neither": ("RuntimeProgram", {"description": "x"}, "source or archive"),
+    "archive no base64": ("RuntimeProgram", {"archive": "not base64"}, "spec.archive"),
+    "large source": ("RuntimeProgram", {"source": "é" * 140_000}, "262144"),
+    "schema no object": ("RuntimeProgram", {"source": "x", "parameters": "any"}, "parameters"),
+    "map without qubits": ("RuntimeBackend", {"couplingMap": [[0, 1]]}, "it needs qubits"),
+    "map beyond qubits": (
+        "RuntimeBackend",
+        {"qubits": 2, "couplingMap": [[0, 2]]},
+        "names none beyond",
+    ),
+    "pair of three": ("RuntimeBackend", {"qubits": 3, "couplingMap": [[0, 1, 2]]}, "couplingMap"),
+    "fake device with gates": (
+        "RuntimeBackend",
+        {"fakeDevice": "FakeLagosV2", "basisGates": ["x"]},
+        "of its own",
+    ),
+    "probability": (
+        "RuntimeBackend",
+        {"noise": {"readout": {"prob1Given0": 1.5}}},
+        "prob1Given0",
+    ),
+    "t2 too long": (
+        "RuntimeBackend",
+        {"noise": {"relaxation": {"t1Microseconds": 10, "t2Microseconds": 21}}},
+        "at most twice",
+    ),
+    "fixed without value": ("RuntimeBackend", {"seed": {"policy": "Fixed"}}, "goes with"),
+    "value without fixed": ("RuntimeBackend", {"seed": {"value": 1}}, "goes with"),
+}
+
+
+@pytest.mark.parametrize("case", PLACED)
+def test_bad_program_or_backend_is_refused_with_its_field(make_kind, case):
+    """What a runner could not use is refused by the API server, in words that help."""
+    kind, spec, words = PLACED[case]
+    with pytest.raises(ApiException) as refused:
+        make_kind(kind).create(spec)
+    assert refused.value.status == 422 and words in refused.value.body
+
+
+def test_program_and_backend_of_every_field_are_taken(make_kind):
+    """All that the CRDs describe can be said."""
+    program = {
+        "name": "Coins", "description": "d", "source": "def main(b, m): ...", "version": "2.0",
+        "maxExecutionSeconds": 5, "visibility": "public",
+        "parameters": {"type": "object", "properties": {"x": {"type": ["integer", "null"]}}},
+        "returnValues": {"type": "string"}, "interimResults": {}, "backendRequirements": {"n": 1},
+    }  # fmt: skip
+    programs, backends = make_kind("RuntimeProgram"), make_kind("RuntimeBackend")
+    assert programs.get(programs.create(program))["spec"] == program
+    backend = {
+        "description": "d", "method": "density_matrix", "qubits": 2, "couplingMap": [[0, 1]],
+        "basisGates": ["rz", "sx", "x", "cx"], "seed": {"policy": "Fixed", "value": 2**53 - 1},
+        "noise": {
+            "depolarizing": {"oneQubit": 0.1, "twoQubit": 0.2},
+            "readout": {"prob1Given0": 0, "prob0Given1": 1},
+            "relaxation": {
+                "t1Microseconds": 1.5, "t2Microseconds": 3, "oneQubitGateNanoseconds": 0,
+                "twoQubitGateNanoseconds": 300,
+            },
+        },
+    }  # fmt: skip
+    assert backends.get(backends.create(backend))["spec"] == backend
