@@ -22,7 +22,14 @@ from api.jobstore.base import (
     StorageFull,
     StoreUnavailable,
 )
-from api.programstore.base import NameUnusable, ProgramExists, ProgramReadOnly, SourceNotKept
+from api.programstore.base import (
+    NameUnusable,
+    ProgramChanged,
+    ProgramExists,
+    ProgramReadOnly,
+    ProgramUnusable,
+    SourceNotKept,
+)
 from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend
 
@@ -93,6 +100,11 @@ STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
     SourceNotKept: (404, _say("program {0} was not uploaded: its source is not served")),
     ProgramReadOnly: (403, _say("{0}")),
     ProgramExists: (409, _say("{0}")),
+    ProgramUnusable: (409, _say("{0}")),
+    ProgramChanged: (
+        409,
+        lambda error: "programVersion: program {} is of version {} by now".format(*error.args),
+    ),
     JobNotFinal: (403, _say("Job not finalized")),
     JobFinal: (409, _say("Job already finalized: {0}")),
     JobExists: (409, _say("Idempotency-Key: it was sent before with another request, job {0}")),

@@ -50,6 +50,9 @@ class RunRequest(RootModel):
         examples=[['{"iterations": 3}']],
     )
     tags: Annotated[list[Label], Field(max_length=32)] = []
+    program_version: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        None, description="Refused with 409 where the program is of another version."
+    )
 
 
 class JobId(BaseModel):

@@ -33,6 +33,9 @@ MAX_SCHEMA_NODES = 5000
 QUICK_COST = 2_000_000
 """Up to this (``count_cost``) a check takes a tenth of a second at the very worst."""
 
+MAX_PATTERNS = 100
+"""The patterns of a schema: each takes up to a tenth of a megabyte."""
+
 MAX_MESSAGE_CHARACTERS = 300
 """An error repeats the value that is wrong: at most its beginning."""
 
@@ -43,8 +46,10 @@ _FEW_BYTES = 1 << 16
 _MANY = 5
 """How many errors of small parameters are told; of large ones the first."""
 
-_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 20)
-_PATTERN_HINT = " that takes linear time (look-around and back-references are not taken)"
+_PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 16)
+_PATTERN_HINT = (
+    " that takes linear time and little room (no look-around, back-reference or long repeat)"
+)
 _NOT_FOLLOWED = ("$dynamicRef", "$recursiveRef")
 
 
@@ -138,16 +143,18 @@ def _write(schema: dict[str, Any]) -> str:
     return json.dumps(schema, sort_keys=True)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _compile(text: str) -> _Checker:
     if len(text) > MAX_SCHEMA_BYTES:
         raise SchemaInvalid(
             f"it is {len(text)} bytes of JSON; at most {MAX_SCHEMA_BYTES} are taken"
         )
     schema = json.loads(text)
+    if text.count('"pattern') > MAX_PATTERNS:
+        raise SchemaInvalid(f"it has more than {MAX_PATTERNS} patterns")
     try:
-        nodes = _count_nodes(schema)
-        validator = jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS, offline=True)
+        expanded, nodes = _expand(schema)
+        validator = jsonschema_rs.validator_for(expanded, pattern_options=_PATTERNS, offline=True)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         hint = _PATTERN_HINT if error.message.endswith('is not a "regex"') else ""
         raise SchemaInvalid(_shorten(_place_of(error) + error.message) + hint) from None
@@ -158,53 +165,39 @@ def _compile(text: str) -> _Checker:
     return _Checker(validator, nodes)
 
 
-def _count_nodes(schema: dict[str, Any]) -> int:
-    """How many nodes a check may visit for one value, each as often as references lead to it.
+def _expand(schema: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """The schema with what its references lead to in their places, and its number of nodes.
+
+    The library that checks is given no reference: what it would make of one is its own affair.
 
     Raises:
         SchemaInvalid: a reference that is not ``#/...``, or that leads back to itself.
     """
-    known: dict[int, int] = {}
-    under_way = set[int]()
+    nodes = 0
 
-    def count(node: Any) -> int:
+    def expand(node: Any, on_the_way: frozenset[str]) -> Any:
+        nonlocal nodes
         if not isinstance(node, dict | list):
-            return 0
-        if id(node) in known:
-            return known[id(node)]
-        if id(node) in under_way:
-            raise SchemaInvalid("it refers to itself in a circle")
-        under_way.add(id(node))
-        inner = list(node.values()) if isinstance(node, dict) else list(node)
-        if isinstance(node, dict) and isinstance(node.get("$ref"), str):
-            inner.append(_resolve(schema, node["$ref"]))
-        known[id(node)] = total = 1 + sum(map(count, inner))
-        under_way.discard(id(node))
-        if total > MAX_SCHEMA_NODES:
+            return node
+        nodes += 1
+        if nodes > MAX_SCHEMA_NODES:
             raise SchemaInvalid(f"its nodes, references followed, are over {MAX_SCHEMA_NODES}")
-        return total
-
-    _check_keywords(schema)
-    return count(schema)
-
-
-def _check_keywords(schema: dict[str, Any]) -> None:
-    """Refuse the ways to refer that are not followed here.
-
-    Raises:
-        SchemaInvalid: there is one.
-    """
-    waiting: list[Any] = [schema]
-    while waiting:
-        node = waiting.pop()
         if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict):
-            waiting.extend(node.values())
-            # An $id within gives the references below it another root.
-            refused = _NOT_FOLLOWED if node is schema else (*_NOT_FOLLOWED, "$id")
-            if found := [key for key in refused if isinstance(node.get(key), str)]:
-                raise SchemaInvalid(f"{found[0]} is not taken: use $ref, as '#/$defs/name'")
+            return [expand(inner, on_the_way) for inner in node]
+        if found := [key for key in _NOT_FOLLOWED if isinstance(node.get(key), str)]:
+            raise SchemaInvalid(f"{found[0]} is not taken: use $ref, as '#/$defs/name'")
+        reference = node.get("$ref")
+        if not isinstance(reference, str):
+            return {key: expand(inner, on_the_way) for key, inner in node.items()}
+        if reference in on_the_way:
+            raise SchemaInvalid("it refers to itself in a circle")
+        target = expand(_resolve(schema, reference), on_the_way | {reference})
+        beside = {key: expand(inner, on_the_way) for key, inner in node.items() if key != "$ref"}
+        return {"allOf": [target, beside]} if beside else target
+
+    kept = {key: inner for key, inner in schema.items() if key not in ("$defs", "definitions")}
+    expanded = expand(kept, frozenset())
+    return (expanded if isinstance(expanded, dict) else {"allOf": [expanded]}), nodes
 
 
 def _resolve(schema: dict[str, Any], reference: str) -> Any:
@@ -215,7 +208,7 @@ def _resolve(schema: dict[str, Any], reference: str) -> Any:
     """
     shown = f"$ref {reference[:100]!r}"
     path, _, pointer = reference.partition("#")
-    if path or (pointer and not pointer.startswith("/")):
+    if path or "%" in pointer or (pointer and not pointer.startswith("/")):
         raise SchemaInvalid(f"{shown}: only references within it are taken, as '#/$defs/name'")
     node: Any = schema
     for step in pointer.split("/")[1:]:

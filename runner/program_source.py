@@ -105,6 +105,8 @@ def _extract(archive: bytes, scratch: Path) -> None:
                 raise BadArchive(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
             _check_member(member)
             tar.extract(member, scratch, **_FILTER)
+    if not members:
+        raise BadArchive("the archive is empty")
 
 
 def _decompress(data: bytes) -> bytes:
@@ -135,7 +137,7 @@ def _check_member(member: tarfile.TarInfo) -> None:
 def _find_entry(folder: Path) -> Path:
     """``main.py``, or the one module, or the one package; a folder around them all is no matter."""
     found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    modules = [path for path in found if path.suffix == ".py"]
+    modules = [path for path in found if path.suffix == ".py" and path.is_file()]
     folders = [path for path in found if path.is_dir() and path.name != "__pycache__"]
     packages = [path / _PACKAGE for path in folders if (path / _PACKAGE).is_file()]
     if (folder / _MAIN).is_file():

@@ -159,6 +159,8 @@ class Reader:
 def normalise(text):
     """The text without what a run may change: ids, times, counts, and the counts' order."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "<id>", text.strip())
+    # kubectl's, where another group of the cluster has the same short names.
+    text = re.sub(r"^Warning: short name .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", text)
     text = re.sub(r'"(Queued|Running|Completed)"', '"<status>"', text)
     text = re.sub(r'"(started|finished)":(null|"<time>")', r'"\1":<time>', text)

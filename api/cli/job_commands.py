@@ -46,6 +46,8 @@ def connect(url: str, token: str) -> "Client":
     parts = urlsplit(url or DEFAULT_URL)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise click.BadParameter(f"{url!r} is no http:// or https:// address", param_hint="--url")
+    if not token.isascii():
+        raise click.BadParameter("a token has ASCII characters only", param_hint="--token")
     return Client(url or DEFAULT_URL, token)
 
 

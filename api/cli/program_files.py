@@ -114,7 +114,7 @@ def _pack(folder: Path, files: list[Path], prefix: str) -> bytes:
     if total > MAX_SOURCE_BYTES * 32:
         raise BadProgram(f"{folder}: its {len(files)} files are {total} bytes: is it a program?")
     packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for file in files:
             data = file.read_bytes()
             member = tarfile.TarInfo(prefix + file.relative_to(folder).as_posix())
@@ -125,7 +125,7 @@ def _pack(folder: Path, files: list[Path], prefix: str) -> bytes:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadProgram(f"{path}: not UTF-8: {error}") from None
 
@@ -148,9 +148,11 @@ def _describe(metadata: Path, name: str, text: str, file: str) -> dict[str, Any]
 def _read_metadata(path: Path, otherwise: dict[str, Any]) -> ProgramMetadata:
     try:
         fields = json.loads(path.read_bytes())
-        return ProgramMetadata.model_validate(
-            otherwise | fields if isinstance(fields, dict) else fields
-        )
+        if not isinstance(fields, dict):
+            raise BadProgram(
+                f"{path}: it is read as the program's metadata, and is no JSON object: rename it"
+            )
+        return ProgramMetadata.model_validate(otherwise | fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

@@ -68,6 +68,9 @@ def outline(text: str, file: str) -> Outline:
     # It may be imported from a module beside it, or made by a decorator.
     if any(_binds_main(node) for node in ast.walk(module)):
         return Outline(description)
+    made_async = (node.name for node in module.body if isinstance(node, ast.AsyncFunctionDef))
+    if ENTRY_POINT in made_async:
+        raise SyntaxFlaw(f"{file}: {ENTRY_POINT} is async, and is called without await")
     raise SyntaxFlaw(f"{file}: it has no function {ENTRY_POINT}(backend, user_messenger, **params)")
 
 

@@ -49,8 +49,9 @@ logs_option = click.option(
 def run(program: str, **options: Any) -> int:
     """Run PROGRAM and watch it: what it prints and publishes as it comes, then its result.
 
-    PROGRAM is an id (see `programs`), or a file or folder of yours, as ./my_program.py: what ends
-    in .py or has a slash. That is uploaded first, or updated where it has changed (see `upload`).
+    PROGRAM is an id (see `programs`), or a file or folder of yours, as ./my_program.py or `.`: what
+    ends in .py or has a slash. It is uploaded first, or updated where it has changed (see
+    `upload`).
 
     With -p the value is JSON if it parses as JSON, else a string: -p shots=100, -p name=Ann,
     -p 'layout=[0, 1]'; for the string "100": -p 'shots="100"'. They go over those of --params.
@@ -63,7 +64,8 @@ def run(program: str, **options: Any) -> int:
     tags = list(options["tags"])
     with connect(options["url"], options["token"]) as client:
         if local is not None:
-            program = _upload(client, local)
+            # Refused, should somebody else have changed it meanwhile.
+            program, names["programVersion"] = _upload(client, local)
         job_id = client.submit({"programId": program, "params": [params], "tags": tags, **names})
         if options["detach"]:
             click.echo(json.dumps({"id": job_id}) if options["as_json"] else job_id)
@@ -76,7 +78,7 @@ def run(program: str, **options: Any) -> int:
 
 def is_path(program: str) -> bool:
     """Whether the name of a program is meant as a file or folder, and not as an id."""
-    return program.endswith(".py") or "/" in program
+    return program.endswith(".py") or "/" in program or program in (".", "..")
 
 
 def _read_local(program: str) -> "LocalProgram | None":
@@ -89,13 +91,13 @@ def _read_local(program: str) -> "LocalProgram | None":
     return read_program(Path(program))
 
 
-def _upload(client: "Client", local: "LocalProgram") -> str:
-    """Have the server keep this program as it is here; returns its id."""
+def _upload(client: "Client", local: "LocalProgram") -> tuple[str, str]:
+    """Have the server keep this program as it is here; returns its id and its version."""
     from api.cli.program_commands import put_program
 
     program, done = put_program(client, local, replace=True)
     open_screen().note(f"{done} {program['id']}, version {program['version']} ({local.size})")
-    return str(program["id"])
+    return str(program["id"]), str(program["version"])
 
 
 @click.command()

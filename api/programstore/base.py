@@ -34,6 +34,14 @@ class ProgramExists(Exception):
     """The id of a new program is taken; the text says by what."""
 
 
+class ProgramChanged(Exception):
+    """The program is of another version than was asked for: its id, and the version it has."""
+
+
+class ProgramUnusable(Exception):
+    """The program is there, and its source is none that could run; the text says why."""
+
+
 class ProgramReadOnly(Exception):
     """The program is not an uploaded one; the text says so."""
 

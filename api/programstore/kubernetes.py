@@ -21,6 +21,7 @@ from api.programstore.base import (
     ProgramChange,
     ProgramExists,
     ProgramStore,
+    ProgramUnusable,
     check_number,
     describe_taken,
     make_program,
@@ -141,11 +142,15 @@ class KubernetesProgramStore(ProgramStore):
                 return PinnedProgram(program, None)
             raise UnknownProgram(program_id)
         try:
-            return PinnedProgram(parse_runtimeprogram(manifest), parse_source(manifest))
+            program = parse_runtimeprogram(manifest)
         except NotARuntimeProgram as error:
-            # Kubectl made it, and the CRD does not see all that is wrong with a source.
-            logger.warning("RuntimeProgram %s can't be run: %s", program_id, error)
+            # Another version's CRD admitted it; listings leave it out too.
             raise UnknownProgram(program_id) from error
+        try:
+            return PinnedProgram(program, parse_source(manifest))
+        except NotARuntimeProgram as error:
+            # kubectl made it, and the CRD does not see all that is wrong with a source.
+            raise ProgramUnusable(f"program {program_id} can't be run: {error}") from error
 
     async def _find_changeable(self, program_id: str) -> Manifest:
         manifest = await self._find(program_id)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
@@ -49,9 +50,17 @@ def read_ansatz(name: str, value: Any) -> QuantumCircuit:
     circuit: QuantumCircuit = value.remove_final_measurements(inplace=False)
     if not circuit.num_parameters:
         raise ValueError(f"{name}: has no parameters that could be varied")
-    if circuit.num_clbits:
-        raise ValueError(f"{name}: has classical bits; it must not measure before its end")
-    return circuit
+    if circuit.num_vars or any(item.clbits for item in circuit.data):
+        raise ValueError(f"{name}: uses classical bits; it must not measure before its end")
+    return _drop_clbits(circuit) if circuit.num_clbits else circuit
+
+
+def _drop_clbits(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Without its classical bits, which nothing uses."""
+    dag = circuit_to_dag(circuit)
+    dag.remove_cregs(*dag.cregs.values())
+    dag.remove_clbits(*dag.clbits)
+    return dag_to_circuit(dag)
 
 
 def read_layout(value: Any, num_qubits: int, backend: AerSimulator) -> list[int] | None:
@@ -80,10 +89,17 @@ def read_point(
     if value is None or (isinstance(value, str) and value == "random"):
         return rng.random(num_parameters)
     try:
-        point = np.array(value, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected numbers or 'random', got {value!r}") from None
-    if point.ndim != 1 or len(point) != num_parameters:
+        given = np.asarray(value)
+    except ValueError:
+        given = np.array(None)
+    if given.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected real numbers or 'random', got {value!r}")
+    point = np.array(given, dtype=float)
+    if point.ndim != 1:
+        raise ValueError(
+            f"{name}: expected a list of {num_parameters} numbers, got the shape {point.shape}"
+        )
+    if len(point) != num_parameters:
         raise ValueError(
             f"{name}: has {point.size} numbers, but the circuit has {num_parameters} parameters"
         )
@@ -98,7 +114,7 @@ def check_simulable(simulation: Simulation, circuit: QuantumCircuit) -> None:
     Raises:
         TooLarge: the text has the numbers.
     """
-    check_memory(simulation.backend, circuit, simulation.method_options())
+    check_memory(simulation.backend, circuit, simulation.method_options([circuit]))
 
 
 def transpile_ansatz(
@@ -113,6 +129,8 @@ def transpile_ansatz(
         TooLarge: there is not.
     """
     check_simulable(simulation, circuit)
+    if simulation.method_options([circuit]):
+        circuit = circuit.decompose("initialize")  # which no density matrix takes
     passes = generate_preset_pass_manager(
         optimization_level,
         # Not the backend: Aer makes its target anew each time it is asked, and it is asked often.

@@ -6,11 +6,12 @@ qubit-wise commuting terms, and takes value and standard deviation from the coun
 density matrix before readout, so readout errors are not in it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from qiskit_runtime.algorithms import outcomes
@@ -18,6 +19,7 @@ from qiskit_runtime.algorithms.ansatz import TranspiledAnsatz, find_rotations
 from qiskit_runtime.algorithms.operators import is_diagonal
 from qiskit_runtime.algorithms.readout_mitigation import mitigate
 from qiskit_runtime.algorithms.simulation import BoundRuns, Simulation
+from qiskit_runtime.algorithms.threads import touched_qubits
 
 Array = NDArray[np.float64]
 Inverses = Mapping[int, Array]
@@ -85,7 +87,7 @@ class ExactExpectation:
         self, ansatz: TranspiledAnsatz, operator: SparsePauliOp, simulation: Simulation
     ) -> None:
         circuit = ansatz.circuit.copy()
-        circuit.save_expectation_value(operator, list(ansatz.qubits), label="value")
+        save_value(circuit, operator, ansatz.qubits, "value")
         self._runs = BoundRuns(simulation, [circuit], ansatz.parameters)
 
     def evaluate(self, points: Array) -> tuple[Array, Array]:
@@ -120,6 +122,19 @@ class ExactTail:
             for item in data
         ]
         return np.array(tails), np.zeros(len(points))
+
+
+def save_value(
+    circuit: QuantumCircuit, operator: SparsePauliOp, qubits: Sequence[int], label: str
+) -> None:
+    """Have the operator's value saved, its qubit i on the circuit's ``qubits[i]``.
+
+    It is saved on all qubits that anything touches: on fewer, Aer 0.18 takes wrong ones where
+    others are idle (https://github.com/Qiskit/qiskit-aer/issues/2442).
+    """
+    places = sorted(touched_qubits(circuit) | set(qubits))
+    spread = operator.apply_layout([places.index(qubit) for qubit in qubits], len(places))
+    circuit.save_expectation_value(spread, places, label=label)
 
 
 def make_expectation(

@@ -6,10 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
+from qiskit.circuit.exceptions import CircuitError
 
 from qiskit_runtime.algorithms.ansatz import transpile_ansatz
 from qiskit_runtime.algorithms.minimization import Fidelity
+from qiskit_runtime.algorithms.mixtures import leaves_mixture
 from qiskit_runtime.algorithms.simulation import BoundRuns, Simulation
+
+
+def check_invertible(ansatz: QuantumCircuit) -> None:
+    """Refuse an ansatz that can't be undone.
+
+    Raises:
+        ValueError: it has a reset, or the like.
+    """
+    try:
+        ansatz.inverse()
+        is_pure = not leaves_mixture(ansatz)
+    except CircuitError:
+        is_pure = False
+    if not is_pure:
+        raise ValueError("ansatz: QN-SPSA has to undo it: it must have no reset, nor the like")
 
 
 def make_fidelity(ansatz: QuantumCircuit, simulation: Simulation) -> Fidelity:

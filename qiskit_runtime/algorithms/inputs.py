@@ -5,7 +5,43 @@ by kubectl, and a program that is called directly, come without.
 """
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from qiskit.exceptions import QiskitError
+
+from qiskit_runtime.admission import TooLarge
+
+MOST_SHOTS = 10**8
+"""Of one circuit in one run."""
+
+_CHECKED = frozenset(("memory", "optimization_level", "seed_simulator", "seed_transpiler", "shots"))
+"""Options that no error of the transpiler or the simulator is about: they are checked before."""
+
+
+@contextmanager
+def naming(field: str) -> Iterator[None]:
+    """What goes wrong within is a ValueError that starts with the field's name."""
+    try:
+        yield
+    except TooLarge:
+        raise
+    except (
+        QiskitError,
+        TypeError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
+        raise ValueError(f"{field}: {error}") from error
+
+
+def name_options(options: Mapping[str, Any]) -> str:
+    """The options that an error may be about; the circuits, if there are none."""
+    return ", ".join(sorted(set(options) - _CHECKED)) or "circuits"
 
 
 def check_integer(name: str, value: Any, least: int, most: int | None = None) -> int:

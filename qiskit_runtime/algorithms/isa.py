@@ -12,11 +12,16 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import CouplingMap, Target, generate_preset_pass_manager
 
+from qiskit_runtime.algorithms.inputs import naming
+
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
 _FREE = frozenset(("barrier", "store"))
 """What takes no part in a device's description."""
+
+_TURNABLE = frozenset(("cx", "cz", "ecr", "rxx", "ryy", "rzx", "rzz", "swap"))
+"""Gates of two qubits that the transpiler can put on a connection of the other direction."""
 
 
 class CircuitFitter:
@@ -89,8 +94,14 @@ def _make_target(
     names = backend.target.operation_names if basis_gates is None else basis_gates
     always = {"measure", "reset", "delay"}
     connections = coupling_map or backend.coupling_map
-    return Target.from_configuration(
-        basis_gates=sorted({name for name in names if name in known} | always),
-        num_qubits=None if connections else backend.num_qubits,
-        coupling_map=CouplingMap(connections) if coupling_map else connections,
-    )
+    kept = {name for name in names if name in known}
+    if connections and basis_gates is None:  # pairs of qubits, which other gates do not go with
+        kept = {name for name in kept if name in _TURNABLE or known[name].num_qubits == 1}
+    given = {"basis_gates": basis_gates, "coupling_map": coupling_map}
+    fields = [f"options.simulator.{name}" for name, value in given.items() if value is not None]
+    with naming(", ".join(fields)):
+        return Target.from_configuration(
+            basis_gates=sorted(kept | always),
+            num_qubits=None if connections else backend.num_qubits,
+            coupling_map=CouplingMap(connections) if coupling_map else connections,
+        )

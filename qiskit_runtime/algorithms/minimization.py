@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from qiskit import QuantumCircuit
 
 from qiskit_runtime.algorithms.objective import Objective
 
@@ -43,6 +44,9 @@ class Surroundings:
 
 class Optimizer(Protocol):
     """A minimiser with its options."""
+
+    def check_ansatz(self, ansatz: QuantumCircuit) -> None:
+        """Refuse, by a ValueError, an ansatz that it can't search on."""
 
     def count_evaluations(self, num_parameters: int) -> int:
         """How many evaluations it will take; a guess where the function decides it."""

@@ -30,10 +30,12 @@ def read_optimizer(
     wanted = _normalize(given) if isinstance(given, str) else None
     for known in spsa.NAMES:
         if wanted == _normalize(known):
-            return spsa.read(options_name or name, known, {"maxiter": default_maxiter} | options)
+            if options.get("maxiter") is None:
+                options["maxiter"] = default_maxiter
+            return spsa.read(options_name or name, known, options)
     for known in scipy_minimizers.METHODS:
         if wanted == _normalize(known):
-            return scipy_minimizers.read(options_name or name, known, options)
+            return scipy_minimizers.read(options_name or name, known, options, options_name)
     names = ", ".join([*spsa.NAMES, *scipy_minimizers.METHODS])
     raise ValueError(f"{name}: there is no optimizer {given!r}; there are {names}")
 

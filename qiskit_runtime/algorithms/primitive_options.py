@@ -9,7 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qiskit_runtime.algorithms.inputs import check_flag, check_integer, check_number, check_seed
+from qiskit_runtime.algorithms.inputs import (
+    MOST_SHOTS,
+    check_flag,
+    check_integer,
+    check_number,
+    check_seed,
+)
 
 if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
@@ -92,8 +98,8 @@ def choose_shots(options: PrimitiveOptions, default: Any) -> int:
     """How many shots a sampler pub has that names none."""
     name = "options.default_shots"
     if options.given.get(name) is not None:
-        return check_integer(name, options.given[name], 1)
-    return check_integer("default_shots", default, 1)
+        return check_integer(name, options.given[name], 1, MOST_SHOTS)
+    return check_integer("default_shots", default, 1, MOST_SHOTS)
 
 
 def choose_precision(options: PrimitiveOptions, default: Any) -> float:
@@ -102,7 +108,7 @@ def choose_precision(options: PrimitiveOptions, default: Any) -> float:
     As with the official service, a number of shots comes before a precision.
     """
     shots = options.given.get("options.default_shots")
-    if shots is not None and check_integer("options.default_shots", shots, 0):
+    if shots is not None and check_integer("options.default_shots", shots, 0, MOST_SHOTS):
         return float(shots**-0.5)
     if "options.default_precision" in options.given:
         default, name = options.given["options.default_precision"], "options.default_precision"

@@ -5,20 +5,17 @@ programs ``sampler`` and ``estimator``; every error starts with the pub that it 
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy
 from qiskit import QuantumCircuit, qasm2, qasm3
-from qiskit.exceptions import QiskitError
 from qiskit.primitives.containers import BindingsArray, ObservablesArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qiskit_runtime.admission import TooLarge
-from qiskit_runtime.algorithms.inputs import check_integer, check_number
+from qiskit_runtime.algorithms.inputs import MOST_SHOTS, check_integer, check_number, naming
 
 _FORMS = {
     "sampler": (1, 3, "[circuit, values, shots]"),
@@ -27,24 +24,13 @@ _FORMS = {
 """Least and most parts of a pub, and what they are."""
 
 
-@contextmanager
-def naming(field: str) -> Iterator[None]:
-    """What goes wrong within is a ValueError that starts with the field's name."""
-    try:
-        yield
-    except TooLarge:
-        raise
-    except (QiskitError, TypeError, ValueError, KeyError, IndexError) as error:
-        raise ValueError(f"{field}: {error}") from error
-
-
 def read_sampler_pubs(pubs: Any, default_shots: int) -> list[SamplerPub]:
     """The pubs, each with its number of shots."""
     read = []
     for index, entry in enumerate(_list_pubs(pubs)):
         with naming(f"pubs[{index}]"):
             circuit, values, shots = _read_parts(entry, "sampler")
-            shots = default_shots if shots is None else check_integer("shots", shots, 1)
+            shots = default_shots if shots is None else check_integer("shots", shots, 1, MOST_SHOTS)
             read.append(SamplerPub(circuit, _read_values(circuit, values), shots))
     return read
 

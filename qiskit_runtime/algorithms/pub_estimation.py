@@ -17,12 +17,11 @@ from qiskit.primitives.containers import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import Pauli, PauliList, SparseObservable
 
+from qiskit_runtime.algorithms.inputs import MOST_SHOTS
 from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
-
-MOST_SHOTS = 10**8
 
 MOST_PROJECTORS = 12
 """In one term of an observable: n of them are 2^n Pauli terms."""

@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 
+from qiskit_runtime.algorithms.inputs import name_options, naming
+from qiskit_runtime.algorithms.run_seeds import seed_of_run
+
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
@@ -69,7 +72,8 @@ def calibrate(
     transpiled = transpile(
         circuits, backend, initial_layout=list(range(width)), optimization_level=0
     )
-    result = backend.run(transpiled, **_calibration_options(run_options)).result()
+    with naming(name_options(run_options)):
+        result = backend.run(transpiled, **_calibration_options(run_options)).result()
     inverses: dict[int, Array] = {}
     for index, group in enumerate(groups):
         zeros = _ones_read(result.get_counts(2 * index), len(group))
@@ -124,7 +128,7 @@ def _calibration_options(run_options: Mapping[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in run_options.items() if name != "memory"}
     options["shots"] = max(options.get("shots") or 0, MIN_CALIBRATION_SHOTS)
     if options.get("seed_simulator") is not None:
-        options["seed_simulator"] += SEED_OFFSET
+        options["seed_simulator"] = seed_of_run(options["seed_simulator"], SEED_OFFSET)
     return options
 
 

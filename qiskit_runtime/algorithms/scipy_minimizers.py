@@ -5,9 +5,9 @@ that is as small as SciPy's own would measure nothing but the noise of the count
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from qiskit_runtime.algorithms.inputs import check_integer, check_number
 from qiskit_runtime.algorithms.minimization import Minimum, Surroundings
 from qiskit_runtime.algorithms.objective import Objective
+
+if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
 
 Array = NDArray[np.float64]
 
@@ -38,6 +41,10 @@ class ScipyMinimizer:
     maxiter: int | None
     tolerance: float | None
     options: Mapping[str, Any]
+    options_field: str
+
+    def check_ansatz(self, ansatz: "QuantumCircuit") -> None:
+        """Any will do."""
 
     def count_evaluations(self, num_parameters: int) -> int:
         """A guess: most of these end when they have converged."""
@@ -55,16 +62,17 @@ class ScipyMinimizer:
         """Search.
 
         Raises:
-            ValueError: the method does not have such an option.
+            ValueError: the method does not have such an option, or not with such a value.
         """
         from scipy.optimize import OptimizeWarning, minimize
 
+        failures: list[Exception] = []
         step = _SAMPLED_STEP if around.is_sampled else _EXACT_STEP
         keywords: dict[str, Any] = {"options": self._scipy_options(), "tol": self.tolerance}
         if self.method not in _WITHOUT_GRADIENT:
-            keywords["jac"] = lambda point: objective.gradient(point, step)
+            keywords["jac"] = _noting(failures, lambda point: objective.gradient(point, step))
         if self.method in _WITH_HESSIAN:
-            keywords["hess"] = lambda point: _hessian(objective, point, step)
+            keywords["hess"] = _noting(failures, lambda point: _hessian(objective, point, step))
         with warnings.catch_warnings():
             # Only this one is the client's mistake; it would go unseen in the log.
             warnings.filterwarnings("error", "Unknown solver options", OptimizeWarning)
@@ -72,14 +80,20 @@ class ScipyMinimizer:
             warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
             try:
                 result = minimize(
-                    objective,
+                    _noting(failures, objective),
                     start.copy(),
                     method=self.method,
-                    callback=lambda point, *_: around.on_step(np.array(point, dtype=float)),
+                    callback=_noting(
+                        failures, lambda point, *_: around.on_step(np.array(point, dtype=float))
+                    ),
                     **keywords,
                 )
             except OptimizeWarning as warning:
-                raise ValueError(f"{self.field}.options: {self.method}: {warning}") from None
+                raise ValueError(f"{self.options_field}: {self.method}: {warning}") from None
+            except (TypeError, ValueError) as error:
+                if failures or not self.options:
+                    raise
+                raise ValueError(f"{self.options_field}: {self.method}: {error}") from error
         return Minimum(
             point=np.asarray(result.x, dtype=float),
             value=float(result.fun),
@@ -96,8 +110,12 @@ class ScipyMinimizer:
         return options
 
 
-def read(field: str, method: str, given: Mapping[str, Any]) -> ScipyMinimizer:
+def read(
+    field: str, method: str, given: Mapping[str, Any], options_field: str | None = None
+) -> ScipyMinimizer:
     """The minimiser: ``maxiter``, ``tol``, and an object ``options`` with more of SciPy's own.
+
+    ``options_field`` is what the client calls that object, where it is not ``<field>.options``.
 
     Raises:
         ValueError: another field, or one of a wrong value.
@@ -110,15 +128,30 @@ def read(field: str, method: str, given: Mapping[str, Any]) -> ScipyMinimizer:
             )
     maxiter, tolerance = given.get("maxiter"), given.get("tol")
     options = given.get("options") or {}
+    options_field = options_field or f"{field}.options"
     if not isinstance(options, Mapping):
-        raise ValueError(f"{field}.options: expected an object, got {options!r}")
+        raise ValueError(f"{options_field}: expected an object, got {options!r}")
     return ScipyMinimizer(
         field=field,
         method=method,
         maxiter=None if maxiter is None else check_integer(f"{field}.maxiter", maxiter, 1),
         tolerance=None if tolerance is None else check_number(f"{field}.tol", tolerance, 0),
         options=dict(options),
+        options_field=options_field,
     )
+
+
+def _noting(failures: list[Exception], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function; what it raises is no mistake of the options, so it is noted."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    return call
 
 
 def _hessian(objective: Objective, point: Array, step: float) -> Array:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qiskit_runtime.algorithms.inputs import check_integer, check_seed
+from qiskit_runtime.algorithms.mixtures import leaves_mixture
 from qiskit_runtime.algorithms.seeds import Seeds
 from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
 
@@ -40,24 +41,25 @@ class Simulation:
         seed = check_seed("seed_simulator", seed_simulator)
         self.seeds = Seeds(seed)
         if seed_transpiler is not None:
-            seed = check_integer("seed_transpiler", seed_transpiler, 0, 2**32 - 1)
-        # It follows the simulator's seed, which may be larger than the transpiler takes.
-        self.seed_transpiler = None if seed is None else seed % 2**32
+            seed = check_seed("seed_transpiler", seed_transpiler)
+        self.seed_transpiler = seed
 
     def draw_options(self, num_qubits: int) -> dict[str, Any]:
         """The keyword arguments of the next run, of circuits that use that many qubits."""
-        options = {"seed_simulator": self.seeds.draw_run()} | self.method_options()
+        options: dict[str, Any] = {"seed_simulator": self.seeds.draw_run()}
         if self.shots is not None:
             options["shots"] = self.shots
         # One thread for small ones: an evaluation is over before a second one is worth its start.
         return options | spread_threads(num_qubits, 1)
 
-    def method_options(self) -> dict[str, Any]:
-        """The simulation's method, where the backend's own would not do."""
-        if self.shots is None and self.backend.options.noise_model is not None:
-            # Any other method would follow random trajectories of the noise: that is sampling.
-            return {"method": "density_matrix"}
-        return {}
+    def method_options(self, circuits: Sequence[QuantumCircuit]) -> dict[str, Any]:
+        """The method of these circuits' simulation, where the backend's own would not do."""
+        if self.shots is not None:
+            return {}
+        if self.backend.options.noise_model is None and not any(map(leaves_mixture, circuits)):
+            return {}
+        # Any other method would follow random trajectories of the mixture: that is sampling.
+        return {"method": "density_matrix"}
 
 
 class BoundRuns:
@@ -70,6 +72,7 @@ class BoundRuns:
         self._circuits = circuits
         self._parameters = parameters
         self._num_qubits = max(len(touched_qubits(circuit)) for circuit in circuits)
+        self._method = simulation.method_options(circuits)
 
     def run(self, points: Array) -> list[list[Any]]:
         """Run each circuit at each point; the data of the results, by circuit and point.
@@ -88,6 +91,7 @@ class BoundRuns:
             tasks,
             parameter_binds=binds if any(binds) else None,
             **self._simulation.draw_options(self._num_qubits),
+            **self._method,
         ).result()
         if not result.success:
             raise RuntimeError(f"the simulation failed: {result.status}")

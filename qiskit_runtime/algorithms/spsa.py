@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from qiskit_runtime.algorithms.fidelity import check_invertible
 from qiskit_runtime.algorithms.inputs import check_flag, check_integer, check_number
 from qiskit_runtime.algorithms.minimization import Minimum, Surroundings
 from qiskit_runtime.algorithms.objective import Objective
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
     from qiskit_algorithms.optimizers import SPSA
 
 Array = NDArray[np.float64]
@@ -35,9 +37,18 @@ def _check_rate(name: str, value: Any) -> Any:
     """A number for all iterations, or an array with one for each; None is calibrated."""
     if value is None:
         return None
-    if isinstance(value, list | tuple | np.ndarray):
-        return np.array([check_number(name, item) for item in np.asarray(value).tolist()])
-    return check_number(name, value)
+    items = value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(items, list | tuple):
+        return np.array([check_number(f"{name}[{i}]", item) for i, item in enumerate(items)])
+    return check_number(name, items)
+
+
+def _check_perturbation(name: str, value: Any) -> Any:
+    """As a rate; slopes are divided by it."""
+    perturbation = _check_rate(name, value)
+    if perturbation is not None and np.any(np.asarray(perturbation) <= 0):
+        raise ValueError(f"{name}: expected numbers over 0, got {value!r}")
+    return perturbation
 
 
 def _check_resamplings(name: str, value: Any) -> int | dict[int, int]:
@@ -53,12 +64,13 @@ def _check_hessian(name: str, value: Any) -> Array | None:
     if value is None:
         return None
     try:
-        matrix = np.array(value, dtype=float)
-    except (TypeError, ValueError):
+        matrix = np.asarray(value)
+    except ValueError:
         matrix = np.zeros(0)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"{name}: expected a square matrix")
-    return matrix
+    is_real = matrix.dtype.kind in "iuf"
+    if not is_real or matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{name}: expected a square matrix of real numbers")
+    return matrix.astype(float)
 
 
 _OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
@@ -70,7 +82,7 @@ _OPTIONS: dict[str, tuple[Callable[[str, Any], Any], Any]] = {
     ),
     "trust_region": (check_flag, False),
     "learning_rate": (_check_rate, None),
-    "perturbation": (_check_rate, None),
+    "perturbation": (_check_perturbation, None),
     "resamplings": (_check_resamplings, 1),
     "last_avg": (lambda name, value: check_integer(name, value, 1), 1),
     "second_order": (check_flag, False),
@@ -95,13 +107,14 @@ def read(field: str, name: str, options: Mapping[str, Any]) -> "Spsa":
     for option in options:
         if option not in _OPTIONS:
             raise ValueError(f"{field}: {option!r} is no option of {name}: {', '.join(_OPTIONS)}")
-        if name == "QN-SPSA" and option in _NOT_OF_QN_SPSA:
+        if name == "QN-SPSA" and option in _NOT_OF_QN_SPSA and options[option] is not None:
             raise ValueError(f"{field}.{option}: QN-SPSA does not have this option")
     values = {option: default for option, (_, default) in _OPTIONS.items()}
     # QN-SPSA takes a step only if the loss allows it, unless told otherwise; SPSA does not.
     values["blocking"] = name == "QN-SPSA"
     for option, value in options.items():
-        values[option] = _OPTIONS[option][0](f"{field}.{option}", value)
+        if value is not None:  # which stands for the default
+            values[option] = _OPTIONS[option][0](f"{field}.{option}", value)
     if (values["learning_rate"] is None) != (values["perturbation"] is None):
         raise ValueError(f"{field}: learning_rate and perturbation go together: give both or none")
     for rate in ("learning_rate", "perturbation"):
@@ -120,6 +133,16 @@ class Spsa:
     field: str
     is_natural: bool
     options: Mapping[str, Any]
+
+    def check_ansatz(self, ansatz: "QuantumCircuit") -> None:
+        """Refuse one of another size than the Hessian, or one that QN-SPSA can't undo."""
+        hessian, size = self.options["initial_hessian"], ansatz.num_parameters
+        if hessian is not None and len(hessian) != size:
+            raise ValueError(
+                f"{self.field}.initial_hessian: has {len(hessian)} rows for {size} parameters"
+            )
+        if self.is_natural:
+            check_invertible(ansatz)
 
     def count_evaluations(self, num_parameters: int) -> int:
         """All of them, exactly."""
@@ -156,11 +179,6 @@ class Spsa:
             around.on_step(point)
             return False
 
-        hessian = self.options["initial_hessian"]
-        if hessian is not None and len(hessian) != len(start):
-            raise ValueError(
-                f"{self.field}.initial_hessian: has {len(hessian)} rows for {len(start)} parameters"
-            )
         learning_rate, perturbation = self._rates(objective, start)
         optimizer = self._build(learning_rate, perturbation, note_step, around)
         optimizer.set_max_evals_grouped(_BATCH)

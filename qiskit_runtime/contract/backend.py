@@ -106,9 +106,7 @@ class BackendSpec(ContractModel):
         None
     ) = None
     noise: NoiseSpec | None = None
-    coupling_map: (
-        Annotated[tuple[tuple[Qubit, Qubit], ...], Field(min_length=1, max_length=4096)] | None
-    ) = None
+    coupling_map: CouplingMap | None = None
     basis_gates: Annotated[tuple[Gate, ...], Field(min_length=1, max_length=64)] | None = None
     seed: SeedPolicy | None = None
 

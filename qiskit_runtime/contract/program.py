@@ -18,6 +18,7 @@ MODULE_SUFFIX, ARCHIVE_SUFFIX = ".py", ".tar"
 """How a source's file is called for the runner, which tells by it what it is."""
 
 _TAR_MAGIC_AT = 257
+_ZIP = b"PK\x03\x04"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 """How gzip, bzip2 and xz begin: tar archives come so too."""
 
@@ -44,6 +45,8 @@ class ProgramSource:
             raise SourceInvalid(
                 f"the source is {len(self.data)} bytes; at most {MAX_SOURCE_BYTES} are taken"
             )
+        if self.data.startswith(_ZIP):
+            raise SourceInvalid("the source is a zip archive: a tar archive is taken, or a module")
         if self.suffix == MODULE_SUFFIX:
             try:
                 has_nul = "\0" in self.data.decode()

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.program import (
+    ARCHIVE_SUFFIX,
     MODULE_SUFFIX,
     Program,
     ProgramInterface,
@@ -116,7 +117,10 @@ def parse_source(manifest: Manifest) -> ProgramSource:
     spec = manifest["spec"]
     try:
         if "archive" in spec:
-            return ProgramSource(base64.b64decode(spec["archive"], validate=True))
+            source = ProgramSource(base64.b64decode(spec["archive"], validate=True))
+            if source.suffix != ARCHIVE_SUFFIX:
+                raise NotARuntimeProgram("archive: it is no tar archive")
+            return source
         return ProgramSource(spec["source"].encode())
     except (SourceInvalid, KeyError, AttributeError, binascii.Error) as error:
         raise NotARuntimeProgram(f"source: {error}") from error

@@ -138,7 +138,8 @@ def _make_likely(case, turn, store, programs):
         return
     if "job_id" in (case.path_parameters or {}) and store.jobs:
         jobs = list(store.jobs)
-        case.path_parameters["job_id"] = jobs[turn // 2 % len(jobs)]
+        # Spread over all of them: those that came first are deleted by now.
+        case.path_parameters["job_id"] = jobs[turn * 31 % len(jobs)]
     if "program_id" in (case.path_parameters or {}):
         case.path_parameters["program_id"] = ("hello-quantum", "upl")[turn // 2 % 2]
     if isinstance(case.body, dict) and isinstance(case.body.get("data"), str):
@@ -146,6 +147,7 @@ def _make_likely(case, turn, store, programs):
         case.body["spec"] = ({}, case.body.get("spec"))[turn // 2 % 2]
     if isinstance(case.body, dict) and isinstance(case.body.get("programId"), str):
         case.body["programId"] = "hello-quantum"
+        case.body.pop("programVersion", None)
         case.body["backend"] = ("string", "", case.body.get("backend"))[turn % 3]
         case.body["params"] = (["{}"], [], case.body.get("params"))[turn // 2 % 3]
 

@@ -557,3 +557,31 @@ def test_programs_outlive_a_killed_server(tmp_path):
         assert server.text(queued, "results") == "2"
         assert base64.b64decode(get(server, kept)["data"]) == SOURCE
         assert server.http.get(f"/programs/{program_id}").status_code == 404
+
+
+def test_repeated_request_is_its_job_though_the_program_changed_or_went(server):
+    """A POST with a key is answered again as it was, whatever became of the program."""
+    source = base64.b64encode(b"def main(backend, messenger, x=1):\n    return x\n").decode()
+    made = server.http.post("/programs", json={"name": "told-twice", "data": source})
+    assert made.status_code == 200, made.text
+    headers = {"Idempotency-Key": "told-twice-1"}
+    body = server.make_body("told-twice") | {"params": ['{"x": 2}']}
+    first = server.http.post("/jobs", json=body, headers=headers)
+    spec = {"parameters": {"required": ["y"]}}
+    assert server.http.patch("/programs/told-twice", json={"spec": spec}).status_code == 200
+    assert server.http.post("/jobs", json=body, headers=headers).json() == first.json()
+    assert server.http.delete("/programs/told-twice").status_code == 204
+    assert server.http.post("/jobs", json=body, headers=headers).json() == first.json()
+    other = body | {"params": ['{"x": 3}']}
+    assert server.http.post("/jobs", json=other, headers=headers).status_code in (404, 409)
+
+
+def test_job_for_a_version_that_is_gone_is_refused(server):
+    """Who names the version that was uploaded runs that, or is told that it has changed."""
+    source = base64.b64encode(b"def main(backend, messenger):\n    return 1\n").decode()
+    server.http.post("/programs", json={"name": "versioned", "data": source})
+    body = server.make_body("versioned")
+    assert server.http.post("/jobs", json=body | {"programVersion": "1"}).status_code == 200
+    refused = server.http.post("/jobs", json=body | {"programVersion": "2"})
+    assert refused.status_code == 409 and "is of version 1" in refused.json()["detail"]
+    server.http.delete("/programs/versioned")

@@ -9,6 +9,7 @@ import jsonschema_rs
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, transpile
+from qiskit.circuit import Parameter
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit.result import MeasLevel, Result
@@ -378,6 +379,60 @@ def test_refuses_wrong_transpiler_options(refuse, options, match):
     refuse(match, bell(), seed_transpiler=1, transpiler_options=options)
 
 
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"transpiler_options": {"initial_layout": [2, 2]}}, "^initial_layout: expected"),
+        ({"initial_layout": [1]}, "^initial_layout: "),
+        ({"initial_layout": np.array([0.5, 1])}, "^initial_layout: expected"),
+        ({"layout_method": "foo"}, "^layout_method: "),
+        ({"method": "foo"}, "^method: "),
+        ({"method": "foo", "measurement_error_mitigation": True}, "^method: "),
+        ({"noise_model": "foo"}, "^noise_model: "),
+        ({"shots": 10**8 + 1}, "^shots: expected"),
+    ],
+)
+def test_names_what_qiskit_refuses(refuse, options, match):
+    """What the transpiler or the simulator would refuse is refused with its field's name."""
+    line = AerSimulator(coupling_map=[[0, 1], [1, 2]], basis_gates=["rz", "sx", "cx"])
+
+    refuse(match, bell(), line, **options)
+
+
+def test_free_parameters_are_named(refuse):
+    """A circuit with a free parameter is refused by its number."""
+    free = QuantumCircuit(1)
+    free.rx(Parameter("angle"), 0)
+
+    refuse(r"^circuits\[1\]: has free parameters", [bell(), free])
+
+
+def test_layout_may_be_an_array(run):
+    """An array of qubits is a layout."""
+    backend = readout_noise((0, 0), (0, 0), (0, 0), (1, 1))
+    circuit = QuantumCircuit(1)
+    circuit.measure_all()
+
+    assert run(circuit, backend, initial_layout=np.array([3])).get_counts() == {"1": 1024}
+
+
+def test_method_of_the_run_may_be_wider(run):
+    """Forty qubits run by a method that holds no dense state."""
+    circuit = QuantumCircuit(40)
+    circuit.ry(np.pi, range(40))
+    circuit.measure_all()
+    result = run(circuit, AerSimulator(max_memory_mb=2048), method="matrix_product_state", shots=5)
+
+    assert result.get_counts() == {"1" * 40: 5}
+
+
+def test_largest_seed_can_be_mitigated(run):
+    """The calibration's seed follows from the job's, the largest one too."""
+    data = run(bell(), seed_simulator=2**63 - 1, measurement_error_mitigation=True).data(0)
+
+    assert "quasiprobabilities" in data
+
+
 # Readout mitigation
 
 
@@ -572,7 +627,7 @@ def test_result_is_plain_json(load_program):
 
 
 def test_metadata_match_main(load_program, load_metadata):
-    """The 14 described parameters are main's, but for those of pulse scheduling."""
+    """The 18 described parameters are main's, those of pulse scheduling among them."""
     metadata = load_metadata("circuit_runner")
     described = metadata["spec"]["parameters"]
     parameters = dict(inspect.signature(load_program("circuit_runner").main).parameters)
@@ -582,9 +637,8 @@ def test_metadata_match_main(load_program, load_metadata):
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     }
 
-    assert len(described["properties"]) == 14
-    pulse = {"schedule_circuit", "scheduling_method", "inst_map", "meas_map"}
-    assert set(described["properties"]) == set(own) - pulse
+    assert len(described["properties"]) == 18
+    assert set(described["properties"]) == set(own)
     mandatory = [name for name, parameter in own.items() if parameter.default is parameter.empty]
     assert described["required"] == mandatory == ["circuits"]
     for name, schema in described["properties"].items():

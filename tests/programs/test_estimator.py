@@ -394,6 +394,16 @@ def test_reset_is_exact(run):
     assert pub.data.evs == pytest.approx([1, 0, 0])
 
 
+def test_reset_in_a_loop_is_exact(run):
+    """A reset within control flow leaves a mixture as well."""
+    circuit = ghz(2)
+    with circuit.for_loop(range(1)):
+        circuit.reset(0)
+    [pub] = run([[circuit, ["IZ", "ZI", "ZZ"], None, 0]])
+
+    assert pub.data.evs == pytest.approx([1, 0, 0])
+
+
 def test_other_mixtures_are_exact(run):
     """A channel, and a preparation of an entangled qubit, leave mixtures as well."""
     channel = ghz(1)
@@ -507,6 +517,7 @@ def test_wrong_pub_is_named(refuse, pubs, match):
         ({"options": 3}, "^options: expected an object"),
         ({"options": {"default_precision": -1}}, "^options.default_precision: expected"),
         ({"options": {"default_shots": 1.5}}, "^options.default_shots: expected"),
+        ({"options": {"default_shots": 10**8 + 1}}, "^options.default_shots: expected"),
         ({"default_precision": "fine"}, "^default_precision: expected"),
         ({"options": {"seed_estimator": "a"}}, "^options.seed_estimator: expected"),
         ({"resilience_level": 3}, "^resilience_level: expected"),

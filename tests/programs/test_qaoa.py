@@ -88,6 +88,13 @@ def test_ring_of_four(run, reps, best):
     assert found == pytest.approx(best, abs=1e-3)
 
 
+def test_names_alone(run):
+    """An optimizer may be its name, and an operator its label; a seed is as large as Aer's."""
+    result = run(operator="ZZ", optimizer="COBYLA", shots=None, seed_transpiler=2**63 - 1)
+
+    assert -1 <= result["optimal_value"] < 0
+
+
 def test_ring_with_the_defaults(run):
     """SPSA with 300 steps from a random start comes near -2 with 1024 shots, and no start given."""
     result = run(operator=SparsePauliOp.from_list(RING), initial_point=None, seed_simulator=1)

@@ -330,6 +330,16 @@ def test_noise_of_the_backend_is_in_the_kernel(run, drawn):
     assert kernel[~np.eye(5, dtype=bool)] == pytest.approx(0.25, abs=0.03)
 
 
+def test_arrays_and_a_number_are_taken(run, drawn):
+    """Encoded arrays of qubits, and one number as the start, pass the schema and main alike."""
+    points, labels, _ = drawn
+    feature_map = {"feature_dimension": 4, "entangler_map": np.array([[0, 1]])}
+    inputs = {"initial_kernel_parameters": 0.3, "initial_layout": np.array([1, 0]), "C": 1e-12}
+    [final] = run(feature_map, points, labels, maxiters=0, shots=10, **inputs).final
+
+    assert final["aligned_kernel_parameters"] == pytest.approx([0.3])
+
+
 # Seeds and progress
 
 
@@ -396,6 +406,9 @@ ROWS, CLASSES = [[0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4]], [1, -1]
         ({"data": [[1, 2, 3], [1]]}, "^data: expected numbers"),
         ({"data": [[1, 2, 3, float("nan")]] * 2}, "^data: expected finite"),
         ({"data": None}, "^data: expected"),
+        ({"data": np.ones((2, 4)) * 1j}, "^data: expected numbers"),
+        ({"data": [["1"] * 4] * 2}, "^data: expected numbers"),
+        ({"shots": 10**8 + 1}, "^shots: expected"),
         ({"labels": [1]}, "^labels: expected 2"),
         ({"labels": [1, 0]}, "^labels: expected 1 and -1"),
         ({"labels": [1, 1]}, "^labels: expected both"),

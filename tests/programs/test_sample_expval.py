@@ -190,6 +190,16 @@ def test_configs_reach_transpiler_and_run(run):
     ]
 
 
+def test_method_of_the_run_counts_for_the_memory(run):
+    """Forty qubits run by a method that holds no dense state, if run_config asks for it."""
+    circuit = QuantumCircuit(40)
+    circuit.ry(np.pi, range(40))
+    inputs = {"run_config": {"method": "matrix_product_state"}, "seed_transpiler": 2**63 - 1}
+    backend = AerSimulator(max_memory_mb=2048)
+
+    assert run(measured(circuit), "Z" * 40, backend, **inputs) == [1]
+
+
 def test_same_seed_same_values(run):
     """One seed repeats every count, with mitigation too; another one does not."""
 
@@ -238,7 +248,12 @@ def _free():
         ),
         ("run_config: 'shots' is a field", ghz(), {"run_config": {"shots": 1}}),
         ("run_config: expected an object", ghz(), {"run_config": 5}),
+        ("expectation_operators: .*not finite", ghz(), {"ops": {"ZZZZ": float("nan")}}),
+        ("run_config: ", ghz(), {"run_config": {"method": "foo"}}),
+        ("transpiler_config: ", ghz(), {"transpiler_config": {"routing_method": "foo"}}),
+        ("transpiler_config: ", ghz(), {"transpiler_config": {"initial_layout": [1]}}),
         ("shots: ", ghz(), {"shots": 0}),
+        ("shots: ", ghz(), {"shots": 10**8 + 1}),
         ("shots: mandatory", ghz(), {"shots": None}),
         ("return_stddev: ", ghz(), {"return_stddev": "yes"}),
         ("seed_simulator: ", ghz(), {"seed_simulator": -1}),

@@ -99,6 +99,25 @@ def test_ansatz_and_its_config(run):
     assert result["fun"] == pytest.approx((state.conj() @ to_matrix(terms) @ state).real), seed
 
 
+@pytest.mark.parametrize("optimizer", ["SPSA", "COBYLA"])
+def test_null_is_the_default(run, optimizer):
+    """A maxiter of null stands for 100; the Hamiltonian may be a label alone."""
+    config = {"maxiter": None}
+    if optimizer == "SPSA":
+        config |= {"learning_rate": 0.1, "perturbation": 0.1}
+    result = run(
+        hamiltonian="ZZ",
+        optimizer=optimizer,
+        optimizer_config=config,
+        shots=9,
+        seed_simulator=1,
+        seed_transpiler=2**63 - 1,
+    )
+
+    assert result["nfev"] <= (200 if optimizer == "SPSA" else 100)
+    assert optimizer == "COBYLA" or result["nit"] == 100
+
+
 def test_start_stays_as_it_is(load_program, decoding_messenger):
     """The array x0 is not changed in place."""
     start = np.full(16, 0.3)
@@ -163,7 +182,7 @@ def test_same_seed_same_run(run, decoding_messenger):
         ("optimizer_config: 'name'", {"optimizer_config": {"name": "SPSA"}}),
         ("optimizer_config.maxiter: ", {"optimizer_config": {"maxiter": "many"}}),
         (
-            "optimizer_config.options: CG: Unknown solver options: speed",
+            "optimizer_config: CG: Unknown solver options: speed",
             {"optimizer": "CG", "optimizer_config": {"speed": 1}},
         ),
         ("shots: ", {"shots": 1.5}),

@@ -320,6 +320,18 @@ def test_noise_model_of_the_options_is_honoured(run):
     assert abs(counts["1"] - 2048) <= 5 * 32
 
 
+@pytest.mark.parametrize("line", [[[0, 1], [1, 2]], [[1, 0], [2, 1]]])
+def test_connections_alone_are_honoured(run, line):
+    """A coupling map without basis gates is one that circuits are transpiled to."""
+    circuit = QuantumCircuit(3)
+    circuit.x([0, 1])
+    circuit.ccx(0, 1, 2)
+    circuit.measure_all()
+    options = {"simulator": {"coupling_map": line}}
+
+    assert run([circuit], options=options)[0].data.meas.get_counts() == {"111": 4096}
+
+
 # Seeds and progress
 
 
@@ -432,6 +444,11 @@ def test_wrong_pub_is_named(refuse, pubs, match):
         ({"options": {"simulator": {"coupling_map": [[0]]}}}, "^options.simulator.coupling_map"),
         ({"options": {"simulator": {"coupling_map": [[0, "a"]]}}}, "^options.simulator.coupling"),
         ({"options": {"execution": {"meas_type": "kerneled"}}}, "^options.execution.meas_type"),
+        (
+            {"options": {"simulator": {"coupling_map": [[0, 1]], "basis_gates": ["ccx"]}}},
+            "^options.simulator.basis_gates, options.simulator.coupling_map: ",
+        ),
+        ({"default_shots": 10**8 + 1}, "^default_shots: expected"),
         ({"version": 1}, "^version: expected"),
         ({"support_qiskit": "yes"}, "^support_qiskit: expected"),
     ],

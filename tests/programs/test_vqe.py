@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
-from qiskit.circuit import ParameterVector
+from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import efficient_su2, real_amplitudes
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from qiskit.transpiler import CouplingMap, generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, depolarizing_error
+from qiskit_ibm_runtime.fake_provider import FakeMontrealV2
 
 from tests.programs.drawn import (
     check_progress,
@@ -376,6 +377,93 @@ def test_layout_is_obeyed(run):
     assert result["optimal_value"] == -3
 
 
+@pytest.mark.parametrize("layout", [[0, 5], [7, 2], [1, 4]])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_exact_energy_in_a_layout_with_gaps(run, decoding_messenger, layout, noisy):
+    """Exact energies are right where swaps go over qubits that are not the ansatz's."""
+    angle = Parameter("angle")
+    ansatz = QuantumCircuit(2)
+    ansatz.ry(angle, 0)
+    ansatz.cx(0, 1)
+    ansatz.h(1)
+    device = FakeMontrealV2()
+    backend = AerSimulator.from_backend(device)
+    if not noisy:
+        backend = AerSimulator(
+            coupling_map=device.coupling_map, basis_gates=["rz", "sx", "x", "cx"]
+        )
+    run(
+        backend,
+        ansatz=ansatz,
+        operator="XZ",
+        initial_point=[1.0],
+        initial_layout=layout,
+        shots=None,
+        optimizer=COBYLA | {"maxiter": 3},
+        seed_simulator=1,
+    )
+
+    energy = decoding_messenger.interim[0][2]
+    if noisy:
+        assert 0.8 < energy < 1
+    else:
+        assert energy == pytest.approx(1)
+
+
+def _resetting():
+    angle = Parameter("angle")
+    circuit = QuantumCircuit(2)
+    circuit.ry(angle, 0)
+    circuit.cx(0, 1)
+    circuit.reset(0)
+    return circuit
+
+
+def test_reset_is_exact_without_shots(run, decoding_messenger):
+    """An ansatz that a reset leaves in a mixture has that mixture's energy, and no deviation."""
+    run(
+        ansatz=_resetting(),
+        operator=[["ZI", 1]],
+        initial_point=[1.0],
+        shots=None,
+        optimizer=COBYLA | {"maxiter": 4},
+    )
+
+    for _, [point], energy, deviation in decoding_messenger.interim:
+        assert energy == pytest.approx(np.cos(point))
+        assert deviation == 0
+
+
+def test_ansatz_with_idle_classical_bits(run):
+    """Classical bits that nothing uses are no matter, without a measurement and with one."""
+    for measured in ([], [1]):
+        ansatz = QuantumCircuit(2, 2)
+        ansatz.compose(real_amplitudes(2, reps=1), inplace=True)
+        ansatz.measure(measured, measured)
+        run(ansatz=ansatz, operator=H2, optimizer=COBYLA | {"maxiter": 6})
+
+
+def test_names_alone(run):
+    """An optimizer may be its name, and an operator its label; a seed is as large as Aer's."""
+    result = run(
+        ansatz=real_amplitudes(2, reps=1),
+        operator="ZZ",
+        optimizer="COBYLA",
+        shots=None,
+        seed_transpiler=2**63 - 1,
+    )
+
+    assert result["optimal_value"] == pytest.approx(-1, abs=1e-3)
+
+
+def test_null_is_the_default(run):
+    """A maxiter of null, which the schema allows, stands for the default."""
+    optimizer = {"maxiter": None, "learning_rate": 0.1, "perturbation": 0.1}
+    result = run(ansatz=real_amplitudes(2, reps=1), operator="ZZ", optimizer=optimizer, shots=9)
+
+    assert result["cost_function_evals"] == 201
+
+
 def test_old_name_of_the_initial_point(run, decoding_messenger):
     """initial_parameters is taken for initial_point; the first evaluation is there."""
     point = [0.1, 0.2, 0.3, 0.4]
@@ -419,7 +507,11 @@ def _measuring():
     [
         ("ansatz: expected a circuit", {"ansatz": "efficient_su2"}),
         ("ansatz: has no parameters", {"ansatz": QuantumCircuit(2)}),
-        ("ansatz: has classical bits", {"ansatz": _measuring()}),
+        ("ansatz: uses classical bits", {"ansatz": _measuring()}),
+        (
+            "ansatz: QN-SPSA has to undo it",
+            {"ansatz": _resetting(), "optimizer": {"name": "QN-SPSA"}},
+        ),
         ("operator: is not Hermitian", {"operator": [["XX", 1j]]}),
         ("operator: acts on 3 qubits, but the circuit has 2", {"operator": [["XXX", 1]]}),
         ("operator: expected", {"operator": 3}),
@@ -430,7 +522,11 @@ def _measuring():
         ("operator: has a coefficient that is not", {"operator": [["XX", float("nan")]]}),
         ("initial_point: has 3 numbers, but .* 4 parameters", {"initial_point": [1, 2, 3]}),
         ("initial_parameters: has 5 numbers", {"initial_parameters": np.zeros(5)}),
-        ("initial_point: expected numbers", {"initial_point": "somewhere"}),
+        ("initial_point: expected real", {"initial_point": "somewhere"}),
+        ("initial_point: .* the shape .2, 2.", {"initial_point": [[1, 2], [3, 4]]}),
+        ("initial_point: expected real", {"initial_point": np.ones(4) * 1j}),
+        ("initial_point: expected real", {"initial_point": np.array(["1"] * 4)}),
+        ("initial_point: expected real", {"initial_point": [[1], [2, 3]]}),
         ("initial_point: has a number that is not", {"initial_point": [0, 0, 0, np.inf]}),
         ("initial_parameters: .*give one", {"initial_point": [0] * 4, "initial_parameters": [0]}),
         (r"aux_operators\[1\]: acts on 1", {"aux_operators": [[["ZZ", 1]], [["Z", 1]]]}),
@@ -442,6 +538,11 @@ def _measuring():
         ("optimizer.second_order: ", {"optimizer": {"name": "qnspsa", "second_order": True}}),
         ("optimizer.maxiter: ", {"optimizer": {"maxiter": 0}}),
         ("optimizer: .*go together", {"optimizer": {"learning_rate": 0.1}}),
+        (
+            "optimizer.initial_hessian: has 1 rows for 4",
+            {"optimizer": {"initial_hessian": [[1]]}, "initial_layout": [0, 999]},
+        ),
+        ("seed_transpiler: ", {"seed_transpiler": 2**63}),
         ("shots: expected", {"shots": 0}),
         ("measurement_error_mitigation: ", {"measurement_error_mitigation": "yes"}),
         ("initial_layout: expected 2 different", {"initial_layout": [1, 1]}),

@@ -101,7 +101,6 @@ def test_half_a_character_in_a_text_is_an_error():
         ({"$ref": "#/$defs/nope"}, "nothing"),
         ({"$ref": "#name", "$defs": {"a": {"$anchor": "name"}}}, "within"),
         ({"$dynamicRef": "#a"}, "$dynamicRef"),
-        ({"$defs": {"a": {"$id": "http://x/"}}}, "$id"),
         ({"properties": {"a": {"$ref": "#"}}}, "circle"),
         ({"$schema": "http://example.com/mine"}, "example.com"),
         ({"description": "x" * MAX_SCHEMA_BYTES}, str(MAX_SCHEMA_BYTES)),
@@ -153,3 +152,77 @@ def test_every_program_of_the_library_has_a_schema_that_can_be_used():
     for program in Catalog().all():
         if program.metadata.spec.parameters:
             check_schema(program.metadata.spec.parameters)
+
+
+def make_doubling(reference, *, levels=40, **root):
+    """A schema in which each level has two references to the next: 2^levels nodes in all."""
+    nodes = {
+        f"n{i}": {"allOf": [{"$ref": reference(i + 1)}] * 2} if i < levels - 1 else {}
+        for i in range(levels)
+    }
+    return {**root, "$defs": nodes, "allOf": [{"$ref": reference(0)}]}
+
+
+DISGUISES = {
+    "plainly": make_doubling(lambda i: f"#/$defs/n{i}"),
+    "percent, with a decoy": {
+        "$defs": {
+            name: node
+            for i in range(40)
+            for name, node in (
+                (f"a%62{i}", {}),
+                (f"ab{i}", {"allOf": [{"$ref": f"#/$defs/a%62{i + 1}"}] * 2} if i < 39 else {}),
+            )
+        },
+        "$ref": "#/$defs/a%620",
+    },
+    "another root by id": {
+        "$defs": {"n0": {}},
+        "properties": {
+            "x": {
+                "$schema": "http://json-schema.org/draft-04/schema#",
+                "id": "http://here/",
+                "definitions": make_doubling(lambda i: f"#/definitions/n{i}")["$defs"],
+                "$ref": "#/definitions/n0",
+            }
+        },
+    },
+    "by an anchor": make_doubling(lambda i: f"#n{i}"),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_references_that_multiply_are_refused_in_any_disguise(disguise):
+    """No schema makes a check that does not end: the library is given no reference at all."""
+    with pytest.raises(SchemaInvalid):
+        check_schema(DISGUISES[disguise])
+
+
+def test_reference_is_followed_with_what_stands_beside_it():
+    """A reference and its neighbours both count, as in today's drafts."""
+    schema = {
+        "$defs": {"size": {"type": "integer", "minimum": 1}},
+        "properties": {"n": {"$ref": "#/$defs/size", "maximum": 3}},
+    }
+    assert not validate_sized(schema, {"n": 3}, 10)
+    for wrong in (0, 4, "x"):
+        (error,) = validate_sized(schema, {"n": wrong}, 10)
+        assert str(error).startswith("params.n: ")
+
+
+def test_many_or_large_patterns_are_refused():
+    """Patterns take memory when they are compiled: each has a bound, and so has their number."""
+    with pytest.raises(SchemaInvalid, match="patterns"):
+        check_schema({"allOf": [{"pattern": f"^a{i}$"} for i in range(101)]})
+    with pytest.raises(SchemaInvalid):
+        check_schema({"pattern": "[a-z]{12000}i"})
+    check_schema({"pattern": r"^[0-9a-f]{64}$"})
+
+
+def test_seed_may_be_given_to_any_program():
+    """The seed of a job's status is taken though the schema names no such parameter."""
+    schema = {"properties": {"x": {}}, "additionalProperties": False}
+    assert not validate_sized(schema, {"x": 1, "seed_simulator": 7}, 10)
+    assert validate_sized(schema, {"x": 1, "seed_simulator": "7"}, 10)
+    own = {"properties": {"seed_simulator": {"maximum": 5}}}
+    assert validate_sized(own, {"seed_simulator": 7}, 10)

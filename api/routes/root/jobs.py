@@ -14,10 +14,11 @@ from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLo
 from api.log_text import format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.params_check import ParamsCheck
-from api.programstore.base import MAX_VERSION_LENGTH
+from api.programstore.base import MAX_VERSION_LENGTH, ProgramChanged
 from api.strict_json import StrictJSONError, check_json
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
+from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.program import Program
 from qiskit_runtime.contract.resource import make_repeatable_job_id
 
@@ -54,11 +55,16 @@ async def run_program(
     idempotency_key: IdempotencyKey = None,
 ) -> JobId:
     """Queue a job. The answer's id is good from now on."""
+    params = request.params[0] if request.params else "{}"
+    name = DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend
+    job_id = make_repeatable_job_id(tenant, idempotency_key) if idempotency_key else None
+    if job_id and await has_taken(store, job_id, request, name, params):
+        return JobId(id=job_id)
     pinned = await programs.pin(request.program_id)
     program = pinned.program
-    name = DEFAULT_BACKEND if request.backend in DEFAULT_NAMES else request.backend
+    if request.program_version not in (None, program.metadata.version):
+        raise ProgramChanged(program.id, program.metadata.version)
     backend = await backends.get(name)
-    params = request.params[0] if request.params else "{}"
     value = await check_params(params)
     await check_by_schema(params_check, program, value, params)
     spec = JobSpec(
@@ -71,8 +77,25 @@ async def run_program(
         tags=tuple(request.tags),
         max_execution_seconds=program.metadata.max_execution_time,
     )
-    job_id = make_repeatable_job_id(tenant, idempotency_key) if idempotency_key else None
     return JobId(id=(await store.submit(spec, params, job_id, pinned.source)).id)
+
+
+async def has_taken(
+    store: JobStore, job_id: str, request: RunRequest, backend: str, params: str
+) -> bool:
+    """Whether this request has made its job before: its program may have changed, or gone, since.
+
+    False also where that is not sure: the submission itself then finds out.
+    """
+    try:
+        job = await store.get(job_id)
+        spec, same_params = job.spec, await store.read_params(job_id) == params
+    except (JobNotFound, ParamsLost):
+        return False
+    asked = (request.program_id.lower(), backend, request.hub, request.group, request.project)
+    same = asked == (spec.program_id, spec.backend, spec.hub, spec.group, spec.project)
+    is_whole = job.status.reason is not Reason.INPUT_LOST
+    return is_whole and same and same_params and tuple(request.tags) == spec.tags
 
 
 async def check_params(text: str) -> dict[str, Any]:

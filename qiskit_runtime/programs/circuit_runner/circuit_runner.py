@@ -6,7 +6,6 @@ corrects readout errors when the client asks for it.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -21,7 +20,21 @@ from qiskit.transpiler import Layout
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms import readout_mitigation
-from qiskit_runtime.algorithms.inputs import check_flag, check_integer, check_number, check_seed
+from qiskit_runtime.algorithms.circuits import (
+    TRANSPILER_OPTIONS,
+    choose_aim,
+    read_circuits,
+    refuse_free_parameters,
+)
+from qiskit_runtime.algorithms.inputs import (
+    MOST_SHOTS,
+    check_flag,
+    check_integer,
+    check_number,
+    check_seed,
+    name_options,
+    naming,
+)
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -38,9 +51,15 @@ def _expect(expected: str, *types: type) -> Callable[[str, Any], object]:
     return check
 
 
+def as_list(value: Any) -> Any:
+    """What an array holds; anything else as it is."""
+    return np.atleast_1d(value).tolist() if isinstance(value, np.ndarray) else value
+
+
 def _check_layout_form(name: str, value: Any) -> object:
     expected = "a list of physical qubits, one for each qubit in order"
-    _expect(expected, list, tuple, Layout, dict)(name, value)
+    _expect(expected, list, tuple, np.ndarray, Layout, dict)(name, value)
+    value = as_list(value)
     for qubit in value if isinstance(value, list | tuple) else ():
         check_integer(name, qubit, 0)
     return value
@@ -57,13 +76,11 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "init_qubits": check_flag,
     "rep_delay": partial(check_number, least=0),
     "measurement_error_mitigation": check_flag,
-    "shots": partial(check_integer, least=1),
+    "shots": partial(check_integer, least=1, most=MOST_SHOTS),
     "seed_simulator": check_seed,
     "memory": check_flag,
 }
 """How each known field is checked when it is given."""
-
-TRANSPILER_OPTIONS = set(inspect.signature(transpile).parameters) - {"circuits", "backend"}
 
 
 def check_fields(fields: Mapping[str, object]) -> None:
@@ -71,16 +88,6 @@ def check_fields(fields: Mapping[str, object]) -> None:
     for name, value in fields.items():
         if name in CHECKS and value is not None:
             CHECKS[name](name, value)
-
-
-def check_circuits(circuits: object) -> list[QuantumCircuit]:
-    """The circuits as a list, or a ValueError that names the field."""
-    listed = list(circuits) if isinstance(circuits, list | tuple) else [circuits]
-    if not listed or not all(isinstance(circuit, QuantumCircuit) for circuit in listed):
-        kinds = sorted({type(item).__name__ for item in listed}) or ["an empty list"]
-        expected = "a circuit or a list of circuits"
-        raise ValueError(f"circuits: expected {expected}, got {', '.join(kinds)}")
-    return listed
 
 
 def check_layout(initial_layout: object, num_qubits: int) -> None:
@@ -115,7 +122,10 @@ def transpile_arguments(
             raise ValueError(f"transpiler_options: {name!r} is no option of Qiskit's transpile")
         if name in given:
             raise ValueError(f"transpiler_options: {name!r} is given as a field of its own too")
-    return given | options
+    arguments = given | options
+    if "initial_layout" in arguments:
+        arguments["initial_layout"] = as_list(arguments["initial_layout"])
+    return arguments
 
 
 def choose_seed(
@@ -132,6 +142,15 @@ def run_arguments(run_options: Mapping[str, object], init_qubits: bool | None) -
     return options if init_qubits in (None, True) else options | {"init_qubits": init_qubits}
 
 
+def run_plainly(
+    backend: AerSimulator, circuits: list[QuantumCircuit], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Run the circuits; what the simulator refuses is said with the options' names."""
+    with naming(name_options(options)):
+        result: dict[str, Any] = backend.run(circuits, **options).result().to_dict()
+    return result
+
+
 def run_mitigated(
     backend: AerSimulator, circuits: list[QuantumCircuit], options: dict[str, Any]
 ) -> dict[str, Any]:
@@ -146,7 +165,7 @@ def run_mitigated(
     # Before the circuits: what cannot be mitigated must not cost a run.
     bit_maps = [readout_mitigation.measured_bits(circuit) for circuit in circuits]
     inverses = readout_mitigation.calibrate(backend, bit_maps, options)
-    result: dict[str, Any] = backend.run(circuits, **options).result().to_dict()
+    result = run_plainly(backend, circuits, options)
     for experiment, bits in zip(result["results"], bit_maps, strict=True):
         data = experiment["data"]
         if bits and "counts" in data:
@@ -213,7 +232,6 @@ def main(
     mistake in an input raises a ValueError that names its field, before anything runs.
     """
     check_fields(locals() | run_options)
-    check_layout(initial_layout, backend.num_qubits)
     refuse_scheduling(
         schedule_circuit, scheduling_method=scheduling_method, inst_map=inst_map, meas_map=meas_map
     )
@@ -228,16 +246,18 @@ def main(
         # Qubits that are not reset before a shot may not be taken as zeros by the optimiser.
         qubits_initially_zero=False if init_qubits is False else None,
     )
+    check_layout(arguments.get("initial_layout"), backend.num_qubits)
     own_options = {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
     options = run_arguments(own_options | {"rep_delay": rep_delay} | run_options, init_qubits)
-    listed = check_circuits(circuits)
+    listed = read_circuits(circuits)
+    if "parameter_binds" not in options:
+        refuse_free_parameters(listed)
     check_memory(backend, listed, options)
     user_messenger.report_progress(0, len(listed))
     # One call for the whole list: each call builds its passes anew, at a fixed cost.
-    transpiled = transpile(listed, backend, **arguments)
-    if measurement_error_mitigation:
-        result = run_mitigated(backend, transpiled, options)
-    else:
-        result = backend.run(transpiled, **options).result().to_dict()
+    with naming(name_options(arguments)):
+        transpiled = transpile(listed, choose_aim(backend, listed, options), **arguments)
+    run = run_mitigated if measurement_error_mitigation else run_plainly
+    result = run(backend, transpiled, options)
     user_messenger.report_progress(len(listed), len(listed))
     user_messenger.publish(json_clean(result), final=True)

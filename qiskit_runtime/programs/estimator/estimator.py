@@ -13,9 +13,11 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
+from qiskit_runtime.algorithms.mixtures import leaves_mixture
 from qiskit_runtime.algorithms.primitive_options import choose_precision, read_options
-from qiskit_runtime.algorithms.primitive_pubs import naming, read_estimator_pubs, select_values
+from qiskit_runtime.algorithms.primitive_pubs import read_estimator_pubs, select_values
 from qiskit_runtime.algorithms.pub_estimation import (
     count_shots,
     estimate_by_shots,
@@ -24,16 +26,10 @@ from qiskit_runtime.algorithms.pub_estimation import (
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 
 if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
-
     from qiskit_runtime.messenger import UserMessenger
 
 DENSE = ("automatic", "statevector", "density_matrix")
 """Methods of Aer that a density matrix can stand for: it holds noise exactly."""
-
-MIXING = ("kraus", "quantum_channel", "superop")
-RESETTING = ("reset", "initialize")
-"""Instructions that leave a mixture: always, or where something was done to the qubits before."""
 
 
 def find_exact_method(backend: AerSimulator, pub: EstimatorPub, noise_model: Any) -> str:
@@ -47,18 +43,6 @@ def find_exact_method(backend: AerSimulator, pub: EstimatorPub, noise_model: Any
             f"with noise or resets, the method {method} gives no exact values; give a precision"
         )
     return "density_matrix"
-
-
-def leaves_mixture(circuit: QuantumCircuit) -> bool:
-    """Whether the circuit leaves no pure state: Aer would draw one of a mixture."""
-    touched: set[Any] = set()
-    for item in circuit.data:
-        name = item.operation.name
-        if name in MIXING or (name in RESETTING and touched.intersection(item.qubits)):
-            return True
-        if name != "barrier":
-            touched.update(item.qubits)
-    return False
 
 
 def check_size(backend: AerSimulator, pubs: list[EstimatorPub], noise_model: Any) -> None:

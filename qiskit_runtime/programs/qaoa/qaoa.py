@@ -138,6 +138,7 @@ def main(
     circuit = qaoa_ansatz(cost, reps=depth)
     aux = operators.read_aux_operators("aux_operators", aux_operators, cost.num_qubits)
     minimizer = read_optimizer("optimizer", optimizer, default_maxiter=300)
+    minimizer.check_ansatz(circuit)
     simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
     start = circuits.read_point("initial_point", initial_point, 2 * depth, simulation.seeds.points)
     share = read_alpha(alpha)

@@ -112,9 +112,12 @@ def read_layout(value: Any, num_qubits: int, most: int) -> list[int] | None:
 
 def _read_array(name: str, value: Any) -> Array:
     try:
-        array = np.asarray(value, dtype=float)
+        read = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name}: expected numbers, rows of one length: {error}") from error
+    if read.dtype.kind not in "biuf":  # complex ones would be cut, and text be read
+        raise ValueError(f"{name}: expected numbers, got {read.dtype.name}")
+    array: Array = read.astype(float)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers")
     return array

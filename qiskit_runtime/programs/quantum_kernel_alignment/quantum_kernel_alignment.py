@@ -20,7 +20,7 @@ from kernel_inputs import (
     read_test_set,
 )
 
-from qiskit_runtime.algorithms.inputs import check_integer, check_number, check_seed
+from qiskit_runtime.algorithms.inputs import MOST_SHOTS, check_integer, check_number, check_seed
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -85,7 +85,7 @@ def main(
     kernel = FidelityKernel(
         backend,
         features,
-        None if shots is None else check_integer("shots", shots, 1),
+        None if shots is None else check_integer("shots", shots, 1, MOST_SHOTS),
         seed,
         check_seed("seed_transpiler", seed_transpiler),
         read_layout(initial_layout, features.num_qubits, backend.num_qubits),

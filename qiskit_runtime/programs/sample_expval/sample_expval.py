@@ -6,7 +6,6 @@ One that does not is measured in each basis that its operators need.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +15,12 @@ from qiskit import QuantumCircuit, transpile
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms import inputs, outcomes, readout_mitigation
 from qiskit_runtime.algorithms.ansatz import TranspiledAnsatz, find_rotations
+from qiskit_runtime.algorithms.circuits import (
+    TRANSPILER_OPTIONS,
+    choose_aim,
+    read_circuits,
+    refuse_free_parameters,
+)
 from qiskit_runtime.algorithms.operators import check_label, split_pair
 from qiskit_runtime.algorithms.simulation import Simulation
 
@@ -32,7 +37,6 @@ CHUNK = 20
 """Circuits that one run takes; the progress is told in between."""
 
 DEVICE_OPTIONS = {"target", "basis_gates", "coupling_map", "dt", "instruction_durations"}
-TRANSPILER_OPTIONS = set(inspect.signature(transpile).parameters) - {"circuits", "backend"}
 
 
 class Plan(NamedTuple):
@@ -40,17 +44,6 @@ class Plan(NamedTuple):
 
     circuits: list[QuantumCircuit]
     sums: list[list[tuple[int, Terms]]]
-
-
-def read_circuits(value: Any) -> list[QuantumCircuit]:
-    """The circuits as a list."""
-    listed = list(value) if isinstance(value, list | tuple) else [value]
-    if not listed or not all(isinstance(circuit, QuantumCircuit) for circuit in listed):
-        raise ValueError("circuits: expected a circuit or a list of circuits")
-    for index, circuit in enumerate(listed):
-        if circuit.num_parameters:
-            raise ValueError(f"circuits[{index}]: has free parameters; bind them first")
-    return listed
 
 
 def read_terms(name: str, value: Any) -> Terms:
@@ -66,6 +59,8 @@ def read_terms(name: str, value: Any) -> Terms:
     if not isinstance(pairs, list | tuple) or not pairs:
         raise ValueError(f"{name}: expected a label, an object or an operator, got {value!r}")
     terms = [split_pair(name, pair, LETTERS) for pair in pairs]
+    if not np.isfinite([coefficient for _, coefficient in terms]).all():
+        raise ValueError(f"{name}: has a coefficient that is not finite")
     if any(abs(coefficient.imag) > 1e-10 for _, coefficient in terms):
         raise ValueError(f"{name}: has imaginary coefficients; it is not Hermitian")
     return [(label, coefficient.real) for label, coefficient in terms]
@@ -153,7 +148,9 @@ def measure(backend: AerSimulator, circuit: QuantumCircuit, basis: str) -> Quant
     return TranspiledAnsatz(circuit, places, []).measured_in(basis, rotations)
 
 
-def read_config(name: str, value: Any, known: set[str] | None, taken: set[str]) -> dict[str, Any]:
+def read_config(
+    name: str, value: Any, known: frozenset[str] | None, taken: set[str]
+) -> dict[str, Any]:
     """Keyword arguments for the transpiler or the run."""
     if value is None or value is False:
         return {}
@@ -191,7 +188,8 @@ def run(
     for start in range(0, len(circuits), CHUNK):
         chunk = list(circuits[start : start + CHUNK])
         drawn = simulation.draw_options(max(circuit.num_qubits for circuit in chunk))
-        result = simulation.backend.run(chunk, **(drawn | options)).result()
+        with inputs.naming("run_config" if options else "circuits"):
+            result = simulation.backend.run(chunk, **(drawn | options)).result()
         if not result.success:
             raise RuntimeError(f"the simulation failed: {result.status}")
         for circuit, experiment in zip(chunk, result.results, strict=True):
@@ -240,6 +238,7 @@ def main(
     """
     inputs.require(circuits=circuits, shots=shots)
     listed = read_circuits(circuits)
+    refuse_free_parameters(listed)
     pairs = pair_up(listed, expectation_operators)
     pairs = [(index, complete(terms, listed[index])) for index, terms in pairs]
     fields = {"shots", "seed_simulator", "seed_transpiler"}
@@ -248,17 +247,22 @@ def main(
     is_ready = inputs.check_flag("skip_transpilation", skip_transpilation)
     with_deviation = inputs.check_flag("return_stddev", return_stddev)
     mitigate = inputs.check_flag(MITIGATION, use_measurement_mitigation)
-    simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
+    inputs.check_integer("shots", shots, 1, inputs.MOST_SHOTS)
+    simulation = Simulation(backend, shots, seed_simulator)
+    own_seed = inputs.check_seed("seed_transpiler", seed_transpiler)
+    seed = simulation.seed_transpiler if own_seed is None else own_seed
 
-    check_memory(backend, listed)
+    check_memory(backend, listed, running)
     transpiled = listed
     if not is_ready:
-        transpiled = transpile(
-            listed,
-            # Aer makes its target anew each time it is asked; a device of one's own replaces it.
-            **({} if DEVICE_OPTIONS & set(transpiling) else {"target": backend.target}),
-            **({"seed_transpiler": simulation.seed_transpiler} | transpiling),
-        )
+        aim = choose_aim(backend, listed, running, "run_config")
+        with inputs.naming("transpiler_config" if transpiling else "circuits"):
+            transpiled = transpile(
+                listed,
+                # Aer makes its target anew each time; a device of one's own replaces it.
+                **({} if DEVICE_OPTIONS & set(transpiling) else {"target": aim.target}),
+                **({"seed_transpiler": seed} | transpiling),
+            )
     plan = make_plan(backend, listed, transpiled, pairs)
     inverses = calibrate(simulation, plan.circuits, running) if mitigate else None
     counts = run(simulation, plan.circuits, running, user_messenger)

@@ -65,6 +65,8 @@ def read_config(optimizer: Any, config: Any) -> dict[str, Any]:
     if config is not None and not isinstance(config, dict):
         raise ValueError(f"optimizer_config: expected an object, got {config!r}")
     options: dict[str, Any] = {"maxiter": 100} | (config or {})
+    if options["maxiter"] is None:
+        options["maxiter"] = 100
     if "name" in options:
         raise ValueError("optimizer_config: 'name' is no option; it belongs into optimizer")
     if not is_spsa(optimizer):
@@ -112,6 +114,7 @@ def main(
     minimizer = read_optimizer(
         "optimizer", read_config(optimizer, optimizer_config), options_name="optimizer_config"
     )
+    minimizer.check_ansatz(circuit)
     simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
     start = circuits.read_point("x0", x0, circuit.num_parameters, simulation.seeds.points)
     mitigate = inputs.check_flag(MITIGATION, use_measurement_mitigation)

@@ -14,9 +14,10 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit_aer.primitives import SamplerV2
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.primitive_options import choose_shots, read_options
-from qiskit_runtime.algorithms.primitive_pubs import naming, read_sampler_pubs, select_values
+from qiskit_runtime.algorithms.primitive_pubs import read_sampler_pubs, select_values
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
 

@@ -54,6 +54,7 @@ def main(
     observable = operators.read_operator("operator", operator, circuit.num_qubits)
     aux = operators.read_aux_operators("aux_operators", aux_operators, circuit.num_qubits)
     minimizer = read_optimizer("optimizer", optimizer)
+    minimizer.check_ansatz(circuit)
     simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
     name, point = choose_point(initial_point, initial_parameters)
     start = circuits.read_point(name, point, circuit.num_parameters, simulation.seeds.points)

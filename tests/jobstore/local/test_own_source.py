@@ -17,7 +17,7 @@ async def test_source_that_is_damaged_while_queued_fails_its_job_alone(tmp_path,
     async with open_local_store(tmp_path) as jobs:
         blockers = [await jobs.start() for _ in range(jobs.slots)]
         job = await jobs.submit_source(SOURCE)
-        file = tmp_path / "data" / "jobs" / job.id / "source" / "my-own.py"
+        file = tmp_path / "data" / "jobs" / job.id / "source" / "my_own.py"
         match damage:
             case "emptied":
                 file.write_bytes(b"")

@@ -45,6 +45,44 @@ def test_exact_values(coupled):
     assert not deviations.any()
 
 
+def test_exact_values_in_layouts_with_gaps():
+    """Wherever drawn layouts put the qubits, and whatever routing touches, values are NumPy's."""
+    rng, seed = draw_rng()
+    backend = AerSimulator(
+        coupling_map=CouplingMap.from_line(8), basis_gates=["rz", "sx", "x", "cx"]
+    )
+    for _ in range(12):
+        width = int(rng.integers(2, 4))
+        ansatz = efficient_su2(width, reps=1, entanglement="full")
+        terms = draw_terms(rng, width, 6)
+        simulation = Simulation(backend, None, 1)
+        layout = rng.permutation(8)[:width].tolist()
+        operator = SparsePauliOp.from_list(terms)
+        transpiled = transpile_ansatz(ansatz, simulation, layout)
+        points = rng.uniform(-3, 3, (2, ansatz.num_parameters))
+        values, _ = make_expectation(transpiled, operator, simulation).evaluate(points)
+        assert values == pytest.approx(by_numpy(ansatz, terms, points), abs=1e-9), (seed, layout)
+        # Probabilities, which tails and eigenstates are made of.
+        diagonal = SparsePauliOp("Z" * width)
+        tail = make_expectation(transpiled, diagonal, simulation, alpha=1 - 1e-12)
+        exact = by_numpy(ansatz, [["Z" * width, 1]], points)
+        assert tail.evaluate(points)[0] == pytest.approx(exact, abs=1e-9), (seed, layout)
+
+
+def test_fidelity_on_a_coupled_device():
+    """Where routing touches other qubits, the exact fidelity is the overlap still."""
+    rng, seed = draw_rng()
+    backend = AerSimulator(
+        coupling_map=CouplingMap.from_line(8), basis_gates=["rz", "sx", "x", "cx"]
+    )
+    ansatz = efficient_su2(4, reps=1, entanglement="full")
+    left, right = rng.uniform(-1, 1, (2, 16))
+    states = [Statevector(ansatz.assign_parameters(point)).data for point in (left, right)]
+
+    found = make_fidelity(ansatz, Simulation(backend, None, 1))(left, right)
+    assert found == pytest.approx([abs(np.vdot(*states)) ** 2]), seed
+
+
 def test_deviation_is_that_of_repeats():
     """The reported deviation is the one that repeats at one point show, over several bases."""
     rng, seed = draw_rng()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from qiskit.circuit.library import real_amplitudes
 
 from qiskit_runtime.algorithms.minimization import Surroundings
 from qiskit_runtime.algorithms.objective import Objective
@@ -141,7 +142,16 @@ def test_scipy_options():
         ("o.maxiter: expected an integer of 1 or more, got 1.5", {"maxiter": 1.5}),
         ("o.blocking: ", {"blocking": "yes"}),
         ("o.allowed_increase: ", {"allowed_increase": "much"}),
-        ("o.learning_rate: ", {"learning_rate": [0.1, "a"], "perturbation": 0.1}),
+        (
+            r"o.learning_rate\[1\]: .*got 'a'",
+            {"learning_rate": [0.1, "a"], "perturbation": 0.1},
+        ),
+        ("o.perturbation: expected numbers over 0", {"learning_rate": 1, "perturbation": 0}),
+        (
+            "o.perturbation: expected numbers over 0",
+            {"learning_rate": 1, "perturbation": [0.1, 0], "maxiter": 2},
+        ),
+        ("o: 'speed' is no option", {"speed": None}),
         (
             "o.learning_rate: has 2 numbers for 5",
             {"learning_rate": [1, 1], "perturbation": 1, "maxiter": 5},
@@ -151,6 +161,7 @@ def test_scipy_options():
         ("o.hessian_delay: ", {"hessian_delay": -1}),
         ("o.regularization: ", {"regularization": -1}),
         ("o.initial_hessian: expected a square", {"initial_hessian": [1, 2]}),
+        ("o.initial_hessian: expected .*real", {"initial_hessian": np.eye(2) * 1j}),
         ("o.maxiter: ", {"name": "CG", "maxiter": 0}),
         ("o.tol: ", {"name": "CG", "tol": -1}),
         ("o.options: expected an object", {"name": "CG", "options": [1]}),
@@ -166,4 +177,34 @@ def test_hessian_of_another_size():
     """An initial Hessian that is not the parameters' is refused with both numbers."""
     optimizer = read_optimizer("o", {"name": "QN-SPSA", "initial_hessian": [[1.0]]})
     with pytest.raises(ValueError, match="^o.initial_hessian: has 1 rows for 2 parameters"):
+        optimizer.check_ansatz(real_amplitudes(2, reps=0))
+
+
+@pytest.mark.parametrize("name", ["SPSA", "QN-SPSA"])
+def test_none_is_the_default(name):
+    """An option that is None has its default, the program's own for maxiter."""
+    fields = ("maxiter", "blocking", "last_avg", "resamplings", "hessian_delay", "trust_region")
+    nothing = {"name": name} | dict.fromkeys(fields)
+
+    assert read_optimizer("o", nothing, 300) == read_optimizer("o", {"name": name}, 300)
+
+
+@pytest.mark.parametrize("method", ["COBYLA", "Nelder-Mead", "BFGS"])
+def test_wrong_values_of_scipy_options(method):
+    """A value that SciPy can't use is refused by the field of the options."""
+    option = {"COBYLA": "rhobeg", "Nelder-Mead": "xatol", "BFGS": "gtol"}[method]
+    optimizer = read_optimizer("o", {"name": method, "options": {option: "a"}})
+    with pytest.raises(ValueError, match=f"^o.options: {method}: "):
         search(optimizer, Bowl(np.ones(2)), np.zeros(2))
+
+
+def test_errors_of_the_function_are_its_own():
+    """What the function raises is not blamed on SciPy's options."""
+
+    class Broken:
+        def evaluate(self, points):
+            raise ValueError("broken")
+
+    optimizer = read_optimizer("o", {"name": "COBYLA", "options": {"rhobeg": 1.0}})
+    with pytest.raises(ValueError, match="^broken"):
+        search(optimizer, Broken(), np.zeros(2))
