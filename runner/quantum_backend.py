@@ -14,6 +14,9 @@ from runner.memory import available_bytes
 
 MIB = 2**20
 
+LEAST_MIB = 16
+"""What Aer is told at least: of less than a MiB a thread it makes no shot, and says all is well."""
+
 WIDTH = 63
 """Qubits of a simulator whose device has no number of them. What its memory holds is checked at
 each run, by the circuit's own qubits; Aer's own number is that of the host's memory."""
@@ -91,7 +94,7 @@ def make_backend(
     """
     options: dict[str, Any] = {"method": spec.get("method", "automatic")}
     if available := available_bytes(memory_bytes):
-        options["max_memory_mb"] = max(available // MIB, 1)
+        options["max_memory_mb"] = max(available // MIB, LEAST_MIB)
     if (noise := spec.get("noise")) is not None:
         # An empty one is a device without noise, also where it is made from another.
         options["noise_model"] = _make_noise(noise, spec.get("basis_gates"))
