@@ -78,7 +78,7 @@ class UserMessenger:
 
 def _print_progress(progress: Progress) -> None:
     best = "" if progress.best is None else f", best {progress.best:g}"
-    print(f"{progress.done:g} of {progress.total:g}{best}", flush=True)  # noqa: T201
+    print(f"{progress.done:g} of {progress.total:g}{best}", flush=True)  # noqa: T201  (as below)
 
 
 def _print(text: str, _final: bool) -> None:

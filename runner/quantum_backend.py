@@ -36,7 +36,7 @@ class UnknownDevice(LookupError):
     """There is no fake device, or no gate, of this name."""
 
 
-class RuntimeSimulator(AerSimulator):  # type: ignore[misc]
+class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     """Aer's simulator, within a job's memory, and with random numbers from the job's seed.
 
     A run that names no seed of its own gets the next of a series: runs differ from each other, and

@@ -17,7 +17,7 @@ class BackendLibrary(ABC):
     async def open(self) -> None:  # noqa: B027  (a file needs none)
         """Take up the RuntimeBackends that are there."""
 
-    async def close(self) -> None:  # noqa: B027
+    async def close(self) -> None:  # noqa: B027  (the same)
         """Stop."""
 
     @abstractmethod

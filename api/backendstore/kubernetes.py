@@ -1,17 +1,14 @@
 """The backends of Kubernetes mode: the namespace's RuntimeBackends, kept by a watch."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any
 
 from kubernetes.aio import client
 
 from api.backendstore.base import BackendLibrary, join_backends
-from api.jobstore.base import StoreUnavailable
 from api.jobstore.kubernetes.job_resources import JobResources
-from api.jobstore.kubernetes.resource_watch import ResourceWatch
+from api.jobstore.kubernetes.watched_kind import WatchedKind
 from qiskit_runtime.cluster_api import ClusterApi
 from qiskit_runtime.contract.backend import (
     PLURAL,
@@ -23,9 +20,6 @@ from qiskit_runtime.contract.backend import (
 from qiskit_runtime.contract.resource import API_VERSION, is_name
 
 Manifest = dict[str, Any]
-
-OPEN_SECONDS = 5.0
-"""How long ``open`` waits for the first list of backends; until it comes, listings are refused."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,30 +71,21 @@ class KubernetesBackends(BackendLibrary):
 
     def __init__(self, namespace: str, connect: Callable[[], Awaitable[client.ApiClient]]) -> None:
         self._namespace = namespace
-        self._connect = connect
         self._cache = BackendCache()
+        self._kind = WatchedKind(namespace, PLURAL, self._cache, connect)
 
     @property
     def is_ready(self) -> bool:
-        return self._watch.is_fresh
+        return self._kind.watch.is_fresh
 
     async def open(self) -> None:
-        self._client = await self._connect()
-        api = ClusterApi(self._client)
-        self._resources = BackendResources(api, self._namespace)
-        self._watch = ResourceWatch(api, self._resources.backends_path, self._cache)
-        self._watching = asyncio.create_task(self._watch.run())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._watch.synced.wait(), OPEN_SECONDS)
+        self._resources = BackendResources(await self._kind.open(), self._namespace)
 
     async def close(self) -> None:
-        self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
-        await self._client.close()
+        await self._kind.close()
 
     async def all(self) -> list[BackendSpec]:
-        if not self._watch.synced.is_set():
-            raise StoreUnavailable("the backends were not read from Kubernetes yet")
+        self._kind.check_complete()
         return list(join_backends(self._cache.all()).values())
 
     async def get(self, name: str) -> BackendSpec:

@@ -5,7 +5,6 @@ ones, an upload does not. Listings are answered from memory; a source is read fr
 API when a job is posted, so that it is the newest whichever server it was uploaded to.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from kubernetes.aio import client
 
 from api.jobstore.base import StoreUnavailable
 from api.jobstore.kubernetes.job_resources import Conflict
-from api.jobstore.kubernetes.resource_watch import ResourceWatch
+from api.jobstore.kubernetes.watched_kind import WatchedKind
 from api.programstore.base import (
     PinnedProgram,
     ProgramChange,
@@ -29,10 +28,10 @@ from api.programstore.base import (
 from api.programstore.program_cache import ProgramCache
 from api.programstore.program_resources import ProgramResources
 from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.cluster_api import ClusterApi
 from qiskit_runtime.contract.program import Program, ProgramMetadata, ProgramSource
 from qiskit_runtime.contract.resource import is_name
 from qiskit_runtime.contract.runtimeprogram import (
+    PLURAL,
     NotARuntimeProgram,
     build_runtimeprogram,
     parse_runtimeprogram,
@@ -40,9 +39,6 @@ from qiskit_runtime.contract.runtimeprogram import (
 )
 
 Manifest = dict[str, Any]
-
-OPEN_SECONDS = 5.0
-"""How long ``open`` waits for the first list of programs; until it comes, listings are refused."""
 
 CHANGE_TRIES = 4
 """How often a change is tried while others change the same program."""
@@ -61,30 +57,21 @@ class KubernetesProgramStore(ProgramStore):
     ) -> None:
         super().__init__(catalog)
         self._namespace = namespace
-        self._connect = connect
         self._cache = ProgramCache()
+        self._kind = WatchedKind(namespace, PLURAL, self._cache, connect)
 
     @property
     def is_ready(self) -> bool:
-        return self._watch.is_fresh
+        return self._kind.watch.is_fresh
 
     async def open(self) -> None:
-        self._client = await self._connect()
-        api = ClusterApi(self._client)
-        self._resources = ProgramResources(api, self._namespace)
-        self._watch = ResourceWatch(api, self._resources.programs_path, self._cache)
-        self._watching = asyncio.create_task(self._watch.run())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._watch.synced.wait(), OPEN_SECONDS)
+        self._resources = ProgramResources(await self._kind.open(), self._namespace)
 
     async def close(self) -> None:
-        self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
-        await self._client.close()
+        await self._kind.close()
 
     async def all(self) -> list[Program]:
-        if not self._watch.synced.is_set():
-            raise StoreUnavailable("the programs were not read from Kubernetes yet")
+        self._kind.check_complete()
         found = {program.id: program for program in self._catalog.all() + self._cache.all()}
         return [found[name] for name in sorted(found)]
 
@@ -92,7 +79,7 @@ class KubernetesProgramStore(ProgramStore):
         name = program_id.lower()
         if seen := self._cache.find(name):
             return seen.program
-        if self._watch.synced.is_set() and (program := self._in_catalog(name)):
+        if self._kind.watch.synced.is_set() and (program := self._in_catalog(name)):
             return program
         # It may have come a moment ago, through another server.
         return (await self._read(program_id)).program

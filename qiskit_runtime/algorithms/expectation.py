@@ -19,7 +19,7 @@ from qiskit_runtime.algorithms.ansatz import TranspiledAnsatz, find_rotations
 from qiskit_runtime.algorithms.operators import is_diagonal
 from qiskit_runtime.algorithms.readout_mitigation import mitigate
 from qiskit_runtime.algorithms.simulation import BoundRuns, Simulation
-from qiskit_runtime.algorithms.threads import touched_qubits
+from qiskit_runtime.algorithms.touched import find_value_qubits
 
 Array = NDArray[np.float64]
 Inverses = Mapping[int, Array]
@@ -127,12 +127,8 @@ class ExactTail:
 def save_value(
     circuit: QuantumCircuit, operator: SparsePauliOp, qubits: Sequence[int], label: str
 ) -> None:
-    """Have the operator's value saved, its qubit i on the circuit's ``qubits[i]``.
-
-    It is saved on all qubits that anything touches: on fewer, Aer 0.18 takes wrong ones where
-    others are idle (https://github.com/Qiskit/qiskit-aer/issues/2442).
-    """
-    places = sorted(touched_qubits(circuit) | set(qubits))
+    """Have the operator's value saved, its qubit i on the circuit's ``qubits[i]``."""
+    places = find_value_qubits(circuit, qubits)
     spread = operator.apply_layout([places.index(qubit) for qubit in qubits], len(places))
     circuit.save_expectation_value(spread, places, label=label)
 

@@ -66,7 +66,7 @@ def split_pair(name: str, pair: Any, letters: str = "IXYZ") -> tuple[str, comple
     label, coefficient = pair if isinstance(pair[0], str) else reversed(pair)
     if isinstance(coefficient, bool) or not isinstance(coefficient, Number):
         raise ValueError(f"{name}: {coefficient!r} is no coefficient")
-    return check_label(name, label, letters), complex(coefficient)  # type: ignore[call-overload]
+    return check_label(name, label, letters), complex(coefficient)  # type: ignore[call-overload]  # (what is no number raises)
 
 
 def _convert(name: str, value: Any) -> SparsePauliOp:

@@ -83,7 +83,7 @@ def read_options(
     ):
         ignored.append("resilience_level")
     if ignored:
-        print(f"left out, as Aer has no such thing: {', '.join(ignored)}")  # noqa: T201
+        print(f"left out, as Aer has no such thing: {', '.join(ignored)}")  # noqa: T201  (the job's log has it)
     return PrimitiveOptions(
         given,
         _find_seed(given, seed_simulator),

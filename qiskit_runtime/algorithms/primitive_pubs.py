@@ -5,9 +5,9 @@ programs ``sampler`` and ``estimator``; every error starts with the pub that it 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy
 from qiskit import QuantumCircuit, qasm2, qasm3
@@ -16,6 +16,13 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qiskit_runtime.algorithms.inputs import MOST_SHOTS, check_integer, check_number, naming
+from qiskit_runtime.algorithms.run_seeds import seed_of_run
+
+if TYPE_CHECKING:
+    from qiskit_runtime.messenger import UserMessenger
+
+Pub = TypeVar("Pub")
+Result = TypeVar("Result")
 
 _FORMS = {
     "sampler": (1, 3, "[circuit, values, shots]"),
@@ -49,6 +56,22 @@ def read_estimator_pubs(pubs: Any, default_precision: float) -> list[EstimatorPu
                 EstimatorPub(circuit, ObservablesArray.coerce(observables), bindings, precision)
             )
     return read
+
+
+def run_pubs(
+    pubs: Sequence[Pub],
+    seed: int | None,
+    run: Callable[[Pub, int | None], Result],
+    messenger: "UserMessenger",
+) -> list[Result]:
+    """The result of each pub, run with a seed of its own; progress is told pub by pub."""
+    messenger.report_progress(0, len(pubs))
+    results = []
+    for index, pub in enumerate(pubs):
+        with naming(f"pubs[{index}]"):
+            results.append(run(pub, seed_of_run(seed, index)))
+        messenger.report_progress(index + 1, len(pubs))
+    return results
 
 
 def _list_pubs(pubs: Any) -> Sequence[Any]:

@@ -18,7 +18,8 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import Pauli, PauliList, SparseObservable
 
 from qiskit_runtime.algorithms.inputs import MOST_SHOTS
-from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
+from qiskit_runtime.algorithms.threads import spread_threads
+from qiskit_runtime.algorithms.touched import find_value_qubits, touched_qubits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -181,17 +182,12 @@ def _measure(circuit: QuantumCircuit, paulis: PauliList) -> QuantumCircuit:
 
 
 def _save(circuit: QuantumCircuit, labels: Sequence[str]) -> QuantumCircuit:
-    """The circuit, and at its end the value of each term.
-
-    Each is saved on all qubits that anything touches: on fewer, Aer 0.18 takes wrong ones where
-    others are idle (https://github.com/Qiskit/qiskit-aer/issues/2442), and on idle ones too it
-    would hold a state of the whole device.
-    """
+    """The circuit, and at its end the value of each term."""
     saving = circuit.copy()
-    touched = touched_qubits(circuit)
-    for label in labels:
-        touched |= {qubit for qubit, letter in enumerate(reversed(label)) if letter != "I"}
-    qubits = sorted(touched)
+    named = (
+        qubit for label in labels for qubit, letter in enumerate(reversed(label)) if letter != "I"
+    )
+    qubits = find_value_qubits(circuit, named)
     for label in labels:
         reduced = "".join(label[-1 - qubit] for qubit in reversed(qubits))
         if reduced.strip("I"):

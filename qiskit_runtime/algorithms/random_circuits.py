@@ -45,7 +45,7 @@ def publish_random_counts(
     """
     rounds = check_integer("iterations", iterations, 0)
     seed = check_seed("seed_simulator", seed_simulator)
-    draw = random.randint if seed is None else random.Random(seed).randint  # noqa: S311  # circuits
+    draw = random.randint if seed is None else random.Random(seed).randint  # noqa: S311  (no secret)
     # Built once: transpile() builds one at each call, which costs far more than the circuit's run.
     pass_manager = generate_preset_pass_manager(1, backend=backend, seed_transpiler=seed)
     user_messenger.report_progress(0, rounds)

@@ -10,7 +10,8 @@ from qiskit import QuantumCircuit
 from qiskit_runtime.algorithms.inputs import check_integer, check_seed
 from qiskit_runtime.algorithms.mixtures import leaves_mixture
 from qiskit_runtime.algorithms.seeds import Seeds
-from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
+from qiskit_runtime.algorithms.threads import spread_threads
+from qiskit_runtime.algorithms.touched import touched_qubits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator

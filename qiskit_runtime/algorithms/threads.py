@@ -5,10 +5,7 @@ two thirds of their time waiting for each other.
 """
 
 import os
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from qiskit import QuantumCircuit
+from typing import Any
 
 SMALL_QUBITS = 12
 """A state of less is no work for two threads."""
@@ -25,13 +22,3 @@ def spread_threads(num_qubits: int, runs: int) -> dict[str, Any]:
         return {}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"max_parallel_threads": min(runs, cores or 1), "max_parallel_experiments": 0}
-
-
-def touched_qubits(circuit: "QuantumCircuit") -> set[int]:
-    """The qubits that something is done to: what a state of the circuit is held of."""
-    return {
-        circuit.find_bit(qubit).index
-        for item in circuit.data
-        if item.operation.name != "barrier"
-        for qubit in item.qubits
-    }

@@ -2,8 +2,15 @@
 
 import json
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 from unittest import mock
 
+import jsonschema_rs
+import pytest
+from qiskit.primitives import PrimitiveResult
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime import RuntimeDecoder as ClientDecoder
 from qiskit_ibm_runtime import RuntimeEncoder as ClientEncoder
@@ -48,3 +55,35 @@ def post_officially(primitive, pubs, **options):
         client.options.update(**options)
         client.run(pubs)
     return json.dumps(sent.call_args.kwargs["inputs"], cls=ClientEncoder)
+
+
+@dataclass
+class Primitive:
+    """A program that takes pubs, run as it is in a job."""
+
+    name: str
+    load_program: Callable[[str], ModuleType]
+    load_metadata: Callable[[str], dict[str, Any]]
+
+    def run_text(self, text, backend=None, messenger=None):
+        """Run it with parameters as posted: by its schema, its decoder and the client's."""
+        schema = self.load_metadata(self.name)["spec"]["parameters"]
+        jsonschema_rs.validator_for(schema).validate(json.loads(text))
+        messenger = messenger or EncodedMessenger()
+        main = self.load_program(self.name).main
+        main(backend or AerSimulator(), messenger, **as_decoded(text))
+        [result] = messenger.final
+        assert isinstance(result, PrimitiveResult)
+        assert result.metadata["version"] == 2
+        return result
+
+    def run(self, pubs, backend=None, messenger=None, **params):
+        """Post parameters, and run it with them."""
+        return self.run_text(as_posted({"pubs": pubs, **params}), backend, messenger)
+
+    def refuse(self, match, pubs, backend=None, error=ValueError, **params):
+        """Check that it refuses its inputs, and publishes nothing."""
+        messenger, main = EncodedMessenger(), self.load_program(self.name).main
+        with pytest.raises(error, match=match):
+            main(backend or AerSimulator(), messenger, pubs, **params)
+        assert messenger.texts == []

@@ -10,7 +10,6 @@ import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, qasm2, qasm3, transpile
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.random import random_circuit
-from qiskit.primitives import PrimitiveResult
 from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit.transpiler import StagedPassManager
 from qiskit_aer import AerSimulator
@@ -22,50 +21,33 @@ from qiskit_runtime.admission import TooLarge
 from qiskit_runtime.algorithms import isa
 from tests.programs.encoded_messenger import (
     EncodedMessenger,
-    as_decoded,
-    as_posted,
+    Primitive,
     post_officially,
 )
 
 
 @pytest.fixture
-def run_text(load_program, load_metadata):
-    """Run the program with parameters as posted: by its schema, its decoder and the client's."""
-
-    def run_program(text, backend=None, messenger=None):
-        schema = load_metadata("sampler")["spec"]["parameters"]
-        jsonschema_rs.validator_for(schema).validate(json.loads(text))
-        messenger = messenger or EncodedMessenger()
-        load_program("sampler").main(backend or AerSimulator(), messenger, **as_decoded(text))
-        [result] = messenger.final
-        assert isinstance(result, PrimitiveResult)
-        assert result.metadata["version"] == 2
-        return result
-
-    return run_program
+def sampler(load_program, load_metadata):
+    """The program."""
+    return Primitive("sampler", load_program, load_metadata)
 
 
 @pytest.fixture
-def run(run_text):
+def run_text(sampler):
+    """Run the program with parameters as posted."""
+    return sampler.run_text
+
+
+@pytest.fixture
+def run(sampler):
     """Post parameters, and run the program with them."""
-
-    def post(pubs, backend=None, messenger=None, **params):
-        return run_text(as_posted({"pubs": pubs, **params}), backend, messenger)
-
-    return post
+    return sampler.run
 
 
 @pytest.fixture
-def refuse(load_program):
+def refuse(sampler):
     """Check that the program refuses its inputs, and publishes nothing."""
-
-    def check(match, pubs, backend=None, error=ValueError, **params):
-        messenger = EncodedMessenger()
-        with pytest.raises(error, match=match):
-            load_program("sampler").main(backend or AerSimulator(), messenger, pubs, **params)
-        assert messenger.texts == []
-
-    return check
+    return sampler.refuse
 
 
 def bell():

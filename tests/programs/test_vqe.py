@@ -436,11 +436,13 @@ def test_reset_is_exact_without_shots(run, decoding_messenger):
 
 def test_ansatz_with_idle_classical_bits(run):
     """Classical bits that nothing uses are no matter, without a measurement and with one."""
+    plain = run(ansatz=real_amplitudes(2, reps=1), operator=H2, optimizer=COBYLA | {"maxiter": 6})
     for measured in ([], [1]):
         ansatz = QuantumCircuit(2, 2)
         ansatz.compose(real_amplitudes(2, reps=1), inplace=True)
         ansatz.measure(measured, measured)
-        run(ansatz=ansatz, operator=H2, optimizer=COBYLA | {"maxiter": 6})
+        result = run(ansatz=ansatz, operator=H2, optimizer=COBYLA | {"maxiter": 6})
+        assert result.keys() == plain.keys()
 
 
 def test_names_alone(run):
@@ -482,7 +484,9 @@ def test_ansatz_with_measurements(run):
     ansatz = real_amplitudes(2, reps=1)
     ansatz.measure_all()
 
-    run(ansatz=ansatz, operator=H2, optimizer=COBYLA | {"maxiter": 6})
+    result = run(ansatz=ansatz, operator=H2, optimizer=COBYLA | {"maxiter": 6})
+
+    assert result["cost_function_evals"] == 6
 
 
 # Refusals

@@ -158,5 +158,5 @@ async def test_reads_of_what_is_known_cost_no_request(simulated):
 async def test_readiness_is_the_watchs(simulated):
     """A server that has not read the programs sends no client wrong."""
     assert simulated.store.is_ready
-    simulated.store._watch._heard -= 1000
+    simulated.store._kind.watch._heard -= 1000
     assert not simulated.store.is_ready

@@ -179,3 +179,34 @@ def is_alive() -> Callable[[int], bool]:
             return False
 
     return alive
+
+
+@pytest.fixture
+def make_memory_cgroup() -> Iterator[Callable[[int], Path]]:
+    """Makes a memory cgroup of so many MiB; where none can be, the test is skipped, or fails."""
+    parent = Path("/sys/fs/cgroup/memory")
+    group = (parent if parent.is_dir() else Path("/sys/fs/cgroup")) / f"runner-test-{os.getpid()}"
+
+    def make(mebibytes: int) -> Path:
+        try:
+            group.mkdir()
+            version_1 = (group / "memory.limit_in_bytes").exists()
+            limit = group / ("memory.limit_in_bytes" if version_1 else "memory.max")
+            limit.write_text(str(mebibytes << 20))
+        except OSError as error:
+            if group.is_dir():
+                group.rmdir()
+            if os.environ.get("REQUIRE_CGROUP") == "1":
+                pytest.fail(f"no memory cgroup can be made: {error}")
+            pytest.skip(f"no memory cgroup can be made: {error}")
+        return group
+
+    yield make
+    for _ in range(100):
+        try:
+            group.rmdir()
+            break
+        except FileNotFoundError:
+            break
+        except OSError:
+            time.sleep(0.05)

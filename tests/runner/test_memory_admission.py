@@ -4,7 +4,6 @@ import json
 import math
 import os
 import time
-from pathlib import Path
 
 import numpy
 import pytest
@@ -116,27 +115,9 @@ def test_library_s_circuit_runner_refuses_alike(start_run):
 
 
 @pytest.fixture
-def memory_cgroup():
-    """A memory cgroup of 700 MiB; without one the test is skipped, or fails when required."""
-    parent = Path("/sys/fs/cgroup/memory")
-    group = (parent if parent.is_dir() else Path("/sys/fs/cgroup")) / f"admission-{os.getpid()}"
-    try:
-        group.mkdir()
-        limits = [group / "memory.limit_in_bytes", group / "memory.max"]
-        next(path for path in limits if path.exists()).write_text(str(700 << 20))
-    except (OSError, StopIteration) as error:
-        if group.is_dir():
-            group.rmdir()
-        if os.environ.get("REQUIRE_CGROUP") == "1":
-            pytest.fail(f"no memory cgroup can be made: {error}")
-        pytest.skip(f"no memory cgroup can be made: {error}")
-    yield group
-    for _ in range(100):
-        try:
-            group.rmdir()
-            break
-        except OSError:
-            time.sleep(0.05)
+def memory_cgroup(make_memory_cgroup):
+    """A real memory cgroup of 700 MiB."""
+    return make_memory_cgroup(700)
 
 
 def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program, console):

@@ -425,29 +425,9 @@ def test_end_of_a_program_is_judged(end, outcome):
 
 
 @pytest.fixture
-def memory_cgroup():
-    """A real memory cgroup of 300 MiB; without one the test is skipped, or fails when required."""
-    parent = Path("/sys/fs/cgroup/memory")
-    group = (parent if parent.is_dir() else Path("/sys/fs/cgroup")) / f"runner-test-{os.getpid()}"
-    try:
-        group.mkdir()
-        version_1 = (group / "memory.limit_in_bytes").exists()
-        (group / ("memory.limit_in_bytes" if version_1 else "memory.max")).write_text(
-            str(300 << 20)
-        )
-    except OSError as error:
-        if group.is_dir():
-            group.rmdir()
-        if os.environ.get("REQUIRE_CGROUP") == "1":
-            pytest.fail(f"no memory cgroup can be made: {error}")
-        pytest.skip(f"no memory cgroup can be made: {error}")
-    yield group
-    for _ in range(100):
-        try:
-            group.rmdir()
-            break
-        except OSError:
-            time.sleep(0.05)
+def memory_cgroup(make_memory_cgroup):
+    """A real memory cgroup of 300 MiB."""
+    return make_memory_cgroup(300)
 
 
 EATER = (

@@ -17,13 +17,12 @@ from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.mixtures import leaves_mixture
 from qiskit_runtime.algorithms.primitive_options import choose_precision, read_options
-from qiskit_runtime.algorithms.primitive_pubs import read_estimator_pubs, select_values
+from qiskit_runtime.algorithms.primitive_pubs import read_estimator_pubs, run_pubs, select_values
 from qiskit_runtime.algorithms.pub_estimation import (
     count_shots,
     estimate_by_shots,
     estimate_exactly,
 )
-from qiskit_runtime.algorithms.run_seeds import seed_of_run
 
 if TYPE_CHECKING:
     from qiskit_runtime.messenger import UserMessenger
@@ -104,11 +103,9 @@ def main(
             if pub.precision:
                 count_shots(pub.precision)
             fitted.append(fit_pub(fitter, pub))
-    user_messenger.report_progress(0, len(fitted))
-    results = []
-    for index, pub in enumerate(fitted):
-        with naming(f"pubs[{index}]"):
-            seed = seed_of_run(wishes.seed, index)
-            results.append(estimate(backend, pub, seed, wishes.run_options))
-        user_messenger.report_progress(index + 1, len(fitted))
+
+    def run(pub: EstimatorPub, seed: int | None) -> PubResult:
+        return estimate(backend, pub, seed, wishes.run_options)
+
+    results = run_pubs(fitted, wishes.seed, run, user_messenger)
     user_messenger.publish(PrimitiveResult(results, metadata=wishes.metadata), final=True)

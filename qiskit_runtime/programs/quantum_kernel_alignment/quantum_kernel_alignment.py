@@ -61,7 +61,7 @@ def main(
     labels: Any,
     initial_kernel_parameters: Any = None,
     maxiters: int = 1,
-    C: float = 1,  # noqa: N803  # the name that clients send
+    C: float = 1,  # noqa: N803  (the name that clients send)
     initial_layout: Any = None,
     shots: int | None = 8192,
     test_data: Any = None,

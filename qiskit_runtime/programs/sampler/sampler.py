@@ -17,9 +17,9 @@ from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.primitive_options import choose_shots, read_options
-from qiskit_runtime.algorithms.primitive_pubs import read_sampler_pubs, select_values
-from qiskit_runtime.algorithms.run_seeds import seed_of_run
-from qiskit_runtime.algorithms.threads import spread_threads, touched_qubits
+from qiskit_runtime.algorithms.primitive_pubs import read_sampler_pubs, run_pubs, select_values
+from qiskit_runtime.algorithms.threads import spread_threads
+from qiskit_runtime.algorithms.touched import touched_qubits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -77,11 +77,9 @@ def main(
         with naming(f"pubs[{index}]"):
             circuit = fitter.fit(pub.circuit)
             fitted.append(SamplerPub(circuit, select_values(pub, circuit), pub.shots))
-    user_messenger.report_progress(0, len(fitted))
-    results = []
-    for index, pub in enumerate(fitted):
-        with naming(f"pubs[{index}]"):
-            seed = seed_of_run(wishes.seed, index)
-            results.append(sample(backend, pub, seed, wishes.run_options))
-        user_messenger.report_progress(index + 1, len(fitted))
+
+    def run(pub: SamplerPub, seed: int | None) -> SamplerPubResult:
+        return sample(backend, pub, seed, wishes.run_options)
+
+    results = run_pubs(fitted, wishes.seed, run, user_messenger)
     user_messenger.publish(PrimitiveResult(results, metadata=wishes.metadata), final=True)
