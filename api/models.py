@@ -187,10 +187,29 @@ class UploadedProgramResponse(ProgramResponse):
         return cls.model_validate(cls._read(program) | {"data": data})
 
 
-class ProgramId(BaseModel):
+class Warned(BaseModel):
+    """What may come with warnings: what was read otherwise than it was written."""
+
+    warnings: list[str] | None = Field(
+        None,
+        exclude_if=lambda warnings: not warnings,
+        description="What was read otherwise than it was written, as type names of 2021.",
+    )
+
+
+class ProgramId(Warned):
     """The answer to POST /programs."""
 
     id: str
+
+
+class ChangedProgramResponse(ProgramResponse, Warned):
+    """A changed program's metadata."""
+
+    @classmethod
+    def with_warnings(cls, program: Program, warnings: list[str]) -> "ChangedProgramResponse":
+        """The form of a program, with warnings about the change."""
+        return cls.model_validate(cls._read(program) | {"warnings": warnings or None})
 
 
 class ProgramsResponse(BaseModel):

@@ -66,16 +66,17 @@ class ProgramFields(BaseModel):
         " `backend_requirements`.",
     )
 
-    def to_metadata(self) -> dict[str, Any]:
-        """The fields of ``ProgramMetadata`` that were said.
+    def to_metadata(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the fields of ``ProgramMetadata`` that were given, and warnings about ``spec``.
 
         Raises:
             InvalidField: a schema in ``spec`` can't be used; the field is named.
         """
-        said = self.model_dump(exclude_none=True, exclude={"spec", "data"})
-        if self.spec is not None:
-            said["spec"] = _read_spec(self.spec)
-        return said
+        given = self.model_dump(exclude_none=True, exclude={"spec", "data"})
+        if self.spec is None:
+            return given, []
+        spec, warnings = _read_spec(self.spec)
+        return given | {"spec": spec}, warnings
 
 
 class ProgramUpload(ProgramFields):
@@ -221,24 +222,27 @@ def _validate(model: type[Model], fields: Mapping[str, Any]) -> Model:
         ) from None
 
 
-def _read_spec(spec: dict[str, Any]) -> ProgramInterface:
-    """The schemas, by either spelling of their names.
+def _read_spec(spec: dict[str, Any]) -> tuple[ProgramInterface, list[str]]:
+    """Return the schemas, by either spelling of their names, and what was translated in them.
 
     Raises:
         InvalidField: one is no object, too large, or no schema; it is named.
     """
-    known = {}
+    known, warnings = {}, []
     for name in ProgramInterface.model_fields:
         given = to_camel(name) if name not in spec else name
         if spec.get(given) is None:
             continue
         try:
-            known[name] = _read_schema(spec[given])
+            one = ProgramInterface(**{name: _read_schema(spec[given])})
+            translated, told = one.translated()
+            known[name] = getattr(translated, name)
+            warnings += told
             if name == "parameters":
                 check_schema(known[name])
         except ValueError as error:
             raise InvalidField(("body", "spec", given), f"spec.{given}: {error}") from None
-    return ProgramInterface(**known)
+    return ProgramInterface(**known), warnings
 
 
 def _read_schema(value: Any) -> dict[str, Any]:

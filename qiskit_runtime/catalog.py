@@ -109,5 +109,9 @@ def _read_program(folder: Path, source: Path) -> Program | None:
             "program %s is left out: %s: %s %s", folder.name, source, place, first["msg"]
         )
         return None
+    spec, warnings = metadata.spec.translated()
+    for warning in warnings:
+        logger.warning("program %s: %s: %s", folder.name, source, warning)
+    metadata = metadata.model_copy(update={"spec": spec})
     entry = folder / f"{folder.name}.py"
     return Program(id=folder.name.replace("_", "-"), path=str(entry), metadata=metadata)

@@ -5,17 +5,19 @@
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from api.cli.job_commands import connect, json_option, server_options, show_table
-from api.cli.terminal import open_screen
+from api.cli.terminal import open_screen, printable
 
 if TYPE_CHECKING:
     from api.cli.client import Client
     from api.cli.program_files import LocalProgram
+    from api.cli.terminal import Screen
 
 
 @click.command()
@@ -72,27 +74,37 @@ def upload(path: Path, *, replace: bool, as_json: bool, url: str, token: str, **
     The file is never run here. Exit codes: 0 uploaded, 2 wrong or refused, 4 no server.
     """
     from api.cli.program_files import read_program
+    from api.cli.replacement import Origins
 
     local = read_program(path)
     local.fields.update({key: value for key, value in said.items() if value is not None})
     screen = open_screen()
     if not as_json:
         screen.note(f"{path}: {local.size}")
+    note_warnings(screen, local)
     with connect(url, token) as client:
-        program, done = put_program(client, local, replace=replace)
+        program, done = put_program(client, local, _allow if replace else _refuse_difference)
+    Origins(url).note(program["id"], local)
     if as_json:
         screen.print(json.dumps(program, indent=2))
     else:
         screen.print(f"{done} {program['id']}, version {program['version']}")
 
 
+Check = Callable[[dict[str, Any], "LocalProgram"], None]
+"""Refuses by an error to replace a program, which is given as the server has it, with another."""
+
+
 def put_program(
-    client: "Client", local: "LocalProgram", *, replace: bool
+    client: "Client", local: "LocalProgram", check: Check
 ) -> tuple[dict[str, Any], str]:
     """Have the server keep this program; returns it, and what was done in a word.
 
+    ``check`` is asked before a program that differs is replaced.
+
     Raises:
-        Refused: it is there already, and is not to be replaced; or whatever is wrong with it.
+        BadProgram: the name can't be had, or ``check`` refused.
+        Refused: whatever the server finds wrong.
     """
     from api.cli.program_files import BadProgram
     from api.programstore.base import NameUnusable, make_program_id
@@ -112,9 +124,24 @@ def put_program(
         )
     if _is_same(known, body):
         return known, "Unchanged:"
-    if not replace:
-        raise BadProgram(f"{program_id} is there already, and differs: --replace changes it")
+    check(known, local)
     return client.send("PUT", client.program_path(program_id), body), "Updated"
+
+
+def _refuse_difference(known: dict[str, Any], _: "LocalProgram") -> None:
+    from api.cli.program_files import BadProgram
+
+    raise BadProgram(f"{known['id']} is there already, and differs: --replace changes it")
+
+
+def _allow(known: dict[str, Any], local: "LocalProgram") -> None:
+    """Replace whatever is there."""
+
+
+def note_warnings(screen: "Screen", local: "LocalProgram") -> None:
+    """Say what was translated in a program's metadata."""
+    for warning in local.warnings:
+        screen.note(f"Warning: {printable(warning)}", style="yellow")
 
 
 def _is_same(known: dict[str, Any], body: dict[str, Any]) -> bool:

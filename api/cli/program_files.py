@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,16 @@ class BadProgram(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class LocalProgram:
-    """A program as it would be uploaded: ``fields`` are those of POST /programs but the data."""
+    """A program as it would be uploaded: ``fields`` are those of POST /programs but the data.
 
+    ``path`` is its file or folder; ``warnings`` are what was translated in its metadata.
+    """
+
+    path: Path
     fields: dict[str, Any]
     source: ProgramSource
     files: int
+    warnings: Sequence[str] = ()
 
     @property
     def size(self) -> str:
@@ -65,8 +70,8 @@ def read_program(path: Path) -> LocalProgram:
         if not path.is_file():
             raise BadProgram(f"{path}: there is no such file or folder")
         text = _read_text(path)
-        fields = _describe(path.with_suffix(".json"), path.stem, text, path.name)
-        return LocalProgram(fields, ProgramSource(path.read_bytes()), 1)
+        fields, warnings = _describe(path.with_suffix(".json"), path.stem, text, path.name)
+        return LocalProgram(path, fields, ProgramSource(path.read_bytes()), 1, warnings)
     except SourceInvalid as error:
         raise BadProgram(f"{path}: {error}") from None
     except SyntaxFlaw as error:
@@ -89,10 +94,12 @@ def _read_folder(folder: Path) -> LocalProgram:
         if file.suffix == ".py":
             parse(_read_text(file), str(file.relative_to(folder.parent)))
     shown = str(entry.relative_to(folder.parent))
-    fields = _describe(folder / f"{folder.name}.json", folder.name, _read_text(entry), shown)
+    metadata = folder / f"{folder.name}.json"
+    fields, warnings = _describe(metadata, folder.name, _read_text(entry), shown)
     # A package keeps its name: what is within may import it.
     prefix = f"{folder.name}/" if entry.name == "__init__.py" else ""
-    return LocalProgram(fields, ProgramSource(_pack(folder, files, prefix)), len(files))
+    source = ProgramSource(_pack(folder, files, prefix))
+    return LocalProgram(folder, fields, source, len(files), warnings)
 
 
 def _find_files(folder: Path) -> Iterator[Path]:
@@ -130,19 +137,26 @@ def _read_text(path: Path) -> str:
         raise BadProgram(f"{path}: not UTF-8: {error}") from None
 
 
-def _describe(metadata: Path, name: str, text: str, file: str) -> dict[str, Any]:
-    """The fields of POST /programs: what the JSON file says, and the source where it is silent."""
+def _describe(
+    metadata: Path, name: str, text: str, file: str
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """Return the fields of POST /programs, and what was translated in them.
+
+    They are what the JSON file says, and what the source says where the file is silent.
+    """
     found = outline(text, file)
     said: dict[str, Any] = {"name": name, "description": found.description}
+    warnings: Sequence[str] = ()
     if metadata.is_file():
         known = _read_metadata(metadata, said)
         said = known.model_dump(include={"name", "description", "max_execution_time", "is_public"})
-        said["spec"] = known.spec.model_dump(exclude_none=True)
+        spec, warnings = known.spec.translated()
+        said["spec"] = spec.model_dump(exclude_none=True)
         said = {key: said[key] for key in said if key in known.model_fields_set | {"name", "spec"}}
-    spec = said.setdefault("spec", {})
+    schemas = said.setdefault("spec", {})
     if found.parameters is not None:
-        spec.setdefault("parameters", found.parameters)
-    return said
+        schemas.setdefault("parameters", found.parameters)
+    return said, [f"{metadata.name}: {warning}" for warning in warnings]
 
 
 def _read_metadata(path: Path, otherwise: dict[str, Any]) -> ProgramMetadata:

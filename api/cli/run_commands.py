@@ -3,6 +3,7 @@
 ``cli`` puts ``COMMANDS`` into the group.
 """
 
+import base64
 import json
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ logs_option = click.option(
 )  # fmt: skip
 @click.option("--params", "source", metavar="FILE", help="A JSON file of parameters; - is stdin.")
 @click.option("--params-json", "text", metavar="JSON", help="The parameters as JSON text.")
+@click.option("--name", help="What a file or folder is uploaded as. [the file's name]")
 @click.option("--backend", default="", metavar="NAME", help="See `qiskit-runtime backends`.")
 @click.option("--hub", default="", help="What to file the job under ...")
 @click.option("--group", default="", help="... and more of it ...")
@@ -51,21 +53,22 @@ def run(program: str, **options: Any) -> int:
 
     PROGRAM is an id (see `programs`), or a file or folder of yours, as ./my_program.py or `.`: what
     ends in .py or has a slash. It is uploaded first, or updated where it has changed (see
-    `upload`).
+    `upload`). Where another program has its name, --name gives it one of its own; before another
+    program of yours is replaced, `run` says which, and asks on a terminal.
 
     With -p the value is JSON if it parses as JSON, else a string: -p shots=100, -p name=Ann,
     -p 'layout=[0, 1]'; for the string "100": -p 'shots="100"'. They go over those of --params.
 
     Exit code: 0 Completed, 1 Failed, 3 Cancelled, 2 refused, 4 no server. Ctrl-C cancels the job.
     """
-    local = _read_local(program)
+    local = _read_local(program, options["name"])
     params = make_params(options["pairs"], _read_params(options["source"], options["text"]))
     names = {name: options[name] for name in ("hub", "group", "project", "backend")}
     tags = list(options["tags"])
     with connect(options["url"], options["token"]) as client:
         if local is not None:
             # Refused, should somebody else have changed it meanwhile.
-            program, names["programVersion"] = _upload(client, local)
+            program, names["programVersion"] = _upload(client, local, options["url"])
         job_id = client.submit({"programId": program, "params": [params], "tags": tags, **names})
         if options["detach"]:
             click.echo(json.dumps({"id": job_id}) if options["as_json"] else job_id)
@@ -81,22 +84,43 @@ def is_path(program: str) -> bool:
     return program.endswith(".py") or "/" in program or program in (".", "..")
 
 
-def _read_local(program: str) -> "LocalProgram | None":
-    """The program of a file or folder; None where an id was given."""
+def _read_local(program: str, name: str | None) -> "LocalProgram | None":
+    """The program of a file or folder, under that name; None where an id was given."""
     if not is_path(program):
+        if name is not None:
+            raise click.BadParameter(
+                f"{program} is the id of a program that is there already; a name is for a file"
+                f" or folder, as ./{program}.py",
+                param_hint="--name",
+            )
         return None
     # Reading programs takes pydantic, which takes a moment to import.
     from api.cli.program_files import read_program
 
-    return read_program(Path(program))
+    local = read_program(Path(program))
+    if name is not None:
+        local.fields["name"] = name
+    return local
 
 
-def _upload(client: "Client", local: "LocalProgram") -> tuple[str, str]:
+def _upload(client: "Client", local: "LocalProgram", url: str) -> tuple[str, str]:
     """Have the server keep this program as it is here; returns its id and its version."""
-    from api.cli.program_commands import put_program
+    from api.cli.program_commands import note_warnings, put_program
+    from api.cli.replacement import Origins, confirm_replacement
+    from qiskit_runtime.contract.program import ProgramSource
 
-    program, done = put_program(client, local, replace=True)
-    open_screen().note(f"{done} {program['id']}, version {program['version']} ({local.size})")
+    screen, origins = open_screen(), Origins(url)
+    note_warnings(screen, local)
+
+    def check(known: dict[str, Any], local: "LocalProgram") -> None:
+        kept = ProgramSource(base64.b64decode(known["data"]))
+        is_other = kept.sha256 != local.source.sha256
+        if is_other and not origins.has(known["id"], local.path, kept):
+            confirm_replacement(known, kept, local, screen)
+
+    program, done = put_program(client, local, check)
+    origins.note(program["id"], local)
+    screen.note(f"{done} {program['id']}, version {program['version']} ({local.size})")
     return str(program["id"]), str(program["version"])
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS, MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.old_schemas import list_to_schema, translate
 
 MAX_SOURCE_BYTES = 256 * 1024
 """A program's source as it is uploaded: a module's text, or an archive, compressed or not."""
@@ -94,6 +95,16 @@ class ProgramInterface(BaseModel):
     return_values: dict[str, Any] | None = None
     interim_results: dict[str, Any] | None = None
 
+    def translated(self) -> tuple["ProgramInterface", list[str]]:
+        """Return it with JSON's type names where 2021 had others, and a warning for each."""
+        changed: dict[str, Any] = {}
+        warnings: list[str] = []
+        for name in ("parameters", "return_values", "interim_results"):
+            if (schema := getattr(self, name)) is not None:
+                changed[name], told = translate(schema, f"spec.{name}")
+                warnings += told
+        return (self.model_copy(update=changed) if warnings else self), warnings
+
 
 class ProgramMetadata(BaseModel):
     """What a program's JSON file says. Keys that are not ours are left alone."""
@@ -118,25 +129,14 @@ class ProgramMetadata(BaseModel):
         if not isinstance(fields, dict) or not isinstance(fields.get("spec", {}), dict):
             return fields
         spec = {key: fields[key] for key in ProgramInterface.model_fields if key in fields}
-        return fields | {"spec": {**_with_schemas(spec), **fields.get("spec", {})}}
+        return fields | {"spec": _with_schemas(spec | fields.get("spec", {}))}
 
 
 def _with_schemas(spec: dict[str, Any]) -> dict[str, Any]:
-    """The same with JSON Schemas in place of lists of ``{name, description, type, required}``."""
+    """The same with JSON Schemas in place of the lists of 2021."""
     return {
-        key: _schema_of(value) if isinstance(value, list) else value for key, value in spec.items()
-    }
-
-
-def _schema_of(described: list[Any]) -> dict[str, Any]:
-    named = [entry for entry in described if isinstance(entry, dict) and "name" in entry]
-    return {
-        "type": "object",
-        "properties": {
-            str(entry["name"]): {key: entry[key] for key in ("description", "type") if key in entry}
-            for entry in named
-        },
-        "required": [str(entry["name"]) for entry in named if entry.get("required")],
+        key: list_to_schema(value) if isinstance(value, list) else value
+        for key, value in spec.items()
     }
 
 

@@ -99,7 +99,7 @@ def parse_runtimeprogram(manifest: Manifest) -> Program:
                 cost=limit,
                 version=spec.get("version", "1"),
                 is_public=spec.get("visibility") == "public",
-                spec=ProgramInterface(**schemas),
+                spec=ProgramInterface(**schemas).translated()[0],
             ),
             created=created,
             updated=_read_time(noted) or created,

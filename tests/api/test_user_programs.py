@@ -585,3 +585,53 @@ def test_job_for_a_version_that_is_gone_is_refused(server):
     refused = server.http.post("/jobs", json=body | {"programVersion": "2"})
     assert refused.status_code == 409 and "is of version 1" in refused.json()["detail"]
     server.http.delete("/programs/versioned")
+
+
+OLD_SPEC = {
+    "parameters": {
+        "properties": {"x": {"type": "int"}, "qc": {"type": "QuantumCircuit"}},
+        "required": ["x"],
+    },
+    "return_values": {"type": "dictionary"},
+    "interim_results": {"type": "Bool"},
+}
+UNKNOWN_TYPE = (
+    "spec.parameters.properties.qc.type: 'QuantumCircuit' is no type of JSON, so any value is taken"
+)
+TRANSLATED = {
+    "parameters": {"properties": {"x": {"type": "integer"}, "qc": {}}, "required": ["x"]},
+    "return_values": {"type": "object"},
+    "interim_results": {"type": "boolean"},
+}
+
+
+def test_type_names_of_2021_are_taken_with_warnings(server):
+    """POST, PATCH and PUT translate them, say so, and check parameters by what they mean."""
+    answer = server.http.post("/programs", json=body("of 2021", spec=OLD_SPEC))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["id"] == "of-2021"
+    assert answer.json()["warnings"] == [
+        "spec.parameters.properties.x.type: 'int' is read as 'integer'",
+        UNKNOWN_TYPE,
+        "spec.return_values.type: 'dictionary' is read as 'object'",
+        "spec.interim_results.type: 'Bool' is read as 'boolean'",
+    ]
+    assert get(server, "of-2021")["spec"] == TRANSLATED
+
+    for method, sent in (("PATCH", {"spec": OLD_SPEC}), ("PUT", body("of 2021", spec=OLD_SPEC))):
+        changed = server.http.request(method, "/programs/of-2021", json=sent).json()
+        assert len(changed["warnings"]) == 4
+        assert changed["spec"] == TRANSLATED
+    assert "warnings" not in server.http.patch("/programs/of-2021", json={"cost": 7}).json()
+
+    job = {"programId": "of-2021", "hub": "", "group": "", "project": "", "backend": ""}
+    refused = server.http.post("/jobs", json=job | {"params": ['{"x": "many"}']})
+    assert fault(refused)["msg"].startswith("params.x: ")
+
+
+def test_type_names_of_2021_in_a_form(server):
+    """A multipart form's spec is translated as well."""
+    fields = {"name": "form of 2021", "spec": json.dumps({"parameters": {"type": "dict"}})}
+    answer = server.http.post("/programs", data=fields, files={"program": ("p.py", SOURCE)})
+
+    assert answer.json()["warnings"] == ["spec.parameters.type: 'dict' is read as 'object'"]

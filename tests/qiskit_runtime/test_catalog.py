@@ -132,6 +132,17 @@ def test_metadata_of_2021_become_schemas(add_program, tmp_path):
     assert spec.backend_requirements == {"min_num_qubits": 5}
     assert spec.parameters == {
         "type": "object",
-        "properties": {"shots": {"description": "How many.", "type": "int"}, "seed": {}},
+        "properties": {"shots": {"description": "How many.", "type": "integer"}, "seed": {}},
         "required": ["shots"],
     }
+
+
+def test_type_names_of_2021_are_translated_with_a_warning(add_program, tmp_path, caplog):
+    """A folder's program has JSON's types, and the log says once what was read otherwise."""
+    spec = {"parameters": {"properties": {"n": {"type": "int"}}}}
+    add_program("old", {"name": "old", "description": "d", "spec": spec})
+    catalog = Catalog([tmp_path / "own"])
+    with caplog.at_level(logging.WARNING):
+        found = [catalog.get("old"), catalog.get("old")]
+    assert found[0].metadata.spec.parameters == {"properties": {"n": {"type": "integer"}}}
+    assert caplog.text.count("'int' is read as 'integer'") == 1

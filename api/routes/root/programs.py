@@ -7,7 +7,13 @@ from fastapi.responses import Response
 
 from api.dependencies import ProgramsDep
 from api.errors import WITH_BODY, describe
-from api.models import ProgramId, ProgramResponse, ProgramsResponse, UploadedProgramResponse
+from api.models import (
+    ChangedProgramResponse,
+    ProgramId,
+    ProgramResponse,
+    ProgramsResponse,
+    UploadedProgramResponse,
+)
 from api.program_forms import (
     JSON,
     MULTIPART,
@@ -75,9 +81,10 @@ def _matches(program: Program, name: str | None, search: str | None) -> bool:
 async def upload_program(request: Request, programs: ProgramsDep) -> ProgramId:
     """Keep a new program. Its id is made of its name."""
     fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
-    said = {"description": "", "is_public": False} | fields.to_metadata()
-    program = await programs.create(ProgramMetadata(**said), source)
-    return ProgramId(id=program.id)
+    given, warnings = fields.to_metadata()
+    metadata = ProgramMetadata(**{"description": "", "is_public": False} | given)
+    program = await programs.create(metadata, source)
+    return ProgramId(id=program.id, warnings=warnings)
 
 
 @router.get("/programs/{program_id}", responses=describe(404, 503))
@@ -94,28 +101,30 @@ async def get_program(
 @router.patch("/programs/{program_id}", responses=CHANGES, openapi_extra=_FIELDS)
 async def change_metadata(
     program_id: str, request: Request, programs: ProgramsDep
-) -> ProgramResponse:
+) -> ChangedProgramResponse:
     """Change what is said of an uploaded program: name, description, cost, visibility, spec."""
     fields = read_fields(await request.body())
-    return await _change(programs, program_id, ProgramChange(fields.to_metadata()))
+    given, warnings = fields.to_metadata()
+    return await _change(programs, program_id, ProgramChange(given), warnings)
 
 
 @router.put("/programs/{program_id}", responses=CHANGES, openapi_extra=_WHOLE)
 async def change_program(
     program_id: str, request: Request, programs: ProgramsDep
-) -> ProgramResponse:
+) -> ChangedProgramResponse:
     """Change an uploaded program's metadata and source at once; what is left out stays."""
     fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
-    return await _change(programs, program_id, ProgramChange(fields.to_metadata(), source))
+    given, warnings = fields.to_metadata()
+    return await _change(programs, program_id, ProgramChange(given, source), warnings)
 
 
 @router.put("/programs/{program_id}/data", responses=CHANGES, openapi_extra=_SOURCE)
 async def change_source(
     program_id: str, request: Request, programs: ProgramsDep
-) -> ProgramResponse:
+) -> ChangedProgramResponse:
     """Change an uploaded program's source; a new one counts its version up."""
     source = read_source(request.headers.get("content-type", JSON), await request.body())
-    return await _change(programs, program_id, ProgramChange(source=source))
+    return await _change(programs, program_id, ProgramChange(source=source), [])
 
 
 @router.get(
@@ -151,5 +160,8 @@ async def delete_program(program_id: str, programs: ProgramsDep) -> None:
     await programs.delete(program_id)
 
 
-async def _change(programs: ProgramsDep, program_id: str, change: ProgramChange) -> ProgramResponse:
-    return ProgramResponse.of(await programs.update(program_id, change))
+async def _change(
+    programs: ProgramsDep, program_id: str, change: ProgramChange, warnings: list[str]
+) -> ChangedProgramResponse:
+    changed = await programs.update(program_id, change)
+    return ChangedProgramResponse.with_warnings(changed, warnings)

@@ -1,11 +1,14 @@
 """Programs of one's own by the command line, as installed, on a server of the tests' own."""
 
+import hashlib
 import json
+import os
+import pty
 import subprocess
 
 import pytest
 
-from tests.api.cli.test_cli import COMMAND, Served, call, make_environment
+from tests.api.cli.test_cli import COMMAND, Served, call, make_environment, read_terminal
 
 MODULE = '''"""Doubles a number.
 
@@ -37,12 +40,33 @@ def run(served, tmp_path):
             capture_output=True,
             encoding="utf-8",
             timeout=40,
-            env=make_environment(RUNTIME_URL=served.url),
+            env=make_environment(RUNTIME_URL=served.url, XDG_STATE_HOME=str(tmp_path / "state")),
             cwd=tmp_path,
             check=False,
         )
 
     return run
+
+
+@pytest.fixture
+def answer(served, tmp_path):
+    """Run a file on a terminal, and answer its question; what was shown, and the exit code."""
+
+    def answer(file, typed):
+        reader, writer = pty.openpty()
+        with subprocess.Popen(
+            [COMMAND, "run", file, "-p", "x=1"],
+            stdin=writer,
+            stdout=writer,
+            stderr=writer,
+            env=make_environment(RUNTIME_URL=served.url, XDG_STATE_HOME=str(tmp_path / "state")),
+        ) as ended:
+            os.close(writer)
+            os.write(reader, typed.encode())
+            shown = read_terminal(reader)
+        return shown, ended.returncode
+
+    return answer
 
 
 def write(path, text=MODULE):
@@ -288,3 +312,97 @@ def test_id_without_a_slash_is_no_file(run, tmp_path):
     write(tmp_path / "sample-program")
 
     assert run("run", "sample-program", "-p", "iterations=1").returncode == 0
+
+
+def digest(text):
+    """How a source's digest is shown."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def test_run_gives_a_file_a_name_of_its_own(run, tmp_path):
+    """A file of a library program's name runs under another one, from the first try on."""
+    file = write(tmp_path / "hello_world.py")
+    refused = run("run", file, "-p", "x=3")
+    done = run("run", file, "--name", "My hello", "-p", "x=3")
+
+    assert refused.returncode == 2
+    assert "give --name" in refused.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("Uploaded my-hello, version 1 (")
+    assert "Result\n6\n" in done.stdout
+    assert (
+        "Unchanged: my-hello, version 1"
+        in run("run", file, "--name", "My hello", "-p", "x=1").stderr
+    )
+
+
+def test_name_is_for_a_file(run):
+    """With the id of a program that is there, --name is refused in a sentence."""
+    done = run("run", "sample-program", "--name", "mine")
+
+    assert done.returncode == 2
+    assert "./sample-program.py" in done.stderr
+
+
+def test_run_of_an_edited_file_asks_nothing(run, tmp_path):
+    """The same path again, with another source, is the same program."""
+    file = write(tmp_path / "edited.py")
+    run("run", file, "-p", "x=1")
+    write(file, MODULE + "# more\n")
+    done = run("run", file, "-p", "x=1")
+
+    assert done.returncode == 0
+    assert done.stderr.startswith("Updated edited, version 2")
+
+
+def test_run_tells_which_program_it_replaces(run, tmp_path):
+    """Another file of that name: the other program's first line, both digests, and the path."""
+    run("run", write(tmp_path / "one" / "twin.py"), "-p", "x=1")
+    other = MODULE.replace("Doubles", "Triples").replace("2 * x", "3 * x")
+    file = write(tmp_path / "two" / "twin.py", other)
+    done = run("run", file, "-p", "x=1")
+
+    first = done.stderr.splitlines()[0]
+    assert 'twin on the server is another program: "Doubles a number."' in first
+    assert digest(MODULE) in first and digest(other) in first and str(file) in first
+    assert "Result\n3\n" in done.stdout
+    # The other way round it is as well, and what another machine uploaded is another program too.
+    assert '"Triples a number."' in run("run", tmp_path / "one" / "twin.py", "-p", "x=1").stderr
+    (tmp_path / "state" / "qiskit-runtime" / "uploads.json").write_text("[{")
+    assert '"Doubles a number."' in run("run", file, "-p", "x=1").stderr
+
+
+def test_terminal_is_asked_before_another_program_is_replaced(run, answer, tmp_path):
+    """No is the default, ends with 2 and changes nothing; yes replaces."""
+    run("run", write(tmp_path / "one" / "asked.py"), "-p", "x=1")
+    file = write(tmp_path / "two" / "asked.py", MODULE.replace("2 * x", "5 * x"))
+
+    for typed in ("\n", "n\n"):
+        shown, code = answer(file, typed)
+        assert "Replace it? [y/N]" in shown
+        assert "--name" in shown
+        assert code == 2
+        assert get(run, "asked")["version"] == "1"
+    shown, code = answer(file, "y\n")
+    assert code == 0, shown
+    assert get(run, "asked")["version"] == "2"
+
+
+def test_type_names_of_2021_are_translated_with_a_warning(run, tmp_path):
+    """In a JSON file beside the source; the parameters are then checked by what they mean."""
+    file = write(tmp_path / "old.py", "def main(b, m, n, flag=False):\n    return n\n")
+    metadata = {
+        "name": "old",
+        "description": "From 2021.",
+        "spec": {"parameters": {"properties": {"n": {"type": "int"}, "flag": {"type": "Bool"}}}},
+    }
+    (tmp_path / "old.json").write_text(json.dumps(metadata))
+    done = run("run", file, "-p", "n=3", "-p", "flag=true")
+
+    assert done.returncode == 0, done.stderr
+    assert (
+        "Warning: old.json: spec.parameters.properties.n.type: 'int' is read as 'integer'"
+        in done.stderr
+    )
+    assert "Unchanged: old" in run("upload", file).stdout
+    assert "params.n" in run("run", "old", "-p", "n=many").stderr
