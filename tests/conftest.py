@@ -2,10 +2,38 @@
 
 import signal
 
+import hypothesis
 import pytest
+
+from tests import drawn_seeds
 
 # A shell has what it starts in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A machine under load is slow, which is no fault; drawn inputs are the same in each run.
+hypothesis.settings.register_profile("same", deadline=None, derandomize=not drawn_seeds.SEED)
+hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def _drawn_inputs(request: pytest.FixtureRequest) -> None:
+    """What a test draws depends on TEST_SEED and its name alone."""
+    # pytest-xdist puts the group behind the name.
+    drawn_seeds.start_series(request.node.nodeid.rsplit("@", 1)[0])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests for several processes (``-n 2 --dist loadgroup``).
+
+    Those on the cluster share it, so they run one after the other, and so do those of a module,
+    which share its servers.
+    """
+    for item in items:
+        is_on_cluster = item.get_closest_marker("cluster")
+        group = "cluster" if is_on_cluster else str(item.path.relative_to(item.config.rootpath))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -60,6 +60,11 @@ class FakeStore(JobStore):
         self.params[job.id] = params
         return self._set_state(job, ENDS[self._sequence % len(ENDS)])
 
+    async def add(self, phase: Phase) -> Job:
+        """A job of the library's program that has come to this phase."""
+        job = await self.submit(JobSpec(program_id="hello-quantum", backend="aer_simulator"), "{}")
+        return self._set_state(job, next(end for end in ENDS if end.phase is phase))
+
     async def get(self, job_id: str) -> Job:
         if job_id not in self.jobs:
             raise JobNotFound(job_id)

@@ -1,7 +1,6 @@
 """Problems drawn at test time, their answers by NumPy alone, and checks that programs share."""
 
 import json
-import secrets
 
 import jsonschema_rs
 import numpy as np
@@ -9,6 +8,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError
 
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
+from tests.drawn_seeds import draw_seed
 
 PAULIS = {
     "I": np.eye(2),
@@ -20,7 +20,7 @@ PAULIS = {
 
 def draw_rng():
     """A generator, and the seed that a failed test tells."""
-    seed = secrets.randbits(64)
+    seed = draw_seed()
     return np.random.default_rng(seed), seed
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import secrets
 from datetime import UTC, datetime
 
 import jsonschema_rs
@@ -18,6 +17,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qiskit_runtime.admission import TooLarge
+from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import EncodedMessenger, as_posted
 
 KNOWN = {
@@ -155,7 +155,7 @@ def test_unmeasured_circuit(run):
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
 def test_drawn_circuits(run, level):
     """A list of random circuits gives, in its order, what NumPy finds for each."""
-    seeds = [secrets.randbelow(2**31) for _ in range(4)]
+    seeds = [draw_seed(31) for _ in range(4)]
     drawn = [random_circuit(width, 4, seed=seed) for width, seed in zip((2, 3, 4, 5), seeds)]
     result = run(
         [circuit.measure_all(inplace=False) for circuit in drawn],
@@ -225,7 +225,7 @@ def test_too_large_is_refused_before_transpiling(load_program, monkeypatch):
 
 def test_saved_state(run):
     """A saved state vector arrives as [re, im] pairs, equal to NumPy's."""
-    seed = secrets.randbelow(2**31)
+    seed = draw_seed(31)
     circuit = random_circuit(3, 3, seed=seed)
     saved = circuit.copy()
     saved.save_statevector()
@@ -462,7 +462,7 @@ UNEQUAL = [(0.02, 0.25), (0.2, 0.03), (0.1, 0.12)]
 
 def test_mitigation_knows_each_qubit(run):
     """A drawn product state on drawn qubits comes back, though each is misread differently."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     # Rotated, so that the order of the qubits is never that of the bits.
     layout = np.roll(np.sort(rng.permutation(6)[:3]), rng.integers(1, 3)).tolist()
     errors = [(0.3, 0.3)] * 6
@@ -501,9 +501,9 @@ def test_calibration_takes_enough_shots(load_program):
 
 def test_mitigation_of_drawn_circuits(run):
     """Random circuits, on scattered qubits into scattered bits, come back near the exact answer."""
-    errors = np.random.default_rng(secrets.randbits(64)).uniform(0.02, 0.1, (8, 2))
+    errors = np.random.default_rng(draw_seed()).uniform(0.02, 0.1, (8, 2))
     noisy = readout_noise(*errors)
-    seed = secrets.randbelow(2**31)
+    seed = draw_seed(31)
     drawn = random_circuit(3, 3, seed=seed)
     measured = QuantumCircuit(3, 6)
     measured.compose(drawn, inplace=True)
@@ -568,7 +568,7 @@ def test_refuses_what_cannot_be_mitigated(refuse):
 def test_nearest_distribution(load_program):
     """The projection is a distribution, and no other drawn one is nearer."""
     nearest_distribution = load_program("circuit_runner").readout_mitigation.nearest_distribution
-    seed = secrets.randbits(64)
+    seed = draw_seed()
     rng = np.random.default_rng(seed)
     for size in (1, 2, 8, 64):
         quasi = rng.normal(1 / size, 0.3, size)

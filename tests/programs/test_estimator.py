@@ -3,7 +3,6 @@
 import inspect
 import itertools
 import json
-import secrets
 
 import jsonschema_rs
 import numpy as np
@@ -21,6 +20,7 @@ from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2, FakeManilaV2
 
 from qiskit_runtime.admission import TooLarge
 from qiskit_runtime.algorithms import isa
+from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import (
     EncodedMessenger,
     Primitive,
@@ -224,11 +224,11 @@ def test_precision_comes_from_the_nearest_place(run, params, shots):
 @pytest.mark.parametrize("device", [False, True])
 def test_drawn_values_are_numpys(run, exact, device):
     """Drawn circuits and observables, projectors among them, come out as by matrices."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     noiseless = AerSimulator.from_backend(FakeGuadalupeV2(), noise_model=None)
     pubs = []
     for width in (1, 2, 3, 4):
-        circuit = random_circuit(width, 4, seed=secrets.randbelow(2**31))
+        circuit = random_circuit(width, 4, seed=draw_seed(31))
         observables = [
             {
                 "".join(rng.choice(list(MATRICES), width)): float(rng.normal())
@@ -248,7 +248,7 @@ def test_drawn_values_are_numpys(run, exact, device):
 @pytest.mark.parametrize("precision", [0, 0.02])
 def test_drawn_grids_are_broadcast_as_numpy_does(run, precision):
     """Values of shape (3, 1) and observables of shape (2,) give all six pairs."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     circuit = real_amplitudes(3, reps=1)
     values = rng.uniform(-3, 3, (3, 1, circuit.num_parameters))
     observables = [{"XYZ": 0.5, "ZZI": -1.0, "III": 2.0}, {"IXX": 1.0, "1-I": 0.7}]
@@ -340,7 +340,7 @@ def test_exact_noise_is_the_channels(run):
     error = depolarizing_error(0.2, 1)
     noise.add_all_qubit_quantum_error(error, ["ry"])
     noise.add_all_qubit_readout_error(ReadoutError([[0.8, 0.2], [0.2, 0.8]]))
-    angle = secrets.randbelow(3000) / 1000
+    angle = draw_seed(16) % 3000 / 1000
     circuit = turned().assign_parameters([angle])
     state = DensityMatrix(circuit).evolve(Kraus(error.to_quantumchannel()))
     expected = state.expectation_value(SparsePauliOp("Z")).real
@@ -415,7 +415,7 @@ def test_circuit_may_measure_on_its_way(run, device):
 def test_all_labels_survive_idle_qubits(run):
     """Exact values are right on a device of which most qubits are idle, whichever ones."""
     device = AerSimulator.from_backend(FakeGuadalupeV2(), noise_model=None)
-    circuit = random_circuit(3, 3, max_operands=2, seed=(seed := secrets.randbelow(2**31)))
+    circuit = random_circuit(3, 3, max_operands=2, seed=(seed := draw_seed(31)))
     labels = ["".join(letters) for letters in itertools.product("IXYZ", repeat=3)]
     [pub] = run([[circuit, labels, None, 0]], device, seed_simulator=seed)
 

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import secrets
 
 import jsonschema_rs
 import numpy as np
@@ -14,6 +13,7 @@ from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 from scipy.optimize import LinearConstraint, minimize
 
 from qiskit_runtime.admission import TooLarge
+from tests.drawn_seeds import draw_seed
 from tests.programs.coset_points import EDGES, draw_points
 from tests.programs.encoded_messenger import EncodedMessenger, as_decoded, as_posted
 
@@ -45,7 +45,7 @@ def program(load_program):
 @pytest.fixture
 def drawn():
     """A few drawn points of four features, of both classes, and the seed that drew them."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     return rng.uniform(-2, 2, (5, 4)), np.array([1, -1, 1, 1, -1]), seed
 
 
@@ -205,7 +205,7 @@ def test_cost_has_its_known_values(program):
 @pytest.mark.parametrize("box", [0.3, 1, 10])
 def test_cost_is_the_dual_maximum(program, box):
     """On drawn kernels the cost is what another solver finds, to 1e-5."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     points = rng.uniform(-1, 1, (12, 4))
     labels = rng.permutation(np.resize([1.0, -1.0], 12))
     kernel = make_kernel(points, [0.5], [(0, 1)])
@@ -255,7 +255,7 @@ def test_last_tenth_is_averaged(program):
 @pytest.mark.parametrize("graph", [7, 10])
 def test_cosets_have_one_state_at_the_optimum(run, graph):
     """At pi/2 the kernel of points of one coset is 1, whatever the graph; of two it is not."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     points, labels = draw_points(graph, EDGES[graph], 8, rng, noise=0)
     feature_map = {"feature_dimension": 2 * graph, "entangler_map": EDGES[graph]}
     start = {"initial_kernel_parameters": [np.pi / 2]}
@@ -298,7 +298,7 @@ def test_alignment_learns_a_graph(run, graph, start):
 
 def test_alignment_with_shots_stays_near_the_exact_one(run):
     """With shots, steps and costs are those of the exact kernel but for sampling."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     points, labels = draw_points(3, [(0, 1), (1, 2)], 12, rng)
     feature_map = {"feature_dimension": 6, "entangler_map": [[0, 1], [1, 2]]}
     sampled, exact = (

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import secrets
 
 import jsonschema_rs
 import numpy as np
@@ -19,6 +18,7 @@ from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 from qiskit_runtime.admission import TooLarge
 from qiskit_runtime.algorithms import isa
+from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import (
     EncodedMessenger,
     Primitive,
@@ -195,7 +195,7 @@ def test_circuit_may_act_on_its_measurements(run, device):
 
 def test_drawn_circuits_follow_their_states(run):
     """Random circuits, several in a job, give samples of what NumPy finds for each."""
-    seeds = [secrets.randbelow(2**31) for _ in range(6)]
+    seeds = [draw_seed(31) for _ in range(6)]
     drawn = [random_circuit(width, 4, seed=seed) for width, seed in zip((1, 2, 3, 4, 5, 5), seeds)]
     result = run([[circuit.measure_all(inplace=False), None, 8192] for circuit in drawn])
 
@@ -207,7 +207,7 @@ def test_drawn_circuits_follow_their_states(run):
 @pytest.mark.parametrize("device", [False, True])
 def test_drawn_values_follow_their_states(run, device):
     """A drawn grid of angles gives, at each place, samples of that angle's own state."""
-    rng = np.random.default_rng(seed := secrets.randbits(64))
+    rng = np.random.default_rng(seed := draw_seed())
     circuit = QuantumCircuit(3)
     angles = ParameterVector("z", 2), ParameterVector("a", 2)
     for qubit in range(2):

@@ -5,7 +5,7 @@ is told at the end of a run. With ``REQUIRE_CLUSTER=1`` a test that is skipped h
 """
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -13,7 +13,11 @@ import pytest
 from tests.jobstore.modes import MODES
 from tests.jobstore.store_under_test import StoreUnderTest
 
-COUNTS = pytest.StashKey[dict[str, Counter[str]]]()
+MODE = "store mode"
+"""The property of a report that names the mode."""
+
+COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
+"""How the tests of each mode ended."""
 
 
 def _params() -> list[object]:
@@ -32,23 +36,29 @@ async def jobs(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Count a test for its mode; make a skip a failure where the run may have none."""
+    """Note a test's mode; make a skip a failure where the run may have none."""
     report = yield
-    known = hasattr(report, "wasxfail")
-    if report.skipped and not known and os.environ.get("REQUIRE_CLUSTER") == "1":
+    if report.skipped and not hasattr(report, "wasxfail") and _may_not_skip():
         report.outcome = "failed"
         report.longrepr = f"skipped, although REQUIRE_CLUSTER=1: {report.longrepr}"
-    mode = item.callspec.params.get("jobs") if hasattr(item, "callspec") else None
-    if mode and (report.when == "call" or not report.passed):
-        counts = item.config.stash.setdefault(COUNTS, {})
-        counts.setdefault(mode, Counter())["xfailed" if known else report.outcome] += 1
+    if mode := item.callspec.params.get("jobs") if hasattr(item, "callspec") else None:
+        report.user_properties.append((MODE, mode))
     return report
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count a test for its mode: in the process that prints the summary, wherever it ran."""
+    mode = dict(report.user_properties).get(MODE)
+    if mode and (report.when == "call" or not report.passed):
+        COUNTS[mode]["xfailed" if hasattr(report, "wasxfail") else report.outcome] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many of the suite's tests ran in each mode."""
-    for mode, counts in config.stash.get(COUNTS, {}).items():
+    for mode, counts in COUNTS.items():
         told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
         terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {told}")
+
+
+def _may_not_skip() -> bool:
+    return os.environ.get("REQUIRE_CLUSTER") == "1"
