@@ -33,15 +33,15 @@ class BackendStatus:
 
 
 def make_properties(
-    name: str, version: str, device: Target, noise: Mapping[str, Any]
+    name: str, version: str, device: Target, noise: Mapping[str, Any] | None
 ) -> AerBackendProperties:
-    """The properties of a device; a ``NoiseSpec`` says the same of each qubit."""
+    """The properties of a device: its own, or what a ``NoiseSpec`` says of each qubit alike."""
     measured = target_to_backend_properties(device)
     known = measured.to_dict() if measured else {"gates": [], "general": [], "qubits": []}
-    described = [*_list_times(_read_times(noise)), *_list_readout(noise)]
+    described = [] if noise is None else [*_list_times(_read_times(noise)), *_list_readout(noise)]
     times = [[*_list_times(qubit)] for qubit in device.qubit_properties or ()]
     qubits = [
-        [*values, *described, *own]
+        [*values, *own, *described]
         for values, own, _ in zip_longest(
             known["qubits"], times, range(device.num_qubits), fillvalue=()
         )
@@ -60,11 +60,11 @@ def _read_times(noise: Mapping[str, Any]) -> QubitProperties:
 
 
 def _list_readout(noise: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    if readout := noise.get("readout"):
-        one, zero = readout["prob1_given0"], readout["prob0_given1"]
-        values = {"prob_meas1_prep0": one, "prob_meas0_prep1": zero}
-        for name, value in {**values, "readout_error": (one + zero) / 2}.items():
-            yield Nduv(None, name, "", value).to_dict()
+    readout = noise.get("readout") or {}
+    one, zero = readout.get("prob1_given0", 0.0), readout.get("prob0_given1", 0.0)
+    values = {"prob_meas1_prep0": one, "prob_meas0_prep1": zero, "readout_error": (one + zero) / 2}
+    for name, value in values.items():
+        yield Nduv(None, name, "", value).to_dict()
 
 
 def _list_times(qubit: QubitProperties) -> Iterator[dict[str, Any]]:

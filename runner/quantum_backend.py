@@ -6,7 +6,6 @@ Used by the program process. The description is ``contract.backend.BackendSpec``
 import random
 import sys
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from qiskit.transpiler import Target
@@ -46,8 +45,8 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     seeds: random.Random | None = None
     width: int | None = None
     """The qubits of a device that has a number of them."""
-    described_noise: Mapping[str, Any] = MappingProxyType({})
-    """The ``NoiseSpec`` that the noise was made from, if it was."""
+    described_noise: Mapping[str, Any] | None = None
+    """The ``NoiseSpec`` that the noise was made from; None where it is a fake device's own."""
     _device: Target | None = None
     """The gates and connections of a device that has some of its own."""
     _fitted: Target | None = None
@@ -107,9 +106,10 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         # No number limits a run; this one is Qiskit's own of 2021 for that.
         configuration.max_experiments = sys.maxsize
         if self._device is not None:
-            # Aer runs no other gates then: those of the device, also where a method spells them.
+            # Aer runs no other gates then: those of the device, as each method spells them.
             names = {*self._device.operation_names, *self.target.operation_names}
-            configuration.basis_gates = sorted(names)
+            spelt = targets.TURNS if "rz" in names else ()
+            configuration.basis_gates = sorted(names.union(spelt))
         return configuration
 
     @property
@@ -182,7 +182,8 @@ def make_backend(
     backend.name = spec.get("name", backend.name)
     if spec.get("qubits") or spec.get("fake_device"):
         backend.width = backend.num_qubits
-    backend.described_noise = noise or {}
+    if noise is not None or not spec.get("fake_device"):
+        backend.described_noise = noise or {}
     backend.seeds = None if seed is None else random.Random(seed)  # noqa: S311  (no secret)
     return backend
 

@@ -4,6 +4,7 @@ It is the backend, as the method of the run simulates it (``targets``), with oth
 connections where a client gave some.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,9 @@ def _aim(
     method = method or backend.options.method
     if options.get("target") is None:
         options["target"] = find_target(backend, method, has_angles, basis_gates, edges)
+    if options.get("dt") is not None:
+        options["target"] = copy.deepcopy(options["target"])
+        options["target"].dt = options["dt"]
     if options.get("translation_method") is None:
         options["translation_method"] = targets.choose_translation(method)
     if has_angles and method == targets.CLIFFORD:
