@@ -3,26 +3,24 @@
 Used by the program process. The description is ``contract.backend.BackendSpec`` as JSON.
 """
 
-import copy
 import random
+import sys
+from collections.abc import Mapping
 from typing import Any
 
+from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
+from qiskit_aer.backends.aerbackend import AerError
 
+from qiskit_runtime import targets
 from qiskit_runtime.admission import check_memory
+from runner.backend_properties import BackendStatus, make_properties
 from runner.memory import available_bytes
 
 MIB = 2**20
 
 LEAST_MIB = 16
 """What Aer is told at least: of less than a MiB a thread it makes no shot, and says all is well."""
-
-WIDTH = 63
-"""Qubits of a simulator whose device has no number of them. What its memory holds is checked at
-each run, by the circuit's own qubits; Aer's own number is that of the host's memory."""
-
-_UNIVERSAL = ("id", "rz", "sx", "x", "cx")
-"""The gates of a device that has a coupling map, where nothing is said of them."""
 
 _VIRTUAL = ("rz", "p", "u1", "delay", "barrier")
 """Gates that take no time on a device, and have no noise."""
@@ -40,25 +38,94 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     """Aer's simulator, within a job's memory, and with random numbers from the job's seed.
 
     A run that names no seed of its own gets the next of a series: runs differ from each other, and
-    a job that is run again with the same seed has them all again.
+    a job that is run again with the same seed has them all again. It answers what programs since
+    2021 ask of a backend, where there is an honest answer.
     """
 
     seeds: random.Random | None = None
     width: int | None = None
     """The qubits of a device that has a number of them."""
-    _made_target: Any = None
+    described_noise: Mapping[str, Any] | None = None
+    """The ``NoiseSpec`` that the noise was made from; None where it is a fake device's own."""
+    _device: Target | None = None
+    """The gates and connections of a device that has some of its own."""
+    _fitted: Target | None = None
 
     @property
-    def target(self) -> Any:
-        """Aer's own, made once: it makes one anew at each question, in a tenth of a second."""
-        if self._made_target is None:
-            self._made_target = super().target
-        return self._made_target
+    def device(self) -> Target:
+        """The qubits, gates and connections that this is a simulation of, by whatever method."""
+        if self._device is not None:
+            return self._device
+        names, noise = None, self.options.noise_model
+        if noise is not None:
+            # A circuit is translated into gates that have noise.
+            names = [*sorted(targets.list_gates("automatic") & set(noise.basis_gates)), "initialize"]
+        return targets.make_device(super().configuration().n_qubits, names)
+
+    @property
+    def target(self) -> Target:
+        """The device, as far as the method runs it, and what it can do beside gates."""
+        if self._fitted is None:
+            self._fitted = targets.fit_method(self.device, self.options.method)
+        return self._fitted
+
+    def get_translation_stage_plugin(self) -> str | None:
+        """The translation stage that the transpiler takes for this backend; None is its own."""
+        return targets.choose_translation(self.options.method)
+
+    def take_device(self, device: Target) -> None:
+        """Become a simulation of this device."""
+        # By a target of its own Aer knows that it shall run the device's gates only.
+        self._device = self._target = device
+        self._fitted = None
+        connections = device.build_coupling_map()
+        edges = None if connections is None else [list(edge) for edge in connections.get_edges()]
+        self.set_options(n_qubits=device.num_qubits, coupling_map=edges)
+
+    def properties(self) -> Any:
+        """What is known of a device's qubits and gates; None where it has no number of them."""
+        if self.width is None:
+            return None
+        version = self.configuration().backend_version
+        return make_properties(self.name, version, self.device, self.described_noise)
 
     def set_option(self, key: str, value: Any) -> None:
-        """As ``AerSimulator.set_option``."""
+        """As ``AerSimulator.set_option``; a method changes neither the name nor the width."""
+        name, width = self.name, super().configuration().n_qubits
         super().set_option(key, value)
-        self._made_target = None
+        if key == "method":
+            self.name = name
+            super().set_option("n_qubits", width)
+        self._fitted = None
+
+    def configuration(self) -> Any:
+        """As ``AerSimulator.configuration``, with what programs of 2021 read there."""
+        configuration = super().configuration()
+        configuration.backend_name = self.name
+        configuration.dt = self.target.dt
+        # No number limits a run; this one is Qiskit's own of 2021 for that.
+        configuration.max_experiments = sys.maxsize
+        if self._device is not None:
+            # Aer runs no other gates then: those of the device, as each method spells them.
+            names = {*self._device.operation_names, *self.target.operation_names}
+            spelt = targets.TURNS if "rz" in names else ()
+            configuration.basis_gates = sorted(names.union(spelt))
+        return configuration
+
+    @property
+    def max_circuits(self) -> None:
+        """No number limits a run."""
+        return
+
+    def provider(self) -> None:
+        """None: the backend is the program's argument, and of no provider."""
+
+    def defaults(self) -> None:
+        """None: there are no pulses, and no defaults of them."""
+
+    def status(self) -> BackendStatus:
+        """It is there, and no job waits before this one."""
+        return BackendStatus(self.name, self.configuration().backend_version)
 
     def run(self, circuits: Any, parameter_binds: Any = None, **run_options: Any) -> Any:
         """As ``AerSimulator.run``.
@@ -83,6 +150,19 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
                     f" and the backend {self.name} has {self.width}"
                 )
 
+    def _execute_circuits_job(self, *args: Any, **kwargs: Any) -> Any:
+        """As Aer's, which says of an untranspiled circuit no more than a gate's name."""
+        try:
+            return super()._execute_circuits_job(*args, **kwargs)
+        except AerError as error:
+            what, _, name = error.message.partition("unknown instruction: ")
+            if what or not name:
+                raise
+            raise AerError(
+                f"unknown instruction: {name} is none of the backend {self.name}'s;"
+                " translate the circuit for it first: transpile(circuit, backend)"
+            ) from error
+
 
 def make_backend(
     spec: dict[str, Any], memory_bytes: int = 0, seed: int | None = None
@@ -102,46 +182,30 @@ def make_backend(
     backend.name = spec.get("name", backend.name)
     if spec.get("qubits") or spec.get("fake_device"):
         backend.width = backend.num_qubits
+    if noise is not None or not spec.get("fake_device"):
+        backend.described_noise = noise or {}
     backend.seeds = None if seed is None else random.Random(seed)  # noqa: S311  (no secret)
     return backend
 
 
 def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimulator:
-    if device := spec.get("fake_device"):
-        made: RuntimeSimulator = RuntimeSimulator.from_backend(_find_fake_device(device), **options)
-        return made
-    if any(spec.get(name) for name in ("qubits", "coupling_map", "basis_gates")):
-        return _make_custom(spec, options)
-    simulator = RuntimeSimulator(**options)
-    if options["method"] in ("automatic", "statevector", "density_matrix"):
-        simulator.set_options(n_qubits=WIDTH)
-    return simulator
-
-
-def _make_custom(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimulator:
-    """A device with a number of qubits, a coupling map or basis gates of its own."""
-    from qiskit.transpiler import CouplingMap, Target
-
-    configuration = copy.copy(RuntimeSimulator(**options).configuration())
-    configuration.n_qubits = spec.get("qubits") or WIDTH
+    backend: RuntimeSimulator
+    if name := spec.get("fake_device"):
+        fake = _find_fake_device(name)
+        backend = RuntimeSimulator.from_backend(fake, **options)
+        backend.take_device(fake.target)
+        return backend
+    backend = RuntimeSimulator(**options)
+    backend.set_options(n_qubits=spec.get("qubits") or targets.WIDTH)
     edges, gates = spec.get("coupling_map"), spec.get("basis_gates")
-    if edges:
-        configuration.coupling_map = [list(edge) for edge in edges]
-    target = None
     if edges or gates:
-        names = dict.fromkeys([*(gates or _UNIVERSAL), "measure", "reset", "delay"])
         try:
-            target = Target.from_configuration(
-                [name for name in names if name != "barrier"],
-                num_qubits=configuration.n_qubits,
-                coupling_map=CouplingMap(configuration.coupling_map) if edges else None,
-            )
-        except KeyError as error:
-            raise UnknownDevice(f"basisGates: {error.args[0]}") from error
-    simulator = RuntimeSimulator(configuration=configuration, target=target, **options)
-    # A method brings a number of its own.
-    simulator.set_options(n_qubits=configuration.n_qubits)
-    return simulator
+            device = targets.make_device(backend.configuration().n_qubits, gates, edges)
+            targets.check_gates(gates or (), options["method"])
+            backend.take_device(device)
+        except targets.UnknownGate as error:
+            raise UnknownDevice(f"basisGates: {error}") from error
+    return backend
 
 
 def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:

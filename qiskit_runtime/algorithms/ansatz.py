@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import ClassicalRegister, QuantumCircuit
 from qiskit.converters import circuit_to_dag, dag_to_circuit
-from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms.inputs import check_integer
 from qiskit_runtime.algorithms.simulation import Simulation
+from qiskit_runtime.algorithms.transpiling import make_passes
 
 Rotation = list[Any]
 """The gates that turn one qubit's basis, in order."""
@@ -131,10 +131,10 @@ def transpile_ansatz(
     check_simulable(simulation, circuit)
     if simulation.method_options([circuit]):
         circuit = circuit.decompose("initialize")  # which no density matrix takes
-    passes = generate_preset_pass_manager(
+    passes = make_passes(
+        simulation.backend,
         optimization_level,
-        # Not the backend: Aer makes its target anew each time it is asked, and it is asked often.
-        target=simulation.backend.target,
+        has_angles=bool(circuit.num_parameters),
         initial_layout=initial_layout,
         seed_transpiler=simulation.seed_transpiler,
     )
@@ -169,9 +169,7 @@ def find_rotations(
         circuit.h(range(len(qubits)))
         places = list(range(len(qubits)))
         if not is_native:
-            passes = passes or generate_preset_pass_manager(
-                0, target=backend.target, initial_layout=list(qubits)
-            )
+            passes = passes or make_passes(backend, 0, initial_layout=list(qubits))
             circuit = passes.run(circuit)
             places = list(qubits)
         for item in circuit.data:

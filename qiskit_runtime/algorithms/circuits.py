@@ -1,13 +1,10 @@
 """Circuits as clients send them, and what Qiskit's transpiler can be told about them."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit, transpile
-from qiskit_aer import AerSimulator
-
-from qiskit_runtime.algorithms.inputs import naming
 
 TRANSPILER_OPTIONS = frozenset(inspect.signature(transpile).parameters) - {"circuits", "backend"}
 
@@ -27,21 +24,3 @@ def refuse_free_parameters(circuits: Sequence[QuantumCircuit]) -> None:
     for index, circuit in enumerate(circuits):
         if circuit.num_parameters:
             raise ValueError(f"circuits[{index}]: has free parameters; bind them first")
-
-
-def choose_aim(
-    backend: AerSimulator,
-    circuits: Sequence[QuantumCircuit],
-    run_options: Mapping[str, Any],
-    field: str = "method",
-) -> AerSimulator:
-    """What to transpile for: the backend, or Aer with the run's method, for which more fits.
-
-    A backend that is like a device, with connections, stays as wide as it is.
-    """
-    widest = max(circuit.num_qubits for circuit in circuits)
-    method = run_options.get("method")
-    if method is None or backend.coupling_map is not None or widest <= backend.num_qubits:
-        return backend
-    with naming(field):
-        return AerSimulator(method=method)

@@ -9,19 +9,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit, qpy
-from qiskit.circuit.library import get_standard_gate_name_mapping
-from qiskit.transpiler import CouplingMap, Target, generate_preset_pass_manager
+from qiskit.transpiler import Target
 
 from qiskit_runtime.algorithms.inputs import naming
+from qiskit_runtime.algorithms.transpiling import find_target, make_passes
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-_FREE = frozenset(("barrier", "store"))
-"""What takes no part in a device's description."""
-
-_TURNABLE = frozenset(("cx", "cz", "ecr", "rxx", "ryy", "rzx", "rzz", "swap"))
-"""Gates of two qubits that the transpiler can put on a connection of the other direction."""
+LEVEL = 2
+"""Of the transpiler's optimisation."""
 
 
 class CircuitFitter:
@@ -34,49 +31,60 @@ class CircuitFitter:
         basis_gates: list[str] | None = None,
         coupling_map: list[list[int]] | None = None,
     ) -> None:
-        """Fit the backend, or one of these gates and connections in its place."""
-        # With the backend, its own translation stage comes in, which knows Aer's instructions.
-        self._aim: dict[str, Any] = {"backend": backend}
-        self._target: Target = backend.target
-        if basis_gates is not None or coupling_map is not None:
-            self._target = _make_target(backend, basis_gates, coupling_map)
-            self._aim = {"target": self._target}
+        """Fit the backend, or one of these gates and connections in its place.
+
+        Raises:
+            ValueError: there is no such gate; the text begins with the options' names.
+        """
+        given = {"basis_gates": basis_gates, "coupling_map": coupling_map}
+        with naming(", ".join(f"options.simulator.{name}" for name in given if given[name])):
+            # Circuits with parameters may have another one than those without.
+            self._targets = [
+                find_target(backend, None, has_angles, basis_gates, coupling_map)
+                for has_angles in (False, True)
+            ]
+        self._backend = backend
         self._seed = seed
-        self._connects_all = self._target.build_coupling_map() is None
-        self._passes: Any = None
-        self._fitted: dict[bytes, QuantumCircuit] = {}
+        self._passes = dict[bool, Any]()
+        self._fitted = dict[bytes, QuantumCircuit]()
 
     def fit(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit itself if it runs as it is, otherwise its transpiled form."""
-        if self._runs(circuit, range(circuit.num_qubits)):
+        has_angles = bool(circuit.num_parameters)
+        if _runs(self._targets[has_angles], circuit, range(circuit.num_qubits)):
             return circuit
         key = _identify(circuit)
         if key not in self._fitted:
-            if self._passes is None:
-                self._passes = generate_preset_pass_manager(
-                    2, seed_transpiler=self._seed, **self._aim
+            if has_angles not in self._passes:
+                self._passes[has_angles] = make_passes(
+                    self._backend,
+                    LEVEL,
+                    has_angles,
+                    target=self._targets[has_angles],
+                    seed_transpiler=self._seed,
                 )
-            self._fitted[key] = self._passes.run(circuit)
+            self._fitted[key] = self._passes[has_angles].run(circuit)
         return self._fitted[key]
 
-    def _runs(self, circuit: QuantumCircuit, places: Iterable[int]) -> bool:
-        """Whether each instruction is one of the target's, on its qubits' places there."""
-        place = dict(zip(circuit.qubits, places, strict=True))
-        for item in circuit.data:
-            name = item.operation.name
-            qubits = tuple(place[qubit] for qubit in item.qubits)
-            if name not in _FREE and not self._has(name, qubits):
-                return False
-            if not all(
-                self._runs(block, qubits) for block in getattr(item.operation, "blocks", ())
-            ):
-                return False
-        return True
 
-    def _has(self, name: str, qubits: tuple[int, ...]) -> bool:
-        if self._connects_all:  # by name: a stabilizer simulation may be wider than the target
-            return name in self._target.operation_names
-        return bool(self._target.instruction_supported(name, qubits))
+def _runs(target: Target, circuit: QuantumCircuit, places: Iterable[int]) -> bool:
+    """Whether each instruction is one of the target's, on its qubits' places there."""
+    place = dict(zip(circuit.qubits, places, strict=True))
+    for item in circuit.data:
+        qubits = tuple(place[qubit] for qubit in item.qubits)
+        if item.operation.name != "barrier" and not _has(target, item.operation.name, qubits):
+            return False
+        if not all(
+            _runs(target, block, qubits) for block in getattr(item.operation, "blocks", ())
+        ):
+            return False
+    return True
+
+
+def _has(target: Target, name: str, qubits: tuple[int, ...]) -> bool:
+    if target.qargs is None:  # every gate works everywhere
+        return name in target.operation_names
+    return bool(target.instruction_supported(name, qubits))
 
 
 def _identify(circuit: QuantumCircuit) -> bytes:
@@ -84,24 +92,3 @@ def _identify(circuit: QuantumCircuit) -> bytes:
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return buffer.getvalue()
-
-
-def _make_target(
-    backend: "AerSimulator", basis_gates: list[str] | None, coupling_map: list[list[int]] | None
-) -> Target:
-    """The target of these options; what one of them leaves out is the backend's."""
-    known = get_standard_gate_name_mapping()
-    names = backend.target.operation_names if basis_gates is None else basis_gates
-    always = {"measure", "reset", "delay"}
-    connections = coupling_map or backend.coupling_map
-    kept = {name for name in names if name in known}
-    if connections and basis_gates is None:  # pairs of qubits, which other gates do not go with
-        kept = {name for name in kept if name in _TURNABLE or known[name].num_qubits == 1}
-    given = {"basis_gates": basis_gates, "coupling_map": coupling_map}
-    fields = [f"options.simulator.{name}" for name, value in given.items() if value is not None]
-    with naming(", ".join(fields)):
-        return Target.from_configuration(
-            basis_gates=sorted(kept | always),
-            num_qubits=None if connections else backend.num_qubits,
-            coupling_map=CouplingMap(connections) if coupling_map else connections,
-        )

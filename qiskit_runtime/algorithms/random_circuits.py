@@ -7,11 +7,11 @@ import random
 from typing import TYPE_CHECKING
 
 from qiskit.circuit.random import random_circuit
-from qiskit.transpiler import generate_preset_pass_manager
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms.inputs import check_integer, check_seed
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
+from qiskit_runtime.algorithms.transpiling import make_passes
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -47,7 +47,7 @@ def publish_random_counts(
     seed = check_seed("seed_simulator", seed_simulator)
     draw = random.randint if seed is None else random.Random(seed).randint  # noqa: S311  (no secret)
     # Built once: transpile() builds one at each call, which costs far more than the circuit's run.
-    pass_manager = generate_preset_pass_manager(1, backend=backend, seed_transpiler=seed)
+    pass_manager = make_passes(backend, 1, seed_transpiler=seed)
     user_messenger.report_progress(0, rounds)
     for iteration in range(rounds):
         circuit = draw_circuit(draw(0, MAX_SEED))

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 
 from qiskit_runtime.algorithms.inputs import name_options, naming
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
+from qiskit_runtime.algorithms.transpiling import transpile_circuits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -69,9 +70,8 @@ def calibrate(
     width = qubits[-1] + 1
     circuits = [_prepared(width, group, ones) for group in groups for ones in (False, True)]
     # The same physical qubits, and no optimisation that could drop a gate that has noise.
-    transpiled = transpile(
-        circuits, backend, initial_layout=list(range(width)), optimization_level=0
-    )
+    layout = {"initial_layout": list(range(width)), "optimization_level": 0}
+    transpiled = transpile_circuits(backend, circuits, run_options, layout)
     with naming(name_options(run_options)):
         result = backend.run(transpiled, **_calibration_options(run_options)).result()
     inverses: dict[int, Array] = {}

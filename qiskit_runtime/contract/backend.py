@@ -29,6 +29,17 @@ Positive = Annotated[float, Field(gt=0)]
 Duration = Annotated[float, Field(ge=0)]
 Qubit = Annotated[int, Field(ge=0, lt=MAX_QUBITS)]
 CouplingMap = Annotated[tuple[tuple[Qubit, Qubit], ...], Field(min_length=1, max_length=4096)]
+CONTROL_FLOW = (
+    "if_else",
+    "switch_case",
+    "for_loop",
+    "while_loop",
+    "break_loop",
+    "continue_loop",
+    "store",
+)
+"""What every method of a RuntimeBackend can do beside gates, so that no list of gates names it."""
+
 Gate = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
 
 
@@ -123,6 +134,14 @@ class BackendSpec(ContractModel):
                 raise ValueError(
                     f"couplingMap: it names qubit {highest}, and {self.qubits} are counted from 0"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def check_basis_gates(self) -> Self:
+        """Every backend branches and loops: that is no gate."""
+        for gate in self.basis_gates or ():
+            if gate in CONTROL_FLOW:
+                raise ValueError(f"basisGates: {gate} is no gate and there already; leave it out")
         return self
 
 

@@ -15,14 +15,13 @@ from numbers import Complex, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 from qiskit.transpiler import Layout
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms import readout_mitigation
 from qiskit_runtime.algorithms.circuits import (
     TRANSPILER_OPTIONS,
-    choose_aim,
     read_circuits,
     refuse_free_parameters,
 )
@@ -35,6 +34,7 @@ from qiskit_runtime.algorithms.inputs import (
     name_options,
     naming,
 )
+from qiskit_runtime.algorithms.transpiling import transpile_circuits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -254,9 +254,8 @@ def main(
         refuse_free_parameters(listed)
     check_memory(backend, listed, options)
     user_messenger.report_progress(0, len(listed))
-    # One call for the whole list: each call builds its passes anew, at a fixed cost.
     with naming(name_options(arguments)):
-        transpiled = transpile(listed, choose_aim(backend, listed, options), **arguments)
+        transpiled = transpile_circuits(backend, listed, options, arguments)
     run = run_mitigated if measurement_error_mitigation else run_plainly
     result = run(backend, transpiled, options)
     user_messenger.report_progress(len(listed), len(listed))

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
-from qiskit.transpiler import generate_preset_pass_manager
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 from qiskit_runtime.algorithms.threads import spread_threads
+from qiskit_runtime.algorithms.transpiling import make_passes
 
 if TYPE_CHECKING:
     from qiskit.result import Result
@@ -181,8 +181,12 @@ class FidelityKernel:
     def _transpile(self) -> QuantumCircuit:
         if self._transpiled is None:
             seed = self.seed if self.seed_transpiler is None else self.seed_transpiler
-            passes = generate_preset_pass_manager(
-                2, backend=self.backend, initial_layout=self.initial_layout, seed_transpiler=seed
+            passes = make_passes(
+                self.backend,
+                2,
+                has_angles=True,
+                initial_layout=self.initial_layout,
+                seed_transpiler=seed,
             )
             self._transpiled = passes.run(self._circuit)
         return self._transpiled

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from qiskit import QuantumCircuit, transpile
+from qiskit import QuantumCircuit
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms import inputs, outcomes, readout_mitigation
 from qiskit_runtime.algorithms.ansatz import TranspiledAnsatz, find_rotations
 from qiskit_runtime.algorithms.circuits import (
     TRANSPILER_OPTIONS,
-    choose_aim,
     read_circuits,
     refuse_free_parameters,
 )
 from qiskit_runtime.algorithms.operators import check_label, split_pair
 from qiskit_runtime.algorithms.simulation import Simulation
+from qiskit_runtime.algorithms.transpiling import transpile_circuits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -35,8 +35,6 @@ LETTERS = "IXYZ01"
 MITIGATION = "use_measurement_mitigation"
 CHUNK = 20
 """Circuits that one run takes; the progress is told in between."""
-
-DEVICE_OPTIONS = {"target", "basis_gates", "coupling_map", "dt", "instruction_durations"}
 
 
 class Plan(NamedTuple):
@@ -255,13 +253,9 @@ def main(
     check_memory(backend, listed, running)
     transpiled = listed
     if not is_ready:
-        aim = choose_aim(backend, listed, running, "run_config")
         with inputs.naming("transpiler_config" if transpiling else "circuits"):
-            transpiled = transpile(
-                listed,
-                # Aer makes its target anew each time; a device of one's own replaces it.
-                **({} if DEVICE_OPTIONS & set(transpiling) else {"target": aim.target}),
-                **({"seed_transpiler": seed} | transpiling),
+            transpiled = transpile_circuits(
+                backend, listed, running, {"seed_transpiler": seed} | transpiling
             )
     plan = make_plan(backend, listed, transpiled, pairs)
     inverses = calibrate(simulation, plan.circuits, running) if mitigate else None

@@ -1,0 +1,73 @@
+"""The transpiler's translation stage for methods of Clifford gates only.
+
+Qiskit finds it as the entry point ``clifford`` of ``qiskit.transpiler.translation``; a backend of
+such a method asks for it. At levels 2 and 3 the transpiler puts gates together to matrices, and
+writes these as rotations by any angles; here what is a Clifford becomes Clifford gates again.
+"""
+
+from typing import Any
+
+from qiskit.circuit.controlflow import CONTROL_FLOW_OP_NAMES
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.converters import circuit_to_dag
+from qiskit.exceptions import QiskitError
+from qiskit.transpiler import PassManager, PassManagerConfig, Target
+from qiskit.transpiler.basepasses import TransformationPass
+from qiskit.transpiler.passes import HighLevelSynthesis
+from qiskit.transpiler.passes.utils import control_flow
+from qiskit.transpiler.preset_passmanagers.builtin_plugins import DefaultTranslationPassManager
+from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePlugin
+
+MOST_QUBITS = 4
+"""Of a gate that is compared with the Cliffords by its matrix."""
+
+
+class CliffordTranslation(PassManagerStagePlugin):  # type: ignore[misc]  # (ships no types)
+    """Qiskit's own translation stage, after Cliffords of any spelling are Clifford gates."""
+
+    def pass_manager(
+        self, pass_manager_config: PassManagerConfig, optimization_level: int | None = None
+    ) -> PassManager:
+        target = pass_manager_config.target
+        names = {*get_standard_gate_name_mapping(), *CONTROL_FLOW_OP_NAMES, "unitary"}
+        unroll = HighLevelSynthesis(
+            hls_config=pass_manager_config.hls_config,
+            basis_gates=sorted(names | set(target.operation_names)),
+            qubits_initially_zero=pass_manager_config.qubits_initially_zero,
+        )
+        rest = DefaultTranslationPassManager().pass_manager(pass_manager_config, optimization_level)
+        # Before the unrolling, which would write matrices as rotations, and after it: for what it finds.
+        recognise = RecogniseCliffords(target)
+        return PassManager([recognise, unroll, recognise]) + rest
+
+
+class RecogniseCliffords(TransformationPass):  # type: ignore[misc]  # (ships no types)
+    """Replaces what the target lacks, and what is a Clifford, by Clifford gates.
+
+    The global phase is lost, which no stabilizer state has.
+    """
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self._names = set(target.operation_names)
+
+    @control_flow.trivial_recurse
+    def run(self, dag: Any) -> Any:
+        for node in dag.op_nodes():  # (a unitary is none of its gate nodes)
+            if node.name not in self._names and node.num_qubits <= MOST_QUBITS:
+                if (circuit := _spell_clifford(node)) is not None:
+                    dag.substitute_node_with_dag(node, circuit_to_dag(circuit))
+        return dag
+
+
+def _spell_clifford(node: Any) -> Any:
+    """The circuit of Clifford gates that is the gate, or None where there is none."""
+    from qiskit.quantum_info import Clifford
+
+    matrix = None if node.is_parameterized() else node.matrix
+    if matrix is None:
+        return None
+    try:
+        return Clifford.from_matrix(matrix).to_circuit()
+    except QiskitError:
+        return None

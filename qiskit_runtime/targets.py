@@ -1,0 +1,216 @@
+"""What circuits are transpiled for: the gates and instructions of each method, on a device or not.
+
+Used by ``runner.quantum_backend`` for the target of a job's backend, and by the programs'
+``algorithms.transpiling``. Program process only.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from qiskit.circuit.library import get_standard_gate_name_mapping
+from qiskit.transpiler import Target
+
+from qiskit_runtime.contract.backend import MAX_QUBITS
+
+if TYPE_CHECKING:
+    from qiskit_aer import AerSimulator
+
+WIDTH = MAX_QUBITS
+"""Qubits of a simulator whose device has no number of them, whatever its method: what there is no
+memory for is refused by its numbers (``admission``), and not by a width."""
+
+UNIVERSAL = ("id", "rz", "sx", "x", "cx")
+"""The gates of a device that has a coupling map, where nothing is said of them."""
+
+TURNS = ("s", "sdg", "z")
+"""What ``rz`` is on a stabilizer method: its angles there are the multiples of a quarter turn."""
+
+CLIFFORD = "stabilizer"
+"""The method that runs Clifford gates only."""
+
+CLIFFORD_TRANSLATION = "clifford"
+"""The name of the translation stage for it (``clifford_translation``, an entry point)."""
+
+_TURNABLE = frozenset(("cx", "cz", "ecr", "rxx", "ryy", "rzx", "rzz", "swap"))
+"""Gates of two qubits that the transpiler can put on a connection of the other direction."""
+
+_ALWAYS = ("measure", "reset", "delay")
+"""What every device does beside its gates, in lists of basis gates too."""
+
+
+class UnknownGate(ValueError):
+    """A gate that there is none of, or that the method or a connection can't run."""
+
+
+@lru_cache(maxsize=16)
+def list_gates(method: str) -> frozenset[str]:
+    """The names of Aer's gates for this method."""
+    return frozenset(_configure(method).basis_gates) - list_instructions(method) - {"store"}
+
+
+@lru_cache(maxsize=16)
+def list_instructions(method: str) -> frozenset[str]:
+    """What the method can do beside gates: measure, branch and loop, save, apply a channel."""
+    configuration = _configure(method)
+    stored = {"store"} & set(configuration.basis_gates)
+    return frozenset(configuration.custom_instructions) | stored | set(_ALWAYS)
+
+
+def make_device(
+    num_qubits: int | None,
+    names: Iterable[str] | None = None,
+    edges: Sequence[Sequence[int]] | None = None,
+) -> Target:
+    """A device of these gates, all that Aer has if None, with the pairs of qubits that it connects.
+
+    Raises:
+        UnknownGate: there is no such gate, or a map of pairs does not go with it.
+    """
+    known = _map_names()
+    given = dict.fromkeys((UNIVERSAL if edges else _list_all()) if names is None else names)
+    device = Target(num_qubits=num_qubits)
+    for name in given:
+        if name in _ALWAYS or name == "barrier":
+            continue
+        if name not in known or name in list_instructions("automatic") - {"initialize"}:
+            raise UnknownGate(_say_unknown(name))
+        device.add_instruction(known[name], _place(name, num_qubits, edges), name=name)
+    return device
+
+
+def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
+    """The target of the device's simulation by this method.
+
+    It has the device's gates that the method runs, and what the method can do beside gates.
+    ``has_angles`` keeps ``rz`` on a stabilizer method, for circuits whose parameters get their
+    values later.
+
+    Raises:
+        UnknownGate: none of the device's gates is one of the method.
+    """
+    known, runs = _map_names(), list_gates(method)
+    target = _copy_frame(device)
+    for name in device.operation_names:
+        is_turned = method == CLIFFORD and name == "rz" and not has_angles
+        if name in runs | list_instructions(method) and not is_turned:
+            operation = device.operation_from_name(name)
+            target.add_instruction(operation, _read_places(device, name), name=name)
+        for turn in TURNS if is_turned else ():
+            if turn not in device.operation_names:
+                target.add_instruction(known[turn], _read_places(device, name), name=turn)
+    if not target.operation_names:
+        raise UnknownGate(
+            f"the method {method} runs none of {', '.join(device.operation_names)};"
+            f" it has {', '.join(sorted(runs))}"
+        )
+    for name in sorted(list_instructions(method) - {"initialize"} - set(target.operation_names)):
+        target.add_instruction(known[name], None, name=name)
+    return target
+
+
+def check_gates(names: Iterable[str], method: str) -> None:
+    """Refuse a gate that the method does not run; ``rz`` is for its angles there.
+
+    Raises:
+        UnknownGate: the first one.
+    """
+    gates = list_gates(method)
+    for name in names:
+        if name not in gates and name in list_gates("automatic"):
+            raise UnknownGate(f"the method {method} has no {name}; it has {', '.join(sorted(gates))}")
+
+
+def choose_translation(method: str) -> str | None:
+    """The transpiler's translation stage for the method; None is its own."""
+    return CLIFFORD_TRANSLATION if method == CLIFFORD else None
+
+
+def find_device(backend: "AerSimulator") -> Target:
+    """What the backend is a simulation of: a runner's own description, or what Aer says."""
+    device: Target | None = getattr(backend, "device", None)
+    if device is None:
+        device = make_device(WIDTH) if backend.coupling_map is None else backend.target
+    return device
+
+
+def change_device(
+    device: Target,
+    basis_gates: Sequence[str] | None,
+    coupling_map: Sequence[Sequence[int]] | None,
+) -> Target:
+    """The device with other gates, other connections or both; what is None stays.
+
+    Raises:
+        UnknownGate: as ``make_device``.
+    """
+    connections = device.build_coupling_map()
+    edges = coupling_map or (connections.get_edges() if connections else None)
+    names = basis_gates
+    if names is None:
+        known = _map_names()
+        names = [
+            name
+            for name in device.operation_names
+            if name in _TURNABLE or getattr(known.get(name), "num_qubits", 0) == 1
+        ]
+        names = [name for name in names if name not in list_instructions("automatic")]
+    width = 1 + max(max(edge) for edge in edges) if coupling_map and edges else device.num_qubits
+    return make_device(width, names, edges)
+
+
+def _configure(method: str) -> Any:
+    from qiskit_aer import AerSimulator
+
+    return AerSimulator(method=method).configuration()
+
+
+@lru_cache(maxsize=1)
+def _map_names() -> dict[str, Any]:
+    from qiskit_aer.backends.name_mapping import NAME_MAPPING
+
+    return get_standard_gate_name_mapping() | NAME_MAPPING
+
+
+def _list_all() -> list[str]:
+    return sorted(list_gates("automatic") & set(_map_names())) + ["initialize"]
+
+
+def _say_unknown(name: str) -> str:
+    if name in list_instructions("automatic"):
+        return f"{name} is no gate; every backend whose method can do it has it already"
+    near = difflib.get_close_matches(name, sorted(list_gates("automatic")), 1)
+    return f"there is no gate {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _place(
+    name: str, num_qubits: int | None, edges: Sequence[Sequence[int]] | None
+) -> dict[tuple[int, ...], None] | None:
+    """The qubits that a gate works on: all of them (None), each one, or each connection."""
+    if not edges:
+        return None
+    size = getattr(_map_names()[name], "num_qubits", None)
+    if size == 2:
+        return dict.fromkeys((first, second) for first, second in edges)
+    if size != 1 or num_qubits is None:
+        raise UnknownGate(f"{name} is no gate of one or two qubits, and a coupling map has pairs")
+    return dict.fromkeys((qubit,) for qubit in range(num_qubits))
+
+
+def _copy_frame(device: Target) -> Target:
+    return Target(
+        num_qubits=device.num_qubits,
+        dt=device.dt,
+        granularity=device.granularity,
+        min_length=device.min_length,
+        pulse_alignment=device.pulse_alignment,
+        acquire_alignment=device.acquire_alignment,
+        qubit_properties=device.qubit_properties,
+        concurrent_measurements=device.concurrent_measurements,
+    )
+
+
+def _read_places(device: Target, name: str) -> Any:
+    places = device[name]
+    return None if places is None or None in places else dict(places)
