@@ -38,7 +38,7 @@ def take_rights(path: str | Path, dir_fd: int | None = None) -> None:
         if not hasattr(os, "O_PATH"):  # macOS, which can do it without following links
             mode = os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode
             # Path.chmod takes no dir_fd.
-            os.chmod(path, mode | _OWNER, dir_fd=dir_fd, follow_symlinks=False)  # noqa: PTH101
+            os.chmod(path, mode | _OWNER, dir_fd=dir_fd, follow_symlinks=False)
             return
         held = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
         try:

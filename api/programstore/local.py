@@ -94,7 +94,7 @@ class LocalProgramStore(ProgramStore):
                 raise ProgramExists(describe_taken(await self.get(program.id)))
             check_number(len(self._entries))
             damaged = self._folder.programs / program.id / _ENTRY
-            if os.path.lexists(damaged):
+            if damaged.exists() or damaged.is_symlink():
                 raise ProgramExists(
                     f"name: {damaged} can't be read, and is left alone; take another name,"
                     " or remove it"
