@@ -13,6 +13,10 @@ RELOAD ?=
 PROGRAMS ?=
 BACKENDS ?=
 DATA ?=
+KEEP_DAYS ?=
+KEEP_BYTES ?=
+MAX_QUEUED ?=
+PROGRAM_ENV ?=
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -33,11 +37,13 @@ help: ## List the targets
 quickstart: $(RUNTIME_READY) ## Install, start a server, run hello-quantum on it, stream it, stop the server
 	@$(BIN)/qiskit-runtime quickstart
 
-serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PROGRAMS= BACKENDS= DATA= RELOAD=
+serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PROGRAMS= BACKENDS= DATA= KEEP_DAYS= KEEP_BYTES= MAX_QUEUED= PROGRAM_ENV= RELOAD=
 	@$(BIN)/qiskit-runtime serve --port $(PORT) \
 	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKEN),--token '$(TOKEN)') \
 	  $(if $(PROGRAMS),--programs '$(PROGRAMS)') $(if $(BACKENDS),--backends '$(BACKENDS)') \
-	  $(if $(DATA),--data '$(DATA)') $(if $(RELOAD),--reload)
+	  $(if $(DATA),--data '$(DATA)') $(if $(KEEP_DAYS),--keep-days $(KEEP_DAYS)) \
+	  $(if $(KEEP_BYTES),--keep-bytes $(KEEP_BYTES)) $(if $(MAX_QUEUED),--max-queued $(MAX_QUEUED)) \
+	  $(foreach name,$(PROGRAM_ENV),--program-env $(name)) $(if $(RELOAD),--reload)
 
 ##@ Run it on a cluster
 

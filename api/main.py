@@ -18,6 +18,7 @@ from api.bodies import BodyChecks
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.retention import Bounds
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.store import LocalJobStore
 from api.params_check import ParamsCheck
@@ -83,9 +84,12 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     """Those over Kubernetes where a namespace is set, else those of local mode."""
     if settings.namespace:
         return _make_cluster_stores(settings, catalog)
-    limits = RunnerLimits(settings.workers, settings.job_memory, settings.grace_seconds)
+    limits = RunnerLimits(
+        settings.workers, settings.job_memory, settings.grace_seconds, settings.program_env
+    )
+    bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued)
     folder, backends = DataFolder(settings.data), FileBackends(settings.backends)
-    jobs = LocalJobStore(folder, catalog, limits, backends.find)
+    jobs = LocalJobStore(folder, catalog, limits, backends.find, bounds)
     return Stores(jobs, LocalProgramStore(folder, catalog), backends)
 
 

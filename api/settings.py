@@ -1,14 +1,18 @@
 """What can be set of a server: by variables ``RUNTIME_...``, or by ``qiskit-runtime serve``."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "RUNTIME_"
 """What the names of the environment variables begin with."""
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -18,6 +22,15 @@ def _split(separator: str) -> BeforeValidator:
         )
 
     return BeforeValidator(split)
+
+
+def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _VARIABLE.fullmatch(name) or name.startswith(PREFIX):
+            raise ValueError(
+                f"names of environment variables, and none of the server's own ({PREFIX}...)"
+            )
+    return names
 
 
 class ApiSettings(BaseSettings):
@@ -48,6 +61,16 @@ class ApiSettings(BaseSettings):
     """What the jobs' parameters and records may take together. Kubernetes only."""
     job_memory_bytes: Annotated[int, Field(ge=0)] | None = None
     """A job's memory limit; 0 is none, unset an equal share of three quarters of this machine's."""
+    program_env: Annotated[
+        tuple[str, ...], NoDecode, _split(","), AfterValidator(_check_names)
+    ] = ()
+    """Environment variables that programs get beside the usual ones. Local mode."""
+    keep_days: Annotated[float, Field(ge=0, le=36500)] = 0
+    """For how many days an ended job is kept; 0 is for ever. Local mode."""
+    keep_bytes: Annotated[int, Field(ge=0)] = 0
+    """How many bytes the ended jobs may take, the oldest go first; 0 is any. Local mode."""
+    max_queued: Annotated[int, Field(ge=1)] = 1000
+    """How many jobs may wait for their turn. Local mode."""
     grace_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
     """How long a program that is told to end may take until it is killed."""
 

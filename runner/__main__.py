@@ -3,12 +3,16 @@
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from qiskit_runtime.contract.handover import HandOver, HandOverError, read_handover
 from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict
+from qiskit_runtime.left_behind import remove_tree
 from runner.pipes import write_all
 from runner.pod_exit import leave_pod
+from runner.processes import carry
 from runner.supervisor import Supervisor
 
 
@@ -32,10 +36,24 @@ def main() -> int:
         metavar="SECONDS",
         help="how long a program that is told to end may take before it is killed (default: 3)",
     )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="a folder to make and to work in, for the caller to remove; without it, a temporary "
+        "one",
+    )
+    parser.add_argument(
+        "--mark",
+        type=int,
+        metavar="NUMBER",
+        help="what the processes of the job carry, for the caller to know those that it adopts",
+    )
     arguments = parser.parse_args()
+    if arguments.mark:
+        carry(arguments.mark)
     try:
         job = read_handover(arguments.input) if arguments.input else None
-        verdict = supervise(job, arguments.grace)
+        verdict = supervise(job, arguments.grace, arguments.folder)
     except HandOverError as error:
         print(f"runner: {error}", file=sys.stderr)
         leave_pod(str(error))
@@ -44,22 +62,34 @@ def main() -> int:
     return EXIT_CODES[verdict.outcome]
 
 
-def supervise(job: HandOver | None, grace_seconds: float) -> Verdict:
+def supervise(job: HandOver | None, grace_seconds: float, folder: Path | None = None) -> Verdict:
     """Run one job, given now or (None) as a line of standard input; returns its verdict.
 
     Raises:
         HandOverError: what came on standard input is no hand-over.
     """
     supervisor = Supervisor(write_all, grace_seconds)
-    with tempfile.TemporaryDirectory(
-        prefix="qiskit-runtime-", ignore_cleanup_errors=True
-    ) as folder:
-        supervisor.start(folder)
+    with _make_folder(folder) as made:
+        supervisor.start(str(made))
         if job is None:
             supervisor.watch_input(0)
         else:
             supervisor.hand_over(job)
         return supervisor.run()
+
+
+@contextmanager
+def _make_folder(folder: Path | None) -> Iterator[Path]:
+    """The folder that a job works in; a temporary one is removed, whatever is in it by then."""
+    if folder is not None:
+        folder.mkdir(mode=0o700)
+        yield folder
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="qiskit-runtime-"))
+    try:
+        yield temporary
+    finally:
+        remove_tree(temporary)
 
 
 if __name__ == "__main__":

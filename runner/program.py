@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
+from qiskit_runtime.process_tree import IS_LINUX
 from runner import memory, processes
 from runner.pipes import widen
 
@@ -69,7 +70,7 @@ class Program:
                 if pid == self._process.pid:
                     self.status = self._process.returncode = os.waitstatus_to_exitcode(status)
                     # Kibibytes on Linux, bytes on macOS.
-                    unit = 1024 if processes.IS_LINUX else 1
+                    unit = 1024 if IS_LINUX else 1
                     self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * unit)
 
     def measure_memory(self) -> int:

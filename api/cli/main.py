@@ -100,6 +100,25 @@ def cli() -> None:
     metavar="SIZE",
     help="Memory limit of one job, as 2GiB; 0 is none. [RUNTIME_JOB_MEMORY_BYTES]",
 )
+@click.option(
+    "--program-env",
+    multiple=True,
+    metavar="NAME",
+    help="Pass this environment variable on to programs too; may be repeated."
+    " [RUNTIME_PROGRAM_ENV]",
+)
+@click.option(
+    "--keep-days",
+    metavar="DAYS",
+    help="Delete jobs so long after their end; 0 is never. [RUNTIME_KEEP_DAYS; 0]",
+)
+@click.option(
+    "--keep-bytes",
+    metavar="SIZE",
+    help="Delete the oldest ended jobs where all take more, as 10GiB; 0 is never."
+    " [RUNTIME_KEEP_BYTES; 0]",
+)
+@click.option("--max-queued", metavar="N", help="Jobs that may wait. [RUNTIME_MAX_QUEUED; 1000]")
 @click.option("--reload", is_flag=True, help="Start anew when the server's code changes.")
 @click.option("--access-log", is_flag=True, help="Log each request.")
 def serve(**given: Any) -> None:
@@ -134,7 +153,7 @@ def serve(**given: Any) -> None:
 
 def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
     """The options that were given, as the environment variables that they stand for."""
-    from api.cli.serve_settings import WrongSetting, parse_size
+    from api.cli.serve_settings import OPTIONS, WrongSetting, parse_size
 
     variables = {
         "RUNTIME_WORKERS": given["workers"],
@@ -142,12 +161,17 @@ def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
         "RUNTIME_BACKENDS": given["backends"],
         "RUNTIME_DATA": given["data"],
         "RUNTIME_ALLOWED_HOSTS": ",".join(given["allow_host"]),
+        "RUNTIME_PROGRAM_ENV": ",".join(given["program_env"]),
+        "RUNTIME_KEEP_DAYS": given["keep_days"],
+        "RUNTIME_MAX_QUEUED": given["max_queued"],
     }
-    if given["job_memory"]:
-        try:
-            variables["RUNTIME_JOB_MEMORY_BYTES"] = str(parse_size(given["job_memory"]))
-        except ValueError as error:
-            raise WrongSetting(f"--job-memory: {error}") from None
+    for size in ("RUNTIME_JOB_MEMORY_BYTES", "RUNTIME_KEEP_BYTES"):
+        option = OPTIONS[size]
+        if text := given[option.removeprefix("--").replace("-", "_")]:
+            try:
+                variables[size] = str(parse_size(text))
+            except ValueError as error:
+                raise WrongSetting(f"{option}: {error}") from None
     variables = {name: value for name, value in variables.items() if value}
     # An empty token is a value: none, whatever the environment says.
     return variables if given["token"] is None else {**variables, "RUNTIME_TOKEN": given["token"]}

@@ -22,6 +22,10 @@ OPTIONS = {
     "RUNTIME_TOKEN": "--token",
     "RUNTIME_ALLOWED_HOSTS": "--allow-host",
     "RUNTIME_JOB_MEMORY_BYTES": "--job-memory",
+    "RUNTIME_PROGRAM_ENV": "--program-env",
+    "RUNTIME_KEEP_DAYS": "--keep-days",
+    "RUNTIME_KEEP_BYTES": "--keep-bytes",
+    "RUNTIME_MAX_QUEUED": "--max-queued",
 }
 """The option of ``serve`` that stands for an environment variable."""
 

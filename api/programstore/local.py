@@ -5,8 +5,9 @@ that is called by its digest. A change writes the source first, then replaces ``
 that is the moment in which it counts, so a killed server has the program as it was or as it is.
 """
 
+import asyncio
 import logging
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import BaseModel
 from api.jobstore.base import StoreUnavailable
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import refusing
+from api.jobstore.local.files import own_folder, read_plain, replace_file, sync_folder
 from api.programstore.base import (
     PinnedProgram,
     ProgramChange,
@@ -26,10 +28,20 @@ from api.programstore.base import (
     make_program,
 )
 from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.program import Program, ProgramMetadata, ProgramSource, SourceInvalid
+from qiskit_runtime.contract.program import (
+    MAX_SOURCE_BYTES,
+    Program,
+    ProgramMetadata,
+    ProgramSource,
+    SourceInvalid,
+)
 from qiskit_runtime.contract.resource import is_name
+from qiskit_runtime.left_behind import remove_tree
 
 _ENTRY = "program.json"
+
+_MAX_ENTRY_BYTES = 16 << 20
+"""More than any metadata that was taken: schemas are bounded before they come here."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +61,7 @@ class LocalProgramStore(ProgramStore):
         super().__init__(catalog)
         self._folder = folder
         self._entries: dict[str, _Entry] = {}
+        self._changing = asyncio.Lock()
 
     async def open(self) -> None:
         self._entries = {entry.program.id: entry for entry in self._load_all()}
@@ -76,31 +89,34 @@ class LocalProgramStore(ProgramStore):
 
     async def create(self, metadata: ProgramMetadata, source: ProgramSource) -> Program:
         program = make_program(metadata)
-        with suppress(UnknownProgram):
-            raise ProgramExists(describe_taken(await self.get(program.id)))
-        check_number(len(self._entries))
-        damaged = self._folder.programs / program.id / _ENTRY
-        if damaged.exists():
-            raise ProgramExists(
-                f"name: {damaged} can't be read, and is left alone; take another name, or remove it"
-            )
-        self._save(PinnedProgram(program, source))
+        async with self._changing:
+            with suppress(UnknownProgram):
+                raise ProgramExists(describe_taken(await self.get(program.id)))
+            check_number(len(self._entries))
+            damaged = self._folder.programs / program.id / _ENTRY
+            if damaged.exists() or damaged.is_symlink():
+                raise ProgramExists(
+                    f"name: {damaged} can't be read, and is left alone; take another name,"
+                    " or remove it"
+                )
+            await self._save(PinnedProgram(program, source))
         return program
 
     async def update(self, program_id: str, change: ProgramChange) -> Program:
-        entry = self._find_changeable(program_id)
-        after = change.apply(entry.program, self._read(entry))
-        self._save(after)
+        async with self._changing:
+            entry = self._find_changeable(program_id)
+            after = change.apply(entry.program, self._read(entry))
+            await self._save(after)
         return after.program
 
     async def delete(self, program_id: str) -> None:
-        name = self._find_changeable(program_id).program.id
-        doomed = self._folder.scratch / f"deleted-program-{name}"
-        with refusing():
-            shutil.rmtree(doomed, ignore_errors=True)
-            (self._folder.programs / name).rename(doomed)
-        del self._entries[name]
-        shutil.rmtree(doomed, ignore_errors=True)
+        async with self._changing:
+            name = self._find_changeable(program_id).program.id
+            with refusing(), suppress(FileNotFoundError):
+                self._folder.scratch.discard(self._folder.programs / name)
+            del self._entries[name]
+            with refusing():
+                await asyncio.to_thread(sync_folder, self._folder.programs)
 
     def _own(self, program_id: str) -> _Entry:
         try:
@@ -124,29 +140,39 @@ class LocalProgramStore(ProgramStore):
                 f"the source of program {entry.program.id} can't be read: {error}"
             ) from error
 
-    def _save(self, pinned: PinnedProgram) -> None:
+    async def _save(self, pinned: PinnedProgram) -> None:
         program, source = pinned.program, pinned.source
         assert source is not None, "an uploaded program has one"
         entry = _Entry(program=program, source=f"{source.sha256}{source.suffix}")
         folder = self._folder.programs / program.id
+
+        def write() -> None:
+            replace_file(own_folder(folder) / entry.source, source.data)
+            sync_folder(folder.parent)
+            replace_file(folder / _ENTRY, entry.model_dump_json().encode())
+
         with refusing():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            _replace(folder / entry.source, source.data)
-            _replace(folder / _ENTRY, entry.model_dump_json().encode())
+            await asyncio.to_thread(write)
         self._entries[program.id] = entry
         _sweep(folder, {_ENTRY, entry.source})
 
     def _load_all(self) -> Iterator[_Entry]:
         """The programs that are there. What is damaged is left alone, with a warning."""
-        for path in sorted(self._folder.programs.glob(f"*/{_ENTRY}")):
+        with os.scandir(self._folder.programs) as entries:
+            names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        for name in names:
+            path = self._folder.programs / name / _ENTRY
             try:
                 yield _load(path)
+            except FileNotFoundError:
+                if path.exists():
+                    logger.warning("%s is left alone: its source is gone", path)
             except (OSError, ValueError) as error:
                 logger.warning("%s is left alone: %s", path, error)
 
 
 def _load(path: Path) -> _Entry:
-    entry = _Entry.model_validate_json(path.read_bytes())
+    entry = _Entry.model_validate_json(read_plain(path, _MAX_ENTRY_BYTES))
     if entry.program.id != path.parent.name or not is_name(entry.program.id):
         # A copy of a program's folder: it would be written to the other one.
         raise ValueError(f"it is the file of program {entry.program.id}")
@@ -157,17 +183,10 @@ def _load(path: Path) -> _Entry:
 
 
 def _read_source(path: Path) -> ProgramSource:
-    source = ProgramSource(path.read_bytes())
+    source = ProgramSource(read_plain(path, MAX_SOURCE_BYTES))
     if source.sha256 != path.stem:
         raise SourceInvalid("it is not what was uploaded")
     return source
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file in one step."""
-    draft = path.with_name(f"{path.name}.tmp")
-    draft.write_bytes(data)
-    draft.replace(path)
 
 
 def _sweep(folder: Path, kept: set[str]) -> None:
@@ -175,4 +194,4 @@ def _sweep(folder: Path, kept: set[str]) -> None:
     with suppress(OSError):
         for path in folder.iterdir():
             if path.name not in kept:
-                path.unlink()
+                remove_tree(path)

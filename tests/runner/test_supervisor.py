@@ -17,7 +17,7 @@ from qiskit_runtime.contract.record import End, Message, RecordParser
 from qiskit_runtime.contract.verdict import Outcome
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
 from runner.memory import held_by_descendants
-from runner.processes import descendants
+from qiskit_runtime.process_tree import descendants
 from runner.program_end import ProgramEnd
 
 ROOT = Path(__file__).parents[2]
@@ -297,7 +297,7 @@ def test_supervisor_is_shut_to_programs_of_its_user():
 import os
 from runner import processes
 os.setgid(65534); os.setuid(65534)
-processes._prctl(processes._PR_SET_DUMPABLE, 1)
+processes.prctl(processes._PR_SET_DUMPABLE, 1)
 reader, writer = os.pipe()
 def can_open():
     parent = os.getpid()

@@ -10,7 +10,7 @@ from qiskit_runtime.catalog import Catalog
 from qiskit_runtime.contract.backend import BackendSpec
 from qiskit_runtime.contract.handover import HandOver
 from qiskit_runtime.contract.job import Job
-from qiskit_runtime.contract.program import ProgramSource, SourceInvalid
+from qiskit_runtime.contract.program import SourceInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,16 @@ class JobInput:
         """
         version = job.spec.program_version
         versions = {"program": version} if version else {}
-        if source := self.folder.find_source(job.id):
-            try:
-                versions["source"] = ProgramSource(source.read_bytes()).version
-            except (OSError, SourceInvalid) as error:
-                raise ParamsLost(f"its program can't be read: {error}") from error
+        try:
+            brought = self.folder.read_source(job.id)
+        except (OSError, SourceInvalid) as error:
+            raise ParamsLost(f"its program can't be read: {error}") from error
+        if brought:
+            versions["source"] = brought[1].version
+        program = brought[0] if brought else self.catalog.get(job.spec.program_id).path
         return HandOver(
             job_id=job.id,
-            program=str(source or self.catalog.get(job.spec.program_id).path),
+            program=str(program),
             params=self.folder.read_params(job.id),
             backend=self.find_backend(job.spec.backend).model_dump(exclude_none=True),
             max_execution_seconds=job.spec.max_execution_seconds,

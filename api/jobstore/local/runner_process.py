@@ -10,58 +10,67 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from api.jobstore.local.adopted import draw_mark, end_adopted, forget_mark
+from api.jobstore.local.program_environment import choose_variables
+from api.jobstore.local.scratch import Scratch
 from qiskit_runtime.contract.handover import HandOver
 
 _READ_BYTES = 1 << 18
 _KILL_SECONDS = 5.0
 """How long after its grace time a runner has to end. A program can stop it, with SIGSTOP."""
 
-_PRIVATE = "RUNTIME_"
-"""The server's own settings, a token among them: not for programs to read."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunnerLimits:
-    """What a job's processes may take. ``memory_bytes`` 0 is no limit."""
+    """What a job's processes may take, and which variables they get beside the usual ones.
+
+    ``memory_bytes`` 0 is no limit.
+    """
 
     workers: int = 4
     memory_bytes: int = 0
     grace_seconds: float = 3.0
+    program_env: tuple[str, ...] = ()
 
 
 class RunnerProcess:
     """One ``python -m runner``. It ends by itself when this process goes away: its stdin closes."""
 
-    def __init__(self, process: Process, grace_seconds: float) -> None:
+    def __init__(self, process: Process, grace_seconds: float, mark: int) -> None:
         assert process.stdin is not None and process.stdout is not None, "both are pipes"
         self._process = process
         self._stdin, self._stdout = process.stdin, process.stdout
-        self._grace_seconds = grace_seconds
+        self._grace_seconds, self._mark = grace_seconds, mark
+        self._clean_up: Callable[[], None] = lambda: None
+        self.is_overtime = False
+        """Whether it was ended because its job's time was over."""
 
     @classmethod
-    async def start(cls, grace_seconds: float, scratch: Path) -> "RunnerProcess":
+    async def start(cls, limits: RunnerLimits, scratch: Scratch) -> "RunnerProcess":
         """Start one; it is ready as soon as its imports are done, and takes a job even before.
 
-        Its working folder, and whatever its program takes for temporary, is below ``scratch``.
+        Its working folder, and whatever its program takes for temporary, is in ``scratch``.
         """
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(_PRIVATE)}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "runner",
-            "--grace",
-            str(grace_seconds),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            env=kept | {"TMPDIR": str(scratch)},
-            # A terminal's Ctrl-C is for the server, which then ends its runners.
-            start_new_session=True,
-        )
-        return cls(process, grace_seconds)
+        folder, mark = scratch.name_folder(), draw_mark()
+        options = {"--grace": limits.grace_seconds, "--folder": folder, "--mark": mark}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "runner"),
+                *(str(word) for option in options.items() for word in option),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                env=choose_variables(os.environ, limits.program_env),
+                # A terminal's Ctrl-C is for the server, which then ends its runners.
+                start_new_session=True,
+            )
+        except OSError:
+            forget_mark(mark)
+            raise
+        runner = cls(process, limits.grace_seconds, mark)
+        runner._clean_up = lambda: scratch.remove(folder)
+        return runner
 
     @property
     def is_alive(self) -> bool:
@@ -87,9 +96,18 @@ class RunnerProcess:
             patience = self._grace_seconds + _KILL_SECONDS
             asyncio.get_running_loop().call_later(patience, _signal, self._process.kill)
 
+    def end_overtime(self) -> None:
+        """Have it end its program, whose time is over: it should have done so by itself."""
+        self.is_overtime = True
+        self.terminate()
+
     async def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        return await self._process.wait()
+        """Its exit code, once it and all of its job have ended."""
+        exit_code = await self._process.wait()
+        if exit_code < 0:
+            # It was killed, and could not end what its program had started.
+            await asyncio.to_thread(end_adopted, self._mark)
+        return exit_code
 
     async def close(self) -> None:
         """End it, whatever it does, and wait until it has."""
@@ -98,7 +116,9 @@ class RunnerProcess:
         # It could not end while nobody takes what it has to say.
         async for _ in self.read_record():
             pass
-        await self._process.wait()
+        await self.wait()
+        forget_mark(self._mark)
+        self._clean_up()
 
 
 def _signal(send: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from api.jobstore.base import JobQuery, StoreUnavailable
-from api.jobstore.local import runner_process, store
+from api.jobstore.local import runner_process, workers
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
@@ -207,7 +207,7 @@ async def test_runner_that_its_program_stopped_is_killed_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ):
     """A supervisor that can't act any more (SIGSTOP) keeps no job, cancel or close for ever."""
-    monkeypatch.setattr(store, "_OVERTIME_SECONDS", 0.2)
+    monkeypatch.setattr(workers, "_OVERTIME_SECONDS", 0.2)
     monkeypatch.setattr(runner_process, "_KILL_SECONDS", 0.2)
     limits, others = RunnerLimits(workers=1, grace_seconds=0.3), children()
     async with asyncio.timeout(20), open_local_store(tmp_path, limits) as jobs:

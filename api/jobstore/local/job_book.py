@@ -1,0 +1,176 @@
+"""The jobs of local mode, in memory and on the disk: what is told of one is stored before.
+
+Changes of one job take turns; the files are written in threads, as a disk may take its time.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator, ValuesView
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from api.jobstore.base import JobNotFinal, JobNotFound
+from api.jobstore.local.data_folder import DataFolder
+from qiskit_runtime.contract.job import Job
+from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.program import ProgramSource
+from qiskit_runtime.contract.progress import Progress
+
+_RETRY_SECONDS = 1.0
+"""How often an end is written again that the disk has not taken."""
+
+_T = TypeVar("_T")
+
+Change = Callable[[Job], Job | None]
+"""Makes of a job, as it is when its turn comes, what is to be stored; None is no change."""
+
+logger = logging.getLogger(__name__)
+
+
+class JobBook:
+    """All jobs, in the order of submission. ``on_end`` is told the id of a job that ended."""
+
+    def __init__(self, folder: DataFolder, on_end: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._on_end = on_end
+        # A dict keeps its order.
+        self._jobs: dict[str, Job] = {}
+        self._queued: set[str] = set()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._unsaved: dict[str, Job] = {}
+        self._saving: asyncio.Task[None] | None = None
+
+    def __contains__(self, job_id: object) -> bool:
+        """Whether there is a job with this id."""
+        return job_id in self._jobs
+
+    def __len__(self) -> int:
+        """How many jobs there are."""
+        return len(self._jobs)
+
+    @property
+    def queued(self) -> int:
+        """How many wait for their turn."""
+        return len(self._queued)
+
+    def all(self) -> ValuesView[Job]:
+        """Every job, the oldest first."""
+        return self._jobs.values()
+
+    def newest_first(self) -> Iterator[Job]:
+        """Every job, the oldest last."""
+        return reversed(self._jobs.values())
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is stored; JobNotFound where there is none."""
+        if job := self._jobs.get(job_id):
+            return job
+        raise JobNotFound(job_id)
+
+    def find_unfinished(self, job_id: str) -> Job | None:
+        """The job; None where it has ended, also if that is not stored yet, or is deleted."""
+        job = self._jobs.get(job_id)
+        return None if job is None or job.is_final or job_id in self._unsaved else job
+
+    def load(self) -> None:
+        """Take up what is in the folder."""
+        for job in sorted(self._folder.load_all(), key=lambda job: job.sequence):
+            self._put(job)
+
+    async def add(self, job: Job, params: str, source: ProgramSource | None) -> None:
+        """Keep a new job; OSError where the disk does not."""
+        await _finish(self._add(job, params, source))
+
+    async def _add(self, job: Job, params: str, source: ProgramSource | None) -> None:
+        await asyncio.to_thread(self._folder.create, job, params, source)
+        self._put(job)
+
+    async def change(self, job_id: str, make: Change) -> None:
+        """Store a change, then tell it. An end that the disk refuses is stored and told later.
+
+        Raises:
+            OSError: the disk does not take a change that is no end; nothing has changed.
+        """
+        await _finish(self._change(job_id, make))
+
+    async def _change(self, job_id: str, make: Change) -> None:
+        async with self._turns[job_id]:
+            job = self.find_unfinished(job_id)
+            changed = make(job) if job else None
+            if changed is None:
+                return
+            try:
+                await asyncio.to_thread(self._folder.save, changed)
+            except OSError as error:
+                if not changed.is_final:
+                    raise
+                logger.warning("the end of job %s can't be stored yet: %s", job_id, error)
+                self._unsaved[job_id] = changed
+                if self._saving is None or self._saving.done():
+                    self._saving = asyncio.create_task(self._save_later())
+            else:
+                self._put(changed)
+
+    async def _save_later(self) -> None:
+        while self._unsaved:
+            await asyncio.sleep(_RETRY_SECONDS)
+            await self._save_again()
+
+    async def _save_again(self) -> None:
+        for job in [*self._unsaved.values()]:
+            with suppress(OSError):
+                await asyncio.to_thread(self._folder.save, job)
+                del self._unsaved[job.id]
+                self._put(job)
+
+    async def close(self) -> None:
+        """Write what is not written yet, if the disk takes it now."""
+        if self._saving:
+            self._saving.cancel()
+            await asyncio.wait([self._saving])
+        await self._save_again()
+
+    async def delete(self, job_id: str) -> None:
+        """Forget an ended job and its files. OSError: it is still there."""
+        await _finish(self._delete(job_id))
+
+    async def _delete(self, job_id: str) -> None:
+        self.get(job_id)
+        async with self._turns[job_id]:
+            if not self.get(job_id).is_final:
+                raise JobNotFinal(job_id)
+            await asyncio.to_thread(self._folder.delete, job_id)
+            del self._jobs[job_id]
+        self._turns.pop(job_id, None)
+
+    def note_cancel(self, job_id: str) -> None:
+        """Keep in memory that its user wants it to end; that it ended by this is stored with it."""
+        if job := self.find_unfinished(job_id):
+            self._jobs[job_id] = job.model_copy(update={"cancel_requested": True})
+
+    def note_progress(self, job_id: str, progress: Progress | None) -> None:
+        """Keep news of it in memory; the record has it, and the job's end writes it down."""
+        if progress is not None and (job := self.find_unfinished(job_id)):
+            status = job.status.with_progress(progress)
+            self._jobs[job_id] = job.model_copy(update={"status": status})
+
+    def _put(self, job: Job) -> None:
+        known = self._jobs.get(job.id)
+        if known and known.status.progress and not job.is_final:
+            # It may have come while the job was written.
+            status = job.status.model_copy(update={"progress": known.status.progress})
+            job = job.model_copy(update={"status": status})
+        self._jobs[job.id] = job
+        if job.status.phase is Phase.QUEUED:
+            self._queued.add(job.id)
+        else:
+            self._queued.discard(job.id)
+        if job.is_final and known:
+            self._turns.pop(job.id, None)
+            self._on_end(job.id)
+
+
+async def _finish(work: Coroutine[Any, Any, _T]) -> _T:
+    """Do it to its end, whatever becomes of who asked: files and memory are to agree."""
+    return await asyncio.shield(asyncio.ensure_future(work))

@@ -1,0 +1,105 @@
+"""What local mode keeps: ended jobs for so many days, in so many bytes; and how many may wait.
+
+A job that has not ended is never taken. What is gone is deleted, as by its user.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from api.jobstore.base import JobNotFound, StoreUnavailable
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.job_book import JobBook
+from qiskit_runtime.contract.job import Job
+
+_LOOK_SECONDS = 60.0
+"""How often the age of the jobs is looked at."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long ended jobs are kept, in how many bytes (0 is no bound), and how many may wait."""
+
+    keep_days: float = 0
+    keep_bytes: int = 0
+    max_queued: int = 1000
+
+
+KEEP_ALL = Bounds()
+"""Nothing goes by itself."""
+
+
+def find_surplus(
+    ended: Sequence[Job], sizes: dict[str, int], bounds: Bounds, now: datetime
+) -> list[str]:
+    """The ids of the ended jobs that are to go: too old, or the oldest of too many bytes. Pure."""
+    surplus, taken = [], 0
+    for job in sorted(ended, key=_end, reverse=True):
+        taken += sizes.get(job.id, 0)
+        too_old = bounds.keep_days and _end(job) + timedelta(days=bounds.keep_days) < now
+        if too_old or (bounds.keep_bytes and taken > bounds.keep_bytes):
+            surplus.append(job.id)
+    return surplus
+
+
+def _end(job: Job) -> datetime:
+    return job.status.finished_at or job.created
+
+
+class Retention:
+    """Deletes surplus jobs, by ``delete``: at the start, after each end, and once a minute."""
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        book: JobBook,
+        folder: DataFolder,
+        delete: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._bounds, self._book, self._folder, self._delete = bounds, book, folder, delete
+        self._sizes: dict[str, int] = {}
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def open(self) -> None:
+        """Begin, where there is a bound."""
+        if self._bounds.keep_days or self._bounds.keep_bytes:
+            self._task = asyncio.create_task(self._keep_looking())
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def look(self) -> None:
+        """Look again soon: a job has ended."""
+        self._due.set()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            self._due.clear()
+            try:
+                await self._remove_surplus()
+            except StoreUnavailable as error:
+                logger.warning("old jobs can't be removed now: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._due.wait()
+
+    async def _remove_surplus(self) -> None:
+        ended = [job for job in self._book.all() if job.is_final]
+        if self._bounds.keep_bytes:
+            self._sizes = await asyncio.to_thread(self._measure, ended, self._sizes)
+        for job_id in find_surplus(ended, self._sizes, self._bounds, datetime.now(UTC)):
+            with suppress(JobNotFound):
+                await self._delete(job_id)
+
+    def _measure(self, ended: Sequence[Job], known: dict[str, int]) -> dict[str, int]:
+        """The size of each; of those that were measured before, as it was."""
+        return {job.id: known.get(job.id) or self._folder.measure(job.id) for job in ended}

@@ -1,0 +1,228 @@
+"""The workers of local mode: each has a runner ready, and gives it one job.
+
+Which state follows from what a worker sees, ``contract.lifecycle`` decides.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from api.jobstore.live_record import LiveRecord
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.failures import NotRunnable, broke_off, went_away
+from api.jobstore.local.files import write_all
+from api.jobstore.local.job_book import JobBook
+from api.jobstore.local.job_input import JobInput
+from api.jobstore.local.records import Records
+from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
+from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.job import Job
+from qiskit_runtime.contract.lifecycle import Limits, Observation, Phase, Place, State, observe
+from qiskit_runtime.contract.record import RecordParser, newest_progress, verdict_at_end
+
+_OVERTIME_SECONDS = 10.0
+"""How long after its time limit, which its runner keeps, a job is ended from here."""
+
+_RESTART_SECONDS = 1.0
+"""How long to wait when the system can't start a process, or the disk keep a state, just now."""
+
+_STOPPED = "the server was stopped while the job ran"
+
+_CLOSING = (0, "")
+"""What wakes a worker that waits for a job when there will be none."""
+
+logger = logging.getLogger(__name__)
+
+
+class Workers:
+    """Run at most ``limits.workers`` jobs at once, first come first served."""
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        book: JobBook,
+        records: Records,
+        job_input: JobInput,
+        limits: RunnerLimits,
+    ) -> None:
+        self._folder, self._book, self._records = folder, book, records
+        self._input, self._limits = job_input, limits
+        self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: dict[str, RunnerProcess] = {}
+        self._closing = False
+
+    async def open(self) -> None:
+        """Conclude what a server before this one ran, queue what waits, and begin."""
+        for job in [*self._book.all()]:
+            if job.status.phase is Phase.RUNNING:
+                await self._conclude_interrupted(job)
+            elif job.status.phase is Phase.QUEUED:
+                self.queue(job)
+        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._limits.workers)]
+
+    async def close(self) -> None:
+        """End the jobs that run, and wait for them."""
+        self._closing = True
+        for runner in self._running.values():
+            runner.terminate()
+        for _ in self._tasks:
+            self._queue.put_nowait(_CLOSING)
+        await asyncio.gather(*self._tasks)
+
+    def queue(self, job: Job) -> None:
+        """Have it run when its turn comes."""
+        self._queue.put_nowait((job.sequence, job.id))
+
+    def terminate(self, job_id: str) -> None:
+        """End its program, if it runs."""
+        if runner := self._running.get(job_id):
+            runner.terminate()
+
+    async def _work(self) -> None:
+        while runner := await self._start_runner():
+            try:
+                job = await self._next_job()
+                if not runner.is_alive:
+                    await runner.close()
+                    runner = await self._start_runner() or runner
+                if job:
+                    await self._run(job.id, runner)
+            except Exception:
+                # A worker must outlive whatever one job brings.
+                logger.exception("a worker failed")
+            finally:
+                await runner.close()
+
+    async def _start_runner(self) -> RunnerProcess | None:
+        """A new runner, as soon as the system can start one; None when the store closes."""
+        while not self._closing:
+            try:
+                return await RunnerProcess.start(self._limits, self._folder.scratch)
+            except OSError as error:
+                logger.warning("no runner could be started: %s", error)
+                await asyncio.sleep(_RESTART_SECONDS)
+        return None
+
+    async def _next_job(self) -> Job | None:
+        """Wait for the oldest job that is still queued; None when the store closes."""
+        while (entry := await self._queue.get()) != _CLOSING and not self._closing:
+            if job := self._find_queued(entry[1]):
+                return job
+        return None
+
+    def _find_queued(self, job_id: str) -> Job | None:
+        job = self._book.find_unfinished(job_id)
+        return job if job and job.status.phase is Phase.QUEUED else None
+
+    async def _run(self, job_id: str, runner: RunnerProcess) -> None:
+        """Run one job, unless it was cancelled, or the store closes, since it left the queue."""
+        job = self._find_queued(job_id)
+        if self._closing or job is None:
+            return
+        try:
+            handover = await asyncio.to_thread(self._input.make_handover, job)
+        except NotRunnable as error:
+            await self._book.change(job_id, _set(went_away(error)))
+            return
+        record = self._records.open(job_id)
+        self._running[job_id] = runner
+        try:
+            if await self._store_start(job):
+                await self._run_started(handover, runner, record)
+        finally:
+            del self._running[job_id]
+
+    async def _store_start(self, job: Job) -> bool:
+        """Store that the job runs; where the disk refuses that, it is queued again, for later.
+
+        It was not handed over then: what is not stored as running would run again after a restart.
+        """
+
+        def start(job: Job) -> Job | None:
+            queued = job.status.phase is Phase.QUEUED
+            return _set(observe(Observation(place=Place.RUNNING)))(job) if queued else None
+
+        try:
+            await self._book.change(job.id, start)
+        except OSError as error:
+            logger.warning("job %s stays queued, its start can't be stored: %s", job.id, error)
+            asyncio.get_running_loop().call_later(_RESTART_SECONDS, self.queue, job)
+            return False
+        started = self._book.find_unfinished(job.id)
+        return started is not None and started.status.phase is Phase.RUNNING
+
+    async def _run_started(
+        self, handover: HandOver, runner: RunnerProcess, record: LiveRecord
+    ) -> None:
+        job_id = handover.job_id
+        limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
+        overtime = asyncio.get_running_loop().call_later(limit, runner.end_overtime)
+        try:
+            await runner.hand_over(handover)
+            await self._keep_record(job_id, runner, record)
+            exit_code = await runner.wait()
+            place = Place.DISRUPTED if self._closing else Place.ENDED
+            await self._conclude(job_id, Observation(place, exit_code=exit_code), runner)
+        except Exception as error:
+            # Whatever happened, the job has an end; the worker's log has the rest.
+            await self._book.change(job_id, _set(broke_off(error)))
+            if not isinstance(error, OSError):
+                raise
+        finally:
+            overtime.cancel()
+
+    async def _keep_record(self, job_id: str, runner: RunnerProcess, record: LiveRecord) -> None:
+        """Write the record to its file and to its listeners; its last line makes the job final."""
+        parser = RecordParser()
+        file = await asyncio.to_thread(self._folder.open_record, job_id)
+        try:
+            async for data in runner.read_record():
+                write_all(file, data)
+                events = list(parser.feed(data))
+                verdict = verdict_at_end(events)
+                if verdict:
+                    await asyncio.to_thread(os.fsync, file)
+                record.append(events)
+                self._book.note_progress(job_id, newest_progress(events))
+                if verdict:
+                    await self._conclude(job_id, Observation(verdict=verdict), runner)
+        finally:
+            os.close(file)
+
+    async def _conclude(
+        self, job_id: str, seen: Observation, runner: RunnerProcess | None = None
+    ) -> None:
+        """Make a job final by what was seen, with what is known beside it."""
+        if runner and runner.is_overtime:
+            seen = replace(seen, place=Place.OVER_TIME)
+        if self._closing:
+            seen = replace(seen, detail=_STOPPED)
+        await self._book.change(job_id, conclude(seen, self._limits.memory_bytes))
+
+    async def _conclude_interrupted(self, job: Job) -> None:
+        """A job that a server before this one ran: its record tells how it ended, if it did."""
+        events = await asyncio.to_thread(self._folder.read_events, job.id)
+        verdict = verdict_at_end(events)
+        await self._conclude(job.id, Observation(Place.DISRUPTED, verdict, detail=_STOPPED))
+
+
+def conclude(seen: Observation, memory_bytes: int = 0) -> Callable[[Job], Job]:
+    """What makes a job final by what was seen of it."""
+
+    def make(job: Job) -> Job:
+        limits = Limits(job.spec.max_execution_seconds, memory_bytes=memory_bytes)
+        asked = seen.cancel_requested or job.cancel_requested
+        state = observe(replace(seen, cancel_requested=asked, limits=limits))
+        status = job.status.with_state(state)
+        if seen.verdict is not None:
+            status = status.with_verdict(seen.verdict)
+        return job.model_copy(update={"status": status})
+
+    return make
+
+
+def _set(state: State) -> Callable[[Job], Job]:
+    return lambda job: job.model_copy(update={"status": job.status.with_state(state)})

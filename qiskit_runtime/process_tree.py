@@ -1,0 +1,66 @@
+"""What server and supervisor ask of the system about processes. Standard library only.
+
+Linux does it all; elsewhere nothing is known of a process's descendants.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+IS_LINUX = sys.platform == "linux"
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends, in the place of PID 1."""
+    if IS_LINUX:
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def prctl(option: int, value: int) -> None:
+    """Set an option of this process, one of ``PR_SET_...``."""
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), "prctl")
+
+
+def list_children() -> dict[int, list[int]]:
+    """The children of every process at this moment; none where the system does not tell."""
+    # By everybody's parent: many kernels are built without /proc/<pid>/task/<tid>/children.
+    children = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        children[_parent(folder)].append(int(folder.name))
+    return children
+
+
+def descendants(*pids: int) -> Iterator[int]:
+    """The process ids below these at this moment."""
+    children = list_children()
+    parents = list(pids)
+    while parents:
+        below = children[parents.pop()]
+        yield from below
+        parents += below
+
+
+def _parent(folder: Path) -> int:
+    try:
+        # The name in parentheses may hold anything; after it come the state and the parent.
+        return int((folder / "stat").read_bytes().rpartition(b") ")[2].split()[1])
+    except OSError:
+        # It ended since the folder was listed.
+        return 0
+
+
+def kill(pids: Iterable[int]) -> None:
+    """Send SIGKILL to each of them; a negative number is a process group."""
+    for pid in pids:
+        # Gone already, or (macOS) a group of zombies.
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
