@@ -102,5 +102,5 @@ def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
 
     redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
     jobs = KubernetesJobStore(ClusterSettings(settings.namespace, redis_url, budget), connect)
-    programs = KubernetesProgramStore(settings.namespace, connect, catalog)
-    return Stores(jobs, programs, KubernetesBackends(settings.namespace, connect))
+    programs = KubernetesProgramStore(settings.namespace, redis_url, connect, catalog)
+    return Stores(jobs, programs, KubernetesBackends(settings.namespace, redis_url, connect))

@@ -13,7 +13,7 @@ from typing import Any
 from kubernetes.aio import client
 
 from api.jobstore.base import StoreUnavailable
-from api.jobstore.kubernetes.job_resources import Conflict
+from api.jobstore.kubernetes.kubernetes_calls import Conflict
 from api.jobstore.kubernetes.watched_kind import WatchedKind
 from api.programstore.base import (
     PinnedProgram,
@@ -25,11 +25,8 @@ from api.programstore.base import (
     describe_taken,
     make_program,
 )
-from api.programstore.program_cache import ProgramCache
-from api.programstore.program_resources import ProgramResources
 from qiskit_runtime.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.program import Program, ProgramMetadata, ProgramSource
-from qiskit_runtime.contract.resource import is_name
 from qiskit_runtime.contract.runtimeprogram import (
     PLURAL,
     NotARuntimeProgram,
@@ -52,36 +49,35 @@ class KubernetesProgramStore(ProgramStore):
     def __init__(
         self,
         namespace: str,
+        redis_url: str,
         connect: Callable[[], Awaitable[client.ApiClient]],
         catalog: Catalog,
     ) -> None:
         super().__init__(catalog)
-        self._namespace = namespace
-        self._cache = ProgramCache()
-        self._kind = WatchedKind(namespace, PLURAL, self._cache, connect)
+        self._kind = WatchedKind(namespace, PLURAL, parse_runtimeprogram, redis_url, connect)
+        self._cache = self._kind.cache
 
     @property
     def is_ready(self) -> bool:
-        return self._kind.watch.is_fresh
+        return self._kind.is_ready
 
     async def open(self) -> None:
-        self._resources = ProgramResources(await self._kind.open(), self._namespace)
+        await self._kind.open()
 
     async def close(self) -> None:
         await self._kind.close()
 
     async def all(self) -> list[Program]:
-        self._kind.check_complete()
+        await self._kind.catch_up()
         found = {program.id: program for program in self._catalog.all() + self._cache.all()}
         return [found[name] for name in sorted(found)]
 
     async def get(self, program_id: str) -> Program:
+        await self._kind.catch_up()
         name = program_id.lower()
-        if seen := self._cache.find(name):
-            return seen.program
-        if self._kind.watch.synced.is_set() and (program := self._in_catalog(name)):
+        if program := self._cache.find(name) or self._in_catalog(name):
             return program
-        # It may have come a moment ago, through another server.
+        # kubectl may have made it a moment ago.
         return (await self._read(program_id)).program
 
     async def pin(self, program_id: str) -> PinnedProgram:
@@ -95,35 +91,31 @@ class KubernetesProgramStore(ProgramStore):
             raise ProgramExists(describe_taken(await self.get(program.id)))
         check_number(len(self._cache.all()))
         try:
-            manifest = await self._resources.create_program(build_runtimeprogram(program, source))
+            manifest = await self._kind.create(build_runtimeprogram(program, source))
         except Conflict:
             raise ProgramExists(describe_taken(program)) from None
-        self._cache.put(manifest)
         return parse_runtimeprogram(manifest)
 
     async def update(self, program_id: str, change: ProgramChange) -> Program:
         for _ in range(CHANGE_TRIES):
             manifest = await self._find_changeable(program_id)
             try:
-                changed = await self._resources.replace_program(_apply(change, manifest))
+                changed = await self._kind.replace(_apply(change, manifest))
             except Conflict:
                 # Somebody else was faster: what they made is what is changed.
                 continue
             if changed is None:
                 raise UnknownProgram(program_id)
-            self._cache.put(changed)
             return parse_runtimeprogram(changed)
         raise StoreUnavailable(f"others change program {program_id} all the time; try again")
 
     async def delete(self, program_id: str) -> None:
         manifest = await self._find_changeable(program_id)
-        name, uid = manifest["metadata"]["name"], manifest["metadata"]["uid"]
-        await self._resources.delete_program(name, uid)
-        self._cache.bury(name, uid)
+        await self._kind.delete(manifest["metadata"]["name"], manifest["metadata"]["uid"])
 
     async def _read(self, program_id: str) -> PinnedProgram:
         """A program and its source as they are now."""
-        manifest = await self._find(program_id)
+        manifest = await self._kind.fetch(program_id.lower())
         if manifest is None:
             if program := self._in_catalog(program_id):
                 return PinnedProgram(program, None)
@@ -140,21 +132,9 @@ class KubernetesProgramStore(ProgramStore):
             raise ProgramUnusable(f"program {program_id} can't be run: {error}") from error
 
     async def _find_changeable(self, program_id: str) -> Manifest:
-        manifest = await self._find(program_id)
+        manifest = await self._kind.fetch(program_id.lower())
         if manifest is None:
             raise self._find_outside(program_id)
-        return manifest
-
-    async def _find(self, program_id: str) -> Manifest | None:
-        """The RuntimeProgram as it is now; what it says is taken up."""
-        name = program_id.lower()
-        if not is_name(name):
-            return None
-        manifest = await self._resources.get_program(name)
-        if manifest is not None:
-            self._cache.put(manifest)
-        elif seen := self._cache.find(name):
-            self._cache.bury(name, seen.uid)
         return manifest
 
 

@@ -1,7 +1,7 @@
 """The suite's stores: one test, every way to keep programs."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from api.programstore.kubernetes import KubernetesProgramStore
 from api.programstore.local import LocalProgramStore
 from qiskit_runtime.catalog import Catalog
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, FakeCluster, open_cluster
+from tests.jobstore.kubernetes.redis_server import run_redis
 
 
 @dataclass
@@ -49,9 +50,11 @@ async def open_local(folder: Path) -> AsyncIterator[ProgramStore]:
 
 
 @asynccontextmanager
-async def open_kubernetes(cluster: FakeCluster, folder: Path) -> AsyncIterator[ProgramStore]:
+async def open_kubernetes(
+    cluster: FakeCluster, redis_url: str, folder: Path
+) -> AsyncIterator[ProgramStore]:
     """A store over a simulated cluster."""
-    store = KubernetesProgramStore(NAMESPACE, cluster.connect, make_catalog(folder))
+    store = KubernetesProgramStore(NAMESPACE, redis_url, cluster.connect, make_catalog(folder))
     await store.open()
     try:
         yield store
@@ -78,8 +81,14 @@ async def _again(store: LocalProgramStore, folder: Path) -> AsyncIterator[Progra
 @pytest.fixture
 async def simulated(tmp_path: Path) -> AsyncIterator[Open]:
     """A store of Kubernetes mode, and the cluster under it."""
-    async with open_cluster() as cluster, open_kubernetes(cluster, tmp_path) as store:
-        yield Open(store, lambda: open_kubernetes(cluster, tmp_path), cluster=cluster)
+    with run_redis() as redis:
+        async with open_cluster() as cluster:
+
+            def again() -> AbstractAsyncContextManager[ProgramStore]:
+                return open_kubernetes(cluster, redis.url, tmp_path)
+
+            async with again() as store:
+                yield Open(store, again, cluster=cluster)
 
 
 @pytest.fixture(params=["local", "simulated"])

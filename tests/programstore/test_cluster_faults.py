@@ -7,7 +7,6 @@ import pytest
 from api.jobstore.base import StoreUnavailable
 from api.programstore.base import ProgramChange, ProgramUnusable
 from qiskit_runtime.catalog import UnknownProgram
-from tests.programstore.conftest import open_kubernetes
 from tests.programstore.test_behaviour import ONE, TWO, describe
 
 pytestmark = pytest.mark.anyio
@@ -25,9 +24,9 @@ async def until(condition):
             await asyncio.sleep(0.01)
 
 
-async def test_program_of_another_server_is_found_at_once(simulated, tmp_path):
+async def test_program_of_another_server_is_found_at_once(simulated):
     """A client's next request may go to another pod, whose watch has not heard yet."""
-    async with open_kubernetes(simulated.cluster, tmp_path) as other:
+    async with simulated.again() as other:
         simulated.cluster.watches_are_silent = True
         await other.create(describe(), ONE)
         assert (await simulated.store.get("my-program")).metadata.version == "1"
@@ -37,10 +36,10 @@ async def test_program_of_another_server_is_found_at_once(simulated, tmp_path):
     assert (pinned.program.metadata.version, pinned.source) == ("2", TWO)
 
 
-async def test_program_that_another_server_deleted_is_not_run(simulated, tmp_path):
+async def test_program_that_another_server_deleted_is_not_run(simulated):
     """A source is read when the job is posted: it is there, or the program is unknown."""
     await simulated.store.create(describe(), ONE)
-    async with open_kubernetes(simulated.cluster, tmp_path) as other:
+    async with simulated.again() as other:
         simulated.cluster.watches_are_silent = True
         await other.delete("my-program")
 
@@ -98,7 +97,7 @@ async def test_change_keeps_what_others_noted_on_it(simulated):
 
 async def test_api_server_that_is_away_is_unavailable(simulated, monkeypatch):
     """Reads go on from memory; what needs the API server says so, in time."""
-    monkeypatch.setattr("api.jobstore.kubernetes.job_resources.CALL_SECONDS", 0.2)
+    monkeypatch.setattr("api.jobstore.kubernetes.kubernetes_calls.CALL_SECONDS", 0.2)
     await simulated.store.create(describe(), ONE)
     simulated.cluster.answers.clear()
 

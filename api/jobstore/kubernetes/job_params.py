@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import Any
 
 from api.jobstore.base import ParamsLost, StoreUnavailable
-from api.jobstore.kubernetes.job_resources import Conflict, JobResources
+from api.jobstore.kubernetes.job_secrets import JobSecrets
+from api.jobstore.kubernetes.kubernetes_calls import Conflict
 from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.resource import JOB_LABEL
 from qiskit_runtime.contract.runtimejob import RuntimeJob, build_owner
@@ -21,8 +22,8 @@ MEMORY_CHARACTERS = 16 * 2**20
 class JobParams:
     """Writes and reads them. A job's parameters never change, so what was read stays true."""
 
-    def __init__(self, resources: JobResources) -> None:
-        self._resources = resources
+    def __init__(self, secrets: JobSecrets) -> None:
+        self._secrets = secrets
         self._known: OrderedDict[str, str] = OrderedDict()
         self._size = 0
         # Many who ask for the same share one reading.
@@ -77,19 +78,17 @@ class JobParams:
 
     async def _write_part(self, secret: Manifest) -> None:
         try:
-            await self._resources.create_secret(secret)
+            await self._secrets.create(secret)
         except Conflict:
             # A submission that is repeated finds its own; that of a job deleted before goes soon.
-            there = await self._resources.get_secret(secret["metadata"]["name"])
+            there = await self._secrets.get(secret["metadata"]["name"])
             if there is None or not _is_same(there, secret):
                 name = secret["metadata"]["name"]
                 raise StoreUnavailable(f"the Secret {name} of another job is in the way") from None
 
     async def _read_parts(self, reference: ParamsFrom) -> str:
         names = reference.secret_names
-        parts = await asyncio.gather(
-            *(self._resources.read_secret(name, PARAMS_KEY) for name in names)
-        )
+        parts = await asyncio.gather(*(self._secrets.read(name, PARAMS_KEY) for name in names))
         for name, part in zip(names, parts, strict=True):
             if part is None:
                 raise ParamsLost(f"the Secret {name} is gone, or lacks the key {PARAMS_KEY}")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from api.jobstore.base import JobNotFound, RecordGone, StoreUnavailable
 from api.jobstore.kubernetes.doorbell import Doorbell
-from api.jobstore.kubernetes.job_cache import JobCache
-from api.jobstore.kubernetes.job_resources import JobResources
+from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_stream import LiveStream
 from api.jobstore.kubernetes.resource_watch import make_pause
+from api.jobstore.kubernetes.watched_kind import WatchedKind
 from api.jobstore.live_record import LiveRecord
 from qiskit_runtime.contract.record import End, Event, RecordParser
 from qiskit_runtime.contract.record_stream import Batch
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 class Sources:
     """Where a record is read from, and what tells of it."""
 
-    cache: JobCache
-    resources: JobResources
+    jobs: WatchedKind[RuntimeJob]
+    secrets: JobSecrets
     stream: LiveStream
     doorbell: Doorbell
 
@@ -99,11 +99,12 @@ class RecordReader:
         ring = self._changed.set
         try:
             with (
-                self._sources.cache.listening(self._name, ring),
+                self._sources.jobs.cache.listening(self._name, ring),
                 self._sources.doorbell.listening(self._name, ring),
             ):
                 await self._read_to_end()
         except (JobNotFound, RecordGone) as error:
+            await self._sources.jobs.tell()
             self.record.close(error)
         except Exception as error:
             # Nobody may wait for ever for what will not come.
@@ -126,7 +127,7 @@ class RecordReader:
                     await asyncio.wait_for(self._changed.wait(), pause)
 
     def _current(self) -> RuntimeJob:
-        found = self._sources.cache.find(self._name)
+        found = self._sources.jobs.cache.find(self._name)
         if found is None or found.uid != self._uid:
             raise JobNotFound(self._name)
         return found
@@ -156,13 +157,15 @@ class RecordReader:
         stored = found.record or StoredRecord(())
         if self._lines < stored.lines:
             await self._read_secrets(found, stored)
+        # Whoever hears the end may ask another server next.
+        await self._sources.jobs.tell()
         self.record.append(self._end)
         self.record.close()
 
     async def _read_secrets(self, found: RuntimeJob, stored: StoredRecord) -> None:
         if found.record_dropped:
             raise RecordGone("the job's record made room for newer ones (the storage budget)")
-        read = self._sources.resources.read_secret
+        read = self._sources.secrets.read
         parts = await asyncio.gather(*(read(name, RECORD_KEY) for name in stored.secrets))
         whole = [part for part in parts if part is not None]
         if len(whole) < len(parts):
@@ -181,7 +184,7 @@ class RecordReader:
 
     async def _explain_loss(self) -> None:
         """A Secret is not there: because the job is not there any more, or by itself."""
-        manifest = await self._sources.resources.get_job(self._name)
+        manifest = await self._sources.jobs.fetch(self._name)
         if manifest is None or manifest["metadata"]["uid"] != self._uid:
             raise JobNotFound(self._name)
         raise RecordGone("the Secrets with the job's record are gone")

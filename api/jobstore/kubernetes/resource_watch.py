@@ -1,4 +1,4 @@
-"""Keeps a view of one kind of resource: a list, then a watch that goes on where it broke off.
+"""Keeps the cache of one kind of resource: a list, then a watch that goes on where it broke off.
 
 A watch can fall silent without breaking off, so the server is asked to end it each minute, and
 one that is not ended in time is given up.
@@ -11,10 +11,12 @@ import math
 import random
 import time
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
 
+from api.jobstore.kubernetes.resource_cache import ResourceCache
+from api.jobstore.kubernetes.shared_call import SharedCall
 from qiskit_runtime.cluster_api import API_ERRORS, ClusterApi, describe_error
 
 Manifest = dict[str, Any]
@@ -26,7 +28,7 @@ CLIENT_SECONDS = 75.0
 """After how long a watch that was not ended is given up: it is silent."""
 
 FRESH_SECONDS = 90.0
-"""For how long a view is held to be true after something was heard."""
+"""For how long a cache is held to be true after something was heard."""
 
 PAGE = 250
 """How many resources a list asks for at once; all at once would have to be held at once."""
@@ -41,47 +43,36 @@ _GONE = 410
 logger = logging.getLogger(__name__)
 
 
-class View(Protocol):
-    """What is kept up to date."""
-
-    def put(self, manifest: Manifest) -> None:
-        """Take up a resource that is new or has changed."""
-
-    def drop(self, manifest: Manifest) -> None:
-        """Forget a resource that was deleted."""
-
-    def keep_only(self, uids: set[str], version: int) -> None:
-        """Forget what is not among these, as of this version of the namespace."""
-
-
 class _WatchError(Exception):
     """The API server ended the watch with an error."""
 
 
 class ResourceWatch:
-    """Keeps ``view`` as the resources at ``path`` are."""
+    """Keeps ``cache`` as the resources at ``path`` are."""
 
-    def __init__(self, api: ClusterApi, path: str, view: View) -> None:
+    def __init__(self, api: ClusterApi, path: str, cache: ResourceCache[Any]) -> None:
         self._api = api
         self._path = path
-        self._view = view
+        self._cache = cache
         self._version = ""
         self._heard = -math.inf
+        self.list = SharedCall(self._list)
+        """Ask Kubernetes for all resources as they are now; raises ``API_ERRORS``."""
         self.synced = asyncio.Event()
         """Set once all resources were listed."""
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the view is complete, and something was heard of the API server lately."""
+        """Whether the cache is complete, and something was heard of the API server lately."""
         return self.synced.is_set() and time.monotonic() - self._heard < FRESH_SECONDS
 
     async def run(self) -> None:
-        """Keep the view until cancelled."""
+        """Keep the cache until cancelled."""
         failures = 0
         while True:
             try:
                 if not self._version:
-                    await self._list()
+                    self._version = await self.list()
                 begun = time.monotonic()
                 await self._watch()
                 # One that ends at once is no better than one that fails.
@@ -97,21 +88,27 @@ class ResourceWatch:
             if failures:
                 await asyncio.sleep(make_pause(failures))
 
-    async def _list(self) -> None:
+    async def _list(self) -> str:
         uids = set[str]()
         query = {"limit": str(PAGE)}
+        known = self._cache.version
         while True:
             page = await self._api.call("GET", self._path, query=query)
+            version = int(page["metadata"]["resourceVersion"])
+            if version < known:
+                self._cache.clear()
+                known = 0
             for manifest in page["items"]:
-                self._view.put(manifest)
+                self._cache.put(manifest)
                 uids.add(manifest["metadata"]["uid"])
             if not (rest := page["metadata"].get("continue")):
                 break
             query["continue"] = rest
-        self._version = page["metadata"]["resourceVersion"]
-        self._view.keep_only(uids, int(self._version))
+        self._cache.keep_only(uids, version)
+        self._cache.advance(version)
         self._heard = time.monotonic()
         self.synced.set()
+        return str(version)
 
     async def _watch(self) -> None:
         query = {
@@ -135,14 +132,15 @@ class ResourceWatch:
         manifest = event["object"]
         match event["type"]:
             case "ADDED" | "MODIFIED":
-                self._view.put(manifest)
+                self._cache.put(manifest)
             case "DELETED":
-                self._view.drop(manifest)
+                self._cache.drop(manifest)
             case "ERROR" if manifest.get("code") == _GONE:
                 raise ApiException(_GONE, "the watch's version is too old")
             case "ERROR":
                 raise _WatchError(str(manifest)[:500])
         self._version = manifest["metadata"]["resourceVersion"]
+        self._cache.advance(int(self._version))
 
     def _note_failure(self, error: Exception, failures: int) -> None:
         is_gone = isinstance(error, ApiException) and error.status == _GONE

@@ -1,7 +1,7 @@
 """The store of Kubernetes mode: a job is a RuntimeJob, which the operator runs.
 
 What a client polls is answered from memory; all that changes something, and what was never read
-before, asks the Kubernetes API.
+before, asks the Kubernetes API. ``watched_kind`` sees to it that the memory knows what was written.
 """
 
 import asyncio
@@ -28,23 +28,24 @@ from api.jobstore.base import (
     is_same_request,
 )
 from api.jobstore.kubernetes.doorbell import Doorbell
-from api.jobstore.kubernetes.job_cache import JobCache
 from api.jobstore.kubernetes.job_params import JobParams
-from api.jobstore.kubernetes.job_resources import Conflict, JobResources
+from api.jobstore.kubernetes.job_secrets import JobSecrets
+from api.jobstore.kubernetes.kubernetes_calls import Conflict
 from api.jobstore.kubernetes.live_stream import LiveStream, open_redis
 from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.jobstore.kubernetes.resource_watch import ResourceWatch
-from qiskit_runtime.cluster_api import ClusterApi
+from api.jobstore.kubernetes.watched_kind import WatchedKind
 from qiskit_runtime.contract.job import Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.record import Event
-from qiskit_runtime.contract.resource import is_name, make_job_id
-from qiskit_runtime.contract.runtimejob import RuntimeJob, build_runtimejob, parse_runtimejob
+from qiskit_runtime.contract.resource import make_job_id
+from qiskit_runtime.contract.runtimejob import (
+    PLURAL,
+    RuntimeJob,
+    build_runtimejob,
+    parse_runtimejob,
+)
 from qiskit_runtime.contract.stored_params import ParamsFrom, ProgramFrom
-
-OPEN_SECONDS = 5.0
-"""How long ``open`` waits for the first list of jobs; until it comes, listings are refused."""
 
 MIB = 2**20
 
@@ -67,36 +68,32 @@ class KubernetesJobStore(JobStore):
         self, settings: ClusterSettings, connect: Callable[[], Awaitable[client.ApiClient]]
     ) -> None:
         self._settings = settings
-        self._connect = connect
         self._tasks: set[asyncio.Task[None]] = set()
         self._latest = datetime.min.replace(tzinfo=UTC)
-        self._cache = JobCache()
+        self._kind = WatchedKind(
+            settings.namespace, PLURAL, parse_runtimejob, settings.redis_url, connect
+        )
+        self._cache = self._kind.cache
 
     @property
     def is_ready(self) -> bool:
-        return self._watch.is_fresh
+        return self._kind.is_ready
 
     async def open(self) -> None:
-        self._client = await self._connect()
         self._redis = open_redis(self._settings.redis_url)
-        api = ClusterApi(self._client)
-        self._resources = JobResources(api, self._settings.namespace)
-        self._params = JobParams(self._resources)
-        self._watch = ResourceWatch(api, self._resources.jobs_path, self._cache)
+        secrets = JobSecrets(await self._kind.open(), self._settings.namespace)
+        self._params = JobParams(secrets)
         doorbell = Doorbell(self._redis)
-        sources = Sources(self._cache, self._resources, LiveStream(self._redis), doorbell)
+        sources = Sources(self._kind, secrets, LiveStream(self._redis), doorbell)
         self._readers = RecordReaders(sources)
-        self._keep(self._watch.run())
         self._keep(doorbell.run())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._watch.synced.wait(), OPEN_SECONDS)
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._kind.close()
         await self._redis.aclose()
-        await self._client.close()
 
     async def submit(
         self,
@@ -127,14 +124,14 @@ class KubernetesJobStore(JobStore):
         return (await self._find(job_id)).job
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        if not self._watch.synced.is_set():
-            raise StoreUnavailable("the jobs were not read from Kubernetes yet")
-        jobs = (found.job for found in self._cache.newest_first())
-        matching = [job for job in jobs if query.matches(job)]
+        await self._kind.catch_up()
+        matching = [found.job for found in self._cache.all() if query.matches(found.job)]
+        matching.sort(key=_age, reverse=True)
         return JobPage(matching[offset : offset + limit], len(matching))
 
     async def read_params(self, job_id: str) -> str:
-        found = await self._find(job_id)
+        # They never change: whoever knows the job knows enough.
+        found = self._cache.find(job_id) or await self._refresh(job_id)
         try:
             return await self._params.read(found)
         except ParamsLost:
@@ -151,7 +148,9 @@ class KubernetesJobStore(JobStore):
     async def read_events(self, job_id: str) -> list[Event]:
         with self._readers.open(await self._find(job_id)) as reader:
             await reader.catch_up()
-            return list(reader.record.events)
+            events = list(reader.record.events)
+        await self._kind.tell()
+        return events
 
     async def read_result(self, job_id: str) -> str | None:
         found = await self._find(job_id)
@@ -162,10 +161,9 @@ class KubernetesJobStore(JobStore):
     async def cancel(self, job_id: str) -> None:
         found = await self._find(job_id)
         if not found.job.is_final:
-            manifest = await self._resources.request_cancel(job_id)
+            manifest = await self._kind.patch(job_id, {"spec": {"cancelRequested": True}})
             if manifest is None:
                 raise JobNotFound(job_id)
-            self._cache.put(manifest)
             found = parse_runtimejob(manifest)
         if found.job.status.phase in (Phase.COMPLETED, Phase.FAILED):
             raise JobFinal(found.job.status.phase)
@@ -177,13 +175,13 @@ class KubernetesJobStore(JobStore):
             found = await self._refresh(job_id)
         if not found.job.is_final:
             raise JobNotFinal(job_id)
-        await self._resources.delete_job(job_id, found.uid)
-        self._cache.bury(job_id, found.uid)
+        await self._kind.delete(job_id, found.uid)
 
     # Submission.
 
     def _check_room(self, size: int) -> None:
-        taken, budget = self._cache.stored_bytes, self._settings.storage_budget
+        taken = sum(found.stored_bytes for found in self._cache.all())
+        budget = self._settings.storage_budget
         if taken + size > budget:
             raise StorageFull(
                 f"parameters and records take {taken / MIB:.1f} MiB of at most {budget / MIB:.0f}"
@@ -199,12 +197,11 @@ class KubernetesJobStore(JobStore):
         self, job: Job, params: ParamsFrom, program: ProgramFrom | None, *, repeatable: bool
     ) -> RuntimeJob:
         try:
-            manifest = await self._resources.create_job(build_runtimejob(job, params, program))
+            manifest = await self._kind.create(build_runtimejob(job, params, program))
         except Conflict:
             if not repeatable:
                 raise StoreUnavailable("the new job's id is taken; try again") from None
             return await self._find_same(job, params, program)
-        self._cache.put(manifest)
         return parse_runtimejob(manifest)
 
     async def _find_same(
@@ -221,8 +218,7 @@ class KubernetesJobStore(JobStore):
             found, program
         ):
             # That submission broke off, and the job never ran: this one is in its place.
-            await self._resources.delete_job(job.id, found.uid)
-            self._cache.bury(job.id, found.uid)
+            await self._kind.delete(job.id, found.uid)
             return await self._create(job, params, program, repeatable=True)
         return found
 
@@ -237,23 +233,19 @@ class KubernetesJobStore(JobStore):
         return True
 
     async def _withdraw(self, found: RuntimeJob) -> None:
-        self._cache.bury(found.job.id, found.uid)
         with suppress(StoreUnavailable):
-            await self._resources.delete_job(found.job.id, found.uid)
+            await self._kind.delete(found.job.id, found.uid)
 
     # Finding.
 
     async def _find(self, job_id: str) -> RuntimeJob:
         """The job, from memory; one that is not there may have come a moment ago."""
+        await self._kind.catch_up()
         return self._cache.find(job_id) or await self._refresh(job_id)
 
     async def _refresh(self, job_id: str) -> RuntimeJob:
-        if not is_name(job_id):
-            raise JobNotFound(job_id)
-        manifest = await self._resources.get_job(job_id)
-        if manifest is not None:
-            self._cache.put(manifest)
-        if manifest is None or (found := self._cache.find(job_id)) is None:
+        await self._kind.fetch(job_id)
+        if (found := self._cache.find(job_id)) is None:
             raise JobNotFound(job_id)
         return found
 
@@ -266,3 +258,7 @@ class KubernetesJobStore(JobStore):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("%s failed", task.get_coro(), exc_info=error)
+
+
+def _age(job: Job) -> tuple[int, str]:
+    return job.sequence, job.id

@@ -136,7 +136,7 @@ async def check_by_schema(
         )
 
 
-@router.get("/jobs", response_model=JobsResponse, responses=describe(422))
+@router.get("/jobs", response_model=JobsResponse, responses=describe(422, 503))
 async def list_jobs(
     store: JobStoreDep,
     limit: Count = 200,
@@ -158,7 +158,7 @@ async def list_jobs(
     return StreamingResponse(_write_page(store, page), media_type="application/json")
 
 
-@router.get("/jobs/{job_id}", responses=describe(404))
+@router.get("/jobs/{job_id}", responses=describe(404, 503))
 async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
     """One job."""
     return await _respond(store, await store.get(job_id))

@@ -46,7 +46,7 @@ _FRAMES_A_TURN = 64
 router = APIRouter(tags=["jobs"])
 
 
-@router.get("/stream/jobs/{job_id}", status_code=426, responses=describe(404, 426))
+@router.get("/stream/jobs/{job_id}", status_code=426, responses=describe(404, 426, 503))
 async def explain_stream(job_id: str, store: JobStoreDep) -> JSONResponse:
     """This address is a websocket's: it streams the job's messages as they are published."""
     await store.get(job_id)
@@ -67,6 +67,9 @@ async def stream_job(
         await store.get(job_id)
     except JobNotFound:
         await websocket.send_denial_response(JSONResponse({"detail": "Job not found"}, 404))
+        return
+    except StoreUnavailable as error:
+        await websocket.send_denial_response(JSONResponse({"detail": str(error)}, 503))
         return
     await websocket.accept()
     sender = asyncio.create_task(_send_frames(websocket, store, job_id, after, logs))

@@ -43,6 +43,8 @@ class FakeCluster:
         self.refusals: dict[str, int] = {}
         """By "METHOD kind": with which code to refuse."""
         self.watches_are_silent = False
+        self.held: set[str] = set()
+        """Clients, as ``connect`` names them, whose watches tell nothing until ``release``."""
         self.page = 1000
         self._version = 100
         self._compacted = 0
@@ -55,7 +57,7 @@ class FakeCluster:
     async def start(self) -> None:
         """Serve; again on the same port after ``stop``."""
         app = web.Application(client_max_size=1 << 22)
-        app.router.add_route("*", "/{root:api|apis}/{rest:.*}", self._answer)
+        app.router.add_route("*", "/{client}/{root:api|apis}/{rest:.*}", self._answer)
         self._runner = web.AppRunner(
             app, shutdown_timeout=0, access_log=None, handler_cancellation=True
         )
@@ -75,9 +77,14 @@ class FakeCluster:
             if request.transport:
                 request.transport.abort()
 
-    async def connect(self) -> client.ApiClient:
+    async def connect(self, name: str = "client") -> client.ApiClient:
         """A client of this server."""
-        return client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{self.port}"))
+        return client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{self.port}/{name}"))
+
+    def release(self, name: str) -> None:
+        """Have the watches of this client go on where they were held."""
+        self.held.discard(name)
+        self._wake()
 
     def compact(self) -> None:
         """Forget the history: watches from any version before now answer 410."""
@@ -87,7 +94,9 @@ class FakeCluster:
     @property
     def reads(self) -> int:
         """How many reads there were, but for watches."""
-        return sum(count for name, count in self.requests.items() if name.startswith("GET"))
+        return sum(
+            count for name, count in self.requests.items() if name.startswith(("GET", "LIST"))
+        )
 
     # Objects, as requests and tests change them.
 
@@ -152,11 +161,14 @@ class FakeCluster:
         else:
             self.objects[kind][name] = manifest
         self._history.append((self._version, what, kind, manifest))
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._wake()
         for tell in self.on_change:
             tell(what, kind, manifest)
         return manifest
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     # Requests.
 
@@ -164,7 +176,9 @@ class FakeCluster:
         parts = request.match_info["rest"].split("/")
         kind, *name = parts[parts.index("namespaces") + 2 :]
         is_watch = "watch" in request.query
-        self.requests[f"{'WATCH' if is_watch else request.method} {kind}"] += 1
+        is_list = request.method == "GET" and not name
+        verb = "WATCH" if is_watch else "LIST" if is_list else request.method
+        self.requests[f"{verb} {kind}"] += 1
         body = await request.json() if request.can_read_body else {}
         await self.answers.wait()
         try:
@@ -214,7 +228,7 @@ class FakeCluster:
         self._watching.append(request)
         try:
             async with asyncio.timeout(float(request.query["timeoutSeconds"])):
-                async for event in self._follow(version, kind):
+                async for event in self._follow(version, kind, request.match_info["client"]):
                     await response.write(json.dumps(event).encode() + b"\n")
         except TimeoutError:
             pass
@@ -229,11 +243,12 @@ class FakeCluster:
             await asyncio.sleep(3600)
         return response
 
-    async def _follow(self, version: int, kind: str) -> AsyncIterator[Manifest]:
+    async def _follow(self, version: int, kind: str, who: str) -> AsyncIterator[Manifest]:
         while True:
             changed = self._changed
-            for at, what, of, manifest in list(self._history):
-                if at > version and of == kind and not self.watches_are_silent:
+            is_silent = self.watches_are_silent or who in self.held
+            for at, what, of, manifest in [] if is_silent else list(self._history):
+                if at > version and of == kind:
                     yield {"type": what, "object": manifest}
                     version = at
             await changed.wait()

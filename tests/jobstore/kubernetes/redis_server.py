@@ -7,8 +7,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
+import redis
 
 PASSWORD = "not-to-be-logged"
 
@@ -31,6 +33,11 @@ class RedisServer:
                 return
             time.sleep(0.01)
         raise AssertionError("redis-server does not start")
+
+    def ask(self, *command: str) -> Any:
+        """The answer to a command, as an operator of Redis gives it."""
+        with redis.Redis.from_url(self.url, decode_responses=True) as client:
+            return client.execute_command(*command)
 
     def kill(self) -> None:
         """End it as a crash does."""
