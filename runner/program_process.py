@@ -121,10 +121,8 @@ def _call_program(
     if pass_seed(seed, entry, params):
         sender.send(Kind.SEED, b"%d" % seed)
     backend = make_backend(job.backend, job.memory_bytes, seed)
-    result = entry(backend, messenger, **params)
-    # Newer programs return their result; it counts only where none was published.
-    if result is not None and not messenger.has_final:
-        messenger.publish(result, final=True)
+    # Newer programs return their result.
+    messenger.publish_returned(entry(backend, messenger, **params))
 
 
 def _decode_params(text: str) -> dict[str, Any]:
