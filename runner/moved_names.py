@@ -142,4 +142,4 @@ def _tell_how_to_add(error: BaseException) -> str:
         what = "Jobs run where the server's packages are, not yours"
     else:
         return ""
-    return f"{what}: {PACKAGES_PAGE} says how to add a package, or bring a module of your own."
+    return f"{what}: {PACKAGES_PAGE} says how to add a package, or a module of your own."

@@ -136,7 +136,6 @@ def test_function_of_qiskit_that_needs_a_package_leads_to_the_page():
         "{}.qasm",
         "from math import Aer",
         "import qiskit.no_such_module",
-        "from . import beside",
     ],
 )
 def test_error_of_another_kind_is_left_as_it_is(code):
