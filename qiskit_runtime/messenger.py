@@ -45,7 +45,17 @@ class UserMessenger:
             ResultTooLarge: the final result is over the limit that the text names.
             TypeError, ValueError: the encoder can't encode the message.
         """
-        text = json.dumps(message, cls=encoder)
+        self._publish("the final result" if final else "the message", message, encoder, final)
+
+    def publish_returned(self, value: Any) -> None:
+        """Publish what ``main`` returned, where it is the job's result: what is published wins."""
+        if value is not None and not self._has_final:
+            self._publish("the returned value", value, RuntimeEncoder, final=True)
+
+    def _publish(
+        self, what: str, message: Any, encoder: type[json.JSONEncoder], final: bool
+    ) -> None:
+        text = _encode(what, message, encoder)
         if os.getpid() != self._process:
             raise PublishError(
                 "publish from the process that main was called in, not from a fork of it"
@@ -74,6 +84,17 @@ class UserMessenger:
     def has_final(self) -> bool:
         """Whether the final result was published."""
         return self._has_final
+
+
+def _encode(what: str, message: Any, encoder: type[json.JSONEncoder]) -> str:
+    """Return a message as JSON text; where there is none for it, the error says for what."""
+    try:
+        return json.dumps(message, cls=encoder)
+    except (TypeError, ValueError) as error:
+        # The encoder's own exception, so that its traceback leads to the program's to_json.
+        if type(error) in {TypeError, ValueError}:
+            error.args = (f"{what}: {error}",)
+        raise
 
 
 def _print_progress(progress: Progress) -> None:

@@ -2,7 +2,6 @@
 
 Used by the process that runs a program, and by nothing else: decoding builds objects out of what a
 user sent, which belongs inside the job's sandbox. Elsewhere parameters and results are text.
-Damaged circuits can end the process: Qiskit's reader allocates what a damaged length asks for.
 
 A value that plain JSON lacks is an object ``{"__type__": T, "__value__": V}``. The forms are those
 of qiskit-ibm-runtime 0.51 (``qiskit_ibm_runtime/json.py``), so that its clients and ours read each
@@ -10,38 +9,34 @@ other; the decoder also reads what qiskit-ibmq-provider wrote in 2021. The libra
 rare types only, as that costs most of a second; so nothing is imported before it is needed.
 """
 
-import base64
+import functools
+import importlib
 import io
 import json
-import struct
-import zlib
+import types
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from qiskit_runtime import compressed_text, qpy_forms
+from qiskit_runtime.array_form import array_form, read_array
+
 if TYPE_CHECKING:
-    import numpy
-    from qiskit.circuit import Instruction, QuantumCircuit
     from qiskit.primitives import BindingsArray
     from qiskit.result import Result
     from scipy.sparse import spmatrix
 
-MAX_INFLATED_BYTES = 256 * 2**20
-"""Most bytes one compressed value may inflate to: far more than real circuits need."""
-
-NEWEST_QPY_VERSION = 17
-"""Newest circuit format written, as qiskit-ibm-runtime 0.51 does whatever Qiskit it finds."""
-
-# The numbers of QPY below are those of https://quantum.cloud.ibm.com/docs/api/qiskit/qpy.
-_QPY_INSTRUCTION = struct.Struct("!HHHII?Hq")  # versions 1 to 4
-_QPY_ARGUMENT = struct.Struct("!cI")
-_QPY_PARAMETER = struct.Struct("!cQ")
+_FUNCTIONS = (
+    types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type,
+)  # fmt: skip
+"""What is written as null, with a warning, as the library does: callbacks among options. Other
+objects that can be called, such as a Clifford, are refused: nobody means null by them."""
 
 
 class RuntimeEncoder(json.JSONEncoder):
     """Writes circuits, arrays, operators and results as JSON: ``json.dumps(x, cls=...)``.
 
-    What ``to_json`` returns stands for an object that has it; a callable is null and a warning.
+    What ``to_json`` returns stands for an object that has it; a function is null and a warning.
 
     Raises:
         TypeError: the value has no JSON form (``bytes``, for one).
@@ -55,9 +50,7 @@ class RuntimeEncoder(json.JSONEncoder):
                 return encode(o)
         if hasattr(o, "to_json"):
             return _tagged("to_json", o.to_json())
-        from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
-
-        return LibraryEncoder().default(o)
+        return _form_by_library(o)
 
 
 class RuntimeDecoder(json.JSONDecoder):
@@ -85,35 +78,52 @@ class RuntimeDecoder(json.JSONDecoder):
             raise ValueError(f"{kind}: cannot be decoded: {error}") from error
 
 
+_VECTOR = "__vector__"
+"""Beside the value of a parameter: what says which vector it is an element of."""
+
+
 def _tagged(kind: str, value: Any) -> dict[str, Any]:
     return {"__type__": kind, "__value__": value}
 
 
-def _deflated(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data)).decode()
+def _instruction_form(instruction: Any) -> dict[str, Any]:
+    return _tagged("Instruction", qpy_forms.write_instruction(instruction, RuntimeEncoder))
 
 
-def _array_form(array: "numpy.ndarray[Any, Any]") -> dict[str, Any]:
-    import numpy
-
-    if array.dtype == object:
-        return _tagged("ndarray", array.tolist())  # .npy would need pickle
-    buffer = io.BytesIO()
-    numpy.save(buffer, array, allow_pickle=False)
-    return _tagged("ndarray", _deflated(buffer.getvalue()))
+def _circuit_form(circuit: Any) -> dict[str, Any]:
+    return _tagged("QuantumCircuit", qpy_forms.write_circuit(circuit, RuntimeEncoder))
 
 
-def _circuit_form(circuit: "QuantumCircuit") -> dict[str, Any]:
-    from qiskit import qpy
+def _vector_element_form(element: Any) -> dict[str, Any]:
+    """Write a parameter, and beside it what the library's form loses: whose element it is."""
+    form = _tagged("Parameter", qpy_forms.write_parameter(element))
+    return {**form, _VECTOR: qpy_forms.write_vector_element(element)}
 
-    buffer = io.BytesIO()
-    version = min(NEWEST_QPY_VERSION, qpy.QPY_VERSION)
-    qpy.dump(circuit, buffer, metadata_serializer=RuntimeEncoder, version=version)
-    return _tagged("QuantumCircuit", _deflated(buffer.getvalue()))
+
+def _stabilizer_form(state: Any) -> dict[str, Any]:
+    form = _tagged("settings", {"data": state.clifford.to_dict()})
+    return {**form, "__module__": type(state).__module__, "__class__": type(state).__name__}
+
+
+def _form_by_library(value: Any) -> Any:
+    from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
+
+    describes_itself = hasattr(value, "settings") or hasattr(value, "_json")
+    if callable(value) and not isinstance(value, _FUNCTIONS) and not describes_itself:
+        _refuse(value)
+    form = LibraryEncoder().default(value)
+    if isinstance(form, dict) and form.get("__type__") in _CLASSES:
+        # Of other classes neither this decoder nor the library's makes objects.
+        try:
+            _find_class(form)
+        except ValueError:
+            _refuse(value)
+    return form
 
 
 def _refuse(value: object) -> None:
-    raise TypeError(f"{type(value).__name__} is not JSON serializable: use text, number or array")
+    remedy = "its to_dict()" if hasattr(value, "to_dict") else "text, number or array"
+    raise TypeError(f"{type(value).__name__} is not JSON serializable: use {remedy}")
 
 
 _ENCODERS: dict[str, Callable[[Any], Any]] = {
@@ -126,78 +136,15 @@ _ENCODERS: dict[str, Callable[[Any], Any]] = {
     "numpy.integer": int,
     "numpy.floating": float,
     "numpy.complexfloating": complex,
-    "numpy.ndarray": _array_form,
+    "numpy.ma.MaskedArray": _refuse,  # its mask would be lost
+    "numpy.ma.core.MaskedArray": _refuse,
+    "numpy.ndarray": array_form,
+    "qiskit._accelerate.circuit.ParameterVectorElement": _vector_element_form,
+    "qiskit.circuit.instruction.Instruction": _instruction_form,
     "qiskit.circuit.quantumcircuit.QuantumCircuit": _circuit_form,
+    "qiskit.quantum_info.states.stabilizerstate.StabilizerState": _stabilizer_form,
     "qiskit.result.result.Result": lambda result: _tagged("Result", result.to_dict()),
 }
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
-def _inflated(data: bytes) -> bytes:
-    stream = zlib.decompressobj()
-    inflated = stream.decompress(data, MAX_INFLATED_BYTES + 1)
-    _check_size(len(inflated))
-    if not stream.eof:
-        raise ValueError("the compressed data ends early")
-    return inflated
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_INFLATED_BYTES:
-        raise ValueError(f"inflates to more than the limit of {MAX_INFLATED_BYTES} bytes")
-
-
-def _array(value: Any) -> "numpy.ndarray[Any, Any]":
-    import numpy
-
-    if not isinstance(value, str):
-        return numpy.array(value)
-    data = io.BytesIO(_inflated(_bytes(value)))
-    # Not numpy.load: that would also accept a zip archive, whose size nothing has checked.
-    return numpy.lib.format.read_array(data, allow_pickle=False)
-
-
-def _circuit_of_qpy(data: bytes) -> "QuantumCircuit":
-    from qiskit import qpy
-
-    return qpy.load(io.BytesIO(data), metadata_deserializer=RuntimeDecoder)[0]
-
-
-def _instruction(value: str) -> "Instruction":
-    data = _bytes(value)
-    # Today: a circuit of one instruction. In 2021: the bare QPY part of the instruction, whose
-    # first byte is the high byte of a name's length: 0, and never the "x" that begins zlib data.
-    circuit = _circuit_of_qpy(_inflated(data)) if data[:1] == b"x" else _circuit_of_part(data)
-    return circuit.data[0].operation
-
-
-def _circuit_of_part(part: bytes, qpy_version: int = 2) -> "QuantumCircuit":
-    """Complete the bytes of one instruction to a QPY file: Qiskit's public reader takes those."""
-    _, _, _, qubits, clbits, *_ = _QPY_INSTRUCTION.unpack_from(part)
-    if (qubits + clbits) * _QPY_ARGUMENT.size > len(part):
-        raise ValueError("names more bits than it has room for")
-    file_header = struct.pack("!6s4BQ", b"QISKIT", qpy_version, 0, 18, 0, 1)
-    header = struct.pack("!HcHIIQIQ", 1, b"f", 8, qubits, clbits, 2, 0, 1)
-    name, phase, metadata, custom_gates = b"c", bytes(8), b"{}", bytes(8)
-    return _circuit_of_qpy(file_header + header + name + phase + metadata + custom_gates + part)
-
-
-def _parameter(data: bytes, kind: bytes = b"p", qpy_version: int = 2) -> Any:
-    """Read a QPY parameter by making it the angle of a gate, as QPY has no file of parameters."""
-    gate = _QPY_INSTRUCTION.pack(6, 0, 1, 1, 0, False, 0, 0) + b"RZGate"
-    angle = _QPY_ARGUMENT.pack(b"q", 0) + _QPY_PARAMETER.pack(kind, len(data)) + data
-    return _circuit_of_part(gate + angle, qpy_version).data[0].operation.params[0]
-
-
-def _expression(value: str) -> Any:
-    data = _bytes(value)
-    text_size = struct.unpack_from("!QQ", data)[1]
-    # Version 3 put a second letter where versions 1 and 2 have the high byte of a 64-bit length.
-    second = data[16 + text_size + 1 : 16 + text_size + 2]
-    return _parameter(data, b"e", qpy_version=2 if second in (b"", b"\0") else 3)
 
 
 def _sparse_matrix(value: str) -> "spmatrix":
@@ -205,9 +152,9 @@ def _sparse_matrix(value: str) -> "spmatrix":
 
     from scipy.sparse import load_npz
 
-    data = io.BytesIO(_bytes(value))
+    data = io.BytesIO(compressed_text.read_bytes(value))
     with zipfile.ZipFile(data) as archive:  # which stops reading a member at the size it declares
-        _check_size(sum(member.file_size for member in archive.infolist()))
+        compressed_text.check_size(sum(member.file_size for member in archive.infolist()))
     return load_npz(data)
 
 
@@ -228,16 +175,29 @@ def _bindings(value: dict[str, Any]) -> "BindingsArray":
 _NOT_ALLOWED = "the class {}.{} is not among those made from data"
 
 # fmt: off
-# The classes of qiskit.quantum_info that describe themselves by constructor arguments ("settings").
-# Their constructors compute and do nothing else. Other classes of 2021 (opflow) are gone today.
 _OPERATORS = (
     "Chi", "Choi", "DensityMatrix", "Kraus", "Operator", "PTM", "Pauli", "PauliList",
-    "SparsePauliOp", "Statevector", "Stinespring", "SuperOp", "Z2Symmetries",
+    "SparsePauliOp", "StabilizerState", "Statevector", "Stinespring", "SuperOp", "Z2Symmetries",
 )
+_AER_RESULTS = ("DensityMatrix", "Operator", "StabilizerState", "Statevector", "SuperOp")
+_AER_MODULE = "qiskit_aer.backends.compatibility"
+_LEARNED_NOISE = "qiskit_ibm_runtime.results.noise_learner"
 _NOISE_CLASSES = ("LayerError", "PauliLindbladError")
-_NOISE_MODULES = (  # before and since qiskit-ibm-runtime 0.48, which still writes the first
-    "qiskit_ibm_runtime.utils.noise_learner_result", "qiskit_ibm_runtime.results.noise_learner",
-)
+# The classes that describe themselves by constructor arguments: by the form and the beginning of
+# the module that data name, which is only compared, where they are and which. Their constructors
+# compute and do nothing else. Other classes of 2021 (opflow) are gone today.
+_CLASSES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "settings": {
+        "qiskit.quantum_info.": ("qiskit.quantum_info", _OPERATORS),
+        "qiskit_aer.backends.compatibility.": (_AER_MODULE, _AER_RESULTS),
+        "qiskit.providers.aer.backends.compatibility.": (_AER_MODULE, _AER_RESULTS),  # until 2023
+        "qiskit_aer.noise.": ("qiskit_aer.noise", ("PauliError", "PauliLindbladError")),
+    },
+    "_json": {  # before and since qiskit-ibm-runtime 0.48, which still writes the first
+        "qiskit_ibm_runtime.utils.noise_learner_result.": (_LEARNED_NOISE, _NOISE_CLASSES),
+        "qiskit_ibm_runtime.results.noise_learner.": (_LEARNED_NOISE, _NOISE_CLASSES),
+    },
+}
 # By name, not "whatever is left": the library's own decoder imports modules that data name.
 _LIBRARY_TYPES = (
     "BitArray", "DataBin", "DoubleSliceSpan", "EstimatorPubResult", "ExecutionSpan",
@@ -248,21 +208,42 @@ _LIBRARY_TYPES = (
 # fmt: on
 
 
-def _operator(obj: dict[str, Any]) -> Any:
-    """Build an operator from its constructor arguments; the module of the data is only compared."""
+def _find_class(obj: dict[str, Any]) -> tuple[str, str]:
+    """Return the module and name of the class that an object is made of.
+
+    Raises:
+        ValueError: it is not among those made from data.
+    """
     module, name = obj.get("__module__"), obj.get("__class__")
-    if name not in _OPERATORS or not f"{module}.".startswith("qiskit.quantum_info."):
-        raise ValueError(_NOT_ALLOWED.format(module, name))
-    import qiskit.quantum_info
+    for beginning, (place, names) in _CLASSES[obj["__type__"]].items():
+        if f"{module}.".startswith(beginning) and name in names:
+            return place, name
+    raise ValueError(_NOT_ALLOWED.format(module, name))
 
-    return getattr(qiskit.quantum_info, name)(**obj["__value__"])
+
+def _self_described(obj: dict[str, Any]) -> Any:
+    place, name = _find_class(obj)
+    if obj["__type__"] == "_json":
+        return _by_library(obj)
+    arguments = dict(obj["__value__"])
+    if name == "StabilizerState":
+        from qiskit.quantum_info import Clifford
+
+        arguments["data"] = Clifford.from_dict(arguments["data"])
+    elif name == "Kraus" and _is_pair_of_lists(arguments.get("data")):
+        arguments["data"] = tuple(arguments["data"])  # of operators, left and right
+    return getattr(importlib.import_module(place), name)(**arguments)
 
 
-def _learned_noise(obj: dict[str, Any]) -> Any:
-    module, name = obj.get("__module__"), obj.get("__class__")
-    if module not in _NOISE_MODULES or name not in _NOISE_CLASSES:
-        raise ValueError(_NOT_ALLOWED.format(module, name))
-    return _by_library(obj)
+def _is_pair_of_lists(data: Any) -> bool:
+    import numpy
+
+    return (
+        isinstance(data, list)
+        and len(data) == 2
+        and all(isinstance(part, list) for part in data)
+        and all(isinstance(item, numpy.ndarray) for part in data for item in part)
+    )
 
 
 def _by_library(obj: dict[str, Any]) -> Any:
@@ -271,18 +252,26 @@ def _by_library(obj: dict[str, Any]) -> Any:
     return LibraryDecoder().object_hook(obj)
 
 
+def _hashable(item: Any) -> Any:
+    """Return a member of a set: a tuple became a list on its way, which can't be in one."""
+    return tuple(_hashable(part) for part in item) if isinstance(item, list) else item
+
+
+def _parameter(obj: dict[str, Any]) -> Any:
+    if _VECTOR in obj:
+        return qpy_forms.read_vector_element(obj[_VECTOR])
+    return qpy_forms.read_parameter(obj["__value__"])
+
+
 _VALUE_DECODERS: dict[str, Callable[[Any], Any]] = {
     "BindingsArray": _bindings,
-    "Instruction": _instruction,
-    "Parameter": lambda value: _parameter(_bytes(value)),
-    "ParameterExpression": _expression,
-    "QuantumCircuit": lambda value: _circuit_of_qpy(_inflated(_bytes(value))),
+    "Instruction": qpy_forms.read_instruction,
+    "ParameterExpression": qpy_forms.read_expression,
+    "QuantumCircuit": lambda text: qpy_forms.read_circuit(text, RuntimeDecoder),
     "Result": _result,
     "complex": lambda value: complex(value[0], value[1]),
     "datetime": datetime.fromisoformat,
-    "ndarray": _array,
-    # A tuple became a list on its way, and a list cannot be in a set.
-    "set": lambda items: {tuple(item) if isinstance(item, list) else item for item in items},
+    "set": lambda items: {_hashable(item) for item in items},
     "spmatrix": _sparse_matrix,
     "to_json": lambda value: value,
 }
@@ -295,6 +284,7 @@ def _of_value(decode: Callable[[Any], Any]) -> Callable[[dict[str, Any]], Any]:
 _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     **{kind: _of_value(decode) for kind, decode in _VALUE_DECODERS.items()},
     **dict.fromkeys(_LIBRARY_TYPES, _by_library),
-    "settings": _operator,
-    "_json": _learned_noise,
+    **dict.fromkeys(_CLASSES, _self_described),
+    "Parameter": _parameter,
+    "ndarray": read_array,
 }

@@ -30,6 +30,7 @@ from qiskit_runtime.serialization import RuntimeDecoder
 from runner.channel import ChannelBroken, Kind, PacketSender, ProgressSender, receive
 from runner.job_seed import choose_seed, pass_seed, use_seed
 from runner.memory import untouched_bytes
+from runner.moved_names import find_remedy, honour_unused_imports
 from runner.processes import die_with_parent
 from runner.program_source import import_program, is_own, locate
 from runner.program_traceback import find_program_line, format_program_traceback
@@ -94,12 +95,23 @@ def _tell_failure(sender: PacketSender, error: BaseException, entry: Path) -> No
     if isinstance(error, MemoryError):
         # What the program holds is in the way of telling that it holds too much.
         traceback.clear_frames(error.__traceback__)
-    text = format_program_traceback(error, str(entry)).encode(errors="replace")
+    line = find_program_line(error, str(entry)) if is_own(entry) else ""
+    remedy = _find_remedy(error, line)
+    lines = format_program_traceback(error, str(entry))
+    if remedy:
+        lines = f"{lines.rstrip()}. {remedy}\n"
+    text = lines.encode(errors="replace")
     if len(text) > MAX_MESSAGE_BYTES:
         text = text[:TRACEBACK_BUDGET] + b"\n  [...]\n" + text[-TRACEBACK_BUDGET:]
     sender.send(Kind.TRACEBACK, text)
-    message = _sentence(error, find_program_line(error, str(entry)) if is_own(entry) else "")
+    message = _sentence(error, line, remedy)
     _tell(sender, Kind.ERROR, {"reason": _reason(error), "message": message})
+
+
+def _find_remedy(error: BaseException, line: str) -> str:
+    with suppress(Exception):  # a class of the program's own may fail at being looked at
+        return find_remedy(error, line) if line else ""
+    return ""
 
 
 def _call_program(
@@ -112,6 +124,7 @@ def _call_program(
     seed = choose_seed(params, job.backend)
     # Before the program's first line.
     use_seed(seed)
+    honour_unused_imports()
     program = import_program(path)
     entry: Callable[..., Any] | None = getattr(program, ENTRY_POINT, None)
     if not callable(entry):
@@ -121,10 +134,8 @@ def _call_program(
     if pass_seed(seed, entry, params):
         sender.send(Kind.SEED, b"%d" % seed)
     backend = make_backend(job.backend, job.memory_bytes, seed)
-    result = entry(backend, messenger, **params)
-    # Newer programs return their result; it counts only where none was published.
-    if result is not None and not messenger.has_final:
-        messenger.publish(result, final=True)
+    # Newer programs return their result.
+    messenger.publish_returned(entry(backend, messenger, **params))
 
 
 def _decode_params(text: str) -> dict[str, Any]:
@@ -193,19 +204,30 @@ def _was_raised_by_the_call(error: BaseException) -> bool:
     return frame is not None and frame.tb_frame.f_code is _call_program.__code__
 
 
-def _sentence(error: BaseException, place: str) -> str:
-    """The exception's last line, as a traceback ends, and the program's own line it came to."""
-    try:
-        text = str(error)
-    except Exception:
-        # The program's own class may fail to say what it is.
-        text = "<exception str() failed>"
+def _sentence(error: BaseException, place: str, remedy: str = "") -> str:
+    """Return the job's message: the traceback's last line, the program's own line, the remedy."""
     name = type(error).__name__
     # Where the job's reason is the name, it is said already.
-    sentence = ": ".join(part for part in (name * (name != _reason(error)), text) if part)
-    end = f" ({place})" if place else ""
+    parts = name * (name != _reason(error)), _text(error, place)
+    sentence = ": ".join(part for part in parts if part)
+    end = f" ({place})" * bool(place) + f". {remedy}" * bool(remedy)
     sentence = shorten(sentence, MAX_MESSAGE_CHARACTERS - len(end)) + end
     return sentence.encode(errors="replace").decode()
+
+
+def _text(error: BaseException, place: str) -> str:
+    if isinstance(error, SyntaxError) and place.startswith(_where(error)):
+        # Its text ends with the file and line, which the place says with the line's code.
+        return str(error.msg)
+    try:
+        return str(error)
+    except Exception:
+        # The program's own class may fail to say what it is.
+        return "<exception str() failed>"
+
+
+def _where(error: SyntaxError) -> str:
+    return f"{Path(error.filename or '').name}, line {error.lineno}: "
 
 
 def _tell(sender: PacketSender, kind: Kind, fields: dict[str, str]) -> None:

@@ -124,6 +124,8 @@ class Reader:
 
     folder: Path
     environment: dict[str, str]
+    venv: str = sys.prefix
+    """The virtual environment in place of .venv."""
 
     def read(self, blocks, compare):
         """Take the blocks; returns the output of each block of bash that ran.
@@ -135,7 +137,9 @@ class Reader:
         outputs = []
         with Shell(self.folder, environment) as shell, Background(self.folder, environment) as stay:
             for block in blocks:
-                text = block.text.replace(PORT, port).replace(".venv", sys.prefix)
+                text = block.text.replace(PORT, port).replace(".venv", self.venv)
+                if block.mark.startswith(NOT_RUN):
+                    continue
                 if block.mark.startswith(FILE):
                     self._write(block.mark.removeprefix(FILE), text)
                 elif block.mark.startswith(PART):

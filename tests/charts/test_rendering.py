@@ -11,6 +11,7 @@ import yaml
 
 from tests.charts.conftest import CHART
 from tests.cluster.target import RIG
+from tests.documents import read_blocks
 
 pytestmark = pytest.mark.cluster
 
@@ -253,3 +254,15 @@ def _flatten(values, path=""):
             yield from _flatten(value, f"{path}{name}.")
         else:
             yield path + name, value
+
+
+def test_values_of_the_packages_page_give_jobs_that_image(tools, tmp_path, find):
+    """With the values of the page about packages, jobs run in the image that it builds."""
+    page = read_blocks(ROOT / "docs" / "packages.md")
+    (values,) = [block.text for block in page if block.language == "yaml"]
+    (tmp_path / "values.yaml").write_text(values)
+    text = tools.helm("template", "r", str(CHART), f"--values={tmp_path / 'values.yaml'}")
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    container = find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
+    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert env["RUNTIME_RUNNER_IMAGE"] == "my-runner:1"

@@ -7,7 +7,9 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import time
+import zipfile
 from pathlib import Path
 
 import matplotlib.image
@@ -128,12 +130,60 @@ def check_noise(outputs):
     assert sorted(readout) == readout and sorted(gates) == gates
 
 
+def check_packages(outputs):
+    """The program fails without the package, and gives the right number with it, three times."""
+    results = [
+        output.split("Result\n")[1].splitlines()[0] for output in outputs if "Result" in output
+    ]
+    assert results == ['"V"', '"quinque"', '"V"']
+
+
 CHECKS = {
     "first-program": check_first_program,
     "vqe": check_vqe,
     "kernel-alignment": check_kernel_alignment,
     "noise": check_noise,
+    "packages": check_packages,
 }
+
+
+def make_venv(folder):
+    """A virtual environment of a reader's own, which has all that this one has."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    below = [path for path in sys.path if path.endswith("site-packages")]
+    (own,) = folder.glob("lib/*/site-packages")
+    lines = [f"import site; site.addsitedir({path!r})\n" for path in below]
+    (own / "below.pth").write_text("".join(lines))
+    command = folder / "bin" / "qiskit-runtime"
+    command.write_text(f"#!{folder}/bin/python\nfrom api.cli.main import main\nmain()\n")
+    command.chmod(0o755)
+    (folder / ".runtime-ready").touch()
+
+
+def make_wheel(folder):
+    """A package that pip finds without a registry, in place of the page's of this name."""
+    source = "def toRoman(number):\n    return ['', 'I', 'II', 'III', 'IV', 'V'][number]\n"
+    about = "roman-5.2.dist-info"
+    files = {
+        "roman.py": source,
+        f"{about}/METADATA": "Metadata-Version: 2.1\nName: roman\nVersion: 5.2\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{about}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{about}/RECORD"])
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "roman-5.2-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
+
+
+@pytest.fixture
+def installer(reader, tmp_path):
+    """The reader, who may install packages: into an environment of their own, from a folder."""
+    make_venv(reader.folder / ".venv")
+    make_wheel(tmp_path / "wheels")
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+    venv = str(reader.folder / ".venv")
+    return Reader(reader.folder, reader.environment | pip | {"VENV": venv}, venv)
 
 
 @pytest.fixture
@@ -166,9 +216,11 @@ def check_figure(figure, since):
 
 @pytest.mark.timeout(280)
 @pytest.mark.parametrize("page", CHECKS)
-def test_every_block_runs_and_prints_what_the_page_says(page, reader):
+def test_every_block_runs_and_prints_what_the_page_says(page, reader, request):
     """A reader who copies the blocks in order sees what the page shows, and gets its figures."""
     began = time.time()
+    if page == "packages":
+        reader = request.getfixturevalue("installer")
     blocks = [one for one in read_blocks(DOCS / f"{page}.md") if one.mark != documents.ON_A_CLUSTER]
     outputs = reader.read(blocks, compare)
     CHECKS[page](outputs)
@@ -215,11 +267,11 @@ def test_every_block_for_a_cluster_runs(page, reader):
 def test_every_block_is_of_a_kind_that_is_checked(page):
     """No block slips by the tests above unnoticed, and the pages that run leave none out."""
     for block in read_blocks(DOCS / f"{page}.md"):
-        assert block.language in {"bash", "python", "yaml", "json", "text"}
-        if block.language in {"python", "yaml"}:
+        assert block.language in {"bash", "python", "yaml", "json", "text", "dockerfile"}
+        if block.language in {"python", "yaml", "dockerfile"}:
             assert block.mark.startswith((documents.FILE, documents.PART))
         elif block.mark.startswith(documents.NOT_RUN):
-            assert page == "README" and len(block.mark) > len(documents.NOT_RUN) + 10
+            assert page in {"README", "packages"} and len(block.mark) > len(documents.NOT_RUN) + 10
         else:
             assert block.mark in {"", documents.ON_A_CLUSTER} or block.mark.startswith(
                 documents.BACKGROUND

@@ -1,6 +1,8 @@
 """What is in the images, asked of the images: pods of them, with a read-only root."""
 
 import json
+import os
+import subprocess
 import time
 import uuid
 
@@ -10,6 +12,7 @@ import pytest
 from tests.charts.conftest import Tools
 from tests.cluster.installed import forward
 from tests.cluster.target import require_cluster
+from tests.documents import ROOT, read_blocks
 
 pytestmark = pytest.mark.cluster
 
@@ -89,6 +92,34 @@ def test_runner_image_holds_no_client_of_the_cluster(ask):
     assert not {"fastapi", "kopf", "kubernetes", "redis", "api", "pytest"} & set(found["modules"])
     assert not {"gcc", "cc", "g++", "make"} & set(found["programs"])
     assert (found["uid"], found["writable"]) == (65532, False)
+
+
+BUILD = """
+die() { echo "$1" >&2; exit 1; }
+. tests/cluster/images.sh
+tool=$(choose_builder)
+if [ "$tool" = buildah ]; then buildah_build "$1" "$2/Dockerfile" "$2"
+else "$tool" build -t "$1" "$2"; fi
+"$tool" rmi "$1"
+"""
+CHECK = """
+RUN python -c "import os, roman, qiskit_aer, runner; assert roman.toRoman(5) == 'V'" && \\
+    [ "$(id -u)" = 65532 ] && ! touch /opt/runner/written
+"""
+
+
+def test_image_of_a_users_own_has_its_package_and_no_rights(tmp_path):
+    """The Dockerfile of the page about packages builds; what is in it runs as no more than ours."""
+    page = read_blocks(ROOT / "docs" / "packages.md")
+    (text,) = [block.text for block in page if block.language == "dockerfile"]
+    cluster = require_cluster()
+    name = "qiskit-runtime-runner:0.1.0"
+    assert text.count(name) == 1
+    (tmp_path / "Dockerfile").write_text(text.replace(name, cluster.runner_image) + CHECK)
+    subprocess.run(
+        ["bash", "-euc", BUILD, "build", f"localhost/packages-{uuid.uuid4().hex[:8]}", tmp_path],
+        cwd=ROOT, env={**os.environ, "CLUSTER": cluster.kind}, check=True,
+    )  # fmt: skip
 
 
 def test_local_mode_runs_in_one_container(tools):

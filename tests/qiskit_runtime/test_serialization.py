@@ -42,7 +42,7 @@ from qiskit_ibm_runtime import RuntimeDecoder as LibraryDecoder
 from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
 from qiskit_ibm_runtime.results.noise_learner import PauliLindbladError
 
-from qiskit_runtime import serialization
+from qiskit_runtime import compressed_text, serialization
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
 
 PATHS = pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_array_sent_and_read_keeps_values_shape_and_dtype(
 
 @pytest.mark.parametrize(
     "value",
-    [1j, {1}, numpy.arange(3), numpy.array([1, "a"], dtype=object), date(2021, 7, 1), bell(),
+    [1j, {1}, numpy.arange(3), date(2021, 7, 1), bell(),
      counts_result(), numpy.int64(3), numpy.float64(0.1), numpy.complex128(1j)],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -547,15 +547,17 @@ def test_class_outside_the_allowed_ones_is_refused_by_name(
 @pytest.mark.parametrize("kind", ["ndarray", "QuantumCircuit", "Instruction"])
 def test_compressed_bomb_is_refused_by_the_limit(kind: str) -> None:
     """A value that inflates past the limit is an error that names the limit."""
-    bomb = b64(zlib.compress(bytes(serialization.MAX_INFLATED_BYTES + 1), 9))
+    bomb = b64(zlib.compress(bytes(compressed_text.MAX_INFLATED_BYTES + 1), 9))
     assert len(bomb) < 2**19
-    with pytest.raises(ValueError, match=f"{kind}: .*limit of {serialization.MAX_INFLATED_BYTES}"):
+    with pytest.raises(
+        ValueError, match=f"{kind}: .*limit of {compressed_text.MAX_INFLATED_BYTES}"
+    ):
         decoded(kind, bomb)
 
 
 def test_sparse_matrix_bomb_is_refused_by_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive whose members inflate past the limit together is refused unread."""
-    monkeypatch.setattr(serialization, "MAX_INFLATED_BYTES", 1000)
+    monkeypatch.setattr(compressed_text, "MAX_INFLATED_BYTES", 1000)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data.npy", bytes(600))
@@ -575,7 +577,7 @@ def test_array_of_exactly_the_limit_is_read(monkeypatch: pytest.MonkeyPatch) -> 
     """The limit itself is allowed."""
     buffer = io.BytesIO()
     numpy.save(buffer, numpy.zeros(10))
-    monkeypatch.setattr(serialization, "MAX_INFLATED_BYTES", len(buffer.getvalue()))
+    monkeypatch.setattr(compressed_text, "MAX_INFLATED_BYTES", len(buffer.getvalue()))
     assert decoded("ndarray", b64(zlib.compress(buffer.getvalue()))).shape == (10,)
 
 

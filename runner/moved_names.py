@@ -1,0 +1,145 @@
+"""Names that programs of 2021 to 2023 use and that are gone: what to write today.
+
+One sentence is added to the message and the traceback of a program that failed for one of them. In
+it, code between backticks exists here: a test imports it.
+"""
+
+import re
+import sys
+import types
+
+PACKAGES_PAGE = "docs/packages.md"
+"""The page about packages of a program's author, in the project's documentation."""
+
+_BACKEND = "The simulator is the first argument of main, `backend`"
+_PRIMITIVES = "Write `from qiskit.primitives import BackendSamplerV2, BackendEstimatorV2`, or "
+_PRIMITIVES += "run the programs sampler and estimator"
+_OPERATORS = (
+    "Operators are in `qiskit.quantum_info`: `from qiskit.quantum_info import SparsePauliOp`"
+)
+_ALGORITHMS = "It is the package `qiskit_algorithms` today"
+_FAKE_DEVICES = (
+    "Write `from qiskit_ibm_runtime.fake_provider import FakeMontrealV2` for such a device"
+)
+_CIRCUITS_AS_THEY_ARE = "`backend.run` takes circuits as they are: leave it out"
+_NO_PULSES = "Pulses left Qiskit with version 2, and Aer never ran them: leave it out"
+_CONDITION = "Write `with circuit.if_test((clbit, 1)):` and the gate below it"
+
+MOVED = {
+    "backend.name()": "`backend.name` is text in today's Qiskit: write it without brackets",
+    "qiskit.Aer": f"{_BACKEND}; another one: `from qiskit_aer import AerSimulator`",
+    "qiskit.BasicAer": _BACKEND,
+    "qiskit.IBMQ": f"{_BACKEND}: no account is needed here",
+    "qiskit.algorithms": _ALGORITHMS,
+    "qiskit.aqua": f"{_ALGORITHMS}. {_OPERATORS}",
+    "qiskit.assemble": _CIRCUITS_AS_THEY_ARE,
+    "qiskit.compiler.assemble": _CIRCUITS_AS_THEY_ARE,
+    "qiskit.compiler.schedule": _NO_PULSES,
+    "qiskit.compiler.sequence": _NO_PULSES,
+    "qiskit.execute": "Write `from qiskit import transpile` and"
+    " `backend.run(transpile(circuit, backend))`",
+    "qiskit.extensions": "Write `from qiskit.circuit.library import UnitaryGate, Initialize`",
+    "qiskit.ignis": "Readout errors are mitigated by the program circuit-runner, with its parameter"
+    " measurement_error_mitigation",
+    "qiskit.opflow": _OPERATORS,
+    "qiskit.primitives.BackendEstimator": _PRIMITIVES,
+    "qiskit.primitives.BackendSampler": _PRIMITIVES,
+    "qiskit.primitives.Estimator": _PRIMITIVES,
+    "qiskit.primitives.Sampler": _PRIMITIVES,
+    "qiskit.providers.aer": "It is the package `qiskit_aer` today",
+    "qiskit.providers.basicaer": _BACKEND,
+    "qiskit.providers.fake_provider": _FAKE_DEVICES,
+    "qiskit.providers.ibmq": f"{_BACKEND}, and the messenger the second: leave it out, or write"
+    " `from qiskit_runtime.messenger import UserMessenger` and"
+    " `from qiskit_ibm_runtime import RuntimeEncoder, RuntimeDecoder`",
+    "qiskit.pulse": _NO_PULSES,
+    "qiskit.schedule": _NO_PULSES,
+    "qiskit.test": _FAKE_DEVICES,
+    "qiskit.tools": "Write `from qiskit.visualization import plot_histogram`; a job here has no"
+    " queue to watch",
+    "qiskit.utils.QuantumInstance": f"{_BACKEND}. {_PRIMITIVES}",
+    "qiskit.utils.algorithm_globals": "Write"
+    " `from qiskit_algorithms.utils import algorithm_globals`",
+    "qiskit_ibm_runtime.UserMessenger": "The messenger is the second argument of main; its class:"
+    " `from qiskit_runtime.messenger import UserMessenger`",
+    "Instruction.c_if": _CONDITION,
+    "InstructionSet.c_if": _CONDITION,
+    "QuantumCircuit.bind_parameters": "Write `circuit.assign_parameters`",
+    "QuantumCircuit.cnot": "Write `circuit.cx`",
+    "QuantumCircuit.cu1": "Write `circuit.cp`",
+    "QuantumCircuit.cu3": "Write `circuit.cu`",
+    "QuantumCircuit.fredkin": "Write `circuit.cswap`",
+    "QuantumCircuit.i": "Write `circuit.id`",
+    "QuantumCircuit.mct": "Write `circuit.mcx`",
+    "QuantumCircuit.qasm": "Write `from qiskit import qasm2` and `qasm2.dumps(circuit)`",
+    "QuantumCircuit.snapshot": "Write `circuit.save_statevector`, or another save_ method",
+    "QuantumCircuit.toffoli": "Write `circuit.ccx`",
+    "QuantumCircuit.u1": "Write `circuit.p`",
+    "QuantumCircuit.u2": "Write `circuit.u`, with pi/2 as its first angle",
+    "QuantumCircuit.u3": "Write `circuit.u`",
+}
+"""By what is gone: a name in a module, or ``Class.attribute``. What a module had goes with it."""
+
+_CALLED_TEXT = "'str' object is not callable"
+_NAME_CALL = re.compile(r"\.name\(\)")
+_MISSING_NAME = re.compile(r"cannot import name '(\w+)'")
+_OPTIONAL = "MissingOptionalLibraryError"
+"""Qiskit's ImportError where one of its functions needs a package that is not there."""
+
+
+def find_remedy(error: BaseException, line: str) -> str:
+    """Return one sentence on what to write today, or an empty text.
+
+    ``line`` is the program's own line that the error came from.
+    """
+    for gone in _name_gone(error, line):
+        parts = gone.split(".")
+        for length in range(len(parts), 0, -1):
+            if remedy := MOVED.get(".".join(parts[:length])):
+                return f"{remedy}."
+    return _tell_how_to_add(error)
+
+
+def honour_unused_imports() -> None:
+    """Give ``qiskit.compiler`` a ``schedule``: several programs import it, and never call it."""
+    import qiskit.compiler
+
+    if not hasattr(qiskit.compiler, "schedule"):
+        qiskit.compiler.schedule = _schedule
+
+
+def _schedule(*_args: object, **_kwargs: object) -> None:
+    raise NotImplementedError(f"qiskit.compiler.schedule is gone. {_NO_PULSES}.")
+
+
+def _name_gone(error: BaseException, line: str) -> list[str]:
+    """Return the names under which the table may have what an error did not find."""
+    match error:
+        case ModuleNotFoundError(name=str(module)):
+            return [module]
+        case ImportError(name=str(module)) if found := _MISSING_NAME.match(str(error)):
+            return [f"{module}.{found[1]}"]
+        case AttributeError(name=str(attribute), obj=owner):
+            return [f"{name}.{attribute}" for name in _names_of(owner)]
+        case TypeError() if str(error) == _CALLED_TEXT and _NAME_CALL.search(line):
+            return ["backend.name()"]
+    return []
+
+
+def _names_of(owner: object) -> list[str]:
+    """Return the names that an attribute's owner may have in the table: of a module, of classes."""
+    if isinstance(owner, types.ModuleType):
+        return [owner.__name__]
+    return [base.__name__ for base in (owner if isinstance(owner, type) else type(owner)).__mro__]
+
+
+def _tell_how_to_add(error: BaseException) -> str:
+    """Return how a package is added, where one is not installed."""
+    missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0]
+    if missing and missing not in sys.modules:
+        what = f"{missing} is not installed where jobs run"
+    elif type(error).__name__ == _OPTIONAL:
+        what = "Jobs run where the server's packages are, not yours"
+    else:
+        return ""
+    return f"{what}: {PACKAGES_PAGE} says how to add a package, or a module of your own."
