@@ -61,6 +61,48 @@ def test_message_that_can_not_be_encoded_sends_nothing():
     assert sent.messages == []
 
 
+@pytest.mark.parametrize(
+    ("publish", "what"),
+    [
+        (lambda messenger, value: messenger.publish(value), "the message"),
+        (lambda messenger, value: messenger.publish(value, final=True), "the final result"),
+        (lambda messenger, value: messenger.publish_returned(value), "the returned value"),
+    ],
+)
+def test_error_of_the_encoder_says_what_it_was(publish, what):
+    """A value without a JSON form is named with what it was: a message, or what main returned."""
+    circle = []
+    circle.append(circle)
+    with pytest.raises(TypeError, match=f"^{what}: bytes is not JSON serializable"):
+        publish(UserMessenger(Sent()), b"bytes")
+    with pytest.raises(ValueError, match=f"^{what}: Circular reference"):
+        publish(UserMessenger(Sent()), circle)
+
+
+def test_error_of_a_values_own_is_left_as_it_is():
+    """What a program's to_json raises is the program's own exception."""
+
+    class Own(TypeError):
+        pass
+
+    class Value:
+        def to_json(self):
+            raise Own("mine")
+
+    with pytest.raises(Own, match="^mine$"):
+        UserMessenger(Sent()).publish(Value())
+
+
+def test_returned_value_is_published_where_nothing_was():
+    """What main returned is the result, but None is none, and what was published wins."""
+    sent = Sent()
+    messenger = UserMessenger(sent)
+    messenger.publish_returned(None)
+    messenger.publish_returned(1)
+    messenger.publish_returned(2)
+    assert sent.messages == [("1", True)]
+
+
 def test_own_encoder_is_used():
     """A program may bring the encoder of its messages."""
 

@@ -32,6 +32,29 @@ def test_published_final_wins_over_returned_value(run_program):
     assert verdict.outcome is Outcome.SUCCEEDED and verdict.messages == 1
 
 
+def test_value_without_a_json_form_is_refused_and_not_null(run_program, console):
+    """A Clifford is no result: the message says that it was returned, or that it was published."""
+    events, verdict, _ = run_program(
+        """
+        from qiskit.quantum_info import Clifford, random_clifford
+        def main(b, m):
+            try:
+                m.publish({"state": random_clifford(2, seed=1)})
+            except TypeError as error:
+                print(error)
+            return random_clifford(2, seed=1)
+        """
+    )
+    refused = "Clifford is not JSON serializable: use its to_dict()"
+    assert console(events).decode().splitlines()[0] == f"the message: {refused}"
+    assert verdict.message == f"TypeError: the returned value: {refused}"
+    assert (verdict.outcome, verdict.reason, verdict.final) == (
+        Outcome.FAILED,
+        "ProgramError",
+        False,
+    )
+
+
 def test_no_final_result_succeeds_without_one(run_program):
     """Exit 0 without a final result is a success that says so."""
     _, verdict, code = run_program("def main(b, m):\n    m.publish(1)\n")
