@@ -73,9 +73,9 @@ class Program:
                     unit = 1024 if IS_LINUX else 1
                     self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * unit)
 
-    def measure_memory(self) -> int:
-        """Bytes that it and its descendants hold."""
-        held = memory.held_by_descendants()
+    def measure_memory(self, limit: int) -> int:
+        """Bytes that it and its descendants hold, exactly where it may be over the limit."""
+        held = memory.held_by_descendants(limit)
         self.peak_bytes = max(self.peak_bytes, held)
         return held
 

@@ -15,9 +15,9 @@ from qiskit_runtime.contract.handover import HandOver, HandOverError, read_hando
 from qiskit_runtime.contract.lifecycle import Observation, Phase, Place, Reason, observe
 from qiskit_runtime.contract.record import End, Message, RecordParser
 from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.process_tree import descendants
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
 from runner.memory import held_by_descendants
-from qiskit_runtime.process_tree import descendants
 from runner.program_end import ProgramEnd
 
 ROOT = Path(__file__).parents[2]

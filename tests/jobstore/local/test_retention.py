@@ -1,0 +1,108 @@
+"""What local mode lets go: ended jobs by age and size, and submissions beyond the queue's bound."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from api.jobstore.base import JobNotFound, StorageFull
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.retention import Bounds, find_surplus
+from api.jobstore.local.runner_process import RunnerLimits
+from api.jobstore.local.store import LocalJobStore
+from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
+from qiskit_runtime.contract.lifecycle import Phase
+from tests.jobstore.processes import wait_until
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+SPEC = JobSpec(program_id="hello-world", backend=DEFAULT_BACKEND)
+
+
+def make_job(name: str, hours: float | None = None, created: float = 1000) -> Job:
+    """A job that ended so many hours ago, or has not ended."""
+    status = JobStatus()
+    if hours is not None:
+        status = JobStatus(phase=Phase.COMPLETED, finished_at=NOW - timedelta(hours=hours))
+    since = NOW - timedelta(hours=created)
+    return Job(id=name, sequence=1, created=since, spec=SPEC, status=status)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "surplus"),
+    [
+        (Bounds(), []),
+        (Bounds(keep_days=1), ["b", "d"]),
+        (Bounds(keep_days=0.25), ["b", "c", "d"]),
+        (Bounds(keep_bytes=399), ["d"]),
+        (Bounds(keep_bytes=400), []),
+        (Bounds(keep_bytes=100), ["b", "c", "d"]),
+        (Bounds(keep_bytes=1), ["a", "b", "c", "d"]),
+        (Bounds(keep_days=1.5, keep_bytes=200), ["b", "d"]),
+    ],
+)
+def test_those_that_ended_first_are_the_surplus(bounds: Bounds, surplus: list[str]):
+    """Age counts from the end, and of too many bytes the jobs that ended last stay."""
+    ended = [make_job("a", 1), make_job("b", 30), make_job("c", 12, 12), make_job("d", 40, 50)]
+    sizes = dict.fromkeys("abcd", 100)
+
+    assert sorted(find_surplus(ended, sizes, bounds, NOW)) == surplus
+
+
+def make_store(folder: Path, bounds: Bounds) -> LocalJobStore:
+    """A store without workers, so that its queued jobs stay queued; not yet open."""
+    limits = RunnerLimits(workers=0)
+    return LocalJobStore(DataFolder(folder), Catalog(), limits, bounds=bounds)
+
+
+async def test_ended_jobs_go_at_a_start_and_after_each_end(tmp_path: Path):
+    """What is too much is deleted as by its user, from the disk too; queued jobs never are."""
+    store = make_store(tmp_path, Bounds())
+    await store.open()
+    old, new, queued = [await store.submit(SPEC, "{}") for _ in range(3)]
+    for job in (old, new):
+        await store.cancel(job.id)
+    size = store._folder.measure(new.id)
+    await store.close()
+
+    store = make_store(tmp_path, Bounds(keep_bytes=size))
+    await store.open()
+    try:
+        await wait_until(lambda: old.id not in store._book, 30)
+        with pytest.raises(JobNotFound):
+            await store.get(old.id)
+        assert (await store.get(new.id)).is_final
+        another = await store.submit(SPEC, "{}")
+        await store.cancel(another.id)
+        await wait_until(lambda: new.id not in store._book, 30)
+        kept = {(await store.get(job.id)).status.phase for job in (queued, another)}
+    finally:
+        await store.close()
+
+    assert size > 0
+    assert kept == {Phase.QUEUED, Phase.CANCELLED}
+    assert {path.name for path in (tmp_path / "jobs").iterdir()} == {queued.id, another.id}
+
+
+async def test_submission_over_the_bound_is_refused_with_the_number(tmp_path: Path):
+    """As many as may wait do; then the refusal says how many, and one that left makes room."""
+    store = make_store(tmp_path, Bounds(max_queued=2))
+    await store.open()
+    try:
+        first = await store.submit(SPEC, "{}", "a-key")
+        await store.submit(SPEC, "{}")
+        with pytest.raises(StorageFull, match="2 jobs are queued, and at most 2 may be"):
+            await store.submit(SPEC, "{}")
+        # What was answered before is answered again.
+        again = await store.submit(SPEC, "{}", "a-key")
+        await store.cancel(first.id)
+        await store.submit(SPEC, "{}")
+        with pytest.raises(StorageFull):
+            await store.submit(SPEC, "{}")
+    finally:
+        await store.close()
+
+    assert again.id == first.id
