@@ -46,7 +46,9 @@ def one_job_at_a_time(installed):
         operate(installed, "rollout", "status", OPERATOR, "--timeout=120s")
 
     allow(1)
-    running = installed.submit(installed.install_program(SLEEP))
+    running = make_name()
+    spec = {"programId": installed.install_program(SLEEP), "maxExecutionSeconds": 3600}
+    installed.apply("RuntimeJob", running, spec | {"params": "{}"})
     installed.wait(running, "Running")
     try:
         yield
