@@ -60,8 +60,10 @@ def build_metadata(job: Manifest, name: str | None = None) -> Manifest:
     }
 
 
-def build_input(job: Manifest, backend: Manifest, program: ChosenProgram, image: str) -> Manifest:
-    """The Secret with the hand-over document.
+def build_input(
+    job: Manifest, backend: Manifest, program: ChosenProgram, image: str, pod: str
+) -> Manifest:
+    """The Secret with the hand-over document, which no other pod than ``pod`` takes.
 
     Beside it the parameters, where the resource itself holds them, and the program's source, where
     it is neither the library's nor brought along. ``image`` is the runner's.
@@ -70,6 +72,7 @@ def build_input(job: Manifest, backend: Manifest, program: ChosenProgram, image:
     reference = spec.get("paramsFrom", {})
     document = {
         "job_id": job["metadata"]["name"],
+        "pod": pod,
         "program": f"{INPUT_FOLDER}/{program.file}" if program.file else spec["programId"],
         "backend": backend,
         "max_execution_seconds": spec["maxExecutionSeconds"],
@@ -201,7 +204,10 @@ def _build_container(runner: RunnerSettings) -> Manifest:
         "name": "runner",
         "image": runner.image,
         "imagePullPolicy": runner.pull_policy,
-        "args": ["--input", INPUT_FOLDER],
+        "args": ["--input", INPUT_FOLDER, "--pod", "$(POD_NAME)"],
+        "env": [
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
         "resources": {
             "requests": {**limits, "cpu": runner.cpu_request},
             "limits": {**limits, "cpu": runner.cpu_limit},
