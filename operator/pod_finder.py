@@ -41,7 +41,7 @@ class PodFinder:
         if is_doubtful or _is_missed(job, holder, seen.pod):
             seen = await self._ask(job, holder)
             place = find_place(seen.job, seen.pod, now)
-        if place.has_ended:
+        if place.has_ended and (seen.job is None or seen.pod is None):
             return place, seen
         if _is_missed(job, holder, seen.pod):
             unused = self._view.unused.get(build_name(job), ())
@@ -50,7 +50,7 @@ class PodFinder:
             if holder:
                 await self._inputs.take_back(job, holder)
                 holder = None
-        if seen.pod is None or is_deleted(seen.pod):
+        if place.has_ended or seen.pod is None or is_deleted(seen.pod):
             return place, seen
         return await self._hand_over(job, seen, place, holder, now), seen
 

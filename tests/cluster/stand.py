@@ -222,6 +222,28 @@ class Stand:
             GROUP, VERSION, self.namespace, "runtimejobs", name, {"spec": spec}
         )
 
+    def suspend(self, name: str, *, value: bool) -> bool:
+        """Suspend or resume a job's Kubernetes Job, as Kueue does; whether it was there."""
+        found = self.kubernetes_jobs(name)
+        for job in found:
+            with suppress(ApiException):
+                self.batch.patch_namespaced_job(
+                    job.metadata.name, self.namespace, {"spec": {"suspend": value}}
+                )
+        return bool(found)
+
+    def kubernetes_jobs(self, name: str = "") -> list[Any]:
+        """The Kubernetes Jobs of a job, or of all."""
+        label = f"{JOB_LABEL}={name}" if name else JOB_LABEL
+        return self.batch.list_namespaced_job(self.namespace, label_selector=label).items
+
+    def is_over(self) -> bool:
+        """Whether every Kubernetes Job that is there has come to its end."""
+        return all(
+            any(one.type in ("Complete", "Failed") for one in job.status.conditions or [])
+            for job in self.kubernetes_jobs()
+        )
+
     def phase(self, name: str) -> str:
         """A job's phase."""
         return self.get(name).get("status", {}).get("phase", "Queued")
