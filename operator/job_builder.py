@@ -158,6 +158,7 @@ def build_pod(sources: list[Manifest], runner: RunnerSettings) -> Manifest:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
+        **_build_isolation(runner),
         "imagePullSecrets": [{"name": name} for name in runner.pull_secrets],
         "nodeSelector": runner.node_selector,
         "tolerations": list(runner.tolerations),
@@ -177,6 +178,16 @@ def build_pod(sources: list[Manifest], runner: RunnerSettings) -> Manifest:
             {"name": "tmp", "emptyDir": {"sizeLimit": runner.scratch}},
         ],
     }
+
+
+def _build_isolation(runner: RunnerSettings) -> Manifest:
+    """What a platform team has chosen beside the level ``restricted``; empty by default."""
+    chosen = {
+        "runtimeClassName": runner.runtime_class_name,
+        "priorityClassName": runner.priority_class_name,
+    }
+    fields: Manifest = {name: value for name, value in chosen.items() if value}
+    return fields if runner.host_users else {**fields, "hostUsers": False}
 
 
 def _build_sources(job: Manifest) -> list[Manifest]:

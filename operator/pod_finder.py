@@ -8,12 +8,15 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from kubernetes.aio.client.exceptions import ApiException
+
 from cluster_view import ClusterView, Seen
 from job_builder import build_name
 from job_cluster import JobCluster, Manifest
 from job_observation import waited_seconds
 from pod_inputs import NOT_BUILDABLE, UNNAMED, Holder, PodInputs
 from pod_place import PodPlace, find_place, is_deleted, say_gone
+from qiskit_runtime.cluster_api import describe_error, is_over_quota
 from qiskit_runtime.contract.lifecycle import Place
 
 INPUT_CHECK_SECONDS = 10.0
@@ -68,8 +71,14 @@ class PodFinder:
         assert seen.pod is not None
         pod = seen.pod["metadata"]["name"]
         if holder is None and place.place is not Place.RUNNING:
-            with suppress(*NOT_BUILDABLE):
-                await self._inputs.give(job, pod)
+            try:
+                with suppress(*NOT_BUILDABLE):
+                    await self._inputs.give(job, pod)
+            except ApiException as error:
+                if not is_over_quota(error):
+                    raise
+                words = f"the cluster refuses the Secret of its input: {describe_error(error)}"
+                return PodPlace(Place.UNSCHEDULABLE, words)
         is_late = waited_seconds(seen, now) > INPUT_CHECK_SECONDS
         if place.place is Place.STARTING and is_late:
             with suppress(*NOT_BUILDABLE):

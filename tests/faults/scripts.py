@@ -164,7 +164,7 @@ def suspend_and_resume(stand: Stand, recorder: Recorder) -> None:
     for number in range(JOBS):
         phase = moments.choice(("Queued", "Running", "Running"))
         waiting[f"fi09-{number}"] = (phase, moments.uniform(0, 3), moments.choice((0, 0.3, 2)))
-        submit(stand, recorder, f"fi09-{number}")
+        submit(stand, recorder, f"fi09-{number}", frames=200)
     without_operator = moments.sample(sorted(waiting), 2)
     until = time.monotonic() + 300
     while waiting or due:

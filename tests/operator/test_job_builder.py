@@ -217,6 +217,20 @@ def test_pod_is_restricted(pod):
     assert "hostPath" not in json.dumps(pod["volumes"])
 
 
+def test_platform_team_s_choices_are_the_pod_s():
+    """RuntimeClass, PriorityClass and user namespace are set where they were chosen, else not."""
+    fields = ("runtimeClassName", "priorityClassName", "hostUsers")
+
+    def build(**choices):
+        runner = RunnerSettings(image="i:1", **choices)
+        spec = build_job(JOB, runner)["spec"]["template"]["spec"]
+        return [spec.get(field) for field in fields]
+
+    assert build() == [None, None, None]
+    chosen = build(runtime_class_name="gvisor", priority_class_name="batch", host_users=False)
+    assert chosen == ["gvisor", "batch", False]
+
+
 def test_client_text_reaches_neither_command_nor_environment(pod):
     """What a client sends is in the Secret alone."""
     (container,) = pod["containers"]

@@ -38,6 +38,11 @@ class JobCache:
         return sorted(self._jobs.values(), key=_age, reverse=True)
 
     @property
+    def count(self) -> int:
+        """How many jobs there are."""
+        return len(self._jobs)
+
+    @property
     def stored_bytes(self) -> int:
         """What all jobs' parameters and records take of the storage budget."""
         return sum(found.stored_bytes for found in self._jobs.values())
