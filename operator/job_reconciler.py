@@ -206,7 +206,7 @@ class JobReconciler:
         limit = job["spec"]["maxExecutionSeconds"]
         if job["spec"].get("cancelRequested") or is_over_time(seen.pod, limit, now):
             await self._followers.end_pod(follower, seen.pod)
-        if state.phase is Phase.RUNNING:
+        if state.phase is Phase.RUNNING or place.place is Place.SUSPENDED:
             return CHECK_SECONDS
         # Until its deadline passes; the moment more is for clocks of whole seconds.
         waited = waited_seconds(seen, now)

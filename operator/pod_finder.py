@@ -98,7 +98,7 @@ def _is_missed(job: Manifest, holder: Holder | None, pod: Manifest | None) -> bo
     known = job.get("status", {}).get("podName", "")
     if holder and holder.pod != UNNAMED:
         known = holder.pod
-    elif not holder and pod is not None and not has_run(job):
+    elif not holder and not has_run(job):
         # Nobody has the input, so no pod has started.
         return False
     return bool(known) and (pod is None or pod["metadata"]["name"] != known)

@@ -349,6 +349,17 @@ def test_install_yaml_is_the_chart_s(tools):
     assert (ROOT / "k8s" / "install.yaml").read_text() == rendered
 
 
+def test_install_yaml_names_every_namespace():
+    """It has two, so no option of kubectl can name them; both are there or made before."""
+    objects = list(yaml.safe_load_all((ROOT / "k8s" / "install.yaml").read_text()))
+    where = [
+        one["metadata"].get("namespace") for one in objects if one["kind"] not in CLUSTER_SCOPED
+    ]
+    assert set(where) == {"qiskit-runtime", "qiskit-runtime-jobs"}
+    kinds = [one["kind"] for one in objects]
+    assert kinds.index("Namespace") < kinds.index("Role")
+
+
 def test_notes_say_how_to_go_on(tools):
     """What helm prints at the end names the token's Secret and the next two commands."""
     notes = (CHART / "templates" / "NOTES.txt").read_text()

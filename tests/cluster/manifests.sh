@@ -19,7 +19,7 @@ print_header() {
 #   kubectl -n qiskit-runtime create secret generic qiskit-runtime-token --from-literal=token=$(openssl rand -hex 20)
 #   kubectl -n qiskit-runtime create secret generic qiskit-runtime-redis \
 #     --from-literal=api=$(openssl rand -hex 20) --from-literal=operator=$(openssl rand -hex 20)
-#   kubectl -n qiskit-runtime apply -f k8s/install.yaml
+#   kubectl apply -f k8s/install.yaml
 # Jobs run in the namespace qiskit-runtime-jobs.
 C
 }

@@ -23,7 +23,7 @@ def make_record():
 
 
 def test_many_small_messages_are_never_held_together():
-    """A hundred thousand of them, read in one piece, cost a fraction of what they are as objects."""
+    """A hundred thousand, read in one piece, cost a fraction of what they are as objects."""
     record, copy = make_record(), RecordCopy()
     tracemalloc.start()
     try:
