@@ -101,6 +101,7 @@ def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     from qiskit_runtime.cluster_api import connect
 
     redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
-    jobs = KubernetesJobStore(ClusterSettings(settings.namespace, redis_url, budget), connect)
+    cluster = ClusterSettings(settings.namespace, redis_url, budget, settings.max_jobs)
+    jobs = KubernetesJobStore(cluster, connect)
     programs = KubernetesProgramStore(settings.namespace, redis_url, connect, catalog)
     return Stores(jobs, programs, KubernetesBackends(settings.namespace, redis_url, connect))

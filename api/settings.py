@@ -59,6 +59,8 @@ class ApiSettings(BaseSettings):
     """The Redis that the operator streams to, with its password. Kubernetes only."""
     storage_budget_mib: Annotated[int, Field(ge=1)] = 512
     """What the jobs' parameters and records may take together. Kubernetes only."""
+    max_jobs: Annotated[int, Field(ge=1)] = 5000
+    """How many RuntimeJobs there may be, ended ones too. Kubernetes only."""
     job_memory_bytes: Annotated[int, Field(ge=0)] | None = None
     """A job's memory limit; 0 is none, unset an equal share of three quarters of this machine's."""
     program_env: Annotated[

@@ -98,6 +98,5 @@ class ClusterResync:
             self._view.replace(name, None, None, None)
             return
         run = build_name(job)
-        self._view.replace(
-            name, job, await self._cluster.get_job(run), await self._cluster.find_pod(run)
-        )
+        pods = await self._cluster.find_pods(run)
+        self._view.replace(name, job, await self._cluster.get_job(run), next(iter(pods), None))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from job_builder import build_name
+from pod_place import is_deleted, never_ran
 from qiskit_runtime.contract.resource import JOB_LABEL
 
 Manifest = dict[str, Any]
@@ -48,6 +49,8 @@ class ClusterView:
     pods: dict[str, Manifest] = field(default_factory=dict)
     programs: dict[str, Manifest] = field(default_factory=dict)
     backends: dict[str, Manifest] = field(default_factory=dict)
+    unused: dict[str, set[str]] = field(default_factory=dict)
+    """By Kubernetes Job: the names of its pods that are gone and never started anything."""
 
     def see(self, name: str) -> Seen:
         """All that is known of this RuntimeJob."""
@@ -89,9 +92,17 @@ class ClusterView:
             self.put(self.pods, pod_key(pod), trim(pod))
 
     def put(self, kind: dict[str, Manifest], name: str, manifest: Manifest) -> None:
-        """Take up a newer version; an older one, which a slow watch may bring, changes nothing."""
+        """Take up a newer version; an older one, which a slow watch may bring, changes nothing.
+
+        Nor does another of its name that is being deleted: it was there before.
+        """
         known = kind.get(name)
-        if known is None or _version(known) <= _version(manifest) or not _is_same(known, manifest):
+        if known is None:
+            kind[name] = manifest
+        elif _is_same(known, manifest):
+            if _version(known) <= _version(manifest):
+                kind[name] = manifest
+        elif not is_deleted(manifest):
             kind[name] = manifest
 
     def drop(self, kind: dict[str, Manifest], name: str, manifest: Manifest) -> None:
@@ -99,6 +110,23 @@ class ClusterView:
         known = kind.get(name)
         if known is not None and _is_same(known, manifest):
             del kind[name]
+
+    def drop_job(self, name: str, job: Manifest) -> None:
+        """Forget a Kubernetes Job that was deleted, and what its pods have come to."""
+        self.drop(self.jobs, name, job)
+        self.unused.pop(name, None)
+
+    def drop_pod(self, pod: Manifest) -> None:
+        """Forget a pod that was deleted; remember where it is sure that it never started.
+
+        Of one that was on a node, the kubelet must have said that it is over.
+        """
+        key = pod_key(pod)
+        known = self.pods.get(key, pod)
+        is_over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
+        if (is_over or "nodeName" not in pod["spec"]) and never_ran(pod) and never_ran(known):
+            self.unused.setdefault(key, set()).add(pod["metadata"]["name"])
+        self.drop(self.pods, key, pod)
 
 
 def is_final(runtimejob: Manifest) -> bool:

@@ -60,8 +60,10 @@ def build_metadata(job: Manifest, name: str | None = None) -> Manifest:
     }
 
 
-def build_input(job: Manifest, backend: Manifest, program: ChosenProgram, image: str) -> Manifest:
-    """The Secret with the hand-over document.
+def build_input(
+    job: Manifest, backend: Manifest, program: ChosenProgram, image: str, pod: str
+) -> Manifest:
+    """The Secret with the hand-over document, which no other pod than ``pod`` takes.
 
     Beside it the parameters, where the resource itself holds them, and the program's source, where
     it is neither the library's nor brought along. ``image`` is the runner's.
@@ -70,6 +72,7 @@ def build_input(job: Manifest, backend: Manifest, program: ChosenProgram, image:
     reference = spec.get("paramsFrom", {})
     document = {
         "job_id": job["metadata"]["name"],
+        "pod": pod,
         "program": f"{INPUT_FOLDER}/{program.file}" if program.file else spec["programId"],
         "backend": backend,
         "max_execution_seconds": spec["maxExecutionSeconds"],
@@ -155,6 +158,7 @@ def build_pod(sources: list[Manifest], runner: RunnerSettings) -> Manifest:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
+        **_build_isolation(runner),
         "imagePullSecrets": [{"name": name} for name in runner.pull_secrets],
         "nodeSelector": runner.node_selector,
         "tolerations": list(runner.tolerations),
@@ -174,6 +178,16 @@ def build_pod(sources: list[Manifest], runner: RunnerSettings) -> Manifest:
             {"name": "tmp", "emptyDir": {"sizeLimit": runner.scratch}},
         ],
     }
+
+
+def _build_isolation(runner: RunnerSettings) -> Manifest:
+    """What a platform team has chosen beside the level ``restricted``; empty by default."""
+    chosen = {
+        "runtimeClassName": runner.runtime_class_name,
+        "priorityClassName": runner.priority_class_name,
+    }
+    fields: Manifest = {name: value for name, value in chosen.items() if value}
+    return fields if runner.host_users else {**fields, "hostUsers": False}
 
 
 def _build_sources(job: Manifest) -> list[Manifest]:
@@ -201,7 +215,10 @@ def _build_container(runner: RunnerSettings) -> Manifest:
         "name": "runner",
         "image": runner.image,
         "imagePullPolicy": runner.pull_policy,
-        "args": ["--input", INPUT_FOLDER],
+        "args": ["--input", INPUT_FOLDER, "--pod", "$(POD_NAME)"],
+        "env": [
+            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        ],
         "resources": {
             "requests": {**limits, "cpu": runner.cpu_request},
             "limits": {**limits, "cpu": runner.cpu_limit},

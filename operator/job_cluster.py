@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from operator import itemgetter
 from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
@@ -39,14 +40,24 @@ class JobCluster:
         """The Kubernetes Job of this name, or None."""
         return await self._api.find("GET", f"{self._jobs}/{name}")
 
-    async def find_pod(self, job: str) -> Manifest | None:
-        """The pod of the Kubernetes Job of this name, or None."""
+    async def find_pods(self, job: str) -> list[Manifest]:
+        """The pods of the Kubernetes Job of this name, the newest first."""
         pods = await self._api.call("GET", self._pods, query={"labelSelector": f"job-name={job}"})
-        return next(iter(pods["items"]), None)
+        made = [(pod["metadata"]["creationTimestamp"], pod) for pod in pods["items"]]
+        return [pod for _, pod in sorted(made, key=itemgetter(0), reverse=True)]
 
-    async def has_secret(self, name: str) -> bool:
-        """Whether there is a Secret of this name. What it holds is not kept."""
-        return await self._api.find("GET", f"{self._secrets}/{name}") is not None
+    async def find_secret(self, name: str) -> Manifest | None:
+        """The Secret of this name, or None."""
+        return await self._api.find("GET", f"{self._secrets}/{name}")
+
+    async def create_secret(self, manifest: Manifest) -> Manifest | None:
+        """Create a Secret; None where there is one of its name."""
+        try:
+            return await self._api.call("POST", self._secrets, manifest)
+        except ApiException as error:
+            if error.status != CONFLICT:
+                raise
+            return None
 
     async def has_pod(self, name: str) -> bool:
         """Whether there is a pod of this name."""
@@ -78,11 +89,7 @@ class JobCluster:
 
     async def put_secret(self, manifest: Manifest) -> None:
         """Create a Secret, or replace the one of its name."""
-        try:
-            await self._api.call("POST", self._secrets, manifest)
-        except ApiException as error:
-            if error.status != CONFLICT:
-                raise
+        if await self.create_secret(manifest) is None:
             await self._api.call("PUT", f"{self._secrets}/{manifest['metadata']['name']}", manifest)
 
     async def write_status(self, job: Manifest, status: Manifest) -> Manifest:
@@ -113,9 +120,10 @@ class JobCluster:
         """Remove a Kubernetes Job and its pod."""
         await self._api.find("DELETE", f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
 
-    async def delete_secret(self, name: str) -> None:
-        """Remove a Secret."""
-        await self._api.find("DELETE", f"{self._secrets}/{name}")
+    async def delete_secret(self, name: str, uid: str = "") -> None:
+        """Remove a Secret; of several that had the name, the one of this uid."""
+        only_this = {"preconditions": {"uid": uid}} if uid else None
+        await self._api.find("DELETE", f"{self._secrets}/{name}", only_this)
 
     async def delete_runtimejob(self, job: Manifest) -> None:
         """Remove a RuntimeJob, and by its ownership all that it caused."""

@@ -6,7 +6,7 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from cluster_view import Seen
-from pod_place import PodPlace, is_over_time
+from pod_place import PodPlace, is_over_time, waits_since
 from qiskit_runtime.contract.lifecycle import Limits, Observation, Place, State, observe
 from record_copy import RecordCopy
 
@@ -40,11 +40,9 @@ def observe_job(seen: Seen, place: PodPlace, copy: RecordCopy | None, now: datet
 
 
 def waited_seconds(seen: Seen, now: datetime) -> float:
-    """For how long the Kubernetes Job has been there."""
-    if seen.job is None:
-        return 0.0
-    created = datetime.fromisoformat(seen.job["metadata"]["creationTimestamp"])
-    return (now - created).total_seconds()
+    """For how long the Kubernetes Job has been there, and was not suspended."""
+    since = waits_since(seen.job) if seen.job else None
+    return (now - since).total_seconds() if since else 0.0
 
 
 def _find_limits(spec: Manifest, pod: Manifest | None) -> Limits:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from kubernetes.aio.client.exceptions import ApiException
 from redis.asyncio import Redis
 
-from chosen_program import ParamsInvalid
 from cluster_view import ClusterView, Seen, is_final, trim
 from event_builder import build_event
 from job_builder import build_job, build_name
@@ -21,11 +20,10 @@ from job_observation import observe_job, waited_seconds
 from job_workers import CHECK_SECONDS, JobWorkers
 from operator_settings import OperatorSettings
 from pod_finder import PodFinder
-from pod_place import NO_POD_SECONDS, PodPlace, is_over_time
+from pod_inputs import NOT_BUILDABLE, PodInputs, reject_input
+from pod_place import NO_POD_SECONDS, PodPlace, can_run_again, is_over_time
 from program_library import ProgramLibrary
-from qiskit_runtime.catalog import UnknownProgram
 from qiskit_runtime.cluster_api import API_ERRORS, describe_error
-from qiskit_runtime.contract.backend import UnknownBackend
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -34,7 +32,6 @@ from qiskit_runtime.contract.lifecycle import (
     Reason,
     State,
     observe,
-    reject,
 )
 from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.contract.runtimejob import submission_time
@@ -44,6 +41,9 @@ from status_builder import Ending, build_status
 
 REFUSED_SECONDS = 10.0
 """How long to wait until a Kubernetes Job that the cluster refused is asked for again."""
+
+HELD = "it waits until its spec.suspend is false"
+"""What is said of a job that is suspended by its own resource."""
 
 _REFUSALS = (400, 403, 404, 413, 422)
 _ENDED_BY_ITSELF = (Place.ENDED, Place.OUT_OF_MEMORY)
@@ -60,7 +60,8 @@ class JobReconciler:
         self._cluster = cluster
         self._view = view
         self._runner = settings.runner
-        self._finder = PodFinder(cluster, ProgramLibrary(view), settings.runner.image)
+        self._inputs = PodInputs(cluster, ProgramLibrary(view), settings.runner.image)
+        self._finder = PodFinder(cluster, view, self._inputs)
         self._slots = settings.max_running_jobs
         self._gate: JobGate | None = None
         self._begun: set[str] = set()
@@ -115,7 +116,11 @@ class JobReconciler:
             return await self._conclude(job, observe(Observation(cancel_requested=True)), {})
         if spec.get("suspend"):
             self._leave(name)
+            await self._write(job, observe(Observation(place=Place.SUSPENDED, detail=HELD)), {})
             return CHECK_SECONDS
+        if job.get("status", {}).get("reason") == Reason.SUSPENDED:
+            await self._write(job, State(Phase.QUEUED), {})
+            return 0
         if not self.gate.enter(name, submission_time(job["metadata"])):
             return CHECK_SECONDS
         if not await self._is_as_seen(job):
@@ -123,9 +128,9 @@ class JobReconciler:
             return 0
         self._call_next()
         try:
-            secret = self._finder.build_input(job)
-        except (UnknownBackend, UnknownProgram, ParamsInvalid) as error:
-            return await self._conclude(job, _reject(error), {})
+            self._inputs.build(job)
+        except NOT_BUILDABLE as error:
+            return await self._conclude(job, reject_input(error), {})
         try:
             created = await self._cluster.create_job(build_job(job, self._runner))
         except ApiException as error:
@@ -133,8 +138,6 @@ class JobReconciler:
                 raise
             return await self._hold_refused(job, describe_error(error))
         self._refused.pop(job["metadata"]["uid"], None)
-        # Afterwards: where the input is, there was a Job. The pod waits for it.
-        await self._cluster.put_secret(secret)
         self._view.put(self._view.jobs, created["metadata"]["name"], trim(created))
         note = f"the Kubernetes Job {created['metadata']['name']} was made"
         self._tell(job, State(Phase.QUEUED), note)
@@ -154,7 +157,7 @@ class JobReconciler:
         now = self._view.runtimejobs.get(name)
         if now is None or _version(now) != _version(job):
             return False
-        if job["metadata"]["uid"] not in self._refused and await self._cluster.has_secret(
+        if job["metadata"]["uid"] not in self._refused and await self._cluster.find_secret(
             build_name(job)
         ):
             self._begun.add(job["metadata"]["uid"])
@@ -185,7 +188,7 @@ class JobReconciler:
         now = datetime.now(UTC)
         known = self._followers.get(job)
         log_is_over = known is not None and known.is_done and known.copy.verdict is None
-        place = await self._finder.find(job, seen, now, log_is_over=log_is_over)
+        place, seen = await self._finder.find(seen, job, now, log_is_over=log_is_over)
         follower = self._followers.follow(job, seen, place)
         copy = follower.copy if follower else None
         if follower and place.has_ended and not follower.copy.verdict and not follower.is_done:
@@ -203,7 +206,7 @@ class JobReconciler:
         limit = job["spec"]["maxExecutionSeconds"]
         if job["spec"].get("cancelRequested") or is_over_time(seen.pod, limit, now):
             await self._followers.end_pod(follower, seen.pod)
-        if state.phase is Phase.RUNNING:
+        if state.phase is Phase.RUNNING or place.place is Place.SUSPENDED:
             return CHECK_SECONDS
         # Until its deadline passes; the moment more is for clocks of whole seconds.
         waited = waited_seconds(seen, now)
@@ -247,8 +250,12 @@ class JobReconciler:
             self._tell(job, state)
 
     async def _clean_up(self, job: Manifest) -> float | None:
-        """A job that has ended: delete it when its time has come."""
+        """A job that has ended: nothing of it runs again; delete it when its time has come."""
         self._followers.retire(job)
+        self._inputs.forget(job["metadata"]["name"])
+        seen = self._view.see(job["metadata"]["name"])
+        if can_run_again(job, seen.job, seen.pod):
+            await self._cluster.delete_job(build_name(job))
         self._begun.discard(job["metadata"]["uid"])
         self._refused.pop(job["metadata"]["uid"], None)
         self._leave(job["metadata"]["name"])
@@ -263,6 +270,7 @@ class JobReconciler:
     async def _forget(self, name: str) -> None:
         """A job that was deleted: the cluster removes what it owned, Redis what it streamed."""
         self._leave(name)
+        self._inputs.forget(name)
         await self._followers.forget(name)
 
     def _leave(self, name: str) -> None:
@@ -285,12 +293,3 @@ class JobReconciler:
 
 def _version(job: Manifest) -> str:
     return str(job["metadata"]["resourceVersion"])
-
-
-def _reject(error: UnknownBackend | UnknownProgram | ParamsInvalid) -> State:
-    """A mistake that is seen without a pod."""
-    if isinstance(error, ParamsInvalid):
-        return reject(Reason.INVALID_PARAMS, str(error))
-    if isinstance(error, UnknownBackend):
-        return reject(Reason.UNKNOWN_BACKEND, f"no backend is named {error}")
-    return reject(Reason.UNKNOWN_PROGRAM, f"there is no program {error}")

@@ -132,7 +132,7 @@ async def notice_kubernetes_job(
 ) -> None:
     """A Kubernetes Job was made, changed or deleted."""
     if type == "DELETED":
-        view.drop(view.jobs, name, dict(body))
+        view.drop_job(name, dict(body))
     memo.notice(labels[JOB_LABEL])
 
 
@@ -146,7 +146,7 @@ async def notice_pod(
 ) -> None:
     """A runner's pod was made, changed or deleted."""
     if type == "DELETED":
-        view.drop(view.pods, pod_key(dict(body)), dict(body))
+        view.drop_pod(dict(body))
     memo.notice(labels[JOB_LABEL])
 
 

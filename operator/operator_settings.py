@@ -31,6 +31,12 @@ class RunnerSettings(BaseSettings):
     """Request and limit: what is promised is what may be used, so a node never runs out."""
     scratch: str = "1Gi"
     """The size of /tmp, and the limit of ephemeral storage."""
+    runtime_class_name: str = ""
+    """The RuntimeClass that runs it (gVisor, Kata); empty is the node's own."""
+    priority_class_name: str = ""
+    """Its PriorityClass; empty is the cluster's default."""
+    host_users: bool = True
+    """False: its user ids are none of the node's."""
     node_selector: dict[str, str] = Field(default_factory=dict)
     """The labels of the nodes that may run jobs, as JSON."""
     tolerations: tuple[dict[str, Any], ...] = ()

@@ -1,21 +1,22 @@
-"""Finds a started job's pod, and what it is to be handed: by what kopf told, and by asking.
+"""Finds a started job's pod, by what kopf told and by asking, and hands it the job's input.
 
 The view may be behind, and what would end a job can't be taken back: that is asked of the API
 server. ``pod_place`` says what an answer means.
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
-from chosen_program import ParamsInvalid
-from cluster_view import Seen
-from job_builder import build_input, build_name, find_params
+from kubernetes.aio.client.exceptions import ApiException
+
+from cluster_view import ClusterView, Seen
+from job_builder import build_name
 from job_cluster import JobCluster, Manifest
 from job_observation import waited_seconds
-from pod_place import GONE, PodPlace, find_place
-from program_library import ProgramLibrary
-from qiskit_runtime.catalog import UnknownProgram
-from qiskit_runtime.contract.backend import UnknownBackend
+from pod_inputs import NOT_BUILDABLE, UNNAMED, Holder, PodInputs
+from pod_place import PodPlace, find_place, is_deleted, say_gone
+from qiskit_runtime.cluster_api import describe_error, is_over_quota
 from qiskit_runtime.contract.lifecycle import Place
 
 INPUT_CHECK_SECONDS = 10.0
@@ -25,51 +26,79 @@ INPUT_CHECK_SECONDS = 10.0
 class PodFinder:
     """Looks at one cluster."""
 
-    def __init__(self, cluster: JobCluster, library: ProgramLibrary, image: str) -> None:
+    def __init__(self, cluster: JobCluster, view: ClusterView, inputs: PodInputs) -> None:
         self._cluster = cluster
-        self._library = library
-        self._image = image
-
-    def build_input(self, job: Manifest) -> Manifest:
-        """The Secret with a job's hand-over.
-
-        Raises:
-            UnknownBackend, UnknownProgram: there is none of that name.
-            ParamsInvalid: the program could not be called with the job's parameters.
-        """
-        spec = job["spec"]
-        backend = self._library.find_backend(spec["backend"]).model_dump(exclude_none=True)
-        program = self._library.choose_program(spec)
-        if "paramsFrom" not in spec:
-            program.check_params(spec.get("params", "{}"))
-        return build_input(job, backend, program, self._image)
+        self._view = view
+        self._inputs = inputs
 
     async def find(
-        self, job: Manifest, seen: Seen, now: datetime, *, log_is_over: bool
-    ) -> PodPlace:
-        """Where the pod is. What would end the job is asked of the API server.
+        self, seen: Seen, job: Manifest, now: datetime, *, log_is_over: bool
+    ) -> tuple[PodPlace, Seen]:
+        """Where the pod is, and what was seen. What would end the job is asked of the API server.
 
         ``log_is_over`` says that its log was read to an end that is not the record's.
         """
-        had_pod = "podName" in job.get("status", {})
-        place, pod = find_place(seen.job, seen.pod, now), seen.pod
-        if (pod is None and (had_pod or seen.job is None)) or (log_is_over and not place.has_ended):
-            run = build_name(job)
-            there, pod = await self._cluster.get_job(run), await self._cluster.find_pod(run)
-            place = find_place(there, pod, now)
-        if pod is None and had_pod and not place.has_ended:
-            return PodPlace(Place.DISRUPTED, GONE)
+        holder = await self._inputs.find_holder(job)
+        place = find_place(seen.job, seen.pod, now)
+        is_doubtful = seen.job is None or (log_is_over and not place.has_ended)
+        if is_doubtful or _is_missed(job, holder, seen.pod):
+            seen = await self._ask(job, holder)
+            place = find_place(seen.job, seen.pod, now)
+        if place.has_ended and (seen.job is None or seen.pod is None):
+            return place, seen
+        if _is_missed(job, holder, seen.pod):
+            unused = self._view.unused.get(build_name(job), ())
+            if has_run(job) or (holder and holder.pod not in unused):
+                return PodPlace(Place.DISRUPTED, say_gone(seen.job)), replace(seen, pod=None)
+            if holder:
+                await self._inputs.take_back(job, holder)
+                holder = None
+        if place.has_ended or seen.pod is None or is_deleted(seen.pod):
+            return place, seen
+        return await self._hand_over(job, seen, place, holder, now), seen
+
+    async def _ask(self, job: Manifest, holder: Holder | None) -> Seen:
+        """What the API server knows: the Kubernetes Job, and of its pods the one with the input."""
+        run = build_name(job)
+        there, pods = await self._cluster.get_job(run), await self._cluster.find_pods(run)
+        held = [pod for pod in pods if holder and pod["metadata"]["name"] == holder.pod]
+        return Seen(job, there, next(iter(held + pods), None))
+
+    async def _hand_over(
+        self, job: Manifest, seen: Seen, place: PodPlace, holder: Holder | None, now: datetime
+    ) -> PodPlace:
+        """Give the pod its input, and look after it: without, the pod can't start."""
+        assert seen.pod is not None
+        pod = seen.pod["metadata"]["name"]
+        if holder is None and place.place is not Place.RUNNING:
+            try:
+                with suppress(*NOT_BUILDABLE):
+                    await self._inputs.give(job, pod)
+            except ApiException as error:
+                if not is_over_quota(error):
+                    raise
+                words = f"the cluster refuses the Secret of its input: {describe_error(error)}"
+                return PodPlace(Place.UNSCHEDULABLE, words)
         is_late = waited_seconds(seen, now) > INPUT_CHECK_SECONDS
-        if place.place is Place.STARTING and is_late and not await self._has_input(job):
+        if place.place is Place.STARTING and is_late:
+            with suppress(*NOT_BUILDABLE):
+                if await self._inputs.is_complete(job, pod):
+                    return place
             return PodPlace(Place.INPUT_MISSING)
         return place
 
-    async def _has_input(self, job: Manifest) -> bool:
-        """Whether all is there that the pod mounts; what the operator itself owes is made good."""
-        if not await self._cluster.has_secret(build_name(job)):
-            with suppress(UnknownBackend, UnknownProgram, ParamsInvalid):
-                await self._cluster.put_secret(self.build_input(job))
-        for name in find_params(job):
-            if not await self._cluster.has_secret(name):
-                return False
-        return True
+
+def has_run(job: Manifest) -> bool:
+    """Whether a pod of the job was seen to run."""
+    return bool(job.get("status", {}).get("attempt"))
+
+
+def _is_missed(job: Manifest, holder: Holder | None, pod: Manifest | None) -> bool:
+    """Whether the pod that the job was handed to is not the one that is there."""
+    known = job.get("status", {}).get("podName", "")
+    if holder and holder.pod != UNNAMED:
+        known = holder.pod
+    elif not holder and not has_run(job):
+        # Nobody has the input, so no pod has started.
+        return False
+    return bool(known) and (pod is None or pod["metadata"]["name"] != known)

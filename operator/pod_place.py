@@ -31,6 +31,9 @@ _LOST_SECONDS = 60.0
 GONE = "its pod was deleted while the job ran"
 """What is said of a pod that went away."""
 
+SUSPENDED = "its Kubernetes Job was suspended while the job ran"
+"""The same, where the pod went for that."""
+
 _ENDED = (
     Place.ENDED,
     Place.OUT_OF_MEMORY,
@@ -38,6 +41,9 @@ _ENDED = (
     Place.OVER_TIME,
     Place.JOB_DELETED,
 )
+
+
+_JOB_ENDS = ("Complete", "Failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ def find_place(job: Manifest | None, pod: Manifest | None, now: datetime) -> Pod
     state = _container_state(status)
     if status.get("reason") == "Evicted":
         return PodPlace(Place.DISRUPTED, f"its pod was evicted: {status.get('message', '')}")
+    if is_deleted(pod) and never_ran(pod) and not _is_lost(pod, now):
+        return _find_without_pod(job, now)
     if ended := state.get("terminated"):
         return _find_ended(job, ended)
     if status.get("phase") == "Failed":
@@ -71,7 +79,9 @@ def find_place(job: Manifest | None, pod: Manifest | None, now: datetime) -> Pod
     if _is_lost(pod, now):
         return PodPlace(Place.DISRUPTED, "its pod was deleted, and its node does not answer")
     if "running" in state:
-        return PodPlace(Place.RUNNING, GONE if "deletionTimestamp" in pod["metadata"] else "")
+        return PodPlace(Place.RUNNING, say_gone(job) if is_deleted(pod) else "")
+    if is_suspended(job):
+        return _find_without_pod(job, now)
     return _find_hold(pod, state.get("waiting", {}))
 
 
@@ -89,12 +99,66 @@ def is_over_time(pod: Manifest | None, limit_seconds: float, now: datetime) -> b
 def has_log(pod: Manifest) -> bool:
     """Whether its container has started, and so has something to say."""
     state = _container_state(pod.get("status", {}))
+    if is_deleted(pod) and never_ran(pod):
+        return False
     return "running" in state or "terminated" in state
 
 
-def _container_state(status: Manifest) -> Manifest:
+def never_ran(pod: Manifest) -> bool:
+    """Whether its container was never made, as far as the kubelet has told.
+
+    Of a pod that is deleted before, the kubelet says that its container has ended.
+    """
+    container = _container(pod.get("status", {}))
+    state = container.get("state") or {}
+    started = (state.get("terminated") or {}).get("startedAt")
+    return not (container.get("containerID") or started or "running" in state)
+
+
+def is_deleted(pod: Manifest) -> bool:
+    """Whether the pod has been told to end."""
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def is_suspended(job: Manifest | None) -> bool:
+    """Whether somebody (Kueue, an administrator) holds the Kubernetes Job: it has no pod then."""
+    return job is not None and bool(job.get("spec", {}).get("suspend"))
+
+
+def say_gone(job: Manifest | None) -> str:
+    """What is said of a running job whose pod went away."""
+    return SUSPENDED if is_suspended(job) else GONE
+
+
+def waits_since(job: Manifest) -> datetime | None:
+    """Since when the Kubernetes Job may run; None while it is suspended, or being resumed."""
+    if is_suspended(job) or _has_condition(job, "Suspended"):
+        return None
+    begun = job.get("status", {}).get("startTime") or job["metadata"].get("creationTimestamp")
+    return _parse_time(begun) if begun else None
+
+
+def can_run_again(runtimejob: Manifest, job: Manifest | None, pod: Manifest | None) -> bool:
+    """Whether the Kubernetes Job of a job that has ended may have another pod, now or later."""
+    if job is None or is_deleted(job) or any(_has_condition(job, kind) for kind in _JOB_ENDS):
+        return False
+    if is_suspended(job) or _has_condition(job, "Suspended") or pod is None or is_deleted(pod):
+        return True
+    return bool(pod["metadata"]["name"] != runtimejob["status"].get("podName"))
+
+
+def _has_condition(job: Manifest, kind: str) -> bool:
+    conditions = job.get("status", {}).get("conditions") or []
+    return any(one["type"] == kind and one["status"] == "True" for one in conditions)
+
+
+def _container(status: Manifest) -> Manifest:
     containers: list[Manifest] = status.get("containerStatuses") or [{}]
-    state: Manifest = containers[0].get("state") or {}
+    return containers[0]
+
+
+def _container_state(status: Manifest) -> Manifest:
+    state: Manifest = _container(status).get("state") or {}
     return state
 
 
@@ -106,11 +170,14 @@ def _find_without_pod(job: Manifest | None, now: datetime) -> PodPlace:
         if condition["type"] in ("Failed", "FailureTarget") and condition["status"] == "True":
             if condition.get("reason") == "DeadlineExceeded":
                 return PodPlace(Place.OVER_TIME)
-            return PodPlace(Place.DISRUPTED, GONE)
+            return PodPlace(Place.DISRUPTED, say_gone(job))
         if condition["type"] == "Complete" and condition["status"] == "True":
             return PodPlace(Place.ENDED, "its pod is gone")
-    made = job["metadata"].get("creationTimestamp")
-    if made and (now - _parse_time(made)).total_seconds() > NO_POD_SECONDS:
+    if is_suspended(job):
+        detail = f"its Kubernetes Job {job['metadata']['name']} is suspended"
+        return PodPlace(Place.SUSPENDED, detail)
+    since = waits_since(job)
+    if since and (now - since).total_seconds() > NO_POD_SECONDS:
         detail = f"the cluster makes no pod for it: kubectl describe job {job['metadata']['name']}"
         return PodPlace(Place.UNSCHEDULABLE, detail)
     return PodPlace(Place.STARTING, "the cluster has made no pod for it")
@@ -124,8 +191,11 @@ def _find_ended(job: Manifest | None, ended: Manifest) -> PodPlace:
     if verdict is not None and EXIT_CODES[verdict.outcome] != exit_code:
         # A program can write that file, and then have its supervisor killed.
         verdict = None
+    if verdict is None and is_suspended(job):
+        return PodPlace(Place.DISRUPTED, SUSPENDED, exit_code)
     place = Place.ENDED if job is not None else Place.JOB_DELETED
-    return PodPlace(place, "" if verdict else message, exit_code, verdict)
+    words = SUSPENDED if is_suspended(job) else ""
+    return PodPlace(place, words if verdict else message, exit_code, verdict)
 
 
 def _is_lost(pod: Manifest, now: datetime) -> bool:

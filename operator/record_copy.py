@@ -4,13 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.record import (
-    MAX_LINE_BYTES,
-    Message,
-    RecordParser,
-    newest_progress,
-    verdict_at_end,
-)
+from qiskit_runtime.contract.record import MAX_LINE_BYTES, End, Message, RecordParser, Reported
 from qiskit_runtime.contract.record_stream import BATCH_BYTES, Batch
 from qiskit_runtime.contract.verdict import Verdict
 
@@ -46,12 +40,15 @@ class RecordCopy:
     def _keep(self, lines: bytes) -> None:
         self.lines += lines.count(b"\n")
         self._compressed += self._compressor.compress(lines)
-        events = list(self._parser.feed(lines))
-        for event in events:
+        verdict = None
+        # One by one: a few bytes of a record may hold a million messages.
+        for event in self._parser.feed(lines):
+            verdict = event.verdict if isinstance(event, End) and event.intact else None
             if isinstance(event, Message) and event.final:
                 self.result = event.text
-        self.progress = newest_progress(events) or self.progress
-        self.verdict = verdict_at_end(events) or self.verdict
+            elif isinstance(event, Reported):
+                self.progress = event.progress
+        self.verdict = verdict or self.verdict
 
     def compress(self) -> bytes:
         """All lines, compressed; empty where there are none. More may follow."""

@@ -2,18 +2,25 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
+
+from kubernetes.aio.client.exceptions import ApiException
 
 from cluster_view import is_final
 from job_builder import build_record
 from job_cluster import JobCluster, Manifest
+from qiskit_runtime.cluster_api import is_over_quota
 from qiskit_runtime.contract.resource import RECORD_DROPPED
 from record_copy import RecordCopy
 from status_builder import Ending, format_time
 
 ROOM_SHARE = 8
 """One part of so many of the budget stays free: for the parameters of the next jobs."""
+
+QUOTA_SECONDS = 300.0
+"""How long a job's end waits for a ResourceQuota that has no room for its record."""
 
 logger = logging.getLogger(__name__)
 
@@ -25,12 +32,15 @@ class RecordKeeper:
         self._cluster = cluster
         self._budget = budget
         self._dropped: set[str] = set()
+        self._refused: dict[str, float] = {}
+        """By uid: since when a quota has no room for the record."""
 
     async def keep(self, job: Manifest, copy: RecordCopy) -> Ending:
         """Store a record; returns what the job's status says of it."""
         compressed = copy.compress()
         secrets = build_record(job, compressed)
-        await asyncio.gather(*map(self._cluster.put_secret, secrets))
+        if not await self._store(job, secrets):
+            secrets, compressed = [], b""
         return Ending(
             verdict=copy.verdict,
             result=copy.result,
@@ -39,6 +49,25 @@ class RecordKeeper:
             record_bytes=len(compressed),
             progress=copy.progress,
         )
+
+    async def _store(self, job: Manifest, secrets: list[Manifest]) -> bool:
+        """Write the Secrets; False where a quota has had no room for them for too long.
+
+        The record then goes as those do that make room for others, and the job has its end.
+        """
+        name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+        try:
+            await asyncio.gather(*map(self._cluster.put_secret, secrets))
+        except ApiException as error:
+            since = self._refused.setdefault(uid, time.monotonic())
+            if not is_over_quota(error) or time.monotonic() - since < QUOTA_SECONDS:
+                raise
+            logger.warning("the record of runtimejob %s is not kept: %s", name, error.reason)
+            if not _is_dropped(job):
+                await self._cluster.annotate(name, {RECORD_DROPPED: format_time(datetime.now(UTC))})
+            return False
+        self._refused.pop(uid, None)
+        return True
 
     async def make_room(self, jobs: Iterable[Manifest]) -> None:
         """Remove the oldest records until the budget has room for the next jobs' parameters."""

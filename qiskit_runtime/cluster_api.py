@@ -20,6 +20,7 @@ Manifest = dict[str, Any]
 API_ERRORS = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
 """How a call can fail: refused, broken off, not answered."""
 
+FORBIDDEN = 403
 NOT_FOUND = 404
 CONFLICT = 409
 
@@ -122,6 +123,11 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, ApiException):
         return f"{error.status} {error.reason}: {str(error.body)[:500]}"
     return repr(error)
+
+
+def is_over_quota(error: ApiException) -> bool:
+    """Whether a ResourceQuota of the namespace refuses what was to be created."""
+    return error.status == FORBIDDEN and "exceeded quota" in str(error.body)
 
 
 def is_cancelled() -> bool:

@@ -119,7 +119,9 @@ def check_gates(names: Iterable[str], method: str) -> None:
     gates = list_gates(method)
     for name in names:
         if name not in gates and name in list_gates("automatic"):
-            raise UnknownGate(f"the method {method} has no {name}; it has {', '.join(sorted(gates))}")
+            raise UnknownGate(
+                f"the method {method} has no {name}; it has {', '.join(sorted(gates))}"
+            )
 
 
 def choose_translation(method: str) -> str | None:

@@ -30,6 +30,12 @@ def main() -> int:
         "input, whose end ends the job",
     )
     parser.add_argument(
+        "--pod",
+        default="",
+        metavar="NAME",
+        help="the pod that this is: an input that was meant for another is not run",
+    )
+    parser.add_argument(
         "--grace",
         type=float,
         default=3.0,
@@ -52,7 +58,7 @@ def main() -> int:
     if arguments.mark:
         carry(arguments.mark)
     try:
-        job = read_handover(arguments.input) if arguments.input else None
+        job = read_handover(arguments.input, arguments.pod) if arguments.input else None
         verdict = supervise(job, arguments.grace, arguments.folder)
     except HandOverError as error:
         print(f"runner: {error}", file=sys.stderr)

@@ -59,7 +59,10 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         names, noise = None, self.options.noise_model
         if noise is not None:
             # A circuit is translated into gates that have noise.
-            names = [*sorted(targets.list_gates("automatic") & set(noise.basis_gates)), "initialize"]
+            names = [
+                *sorted(targets.list_gates("automatic") & set(noise.basis_gates)),
+                "initialize",
+            ]
         return targets.make_device(super().configuration().n_qubits, names)
 
     @property

@@ -61,6 +61,8 @@ class HandOver:
     """Of the parameters' bytes, where whoever stored them has said it: they may have changed."""
     versions: dict[str, str] = field(default_factory=dict)
     """What the runner can't know: the program's version, its image. They go into the verdict."""
+    pod: str = ""
+    """The one pod that may run the job, by its name; empty where no pods are."""
 
     def to_line(self) -> bytes:
         """The document as one line, for a runner's standard input."""
@@ -87,11 +89,11 @@ def parse_handover(document: bytes, params: str | None = None) -> HandOver:
     return handover
 
 
-def read_handover(folder: Path) -> HandOver:
-    """Read the files of a folder.
+def read_handover(folder: Path, pod: str = "") -> HandOver:
+    """Read the files of a folder; ``pod`` is the name of the pod that this is.
 
     Raises:
-        HandOverError: one is missing or not what it should be.
+        HandOverError: one is missing or not what it should be, or is meant for another pod.
     """
     try:
         document = (folder / JOB_FILE).read_bytes()
@@ -99,6 +101,9 @@ def read_handover(folder: Path) -> HandOver:
         handover = parse_handover(document, params.decode())
     except (OSError, UnicodeDecodeError) as error:
         raise HandOverError(f"no hand-over document in {folder}: {error}") from error
+    if handover.pod != pod:
+        # A Kubernetes Job may make a second pod (it was suspended and resumed, say).
+        raise HandOverError(f"the job was handed to the pod {handover.pod}: it is not run twice")
     digest = handover.params_sha256
     if digest and hashlib.sha256(params).hexdigest() != digest:
         raise HandOverError("params: they are not what was posted: their SHA-256 differs")
@@ -129,4 +134,5 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "log_level": (str,),
     "params_sha256": (str,),
     "versions": (dict,),
+    "pod": (str,),
 }

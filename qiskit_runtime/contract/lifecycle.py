@@ -38,6 +38,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "OutOfMemory"
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
+    SUSPENDED = "Suspended"
     INTERRUPTED = "Interrupted"
     JOB_DELETED = "JobDeleted"
     RESULT_TOO_LARGE = "ResultTooLarge"
@@ -54,6 +55,8 @@ class Place(StrEnum):
     """Not started yet."""
     INPUT_MISSING = "InputMissing"
     """Not startable: its input is not there (yet)."""
+    SUSPENDED = "Suspended"
+    """Somebody holds it, before it has started: its clock stands."""
     UNSCHEDULABLE = "Unschedulable"
     """No node takes the pod."""
     IMAGE_PULL = "ImagePull"
@@ -215,7 +218,7 @@ def _wait(seen: Observation) -> State:
         return State(Phase.QUEUED)
     limit = seen.limits.start_deadline_seconds
     # A job that waits for its turn has no deadline; one that was started and does not come up has.
-    if seen.place is not Place.NOWHERE and seen.waited_seconds > limit:
+    if seen.place not in _WITHOUT_DEADLINE and seen.waited_seconds > limit:
         return _failed(
             reason or Reason.UNSCHEDULABLE,
             f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}",
@@ -268,7 +271,13 @@ _ENDED = (
     Place.JOB_DELETED,
 )
 
-_HOLDS = {Place.IMAGE_PULL: Reason.IMAGE_PULL, Place.UNSCHEDULABLE: Reason.UNSCHEDULABLE}
+_HOLDS = {
+    Place.IMAGE_PULL: Reason.IMAGE_PULL,
+    Place.UNSCHEDULABLE: Reason.UNSCHEDULABLE,
+    Place.SUSPENDED: Reason.SUSPENDED,
+}
+
+_WITHOUT_DEADLINE = (Place.NOWHERE, Place.SUSPENDED)
 
 _NAMED_BY_PROGRAM = (
     Reason.INVALID_PARAMS,

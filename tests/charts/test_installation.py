@@ -47,6 +47,7 @@ def test_tenant_installs_uses_and_removes_it_without_cluster_rights(tools):
         tools.helm(
             "install", "r", str(CHART), *as_tenant, *tools.local_images(), "--wait",
             "--timeout=3m", "--set=crds.install=false", "--set=api.replicas=1",
+            "--set=jobs.namespace=",
             "--set=redis.persistence.enabled=false", "--set=runner.memory=512Mi",
         )  # fmt: skip
         assert "Succeeded" in tools.helm("test", "r", *as_tenant, "--timeout=2m")
@@ -62,6 +63,9 @@ def test_tenant_installs_uses_and_removes_it_without_cluster_rights(tools):
         token = _read_token(tools, namespace)
         tools.helm("upgrade", "r", str(CHART), *as_tenant, "--reuse-values", "--wait")
         assert _read_token(tools, namespace) == token
+        # The new default would hide the jobs that are there.
+        moved = ("upgrade", "r", str(CHART), *as_tenant, "--reuse-values", "--set=jobs.namespace=x")
+        assert f"--set jobs.namespace={namespace}" in tools.run("helm", *moved).stderr
 
         tools.helm("uninstall", "r", *as_tenant, "--wait")
         result = tools.kubectl(
@@ -105,7 +109,8 @@ def test_upgrade_serves_new_fields_and_uninstall_keeps_the_jobs(tools, other_cha
     field = ("explain", "runtimejobs.status.usage", f"--api-version={GROUP}/v1alpha1")
     with tools.namespace() as namespace:
         where = f"--namespace={namespace}"
-        tools.helm("install", "old", str(other_chart), where, *tools.local_images())
+        here = "--set=jobs.namespace="
+        tools.helm("install", "old", str(other_chart), where, here, *tools.local_images())
         job = {**BELL, "apiVersion": f"{GROUP}/v1alpha1"}
         tools.kubectl(where, "apply", "-f", "-", stdin=json.dumps(job))
         assert "does not exist" in tools.run("kubectl", *field).stderr

@@ -2,16 +2,19 @@
 
 import filecmp
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import redis
 import yaml
 
 from tests.charts.conftest import CHART
 from tests.cluster.target import RIG
 from tests.documents import read_blocks
+from tests.jobstore.kubernetes.redis_server import run_redis
 
 pytestmark = pytest.mark.cluster
 
@@ -61,6 +64,10 @@ def test_schema_knows_every_value():
 
 
 WRONG = {
+    "jobs.maxJobs": 0,
+    "jobs.resourceQuota": "yes",
+    "runner.hostUsers": "no",
+    "networkPolicy.apiFrom": "everybody",
     "api.replicas": "many",
     "api.replica": 2,
     "jobs.maxRunningJobs": 0,
@@ -146,7 +153,7 @@ def test_one_prefix_moves_every_image(tools):
 
 def test_namespaced_install_has_nothing_of_the_cluster(tools):
     """Once the CRDs are there, no cluster rights are needed."""
-    kinds = {one["kind"] for one in tools.render(**{"crds.install": False})}
+    kinds = {one["kind"] for one in tools.render(**{"crds.install": False, "jobs.namespace": ""})}
     assert not kinds & CLUSTER_SCOPED
     assert "CustomResourceDefinition" in {one["kind"] for one in tools.render()}
 
@@ -196,7 +203,6 @@ def test_large_numbers_in_a_values_file_stay_whole(tools, tmp_path, find):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("jobs.createNamespace=true", "jobs.namespace is empty"),
         ("httpRoute.enabled=true", "httpRoute.parentRefs"),
         ("ingress.host=http://example.org/", "ingress/host"),
         ("runner.cpuLimit=-1", "runner/cpuLimit"),
@@ -208,6 +214,120 @@ def test_value_that_can_not_be_meant_is_refused_by_its_name(tools, setting, word
     """A mistake in the values is told before anything is installed."""
     done = tools.run("helm", "template", "r", str(CHART), f"--set={setting}")
     assert done.returncode != 0 and words in done.stderr
+
+
+def env_of(objects, find, component):
+    """The variables of a Deployment's container."""
+    found = find(objects, "Deployment", component)["spec"]["template"]["spec"]["containers"][0]
+    return {variable["name"]: variable for variable in found["env"]}
+
+
+def test_jobs_have_a_namespace_of_their_own_unless_it_is_empty(tools, find):
+    """The default makes one; empty is the release's, which the chart does not make."""
+    objects = tools.render()
+    assert find(objects, "Namespace")["metadata"]["name"] == "qiskit-runtime-jobs"
+    assert find(objects, "Role", "operator")["metadata"]["namespace"] == "qiskit-runtime-jobs"
+    own = tools.render(**{"jobs.namespace": ""})
+    assert "Namespace" not in {one["kind"] for one in own}
+    assert {one["metadata"].get("namespace", "ns") for one in own} == {"ns"}
+
+
+def test_number_of_jobs_is_bounded_for_rest_and_for_kubectl(tools, find):
+    """The API and the quota are told the same number; the rest leaves room for so many jobs."""
+    bounds = {"jobs.maxJobs": 300, "jobs.maxRunningJobs": 20, "jobs.storageBudgetMiB": 100}
+    objects = tools.render(**bounds)
+    quota = find(objects, "ResourceQuota")
+    assert quota["metadata"]["namespace"] == "qiskit-runtime-jobs"
+    hard = {name: int(value) for name, value in quota["spec"]["hard"].items()}
+    assert hard["count/runtimejobs.qiskit-runtime.dev"] == 300
+    assert env_of(objects, find, "api")["RUNTIME_MAX_JOBS"]["value"] == "300"
+    assert hard["count/jobs.batch"] >= 300 and hard["pods"] >= 2 * 20
+    assert hard["count/secrets"] >= 3 * 300 + 100 * 1024 // 700
+    without = tools.render(**{"jobs.resourceQuota": False})
+    assert "ResourceQuota" not in {one["kind"] for one in without}
+
+
+def test_each_process_is_a_user_of_redis_of_its_own(tools, find):
+    """With its own password; another Redis is reached by the one address that was given."""
+    objects = tools.render()
+    secret = find(objects, "Secret", "redis")
+    assert set(secret["data"]) == {"api", "operator"}
+    for component in ("api", "operator"):
+        env = env_of(objects, find, component)
+        assert env["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"]["key"] == component
+        assert env["RUNTIME_REDIS_URL"]["value"].startswith(f"redis://{component}:$(REDIS_PASS")
+    users = find(objects, "ConfigMap", "redis")["data"]["users.acl"]
+    assert users.strip() == (CHART / "files" / "users.acl").read_text().strip()
+    other = tools.render(**{"redis.enabled": False, "redis.url": "rediss://:p@example.org/0"})
+    for component in ("api", "operator"):
+        key = env_of(other, find, component)["RUNTIME_REDIS_URL"]["valueFrom"]["secretKeyRef"]
+        assert key["key"] == "url"
+    assert not [one for one in other if one["kind"] in ("ConfigMap", "StatefulSet")]
+
+
+def test_redis_starts_with_the_users_that_its_shell_makes(tools, find, tmp_path):
+    """The command of its container, run here: both get in, by passwords of any characters."""
+    objects = tools.render()
+    container = find(objects, "StatefulSet")["spec"]["template"]["spec"]["containers"][0]
+    (script,) = container["args"]
+    users = tmp_path / "users.acl"
+    (tmp_path / "mounted.acl").write_text(find(objects, "ConfigMap")["data"]["users.acl"])
+    script = script.partition("exec ")[0].rstrip().removesuffix("&&")
+    script = script.replace("/tmp/users.acl", str(users))
+    script = script.replace("/etc/redis/users.acl", str(tmp_path / "mounted.acl"))
+    passwords = {"API_PASSWORD": "a/b&c \\ $x", "OPERATOR_PASSWORD": "#>~"}
+    env = {"PATH": os.environ["PATH"], **passwords}
+    subprocess.run([*container["command"], script], env=env, check=True)
+    with run_redis(users) as server:
+        for name, password in passwords.items():
+            user = name.partition("_")[0].lower()
+            with redis.Redis(port=server.port, username=user, password=password) as client:
+                assert client.ping()
+
+
+def test_policies_name_every_pod_of_ours(tools, find):
+    """Runners speak to nobody; Redis, API and operator take no more calls than they must."""
+    objects = tools.render()
+    policies = {
+        one["metadata"]["name"].rpartition("-")[2]: one["spec"]
+        for one in objects
+        if one["kind"] == "NetworkPolicy"
+    }
+    assert set(policies) == {"runner", "redis", "api", "operator"}
+    assert policies["runner"].keys() == {"podSelector", "policyTypes"}
+    assert policies["operator"].get("ingress") is None
+    assert policies["api"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
+    named = tools.render(**{"networkPolicy.apiFrom": peers})
+    assert find(named, "NetworkPolicy", "api")["spec"]["ingress"][0]["from"] == peers
+    for name in ("api", "operator"):
+        pods = find(objects, "Deployment", name)["spec"]["template"]["metadata"]["labels"]
+        assert policies[name]["podSelector"]["matchLabels"].items() <= pods.items()
+
+
+def test_platform_team_s_choices_reach_the_pods(tools, find):
+    """Priority and runtime classes and user namespaces are where a pod has them."""
+    classes = {"runner.runtimeClassName": "gvisor", "runner.priorityClassName": "batch"}
+    priorities = {"api.priorityClassName": "high", "operator.priorityClassName": "higher"}
+    objects = tools.render(**classes, **priorities, **{"runner.hostUsers": False})
+    env = env_of(objects, find, "operator")
+    assert env["RUNTIME_RUNNER_RUNTIME_CLASS_NAME"]["value"] == "gvisor"
+    assert env["RUNTIME_RUNNER_PRIORITY_CLASS_NAME"]["value"] == "batch"
+    assert env["RUNTIME_RUNNER_HOST_USERS"]["value"] == "false"
+    for name, priority in (("api", "high"), ("operator", "higher")):
+        spec = find(objects, "Deployment", name)["spec"]["template"]["spec"]
+        assert spec["priorityClassName"] == priority
+    assert not [spec for spec in pod_specs(tools.render()) if "priorityClassName" in spec]
+
+
+def test_image_by_digest_stays_as_it_was_given(tools, find):
+    """A digest is no tag, and gets none; a mirror's prefix is put before it all the same."""
+    digest = "@sha256:" + "ab" * 32
+    names = {f"{part}.image": f"{part}{digest}" for part in ("api", "runner", "redis")}
+    objects = tools.render(**names, **{"image.prefix": "mirror.example.org"})
+    images = {container["image"] for spec in pod_specs(objects) for container in spec["containers"]}
+    images.add(env_of(objects, find, "operator")["RUNTIME_RUNNER_IMAGE"]["value"])
+    assert images == {f"mirror.example.org/{part}{digest}" for part in ("api", "runner", "redis")}
 
 
 def test_ingress_is_of_no_class_of_its_own(tools, find):
@@ -228,6 +348,17 @@ def test_install_yaml_is_the_chart_s(tools):
         [RIG, "manifests", "-"], capture_output=True, text=True, check=True
     ).stdout
     assert (ROOT / "k8s" / "install.yaml").read_text() == rendered
+
+
+def test_install_yaml_names_every_namespace():
+    """It has two, so no option of kubectl can name them; both are there or made before."""
+    objects = list(yaml.safe_load_all((ROOT / "k8s" / "install.yaml").read_text()))
+    where = [
+        one["metadata"].get("namespace") for one in objects if one["kind"] not in CLUSTER_SCOPED
+    ]
+    assert set(where) == {"qiskit-runtime", "qiskit-runtime-jobs"}
+    kinds = [one["kind"] for one in objects]
+    assert kinds.index("Namespace") < kinds.index("Role")
 
 
 def test_notes_say_how_to_go_on(tools):

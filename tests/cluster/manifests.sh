@@ -14,11 +14,12 @@ render_manifests() {
 print_header() {
   cat <<'C'
 # The chart as plain manifests, with its default values and an Ingress. Made by `make manifests`;
-# change the chart, not this file. The token and Redis' password are yours to make first:
+# change the chart, not this file. The token and Redis' passwords are yours to make first:
 #   kubectl create namespace qiskit-runtime
 #   kubectl -n qiskit-runtime create secret generic qiskit-runtime-token --from-literal=token=$(openssl rand -hex 20)
-#   kubectl -n qiskit-runtime create secret generic qiskit-runtime-redis --from-literal=password=$(openssl rand -hex 20)
-#   kubectl -n qiskit-runtime apply -f k8s/install.yaml
-# Jobs run in the same namespace.
+#   kubectl -n qiskit-runtime create secret generic qiskit-runtime-redis \
+#     --from-literal=api=$(openssl rand -hex 20) --from-literal=operator=$(openssl rand -hex 20)
+#   kubectl apply -f k8s/install.yaml
+# Jobs run in the namespace qiskit-runtime-jobs.
 C
 }

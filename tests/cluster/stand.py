@@ -25,6 +25,7 @@ from kubernetes.client.exceptions import ApiException
 
 from qiskit_runtime.contract.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
 from tests.cluster.target import require_cluster
+from tests.jobstore.kubernetes.redis_server import PASSWORD, write_users
 
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 60.0
@@ -133,8 +134,11 @@ class Stand:
 
     @property
     def redis_url(self) -> str:
-        """Where Redis is."""
-        return f"redis://127.0.0.1:{self.redis_port}/0"
+        """Where the API finds Redis."""
+        return self._redis_url_of("api")
+
+    def _redis_url_of(self, user: str) -> str:
+        return f"redis://{user}:{PASSWORD}@127.0.0.1:{self.redis_port}/0"
 
     def add(self, name: str, command: list[str], **environment: str) -> Part:
         """A further process; it is started, and killed at the end."""
@@ -142,11 +146,11 @@ class Stand:
         part.start()
         return part
 
-    def environment(self, **more: str) -> dict[str, str]:
-        """What operator and API are told."""
+    def environment(self, user: str, **more: str) -> dict[str, str]:
+        """What operator and API are told, each of which is a user of Redis."""
         return {
             "RUNTIME_NAMESPACE": self.namespace,
-            "RUNTIME_REDIS_URL": self.redis_url,
+            "RUNTIME_REDIS_URL": self._redis_url_of(user),
             "RUNTIME_RUNNER_IMAGE": self.runner_image,
             "RUNTIME_RUNNER_MEMORY": "512Mi",
             "RUNTIME_TOKEN": "",
@@ -158,19 +162,31 @@ class Stand:
         arguments = ["run", "--standalone", "--namespace", self.namespace, "operator/main.py"]
         lines = ["import sys", "sys.path.insert(0, 'operator')", script, "import kopf.cli"]
         lines.append(f"kopf.cli.main({arguments!r})")
-        return self.add(name, [sys.executable, "-c", "\n".join(lines)], **self.environment(**more))
+        environment = self.environment("operator", **more)
+        return self.add(name, [sys.executable, "-c", "\n".join(lines)], **environment)
 
     def start_redis(self) -> Part:
-        """Start Redis: empty, and with nothing on disk."""
+        """Start Redis with the chart's users: empty, and with nothing on disk."""
         port = str(self.redis_port)
-        command = ["redis-server", "--port", port, "--save", "", "--appendonly", "no"]
+        users = str(write_users(self.folder, "user tests on nopass ~* &* +@all"))
+        command = [
+            "redis-server",
+            "--port",
+            port,
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--aclfile",
+            users,
+        ]
         return self.add("redis", [*command, "--maxmemory-policy", "noeviction"])
 
     def start_api(self, **more: str) -> Part:
         """Start the API."""
         program = Path(sys.executable).with_name("qiskit-runtime")
         command = [str(program), "serve", "--port", str(self.api_port)]
-        return self.add("api", command, **self.environment(**more))
+        return self.add("api", command, **self.environment("api", **more))
 
     def install(self, name: str, source: str) -> None:
         """Make a RuntimeProgram."""
@@ -222,6 +238,28 @@ class Stand:
             GROUP, VERSION, self.namespace, "runtimejobs", name, {"spec": spec}
         )
 
+    def suspend(self, name: str, *, value: bool) -> bool:
+        """Suspend or resume a job's Kubernetes Job, as Kueue does; whether it was there."""
+        found = self.kubernetes_jobs(name)
+        for job in found:
+            with suppress(ApiException):
+                self.batch.patch_namespaced_job(
+                    job.metadata.name, self.namespace, {"spec": {"suspend": value}}
+                )
+        return bool(found)
+
+    def kubernetes_jobs(self, name: str = "") -> list[Any]:
+        """The Kubernetes Jobs of a job, or of all."""
+        label = f"{JOB_LABEL}={name}" if name else JOB_LABEL
+        return self.batch.list_namespaced_job(self.namespace, label_selector=label).items
+
+    def is_over(self) -> bool:
+        """Whether every Kubernetes Job that is there has come to its end."""
+        return all(
+            any(one.type in ("Complete", "Failed") for one in job.status.conditions or [])
+            for job in self.kubernetes_jobs()
+        )
+
     def phase(self, name: str) -> str:
         """A job's phase."""
         return self.get(name).get("status", {}).get("phase", "Queued")
@@ -246,8 +284,8 @@ class Stand:
         ]
 
     def redis(self) -> redis.Redis:
-        """A client of Redis."""
-        return redis.Redis(port=self.redis_port)
+        """A client of Redis that may do everything."""
+        return redis.Redis(port=self.redis_port, username="tests", password="any")
 
     def close(self) -> None:
         """Kill the processes and delete the namespace."""

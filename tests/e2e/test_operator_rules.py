@@ -336,7 +336,7 @@ def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(tmp_path):
     """An operator that dies when it has made the Job, and comes back when that is gone."""
     with open_stand(tmp_path) as stand:
         stand.submit("once", "count", '{"n": 5}')
-        wait_until(lambda: len(stand.left_of("once")) >= 2, 30, "its Job and input are there")
+        wait_until(lambda: len(stand.left_of("once")) >= 3, 30, "its Job, pod and input are there")
         stand.parts["operator"].kill()
         assert "jobName" not in stand.get("once")["status"], "it was written down already"
         (job,) = stand.batch.list_namespaced_job(stand.namespace).items

@@ -16,7 +16,10 @@ FINAL = ("Completed", "Failed", "Cancelled")
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """One event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object."""
+    """One event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object.
+
+    ``ran`` is whether a pod's container has started, and did not refuse its input.
+    """
 
     seconds: float
     kind: str
@@ -27,6 +30,7 @@ class WatchEvent:
     phase: str = ""
     reason: str = ""
     result: str | None = None
+    ran: bool = False
 
 
 @dataclass
@@ -73,6 +77,7 @@ def find_violations(history: History) -> list[str]:
     return [
         *_check_phases(history),
         *_check_single_run(history),
+        *_check_nothing_runs_later(history),
         *_check_frames(history),
         *_check_results(history),
         *_check_nothing_left(history),
@@ -101,16 +106,35 @@ def _check_phases(history: History) -> Iterator[str]:
 
 
 def _check_single_run(history: History) -> Iterator[str]:
-    """I2: at most one Kubernetes Job, and one pod, of each RuntimeJob over the whole time."""
+    """I2: at most one Kubernetes Job of each RuntimeJob, and at most one pod that ran."""
     names = history.names()
-    for kind in ("Job", "Pod"):
-        runs: dict[str, set[str]] = defaultdict(set)
-        for event in history.events:
-            if event.kind == kind and event.owner:
-                runs[event.owner].add(event.uid)
-        for uid, found in runs.items():
-            if len(found) > 1:
-                yield f"{names.get(uid, uid)} had {len(found)} objects of the kind {kind}"
+    jobs: dict[str, set[str]] = defaultdict(set)
+    for event in history.events:
+        if event.kind == "Job" and event.owner:
+            jobs[event.owner].add(event.uid)
+    ran = _find_pods_that_ran(history)
+    for uid, found in jobs.items():
+        if len(found) > 1:
+            yield f"{names.get(uid, uid)} had {len(found)} objects of the kind Job"
+        if (runs := sum(pod.owner in found for pod in ran)) > 1:
+            yield f"{names.get(uid, uid)} ran {runs} times"
+
+
+def _find_pods_that_ran(history: History) -> list[WatchEvent]:
+    """What was told last of each pod that ran."""
+    last = {event.uid: event for event in history.events if event.kind == "Pod"}
+    return [event for event in last.values() if event.ran]
+
+
+def _check_nothing_runs_later(history: History) -> Iterator[str]:
+    """I2: no pod of a RuntimeJob is new, and runs, after its end."""
+    ends = {e.uid: e.seconds for e in history.events if e.kind == "RuntimeJob" and e.phase in FINAL}
+    owners = {event.uid: event.owner for event in history.events if event.kind == "Job"}
+    for pod in _find_pods_that_ran(history):
+        owner = owners.get(pod.owner, "")
+        first = min(event.seconds for event in history.events if event.uid == pod.uid)
+        if first > ends.get(owner, first):
+            yield f"{history.names().get(owner, owner)} ran after its end, in {pod.name}"
 
 
 def _check_frames(history: History) -> Iterator[str]:

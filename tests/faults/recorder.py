@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from qiskit_runtime.contract.resource import GROUP, VERSION
+from qiskit_runtime.contract.verdict import EXIT_UNREADABLE
 from tests.cluster.stand import Stand
 from tests.faults.history import History, Listener, WatchEvent
 
@@ -118,6 +119,7 @@ class Recorder:
                 phase=status.get("phase", "Queued") if kind == "RuntimeJob" else "",
                 reason=status.get("reason", ""),
                 result=status.get("result"),
+                ran=kind == "Pod" and has_run(status),
             )
         )
 
@@ -140,6 +142,13 @@ class Recorder:
         while not self._stopping.is_set():
             with suppress(TimeoutError):
                 listener.frames.append(socket.recv(timeout=0.5))
+
+
+def has_run(status: dict[str, Any]) -> bool:
+    """Whether a pod's container has started, and did not end by refusing its input."""
+    (container,) = status.get("containerStatuses") or [{}]
+    ended = container.get("state", {}).get("terminated", {})
+    return bool(container.get("containerID")) and ended.get("exitCode") != EXIT_UNREADABLE
 
 
 def describe(history: History) -> str:

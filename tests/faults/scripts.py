@@ -7,7 +7,9 @@ import random
 import time
 from collections.abc import Callable
 
+from qiskit_runtime.contract.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
+from tests.faults.history import FINAL
 from tests.faults.recorder import Recorder, make_params
 
 Script = Callable[[Stand, Recorder], None]
@@ -16,6 +18,8 @@ JOBS = 20
 LISTENERS = 3
 FRAMES = 60
 PAUSE = 0.05
+SUSPEND_SEED = 10
+"""Of the moments at which Kubernetes Jobs are suspended and resumed."""
 
 
 def say(recorder: Recorder, text: str) -> None:
@@ -153,6 +157,53 @@ def delete_runtimejob(stand: Stand, recorder: Recorder) -> None:
     recorder.wait_for_listeners()
 
 
+def suspend_and_resume(stand: Stand, recorder: Recorder) -> None:
+    """FI-09: the Kubernetes Jobs of twenty jobs are suspended and resumed at random moments."""
+    moments = random.Random(SUSPEND_SEED)
+    waiting, due = {}, []
+    for number in range(JOBS):
+        phase = moments.choice(("Queued", "Running", "Running"))
+        waiting[f"fi09-{number}"] = (phase, moments.uniform(0, 3), moments.choice((0, 0.3, 2)))
+        submit(stand, recorder, f"fi09-{number}", frames=200)
+    without_operator = moments.sample(sorted(waiting), 2)
+    until = time.monotonic() + 300
+    while waiting or due:
+        assert time.monotonic() < until, f"not suspended: {waiting}, {due}"
+        phases = {name: job["status"].get("phase", "Queued") for name, job in stand.jobs().items()}
+        made = {job.metadata.labels[JOB_LABEL] for job in stand.kubernetes_jobs()}
+        for name, (phase, after, for_seconds) in list(waiting.items()):
+            if name in made and phases[name] in (phase, *FINAL):
+                del waiting[name]
+                at = time.monotonic() + after
+                due += [(at, name, True), (at + for_seconds, name, False)]
+        for moment in sorted(due):
+            if moment[0] <= time.monotonic():
+                due.remove(moment)
+                _suspend(stand, recorder, *moment[1:], is_alone=moment[1] in without_operator)
+        time.sleep(0.1)
+    wait_for_end(stand, recorder)
+    # Whoever resumes everything afterwards starts nothing.
+    for name in stand.jobs():
+        stand.suspend(name, value=False)
+    wait_until(stand.is_over, 120, "every Kubernetes Job is over or gone")
+    ends = {(job["status"]["phase"], job["status"].get("reason")) for job in stand.jobs().values()}
+    assert ("Failed", "Interrupted") in ends, ends
+    assert ends <= {("Completed", None), ("Failed", "Interrupted")}, ends
+
+
+def _suspend(
+    stand: Stand, recorder: Recorder, name: str, value: bool, *, is_alone: bool
+) -> None:  # fmt: skip
+    """Suspend or resume; alone, no operator sees both."""
+    if is_alone and value:
+        say(recorder, "kill -9 of the operator")
+        stand.parts["operator"].kill()
+    say(recorder, f"{'suspend' if value else 'resume'} {name} ({stand.phase(name)})")
+    stand.suspend(name, value=value)
+    if is_alone and not value:
+        stand.parts["operator"].start()
+
+
 SCRIPTS: dict[str, Script] = {
     "FI-01": kill_operator,
     "FI-04": lose_redis,
@@ -161,5 +212,6 @@ SCRIPTS: dict[str, Script] = {
     "FI-06": delete_kubernetes_job,
     "FI-07": run_out_of_memory,
     "FI-08": delete_runtimejob,
+    "FI-09": suspend_and_resume,
 }
 """The scripts by the ids of the fault catalogue."""

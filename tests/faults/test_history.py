@@ -58,6 +58,27 @@ def test_second_job_is_found():
     assert any("2 objects of the kind Job" in found for found in find_violations(history))
 
 
+def pod(seconds, uid, *, ran):
+    """A pod of the good history's Kubernetes Job."""
+    return WatchEvent(seconds, "Pod", "MODIFIED", uid, uid, owner="1", ran=ran)
+
+
+def test_second_run_is_found():
+    """Two pods that ran are a violation; one that never started, or refused its input, is none."""
+    history = make_history()
+    history.events = [pod(0.5, "p", ran=True), pod(0.6, "q", ran=True), *history.events]
+    assert "j ran 2 times" in find_violations(history)
+    history.events.append(pod(0.9, "q", ran=False))
+    assert find_violations(history) == []
+
+
+def test_run_after_the_end_is_found():
+    """A pod that comes when its RuntimeJob has ended, and runs, is a violation by itself."""
+    history = make_history()
+    history.events.append(pod(9.0, "p", ran=True))
+    assert find_violations(history) == ["j ran after its end, in p"]
+
+
 @pytest.mark.parametrize("kind", ["Job", "Pod"])
 def test_what_outlives_a_deleted_job_is_found(kind):
     """A Kubernetes Job, or its pod, that stays when its RuntimeJob was deleted is a violation."""

@@ -51,6 +51,40 @@ def test_job_made_again_never_has_its_predecessor_s_pod():
     assert view.see("bell").pod == second[2]
 
 
+def test_pod_that_is_being_deleted_never_hides_its_successor():
+    """What comes late of a suspended Job's first pod changes nothing of its second."""
+    view, run = ClusterView(), make_run("1")
+    put_run(view, *run)
+    late = make(f"{build_name(run[0])}-w", "first", 9, labels=run[2]["metadata"]["labels"].items())
+    late["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    view.put(view.pods, pod_key(late), late)
+    view.drop_pod(late)
+    assert view.see("bell").pod == run[2]
+
+
+LAST_WORDS = {
+    "never on a node": ({}, {"phase": "Pending"}, True),
+    "ended before its container": ({"nodeName": "n"}, {"phase": "Failed"}, True),
+    "deleted by force": ({"nodeName": "n"}, {"phase": "Pending"}, False),
+    "it ran": (
+        {"nodeName": "n"},
+        {"phase": "Failed", "containerStatuses": [{"containerID": "c", "state": {}}]},
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "status", "unused"), LAST_WORDS.values(), ids=LAST_WORDS)
+def test_pod_that_surely_never_started_is_remembered(spec, status, unused):
+    """Only then another may have the job's input; it is forgotten with the Kubernetes Job."""
+    view, (runtimejob, job, pod) = ClusterView(), make_run("1")
+    put_run(view, runtimejob, job, pod)
+    view.drop_pod({**pod, "spec": spec, "status": status})
+    assert (pod["metadata"]["name"] in view.unused.get(build_name(runtimejob), ())) is unused
+    view.drop_job(build_name(runtimejob), job)
+    assert view.unused == {}
+
+
 class Cluster:
     """What the API server would answer."""
 
@@ -70,8 +104,8 @@ class Cluster:
     async def get_job(self, name):
         return self.runs[0][1]
 
-    async def find_pod(self, name):
-        return self.runs[0][2]
+    async def find_pods(self, name):
+        return [pod for pod in self.runs[0][2:] if pod]
 
 
 class Keeper:

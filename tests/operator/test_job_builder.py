@@ -18,7 +18,7 @@ from job_builder import (
 )
 from operator_settings import RunnerSettings
 from program_library import ProgramLibrary
-from qiskit_runtime.contract.handover import read_handover
+from qiskit_runtime.contract.handover import HandOverError, read_handover
 from qiskit_runtime.contract.program import ProgramSource
 from qiskit_runtime.contract.resource import JOB_LABEL, SECRET_BYTES
 
@@ -57,7 +57,7 @@ def pod():
 def mount(job, folder, params=None):
     """Put the files there that the pod's projected volume has; returns what the runner reads."""
     for name, content in read_files(
-        build_input(job, {"name": "aer_simulator"}, OURS, "i:1")
+        build_input(job, {"name": "aer_simulator"}, OURS, "i:1", "bell-1-x")
     ).items():
         (folder / name).write_bytes(content)
     volume = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]
@@ -68,7 +68,17 @@ def mount(job, folder, params=None):
             (folder / item["path"]).write_bytes(
                 content if isinstance(content, bytes) else content[item["key"]]
             )
-    return read_handover(folder)
+    return read_handover(folder, "bell-1-x")
+
+
+def test_input_is_of_one_pod(tmp_path):
+    """A second pod of the same Kubernetes Job, told its own name as the first one, refuses it."""
+    mount(JOB, tmp_path)
+    (container,) = build_job(JOB, RUNNER)["spec"]["template"]["spec"]["containers"]
+    assert container["args"][-2:] == ["--pod", "$(POD_NAME)"]
+    assert container["env"][0]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    with pytest.raises(HandOverError, match="handed to the pod bell-1-x: it is not run twice"):
+        read_handover(tmp_path, "bell-1-y")
 
 
 def test_input_is_what_the_runner_reads(tmp_path):
@@ -105,7 +115,7 @@ def test_source_of_a_program_is_beside_its_hand_over():
     """A program that the library has not is run from the mounted folder."""
     source = ProgramSource(b"def main(b, m): ...")
     program = ChosenProgram("3", "hello_quantum.py", source)
-    files = read_files(build_input(JOB, {}, program, "example.org/runner:1"))
+    files = read_files(build_input(JOB, {}, program, "example.org/runner:1", ""))
     assert files["hello_quantum.py"] == source.data
     document = json.loads(files["job.json"])
     assert document["program"] == "/run/job/hello_quantum.py"
@@ -125,7 +135,7 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
     files = {"params.json": b"{}", "program.tar": b"an archive"}
     program = ProgramLibrary(ClusterView()).choose_program(job["spec"])
     assert program == ChosenProgram("7", "hello_quantum.tar")
-    for name, content in read_files(build_input(job, {}, program, "i:1")).items():
+    for name, content in read_files(build_input(job, {}, program, "i:1", "")).items():
         (tmp_path / name).write_bytes(content)
     sources = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]["projected"][
         "sources"
@@ -154,7 +164,7 @@ def test_names_follow_from_the_uid():
     again = {**JOB, "metadata": {**JOB["metadata"], "uid": "other"}}
     names = [build_job(job, RUNNER)["metadata"]["name"] for job in (JOB, JOB, again)]
     assert names[0] == names[1] != names[2]
-    assert build_input(JOB, {}, OURS, "i:1")["metadata"]["name"] == names[0] == build_name(JOB)
+    assert build_input(JOB, {}, OURS, "i:1", "")["metadata"]["name"] == names[0] == build_name(JOB)
     longest = {**JOB, "metadata": {**JOB["metadata"], "name": "x" * 52}}
     assert len(build_name(longest)) <= 63
 
@@ -162,7 +172,7 @@ def test_names_follow_from_the_uid():
 def test_everything_is_owned_by_the_runtimejob():
     """Deleting the RuntimeJob removes all of it, also with the operator gone."""
     made = [
-        build_input(JOB, {}, OURS, "i:1"),
+        build_input(JOB, {}, OURS, "i:1", ""),
         build_job(JOB, RUNNER),
         *build_record(JOB, b"x" * 2_000_000),
     ]
@@ -207,10 +217,26 @@ def test_pod_is_restricted(pod):
     assert "hostPath" not in json.dumps(pod["volumes"])
 
 
+def test_platform_team_s_choices_are_the_pod_s():
+    """RuntimeClass, PriorityClass and user namespace are set where they were chosen, else not."""
+    fields = ("runtimeClassName", "priorityClassName", "hostUsers")
+
+    def build(**choices):
+        runner = RunnerSettings(image="i:1", **choices)
+        spec = build_job(JOB, runner)["spec"]["template"]["spec"]
+        return [spec.get(field) for field in fields]
+
+    assert build() == [None, None, None]
+    chosen = build(runtime_class_name="gvisor", priority_class_name="batch", host_users=False)
+    assert chosen == ["gvisor", "batch", False]
+
+
 def test_client_text_reaches_neither_command_nor_environment(pod):
     """What a client sends is in the Secret alone."""
     (container,) = pod["containers"]
-    assert "env" not in container
+    assert [(one["name"], set(one)) for one in container["env"]] == [
+        ("POD_NAME", {"name", "valueFrom"})
+    ]
     assert "command" not in container
     assert "hello-quantum" not in json.dumps(build_job(JOB, RUNNER))
 

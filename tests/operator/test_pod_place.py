@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pod_place import find_place, is_over_time
+from pod_place import can_run_again, find_place, has_log, is_over_time, waits_since
 from qiskit_runtime.contract.lifecycle import Place
 from qiskit_runtime.contract.verdict import Outcome, Verdict
 
@@ -40,7 +40,58 @@ def failed_job(reason):
     return {"status": {"conditions": [{"type": "Failed", "status": "True", "reason": reason}]}}
 
 
+def suspended(value=True, **status):
+    """A Job that somebody holds, or has let go again."""
+    return {"metadata": {"name": "j"}, "spec": {"suspend": value}, "status": status}
+
+
+def condition(kind, status="True"):
+    """A Job's condition."""
+    return {"type": kind, "status": status}
+
+
+DELETED = {"name": "p", "deletionTimestamp": ago(5)}
+LOST = {"reason": "ContainerStatusUnknown", "exitCode": 137}
+"""What a kubelet says of a container that it never made, when the pod is deleted."""
+
 CASES = {
+    "suspended before its pod": (suspended(), None, Place.SUSPENDED, "j is suspended"),
+    "suspended while its pod waits": (
+        suspended(),
+        make_pod(conditions=[NOT_SCHEDULED]),
+        Place.SUSPENDED,
+        "j is suspended",
+    ),
+    "suspended, pod never ran": (
+        suspended(),
+        make_pod({"terminated": LOST}, phase="Failed", metadata=DELETED),
+        Place.SUSPENDED,
+        "j is suspended",
+    ),
+    "resumed, pod never ran": (
+        suspended(value=False),
+        make_pod({"terminated": LOST}, phase="Failed", metadata=DELETED),
+        Place.STARTING,
+        "no pod",
+    ),
+    "suspended while it runs": (
+        suspended(),
+        make_pod({"running": {}}, metadata=DELETED),
+        Place.RUNNING,
+        "suspended while the job ran",
+    ),
+    "suspended, and the runner killed": (
+        suspended(),
+        make_pod({"terminated": {"exitCode": 137, "startedAt": ago(9)}}, metadata=DELETED),
+        Place.DISRUPTED,
+        "suspended while the job ran",
+    ),
+    "suspended after it failed": (
+        {**suspended(), "status": failed_job("BackoffLimitExceeded")["status"]},
+        None,
+        Place.DISRUPTED,
+        "suspended",
+    ),
     "no pod yet": (JOB, None, Place.STARTING, "no pod"),
     "no job either": (None, None, Place.JOB_DELETED, ""),
     "pod gone": (failed_job("BackoffLimitExceeded"), None, Place.DISRUPTED, "deleted"),
@@ -126,3 +177,59 @@ def test_runner_has_a_minute_to_keep_its_own_time_limit(seconds, over):
     )
     assert [is_over_time(pod, 10, NOW) for pod in (running, done)] == [over, over]
     assert not is_over_time(None, 10, NOW)
+
+
+def test_pod_that_never_ran_has_no_log():
+    """Nobody follows it, so that the one after it can be followed."""
+    never = make_pod({"terminated": LOST}, metadata=DELETED)
+    ran = make_pod({"terminated": {**LOST, "startedAt": ago(9)}}, metadata=DELETED)
+    assert (has_log(never), has_log(ran)) == (False, True)
+
+
+CLOCKS = {
+    "made": ({}, {}, 60),
+    "taken up": ({}, {"startTime": ago(50)}, 50),
+    "suspended": ({"suspend": True}, {"startTime": ago(50)}, None),
+    "being resumed": (
+        {"suspend": False},
+        {"startTime": ago(50), "conditions": [condition("Suspended")]},
+        None,
+    ),
+    "resumed": (
+        {"suspend": False},
+        {"startTime": ago(3), "conditions": [condition("Suspended", "False")]},
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "status", "seconds"), CLOCKS.values(), ids=CLOCKS)
+def test_clock_of_a_suspended_job_stands(spec, status, seconds):
+    """It counts from the Job's start, which is set anew whenever it is resumed."""
+    since = waits_since(
+        {"metadata": {"creationTimestamp": ago(60)}, "spec": spec, "status": status}
+    )
+    assert since == (None if seconds is None else NOW - timedelta(seconds=seconds))
+
+
+ENDED_JOB = {"status": {"podName": "p"}}
+ALIVE = make_pod({"running": {}}, metadata={"name": "p"})
+AGAIN = {
+    "its Job is gone": (None, None, False),
+    "the pod is ending": (suspended(value=False), ALIVE, False),
+    "suspended": (suspended(), ALIVE, True),
+    "being resumed": (suspended(value=False, conditions=[condition("Suspended")]), ALIVE, True),
+    "no pod": (suspended(value=False), None, True),
+    "pod deleted": (suspended(value=False), make_pod(metadata=DELETED), True),
+    "another pod": (suspended(value=False), make_pod(metadata={"name": "q"}), True),
+    "complete": (suspended(conditions=[condition("Complete")]), None, False),
+    "failed": (suspended(conditions=[condition("Failed")]), None, False),
+    "not failed": (suspended(conditions=[condition("Failed", "False")]), None, True),
+    "going": ({**suspended(), "metadata": DELETED}, None, False),
+}
+
+
+@pytest.mark.parametrize(("job", "pod", "again"), AGAIN.values(), ids=AGAIN)
+def test_job_that_can_make_another_pod_is_told(job, pod, again):
+    """After the end of its RuntimeJob only a Job that is over, or about to be, may stay."""
+    assert can_run_again(ENDED_JOB, job, pod) is again

@@ -185,6 +185,11 @@ def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_pa
     events = list(RecordParser().feed(done.stdout))
     assert [e.text for e in events if isinstance(e, Message)] == ["2"]
     assert events[-1].verdict.final and done.returncode == 0
+    (tmp_path / "job.json").write_bytes(HandOver("job", str(program), pod="p-1").to_line())
+    other = [*command, "--pod", "p-2"]
+    refused = subprocess.run(other, stdin=subprocess.DEVNULL, check=False, **options)
+    assert (refused.returncode, refused.stdout) == (64, b"")
+    assert b"handed to the pod p-1: it is not run twice" in refused.stderr
 
 
 def test_params_cut_into_parts_are_joined_and_checked(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
 
-from api.jobstore.base import StoreUnavailable
+from api.jobstore.base import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster_api import (
     API_ERRORS,
     CONFLICT,
@@ -14,6 +14,7 @@ from qiskit_runtime.cluster_api import (
     NOT_FOUND,
     ClusterApi,
     describe_error,
+    is_over_quota,
 )
 
 Manifest = dict[str, Any]
@@ -33,7 +34,10 @@ class Conflict(Exception):
 
 
 class KubernetesCalls:
-    """The calls. All raise ``StoreUnavailable`` where they are refused or not answered."""
+    """The calls. All raise ``StoreUnavailable`` where they are refused or not answered.
+
+    Those that create raise ``StorageFull`` where a ResourceQuota is used up.
+    """
 
     def __init__(self, api: ClusterApi) -> None:
         self._api = api
@@ -65,6 +69,11 @@ class KubernetesCalls:
             if error.status == CONFLICT:
                 raise Conflict(path) from error
             logger.warning("%s %s was refused: %s", method, path, describe_error(error))
+            if is_over_quota(error):
+                raise StorageFull(
+                    "the namespace's ResourceQuota has no room: DELETE jobs that nobody needs any"
+                    " more, or wait until their time is over"
+                ) from error
             raise StoreUnavailable(
                 f"the Kubernetes API refused: {error.status} {error.reason}"
             ) from error

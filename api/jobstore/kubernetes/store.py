@@ -54,11 +54,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Where jobs and their live streams are; ``storage_budget`` is in bytes."""
+    """Where jobs and their live streams are, and how many; ``storage_budget`` is in bytes."""
 
     namespace: str
     redis_url: str
     storage_budget: int
+    max_jobs: int = 5000
 
 
 class KubernetesJobStore(JobStore):
@@ -113,7 +114,7 @@ class KubernetesJobStore(JobStore):
         try:
             if found.program == program:
                 await self._params.write(found, params, source)
-        except StoreUnavailable:
+        except (StoreUnavailable, StorageFull):
             if job_id is None:
                 # Nobody will know it. Where this fails too, the operator ends it: no input came.
                 self._keep(self._withdraw(found))
@@ -180,12 +181,21 @@ class KubernetesJobStore(JobStore):
     # Submission.
 
     def _check_room(self, size: int) -> None:
+        self._check_number()
         taken = sum(found.stored_bytes for found in self._cache.all())
         budget = self._settings.storage_budget
         if taken + size > budget:
             raise StorageFull(
                 f"parameters and records take {taken / MIB:.1f} MiB of at most {budget / MIB:.0f}"
                 f" (RUNTIME_STORAGE_BUDGET_MIB), and these are {size / MIB:.1f} MiB more"
+            )
+
+    def _check_number(self) -> None:
+        jobs, most = len(self._cache.all()), self._settings.max_jobs
+        if jobs >= most:
+            raise StorageFull(
+                f"there are {jobs} jobs of at most {most} (RUNTIME_MAX_JOBS), ended ones among"
+                " them: DELETE those that nobody needs any more, or wait until their time is over"
             )
 
     def _now(self) -> datetime:

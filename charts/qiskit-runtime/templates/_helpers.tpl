@@ -59,16 +59,17 @@ capabilities: {drop: [ALL]}
 {{ .Values.redis.existingSecret | default (printf "%s-redis" (include "runtime.fullname" .)) }}
 {{- end }}
 
-{{/* The variables that say where Redis is. The password is in a Secret, whoever made it. */}}
+{{/* The variables that say where Redis is; call with (dict "root" $ "user" "api"). The password is in
+a Secret, whoever made it. */}}
 {{- define "runtime.redisEnv" -}}
-{{- if .Values.redis.enabled }}
+{{- if .root.Values.redis.enabled }}
 - name: REDIS_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" . }}, key: password}}
+  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" .root }}, key: {{ .user }}}}
 - name: RUNTIME_REDIS_URL
-  value: redis://:$(REDIS_PASSWORD)@{{ include "runtime.fullname" . }}-redis.{{ .Release.Namespace }}.svc:6379/0
+  value: redis://{{ .user }}:$(REDIS_PASSWORD)@{{ include "runtime.fullname" .root }}-redis.{{ .root.Release.Namespace }}.svc:6379/0
 {{- else }}
 - name: RUNTIME_REDIS_URL
-  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" . }}, key: url}}
+  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" .root }}, key: url}}
 {{- end }}
 {{- end }}
 

@@ -42,6 +42,8 @@ class FakeCluster:
         self.answers.set()
         self.refusals: dict[str, int] = {}
         """By "METHOD kind": with which code to refuse."""
+        self.words = ""
+        """What is said where it is refused."""
         self.watches_are_silent = False
         self.held: set[str] = set()
         """Clients, as ``connect`` names them, whose watches tell nothing until ``release``."""
@@ -188,6 +190,7 @@ class FakeCluster:
             return web.json_response(self._do(request, kind, name, body))
         except Refused as refusal:
             status = {"kind": "Status", "code": refusal.code, "reason": refusal.reason}
+            status["message"] = self.words
             return web.json_response(status, status=refusal.code, reason=refusal.reason)
 
     def _refuse(self, request: str) -> None:

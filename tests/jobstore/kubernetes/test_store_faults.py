@@ -48,9 +48,9 @@ async def open_world(tmp_path):
     (tmp_path / "programs").mkdir()
 
     @asynccontextmanager
-    async def open_world(budget=1 << 20):
+    async def open_world(budget=1 << 20, max_jobs=5000):
         with run_redis() as redis:
-            settings = ClusterSettings(NAMESPACE, redis.url, budget)
+            settings = ClusterSettings(NAMESPACE, redis.url, budget, max_jobs)
             async with open_cluster() as cluster, run_operator(cluster, redis.url, tmp_path):
                 store = KubernetesJobStore(settings, cluster.connect)
                 await store.open()
@@ -180,6 +180,35 @@ async def test_full_store_still_knows_what_was_submitted_before(open_world):
             await world.store.submit(SPEC, '{"x": "' + "z" * 60 + '"}')
         again = await world.store.submit(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
         assert again.id == first.id
+
+
+async def test_number_of_jobs_is_bounded_and_deleting_one_makes_room(open_world):
+    """Ended jobs count, whoever made them; a submission that is repeated is none more."""
+    async with open_world(max_jobs=2) as world:
+        first = await world.store.submit(SPEC, "{}", "first")
+        other = await world.store.submit(SPEC, "{}")
+        with pytest.raises(StorageFull, match=r"2 jobs of at most 2 \(RUNTIME_MAX_JOBS\)"):
+            await world.store.submit(SPEC, "{}")
+        assert (await world.store.submit(SPEC, "{}", "first")).id == first.id
+        await world.jobs.finish(other.id)
+        await world.store.delete(other.id)
+        assert (await world.store.submit(SPEC, "{}")).id not in (first.id, other.id)
+
+
+@pytest.mark.parametrize("kind", ["runtimejobs", "secrets"])
+async def test_quota_that_refuses_a_submission_is_no_outage(open_world, kind):
+    """The client is told that there is no room (429), and nothing of the job is left."""
+    async with open_world() as world:
+        world.cluster.refusals[f"POST {kind}"] = 403
+        world.cluster.words = f'{kind} "x" is forbidden: exceeded quota: q, requested: count=1'
+        with pytest.raises(StorageFull, match="ResourceQuota has no room"):
+            await world.store.submit(SPEC, "{}")
+        async with asyncio.timeout(30):
+            while world.cluster.objects.get("runtimejobs"):  # noqa: ASYNC110  (as above)
+                await asyncio.sleep(0.02)
+        world.cluster.words = "no rights"
+        with pytest.raises(StoreUnavailable):
+            await world.store.submit(SPEC, "{}")
 
 
 async def test_emptied_redis_loses_no_frame_of_a_running_job(open_world):

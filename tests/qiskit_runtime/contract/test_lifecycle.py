@@ -44,6 +44,9 @@ TABLE = [
     ({"place": P.INPUT_MISSING, "waited_seconds": 5}, QUEUED, R.NONE, ""),
     ({"place": P.INPUT_MISSING, "waited_seconds": 5.1}, FAILED, R.INPUT_LOST, "within 5 s"),
     ({"place": P.INPUT_MISSING, "waited_seconds": 9, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, ""),
+    ({"place": P.SUSPENDED, "detail": "held"}, QUEUED, R.SUSPENDED, "held"),
+    ({"place": P.SUSPENDED, "detail": "held", "waited_seconds": 1e6}, QUEUED, R.SUSPENDED, "held"),
+    ({"place": P.SUSPENDED, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, "before it started"),
     ({"place": P.UNSCHEDULABLE, "detail": "9 cpu"}, QUEUED, R.UNSCHEDULABLE, "9 cpu"),
     (
         {"place": P.UNSCHEDULABLE, "detail": "9 cpu", "waited_seconds": 31},

@@ -1,0 +1,109 @@
+"""The chart's users of Redis, on a real one: each may do what its process does, and no more."""
+
+import asyncio
+
+import pytest
+import redis
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, NoPermissionError
+
+from api.jobstore.kubernetes.doorbell import Doorbell
+from api.jobstore.kubernetes.live_stream import LiveStream, open_redis
+from qiskit_runtime.contract.record_stream import Batch
+from record_copy import RecordCopy
+from stream_writer import StreamWriter
+from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
+
+LINES = b"one\ntwo\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A Redis with the chart's users."""
+    with run_redis(write_users(tmp_path_factory.mktemp("redis"))) as server:
+        yield server
+
+
+async def write_and_read(server):
+    """What the operator's code and the API's do with a job's stream; the lines, and the rings."""
+    operator = Redis.from_url(server.url_of("operator"))
+    api = open_redis(server.url_of("api"))
+    rung, copy = asyncio.Event(), RecordCopy()
+    doorbell, writer = Doorbell(api), StreamWriter(operator, "uid", "bell")
+    ringing = asyncio.create_task(doorbell.run())
+    writing = asyncio.create_task(writer.run(lambda: copy))
+    try:
+        with doorbell.listening("bell", rung.set):
+            rung.clear()
+            # It rings by itself when Redis has taken it on.
+            await asyncio.wait_for(rung.wait(), 30)
+            rung.clear()
+            copy.feed(LINES)
+            writer.append(Batch(LINES, 2))
+            await writer.close()
+            await asyncio.wait_for(rung.wait(), 30)
+            batches = await LiveStream(api).read_after("uid", 0)
+            again = await writer.read()
+            await writer.retire()
+            left = await api.xrange("runtimejob:uid")
+            await writer.delete()
+        return batches, again.lines, len(left), await LiveStream(api).read_after("uid", 0)
+    finally:
+        ringing.cancel()
+        writing.cancel()
+        await asyncio.gather(ringing, writing, return_exceptions=True)
+        await operator.aclose()
+        await api.aclose()
+
+
+def test_operator_and_api_do_their_work(server):
+    """The operator appends, rings, reads again, lets go and deletes; the API hears and reads."""
+    batches, again, left, deleted = asyncio.run(write_and_read(server))
+    assert [batch.lines for batch in batches] == [LINES]
+    assert (again, left, deleted) == (2, 1, [])
+
+
+def test_api_keeps_its_marks(server):
+    """A script of the API's reads and writes the marks of what was written, and they alone."""
+    with redis.Redis.from_url(server.url_of("api")) as api:
+        script = 'redis.call("SET", KEYS[1], ARGV[1]) return redis.call("GET", KEYS[1])'
+        assert api.eval(script, 1, "written:ns:runtimejobs", "e 7") == b"e 7"
+        assert api.get("written:ns:runtimejobs") == b"e 7"
+        with pytest.raises(redis.ResponseError, match=r"(?i)permission|can't access"):
+            api.eval(script, 1, "runtimejob:uid", "forged")
+        with pytest.raises(redis.ResponseError, match=r"(?i)permission|can't run|not allowed"):
+            api.eval('return redis.call("KEYS", "*")', 0)
+
+
+BOTH = [
+    "CONFIG GET *", "CONFIG SET maxmemory 1", "KEYS *", "SCAN 0", "FLUSHALL", "FLUSHDB", "SHUTDOWN",
+    "MONITOR", "ACL LIST", "ACL WHOAMI", "CLIENT LIST", "CLIENT KILL ID 1", "SAVE",
+    "REPLICAOF NO ONE", "MODULE LIST", "INFO", "FUNCTION LIST", "SCRIPT FLUSH", "RENAME a b",
+    "XADD other:1 * a b", "XRANGE other:1 - +", "EXPIRE other:1 1", "GET other:1", "SET other:1 x",
+    "PUBLISH other x", "SUBSCRIBE other", "PSUBSCRIBE *", "XTRIM runtimejob:uid MAXLEN 0",
+    "XDEL runtimejob:uid 1-1", "SELECT 1", "DUMP runtimejob:uid", "SORT runtimejob:uid",
+]  # fmt: skip
+DENIED = {
+    "api": [*BOTH, "XADD runtimejob:uid * lines x", "DEL runtimejob:uid", "DEL written:x",
+            "EXPIRE runtimejob:uid 1", "PUBLISH job-results:bell 1", "SET runtimejob:uid x"],
+    "operator": [*BOTH, "EVAL return 0", "GET written:x", "SET written:x 1", "DEL written:x",
+                 "PSUBSCRIBE job-results:*"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("user", DENIED)
+def test_everything_else_is_denied(server, user):
+    """Other commands, other keys, other channels: NOPERM, by the same connection as before."""
+    with redis.Redis.from_url(server.url_of(user)) as client:
+        for command in DENIED[user]:
+            with pytest.raises(NoPermissionError):
+                client.execute_command(*command.split())
+        assert client.ping()
+
+
+@pytest.mark.parametrize("login", ["", f":{PASSWORD}@", "api:wrong@", "default:x@", "nobody:x@"])
+def test_nobody_else_gets_in(server, login):
+    """Without a user, as the default one, or with another password: not even a PING."""
+    url = f"redis://{login}127.0.0.1:{server.port}/0"
+    with redis.Redis.from_url(url) as client, pytest.raises(AuthenticationError):
+        client.ping()
