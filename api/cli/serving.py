@@ -18,12 +18,18 @@ from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
+from api.cli.connections import Bounds, make_protocols
+from api.cli.log_repeats import HoldsBackRepeats
 from api.cli.serve_settings import name_of
+from api.cli.server_process import ACCEPTED_AT_ONCE, bound_connections, close_to_others
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.settings import ApiSettings
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
 """Nothing that a client sends is read, so nothing large is taken."""
+
+WAITING_CONNECTIONS = 2048
+"""How many connections the kernel holds until they are accepted."""
 
 PING_SECONDS = 20.0
 """How often an idle websocket is pinged, and how long the answer may take."""
@@ -102,7 +108,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         # localhost may be both; 127.0.0.1 is what people type.
         family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=2048)
+        listener = socket.create_server((str(address[0]), port), family=family, backlog=WAITING_CONNECTIONS)
     except socket.gaierror as error:
         raise CannotServe(f"--host: there is no address {host!r}: {error.strerror}") from None
     except OSError as error:
@@ -124,6 +130,28 @@ def make_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def give_up_stalled(listener: socket.socket, seconds: float) -> None:
+    """Have the kernel drop a client that takes nothing for so long, also once it was closed."""
+    # Accepted sockets inherit it. Elsewhere than on Linux the protocol's own timer does most of it.
+    if sys.platform == "linux":
+        milliseconds = int(seconds * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, in a process that is closed to programs; under --reload it is a child."""
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        close_to_others()
+        super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # asyncio accepts as many at once as may wait, before any of them is looked at.
+        for listener in sockets or []:
+            listener.listen(WAITING_CONNECTIONS)
+
+
 def exit_on_signals() -> None:
     """Have SIGINT and SIGTERM end this process with 0.
 
@@ -136,11 +164,18 @@ def exit_on_signals() -> None:
 def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
     """Serve until SIGINT or SIGTERM, then exit with 0."""
     exit_on_signals()
+    close_to_others()
+    settings = ApiSettings()
+    give_up_stalled(listener, settings.send_seconds)
     config = uvicorn.Config(
         "api.main:create_app",
         factory=True,
-        http="httptools",
-        ws="websockets-sansio",
+        **make_protocols(
+            Bounds(settings.request_seconds, settings.send_seconds),
+            bound_connections(settings.max_connections),
+        ),
+        timeout_keep_alive=settings.keep_alive_seconds,
+        backlog=ACCEPTED_AT_ONCE,
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
@@ -154,7 +189,7 @@ def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
         timeout_graceful_shutdown=2,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
         return
@@ -175,7 +210,14 @@ def _make_log_config() -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": plain},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "filters": {"repeats": {"()": HoldsBackRepeats}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "plain",
+                "filters": ["repeats"],
+            }
+        },
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "uvicorn": {"level": "WARNING"},

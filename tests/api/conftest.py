@@ -23,10 +23,7 @@ WORKERS = 2
 PENDING = ("Queued", "Running")
 
 LAUNCH = """
-import sys
-import api.routes.root.stream
 from api.cli.serving import open_socket, serve
-api.routes.root.stream.SEND_SECONDS = float(sys.argv[1])
 listener = open_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
 serve(listener, reload=False, access_log=False)
@@ -144,8 +141,9 @@ def run_server(folder: Path, *, send_seconds: float = 30, **settings: str) -> It
         "RUNTIME_DATA": str(folder / "data"),
         "RUNTIME_PROGRAMS": str(programs),
         "RUNTIME_WORKERS": str(WORKERS),
+        "RUNTIME_SEND_SECONDS": str(send_seconds),
     }
-    command = [sys.executable, "-c", LAUNCH, str(send_seconds)]
+    command = [sys.executable, "-c", LAUNCH]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command, env=environment | settings, stdout=subprocess.PIPE, stderr=errors
