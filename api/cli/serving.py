@@ -60,7 +60,7 @@ def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
         raise NotLoopback(
             f"refusing to listen on {host} without a token:"
             " whoever reaches it could run programs here."
-            " Give --token, or --allow-anonymous if that is meant."
+            " Give it one (RUNTIME_TOKEN or --token-file), or --allow-anonymous if that is meant."
         )
 
 
