@@ -1,9 +1,10 @@
 """Who may speak to this server: one default-deny layer before every route and the websocket.
 
-With a token, a client must present it. Without one, only processes of the server's own user and of
-root are served, where the connection says whose it is (see ``peers``), and by loopback names
-only, so that a page of another site can't reach this server by a name that it points here (DNS
-rebinding). Either way a browser's page of another origin is refused; localhost, 127.0.0.1 and [::1] are one.
+With a token, a client must present it. Without one, only processes of the server's own user and
+of root are served, by what the system says of their connections (see ``peers``); and only loopback
+names are, so that a page of another site can't reach this server by a name that it points here
+(DNS rebinding). Either way a browser's page of another origin is refused; localhost, 127.0.0.1 and
+[::1] are one.
 """
 
 import hmac

@@ -53,9 +53,11 @@ class Peer:
 def can_tell() -> bool:
     """Whether this system says whose a connection is: it is asked for one of this process."""
     try:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            with socket.create_connection(listener.getsockname()) as client:
-                return find_uid(client.getsockname(), client.getpeername()) == os.geteuid()
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            socket.create_connection(listener.getsockname()) as client,
+        ):
+            return find_uid(client.getsockname(), client.getpeername()) == os.geteuid()
     except OSError:
         return False
 

@@ -41,7 +41,9 @@ def _check_token(token: SecretStr) -> SecretStr:
 class ApiSettings(BaseSettings):
     """The settings of one API process. Made once, in ``create_app``, and passed down."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     data: Path = Path.home() / ".qiskit-runtime"
     """The data folder of local mode."""
@@ -74,7 +76,7 @@ class ApiSettings(BaseSettings):
     """How long a request's headers may take, and its body beside a second for each 32 KiB."""
     send_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """How long a client may take nothing of what is sent to it, until it is dropped."""
-    keep_alive_seconds: Annotated[float, Field(gt=0, le=86400)] = 620.0
+    keep_alive_seconds: Annotated[int, Field(ge=1, le=86400)] = 620
     """How long a connection may rest between two requests: longer than any proxy keeps it, or that
     sends a request into one that was just closed. Traefik and nginx: 60 to 90 s, Google's: 600."""
     grace_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0

@@ -3,19 +3,34 @@
 import json
 from collections.abc import Iterable, Iterator
 
-
-def cut(text: str, size: int) -> Iterator[str]:
-    """Cut a text into pieces of this many characters; an empty text is one piece."""
-    yield text[:size]
-    for at in range(size, len(text), size):
-        yield text[at : at + size]
+PIECE = 1 << 14
+"""How many characters are sent at once."""
 
 
-def json_pieces(texts: Iterable[str], size: int) -> Iterator[str]:
+def cut(text: str) -> Iterator[str]:
+    """Cut a text into pieces; an empty text is one piece."""
+    yield text[:PIECE]
+    for at in range(PIECE, len(text), PIECE):
+        yield text[at : at + PIECE]
+
+
+def join_small(texts: Iterable[str]) -> Iterator[str]:
+    """The same text in pieces that are neither large nor many."""
+    held: list[str] = []
+    size = 0
+    for piece in (piece for text in texts for piece in cut(text)):
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)
+
+
+def json_pieces(texts: Iterable[str], *, ascii_only: bool = False) -> Iterator[str]:
     """Write texts, one after the other, as one JSON string, in pieces."""
     yield '"'
-    for text in texts:
+    for piece in join_small(texts):
         # A character is escaped by itself, whatever is beside it.
-        for piece in cut(text, size):
-            yield json.dumps(piece)[1:-1]
+        yield json.dumps(piece, ensure_ascii=ascii_only)[1:-1]
     yield '"'

@@ -88,9 +88,7 @@ def cli() -> None:
     help="What clients must present; empty is none. Better in a file or the variable:"
     " arguments can be read by every user of this machine. [RUNTIME_TOKEN]",
 )
-@click.option(
-    "--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]"
-)
+@click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
     "--allow-host",
     multiple=True,

@@ -16,7 +16,7 @@ ACCEPTED_AT_ONCE = 100
 
 
 def close_to_others() -> None:
-    """Keep programs, which have this process's user, out of its memory, descriptors and environment.
+    """Keep programs, which have the same user, out of this process's memory, files and environment.
 
     The token is in them, and the pipes with the records of other jobs. Linux only.
     """
@@ -53,4 +53,5 @@ def hide_option(option: str, value: str, variable: str) -> None:
         for at in range(len(rest)):
             if rest[at : at + len(given)] == given:
                 arguments = [sys.executable, *rest[:at], *rest[at + len(given) :]]
-                os.execve(sys.executable, arguments, {**os.environ, variable: value})
+                environment = {**os.environ, variable: value}
+                os.execve(sys.executable, arguments, environment)  # noqa: S606  (the same program)

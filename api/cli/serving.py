@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
-from api.cli.connections import Bounds, make_protocols
+from api.cli.connection_bounds import Bounds, Room
+from api.cli.http_connection import HttpConnection
 from api.cli.log_repeats import HoldsBackRepeats
 from api.cli.serve_settings import name_of
 from api.cli.server_process import ACCEPTED_AT_ONCE, bound_connections, close_to_others
+from api.cli.websocket_connection import WebsocketConnection
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.settings import ApiSettings
 
@@ -108,7 +111,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         # localhost may be both; 127.0.0.1 is what people type.
         family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=WAITING_CONNECTIONS)
+        listener = socket.create_server(
+            (str(address[0]), port), family=family, backlog=WAITING_CONNECTIONS
+        )
     except socket.gaierror as error:
         raise CannotServe(f"--host: there is no address {host!r}: {error.strerror}") from None
     except OSError as error:
@@ -132,7 +137,7 @@ def make_url(listener: socket.socket) -> str:
 
 def give_up_stalled(listener: socket.socket, seconds: float) -> None:
     """Have the kernel drop a client that takes nothing for so long, also once it was closed."""
-    # Accepted sockets inherit it. Elsewhere than on Linux the protocol's own timer does most of it.
+    # Accepted sockets inherit it. Elsewhere a connection's own timer does most of it.
     if sys.platform == "linux":
         milliseconds = int(seconds * 1000)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
@@ -167,13 +172,17 @@ def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
     close_to_others()
     settings = ApiSettings()
     give_up_stalled(listener, settings.send_seconds)
+    bounds = Bounds(settings.request_seconds, settings.send_seconds)
+    room = Room(bound_connections(settings.max_connections))
+    # uvicorn calls what makes a connection; its types want a class.
+    protocols: dict[str, Any] = {
+        "http": partial(HttpConnection, bounds, room),
+        "ws": partial(WebsocketConnection, bounds, room),
+    }
     config = uvicorn.Config(
         "api.main:create_app",
         factory=True,
-        **make_protocols(
-            Bounds(settings.request_seconds, settings.send_seconds),
-            bound_connections(settings.max_connections),
-        ),
+        **protocols,
         timeout_keep_alive=settings.keep_alive_seconds,
         backlog=ACCEPTED_AT_ONCE,
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,

@@ -7,7 +7,7 @@ other thing. Which phase a job is in, ``contract.lifecycle`` decides.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from api.jobstore.base import (
@@ -138,8 +138,11 @@ class LocalJobStore(JobStore):
         async for event in record.follow():
             yield event
 
-    async def read_events(self, job_id: str) -> list[Event]:
-        return list((await self._find_record(job_id)).events)
+    @asynccontextmanager
+    async def open_events(self, job_id: str) -> AsyncIterator[list[Event]]:
+        # Others find it for as long as somebody has it.
+        record = await self._find_record(job_id)
+        yield list(record.events)
 
     async def cancel(self, job_id: str) -> None:
         job = await self.get(job_id)
@@ -238,8 +241,6 @@ class LocalJobStore(JobStore):
                 self._note_progress(job_id, newest_progress(events))
                 if verdict := verdict_at_end(events):
                     self._conclude(job_id, Observation(verdict=verdict))
-
-    # States.
 
     def _unfinished(self, job_id: str) -> Job | None:
         """The job; None where it has ended, and may be deleted since."""

@@ -8,8 +8,8 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 
 The server closes with 1000 after the last frame, whatever became of the job; with 4404 if the job
 was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
-can't be read just now (try again, with ``?after``); the connection of a client that takes nothing for
-30 s is dropped. What a client sends is ignored.
+can't be read just now (try again, with ``?after``); the connection of a client that takes nothing
+for 30 s is dropped. What a client sends is ignored.
 """
 
 import asyncio
@@ -26,15 +26,12 @@ from starlette.websockets import WebSocketDisconnect
 from api.dependencies import JobStoreDep
 from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore, RecordGone, StoreUnavailable
-from api.text_pieces import cut, json_pieces
+from api.text_pieces import PIECE, cut, json_pieces
 from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message, Reported
 
 FRAGMENTS = "websocket.fragments"
 """The ASGI extension of our server (``cli.connections``): a text whose message has ``more`` goes on
 with the next one. So a large frame is never in memory once more for each client."""
-
-PIECE = 1 << 14
-"""How many characters of a large frame are sent at once."""
 
 CLOSE_DELETED = 4404
 """The close code where the job went away before its stream began."""
@@ -159,7 +156,7 @@ def _last_number(event: Event) -> int:
 
 
 def _plain_pieces(event: Event) -> Iterable[str] | None:
-    return cut(event.text, PIECE) if isinstance(event, Message) else None
+    return cut(event.text) if isinstance(event, Message) else None
 
 
 def _typed_pieces(event: Event) -> Iterable[str] | None:
@@ -172,7 +169,7 @@ def _typed_pieces(event: Event) -> Iterable[str] | None:
         return [json.dumps(fields)]
     # The same, without a copy of the text.
     head, tail = json.dumps({**fields, "text": ""}).split('""')
-    return chain([head], json_pieces([text], PIECE), [tail])
+    return chain([head], json_pieces([text], ascii_only=True), [tail])
 
 
 def _typed_fields(event: Event) -> dict[str, Any] | None:

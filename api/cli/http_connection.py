@@ -1,23 +1,14 @@
-"""The bounds of connections: how large a request's head is, how long it may take, how many there are.
-
-uvicorn has none of these, and what is read here comes from anybody: it is before authentication.
-"""
+"""The HTTP connection: uvicorn's, with bounds for a request's head, its body and their times."""
 
 import asyncio
 import json
-import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from api.cli.connection_bounds import Bounds, Connection, Room
 from api.peers import PEER, Peer
-from api.routes.root.stream import FRAGMENTS
 
 MAX_HEAD_BYTES = 1 << 16
 """A request's URL and headers together, and what may follow a chunked body (trailers)."""
@@ -34,106 +25,13 @@ BODY_BYTES_A_SECOND = 1 << 15
 LINGER_SECONDS = 2.0
 """How long a refused client may go on sending: closed at once, it would never see its answer."""
 
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a connection may take, in seconds."""
-
-    request_seconds: float
-    """For a request's head, and again for its body, beside what its size takes."""
-    send_seconds: float
-    """For a client to take what was sent."""
-
-
-@dataclass(slots=True)
-class Room:
-    """The open connections: at most ``limit``, a tenth of them kept for other than websockets.
-
-    Where there are more, those go first that have never sent a whole request, then those that
-    rest between two, each time the oldest. One that is being answered stays.
-    """
-
-    limit: int
-    _members: set[asyncio.Protocol] = field(default_factory=set)
-    _listeners: set[asyncio.Protocol] = field(default_factory=set)
-    # Dicts, for their order.
-    _new: dict["HttpConnection", None] = field(default_factory=dict)
-    _resting: dict["HttpConnection", None] = field(default_factory=dict)
-
-    def enter(self, connection: "HttpConnection") -> bool:
-        """Take a new connection in; False where all others are being answered."""
-        if len(self._members) >= self.limit:
-            if (oldest := next(iter(self._new or self._resting), None)) is None:
-                logger.warning("all %d connections are busy: a new one is refused", self.limit)
-                return False
-            logger.warning("over %d connections: the oldest that waits is closed", self.limit)
-            self.leave(oldest)
-            oldest.transport.abort()
-        self._members.add(connection)
-        self._new[connection] = None
-        return True
-
-    def rest(self, connection: "HttpConnection") -> None:
-        """Note that this one was answered, and has not asked again."""
-        self._resting[connection] = None
-
-    def answer(self, connection: "HttpConnection") -> None:
-        """Note that this one has sent a whole request."""
-        self._new.pop(connection, None)
-        self._resting.pop(connection, None)
-
-    def leave(self, connection: asyncio.Protocol) -> None:
-        """Forget a connection."""
-        self._members.discard(connection)
-        self._listeners.discard(connection)
-        for waiting in (self._new, self._resting):
-            waiting.pop(cast("HttpConnection", connection), None)
-
-    @property
-    def has_listeners_place(self) -> bool:
-        """Whether one more may become a websocket."""
-        return len(self._listeners) < self.limit - self.limit // 10
-
-    def listen(self, connection: asyncio.Protocol) -> None:
-        """Take in a websocket."""
-        self._members.add(connection)
-        self._listeners.add(connection)
-
 
 class _Refused(Exception):
     """The request is over a bound."""
 
 
-class _GivesUpStalled(asyncio.Protocol):
-    """Drops a client that takes nothing of what was sent: ``close`` would wait for it for ever."""
-
-    bounds: Bounds
-    transport: asyncio.Transport
-    loop: asyncio.AbstractEventLoop
-    _stalled: asyncio.TimerHandle | None = None
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stalled = self.loop.call_later(self.bounds.send_seconds, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._stop_waiting()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _stop_waiting(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-
-
-class HttpConnection(_GivesUpStalled, HttpToolsProtocol):
-    """uvicorn's HTTP, within bounds."""
+class HttpConnection(Connection, HttpToolsProtocol):
+    """One that refuses what is over a bound by itself, in the form of the API's errors."""
 
     def __init__(self, bounds: Bounds, room: Room, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
@@ -155,16 +53,15 @@ class HttpConnection(_GivesUpStalled, HttpToolsProtocol):
         if self._room.enter(self):
             self._set_deadline()
         else:
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "all connections are in use")
+            # It has no place to wait in for its client to read.
+            self._refusal = (HTTPStatus.SERVICE_UNAVAILABLE, "all connections are in use")
+            self.transport.write(_make_answer(*self._refusal))
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._room.leave(self)
         self._unset_deadline()
         super().connection_lost(exc)
-
-    def eof_received(self) -> None:
-        if self._refusal:
-            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal:
@@ -178,6 +75,8 @@ class HttpConnection(_GivesUpStalled, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._unset_deadline()
+        # uvicorn makes no cycle of it: the last one is another request's.
+        self._in_head = True
         if any(len(name) + len(value) > MAX_WEBSOCKET_LINE for name, value in self.headers) or (
             len(self.url) > MAX_WEBSOCKET_LINE
         ):
@@ -230,7 +129,7 @@ class HttpConnection(_GivesUpStalled, HttpToolsProtocol):
         self._unset_deadline()
         self._room.answer(self)
         super().on_message_complete()
-        if self.cycle is not None and self.cycle.response_complete:
+        if self.cycle is not None and self.cycle.response_complete and not self._refusal:
             # It was answered before its body came.
             self._rest()
 
@@ -315,56 +214,6 @@ class HttpConnection(_GivesUpStalled, HttpToolsProtocol):
         if self._in_head:
             return bool(self.cycle.response_complete)
         return not self.pipeline and not self.cycle.response_started
-
-
-class WebsocketConnection(_GivesUpStalled, WebSocketsSansIOProtocol):
-    """uvicorn's websocket, within bounds, and with messages in pieces."""
-
-    def __init__(self, bounds: Bounds, room: Room, **uvicorns: Any) -> None:
-        super().__init__(**uvicorns)
-        self.bounds, self._room = bounds, room
-        self._in_message = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._room.listen(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._room.leave(self)
-        super().connection_lost(exc)
-
-    async def run_asgi(self) -> None:
-        self.scope["extensions"] = {**(self.scope["extensions"] or {}), FRAGMENTS: {}}
-        await super().run_asgi()
-
-    async def send(self, message: Any) -> None:
-        if message["type"] == "websocket.send" and (self._in_message or message.get("more")):
-            await self._send_piece(message["text"].encode(), fin=not message.get("more"))
-            return
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            # uvicorn would log an error for each handshake that was answered so.
-            self.handshake_complete = True
-
-    async def _send_piece(self, piece: bytes, *, fin: bool) -> None:
-        await self.writable.wait()
-        if self.disconnected or self.close_sent:
-            raise ClientDisconnected
-        if self._in_message:
-            self.conn.send_continuation(piece, fin)
-        else:
-            self.conn.send_text(piece, fin)
-        self._in_message = not fin
-        self.transport.write(b"".join(self.conn.data_to_send()))
-
-
-def make_protocols(bounds: Bounds, limit: int) -> Mapping[str, Any]:
-    """uvicorn's options ``http`` and ``ws``: connections that share one room."""
-    room = Room(limit)
-    return {
-        "http": partial(HttpConnection, bounds, room),
-        "ws": partial(WebsocketConnection, bounds, room),
-    }
 
 
 def _too_large(detail: str = "", status: HTTPStatus | None = None) -> tuple[HTTPStatus, str]:
