@@ -26,6 +26,10 @@ LINGER_SECONDS = 2.0
 """How long a refused client may go on sending: closed at once, it would never see its answer."""
 
 
+MAX_IGNORED_BYTES = 1 << 20
+"""How much it may send meanwhile."""
+
+
 class _Refused(Exception):
     """The request is over a bound."""
 
@@ -44,6 +48,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
         self._head_bytes = self._body_bytes = 0
         # Bytes that the parser holds, as nothing has come of them yet.
         self._unparsed = 0
+        self._ignored_bytes = 0
 
     # The connection.
 
@@ -65,6 +70,9 @@ class HttpConnection(Connection, HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refusal:
+            self._ignored_bytes += len(data)
+            if self._ignored_bytes > MAX_IGNORED_BYTES:
+                self.transport.abort()
             return
         if self._deadline is None:
             self._set_deadline()

@@ -11,8 +11,8 @@ SPARE_DESCRIPTORS = 256
 """What is left for other than connections: the store's files, runners' pipes, one burst of
 connections that are accepted before any of them is looked at."""
 
-ACCEPTED_AT_ONCE = 100
-"""The size of that burst."""
+ACCEPTED_AT_ONCE = 32
+"""The size of that burst; a few of them may be on their way."""
 
 
 def close_to_others() -> None:
@@ -40,7 +40,7 @@ def raise_descriptor_limit() -> int:
 def bound_connections(wanted: int) -> int:
     """As many connections as wanted, or as many as there are descriptors for."""
     limit = raise_descriptor_limit()
-    return wanted if limit < 0 else max(min(wanted, limit - SPARE_DESCRIPTORS), limit // 4)
+    return wanted if limit < 0 else min(wanted, max(limit - SPARE_DESCRIPTORS, limit // 4))
 
 
 def hide_option(option: str, value: str, variable: str) -> None:
