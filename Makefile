@@ -37,9 +37,12 @@ help: ## List the targets
 quickstart: $(RUNTIME_READY) ## Install, start a server, run hello-quantum on it, stream it, stop the server
 	@$(BIN)/qiskit-runtime quickstart
 
-serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 TOKEN= PROGRAMS= BACKENDS= DATA= KEEP_DAYS= KEEP_BYTES= MAX_QUEUED= PROGRAM_ENV= RELOAD=
+# By the environment: a token among the arguments can be read by every user of this machine.
+serve: export RUNTIME_TOKEN := $(or $(value TOKEN),$(value RUNTIME_TOKEN))
+serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 PROGRAMS= BACKENDS= DATA= KEEP_DAYS= KEEP_BYTES= MAX_QUEUED= PROGRAM_ENV= RELOAD=, TOKEN= before make
+	$(if $(filter command,$(origin TOKEN)),$(warning TOKEN can be read by every user of this machine; write it before make: TOKEN=... make serve))
 	@$(BIN)/qiskit-runtime serve --port $(PORT) \
-	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(TOKEN),--token '$(TOKEN)') \
+	  $(if $(WORKERS),--workers $(WORKERS)) \
 	  $(if $(PROGRAMS),--programs '$(PROGRAMS)') $(if $(BACKENDS),--backends '$(BACKENDS)') \
 	  $(if $(DATA),--data '$(DATA)') $(if $(KEEP_DAYS),--keep-days $(KEEP_DAYS)) \
 	  $(if $(KEEP_BYTES),--keep-bytes $(KEEP_BYTES)) $(if $(MAX_QUEUED),--max-queued $(MAX_QUEUED)) \

@@ -1,8 +1,10 @@
 """Who may speak to this server: one default-deny layer before every route and the websocket.
 
-With a token, a client must present it. Without one, only loopback names are served, so that a
-page of another site can't reach this server by a name that it points here (DNS rebinding). Either
-way a browser's page of another origin is refused; localhost, 127.0.0.1 and [::1] are one.
+With a token, a client must present it. Without one, only processes of the server's own user and
+of root are served, by what the system says of their connections (see ``peers``); and only loopback
+names are, so that a page of another site can't reach this server by a name that it points here
+(DNS rebinding). Either way a browser's page of another origin is refused; localhost, 127.0.0.1 and
+[::1] are one.
 """
 
 import hmac
@@ -13,11 +15,18 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from api.peers import PEER, Peer
 from api.settings import ApiSettings
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names that a machine has for itself."""
 
+STRANGER = (
+    "without a token this server serves the user alone who started it, and root, and it can't see"
+    " that this connection is theirs: start it with a token (RUNTIME_TOKEN), or with"
+    " --allow-anonymous for every user of this machine"
+)
+"""What another user of the machine is told."""
 
 PROBES = ("/livez", "/readyz")
 """What a kubelet asks, which has no token: they say yes or no, and nothing else."""
@@ -29,13 +38,14 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
         self._token = settings.token.get_secret_value().encode()
+        self._asks_peers = not self._token and not settings.allow_anonymous
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        refusal = self._refuse(Headers(scope=scope))
+        refusal = self._refuse(scope, Headers(scope=scope))
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -43,12 +53,16 @@ class Gate:
         else:
             await refusal(scope, receive, send)
 
-    def _refuse(self, headers: Headers) -> JSONResponse | None:
+    def _refuse(self, scope: Scope, headers: Headers) -> JSONResponse | None:
         """The answer to a request that may not pass, or None."""
         host = _split_host(headers.get("host", ""))
         if self._token and not self._presents_token(headers):
             detail = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
             return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
+        # A server of another's makes no peers, and the tests' client is no connection.
+        peer: Peer | None = scope.get("state", {}).get(PEER)
+        if self._asks_peers and peer is not None and not peer.is_trusted:
+            return JSONResponse({"detail": STRANGER}, 403)
         # With a token, a page that points a name of its own here still has no token to send.
         if not self._token and not self._hosts & {host[0], "*"}:
             detail = f"this server does not serve the host {host[0][:100]!r} (see --allow-host)"

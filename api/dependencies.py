@@ -1,5 +1,6 @@
 """What routes ask for by type; ``create_app`` puts it on the app's state."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -9,6 +10,7 @@ from api.backendstore.base import BackendLibrary
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
+from qiskit_runtime.contract.record import Event
 
 
 def _job_store(connection: HTTPConnection) -> JobStore:
@@ -31,6 +33,16 @@ def _tenant(connection: HTTPConnection) -> str:
     return cast(str, connection.app.state.tenant)
 
 
+async def _events(job_id: str, connection: HTTPConnection) -> AsyncIterator[list[Event]]:
+    async with _job_store(connection).open_events(job_id) as events:
+        yield events
+
+
+async def _result(job_id: str, connection: HTTPConnection) -> AsyncIterator[str | None]:
+    async with _job_store(connection).open_result(job_id) as result:
+        yield result
+
+
 TenantDep = Annotated[str, Depends(_tenant)]
 """What tells a client's own apart from another's: for now, all of one server's are one."""
 
@@ -39,6 +51,12 @@ BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""
+
+EventsDep = Annotated[list[Event], Depends(_events)]
+"""The events of the job whose id is in the path, open until the answer is sent."""
+
+ResultDep = Annotated[str | None, Depends(_result)]
+"""Its final result, the same."""
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""

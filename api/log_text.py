@@ -1,22 +1,21 @@
 """A record as people read it: the logs of a job."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from qiskit_runtime.contract.record import CONSOLE_BUDGET, Console, Cut, Event, Gap, Message
 
 
-def format_log(events: Iterable[Event]) -> str:
-    """Everything printed, and a line for each message, in the order they happened."""
-    text = list[str]()
+def log_pieces(events: Iterable[Event]) -> Iterator[str]:
+    """Everything printed, and a line for each message, in the order they happened; in pieces."""
     at_line_start = True
     for event in events:
         if isinstance(event, Console):
-            text.append(event.data.decode(errors="replace") + "\n" * event.newline)
+            yield event.data.decode(errors="replace") + "\n" * event.newline
             at_line_start = event.newline
         elif line := _format_line(event):
-            text.append("\n" * (not at_line_start) + line + "\n")
+            # The line may be large: it is not put together.
+            yield from ("\n" * (not at_line_start), line, "\n")
             at_line_start = True
-    return "".join(text)
 
 
 def _format_line(event: Event) -> str:

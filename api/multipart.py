@@ -1,20 +1,24 @@
 """Forms with files (multipart/form-data, RFC 7578): the parts of a body that is in memory.
 
-Strict, and bounded by the body's own limit. Nothing of a part is decoded here but its header.
+Read by python-multipart, within bounds. Nothing of a part is decoded here but its header.
 """
 
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import HeaderParser
+from typing import Any
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 MAX_PARTS = 32
 """How many parts a form may have."""
 
-MAX_HEADER_BYTES = 4096
-"""What stands before a part's content."""
+MAX_HEADERS = 8
+"""How many headers a part may have."""
 
-_MAX_BOUNDARY = 70
-"""Characters, by RFC 2046."""
+MAX_HEADER_BYTES = 512
+"""How long a Content-Type, and each header of a part, may be: names, not data."""
+
+_ENCODINGS = (b"binary", b"8bit", b"7bit")
 
 
 class FormInvalid(ValueError):
@@ -37,43 +41,75 @@ def parse_form(content_type: str, body: bytes) -> dict[str, Part]:
         FormInvalid: the Content-Type has no boundary, the form no end, or a part no name, or a
             name that another has.
     """
-    boundary = _find_boundary(content_type)
-    # What is before the first boundary, and after the last, is for nobody.
-    _, *pieces = (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS + 2)
-    parts: dict[str, Part] = {}
-    for piece in pieces:
-        if piece.startswith(b"--"):
-            return parts
-        part = _parse_part(piece)
-        if part.name in parts:
-            raise FormInvalid(f"the part {part.name[:100]!r} is there twice")
-        if len(parts) == MAX_PARTS:
-            raise FormInvalid(f"the form has more than {MAX_PARTS} parts")
-        parts[part.name] = part
-    raise FormInvalid("the form breaks off before its last boundary")
+    form = _Form()
+    try:
+        parser = MultipartParser(
+            _find_boundary(content_type),
+            form.callbacks,
+            max_header_count=MAX_HEADERS,
+            max_header_size=MAX_HEADER_BYTES,
+        )
+        parser.write(body)
+    except FormParserError as error:
+        raise FormInvalid(f"the form is broken: {error}") from None
+    if not form.has_ended:
+        raise FormInvalid("the form breaks off before its last boundary")
+    return form.parts
 
 
 def _find_boundary(content_type: str) -> bytes:
-    message = Message()
-    message["Content-Type"] = content_type
-    boundary = message.get_param("boundary")
-    if not isinstance(boundary, str) or not 0 < len(boundary) <= _MAX_BOUNDARY:
+    if len(content_type) > MAX_HEADER_BYTES:
+        raise FormInvalid(f"its Content-Type is longer than {MAX_HEADER_BYTES} characters")
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if not boundary:
         raise FormInvalid("its Content-Type names no boundary")
-    try:
-        return boundary.encode("ascii")
-    except UnicodeEncodeError:
-        raise FormInvalid("its boundary is not ASCII") from None
+    if not boundary.isascii():
+        raise FormInvalid("its boundary is not ASCII")
+    return boundary
 
 
-def _parse_part(piece: bytes) -> Part:
-    # A boundary's line may end in blanks.
-    head, found, content = piece.lstrip(b" \t").removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    if not found or len(head) > MAX_HEADER_BYTES:
-        raise FormInvalid("a part has no header, or too long a one")
-    header = HeaderParser().parsestr(head.decode(errors="replace"))
-    name = header.get_param("name", header="Content-Disposition")
-    if header.get_content_disposition() != "form-data" or not isinstance(name, str):
+class _Form:
+    """What the parser has found so far."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, Part] = {}
+        self.has_ended = False
+        self._headers: dict[bytes, bytes] = {}
+        self._field, self._value, self._content = bytearray(), bytearray(), bytearray()
+        self.callbacks: Any = {
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_part_data": lambda data, start, end: self._content.extend(data[start:end]),
+            "on_part_end": self._end_part,
+            "on_end": self._end,
+        }
+
+    def _end_header(self) -> None:
+        self._headers[bytes(self._field).lower()] = bytes(self._value)
+        self._field.clear()
+        self._value.clear()
+
+    def _end_part(self) -> None:
+        part = _make_part(self._headers, bytes(self._content))
+        if part.name in self.parts:
+            raise FormInvalid(f"the part {part.name[:100]!r} is there twice")
+        if len(self.parts) == MAX_PARTS:
+            raise FormInvalid(f"the form has more than {MAX_PARTS} parts")
+        self.parts[part.name] = part
+        self._headers.clear()
+        self._content.clear()
+
+    def _end(self) -> None:
+        self.has_ended = True
+
+
+def _make_part(headers: dict[bytes, bytes], content: bytes) -> Part:
+    kind, options = parse_options_header(headers.get(b"content-disposition", b""))
+    if kind != b"form-data" or b"name" not in options:
         raise FormInvalid("a part has no Content-Disposition of form-data with a name")
-    if header.get("Content-Transfer-Encoding", "binary").lower() not in ("binary", "8bit", "7bit"):
+    name = options[b"name"].decode(errors="replace")
+    if headers.get(b"content-transfer-encoding", b"binary").lower() not in _ENCODINGS:
         raise FormInvalid(f"the part {name[:100]!r} has a Content-Transfer-Encoding")
-    return Part(name, content, header.get_filename())
+    file_name = options.get(b"filename")
+    return Part(name, content, None if file_name is None else file_name.decode(errors="replace"))

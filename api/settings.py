@@ -11,6 +11,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "RUNTIME_"
 """What the names of the environment variables begin with."""
 
+MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 8, 1024
+"""How long a token may be. At the thousands of guesses a second that this server can answer, eight
+random characters last for centuries, and six for a year; a websocket's header has no more room."""
+
+TOKEN_FORM = re.compile(rf"[!-~]{{{MIN_TOKEN_LENGTH},{MAX_TOKEN_LENGTH}}}")
+"""What survives a header: a blank at an end would not, and nobody could present such a token."""
+
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -33,10 +40,22 @@ def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _check_token(token: SecretStr) -> SecretStr:
+    value = token.get_secret_value()
+    if value and not re.fullmatch(TOKEN_FORM, value):
+        raise ValueError(
+            f"a token has {MIN_TOKEN_LENGTH} to {MAX_TOKEN_LENGTH} characters,"
+            " visible ASCII ones without blanks: as `openssl rand -hex 20` makes one"
+        )
+    return token
+
+
 class ApiSettings(BaseSettings):
     """The settings of one API process. Made once, in ``create_app``, and passed down."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     data: Path = Path.home() / ".qiskit-runtime"
     """The data folder of local mode."""
@@ -48,8 +67,10 @@ class ApiSettings(BaseSettings):
         int, Field(ge=1, le=256, validation_alias=AliasChoices("RUNTIME_WORKERS", "NUM_WORKERS"))
     ] = 4
     """How many jobs run at once."""
-    token: SecretStr = SecretStr("")
+    token: Annotated[SecretStr, AfterValidator(_check_token)] = SecretStr("")
     """What clients must present; empty is no authentication."""
+    allow_anonymous: bool = False
+    """Without a token: serve every user of this machine, and whoever else reaches it."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """Host names besides the loopback ones that a request may be for, separated by commas; ``*``
     is any."""
@@ -73,6 +94,15 @@ class ApiSettings(BaseSettings):
     """How many bytes the ended jobs may take, the oldest go first; 0 is any. Local mode."""
     max_queued: Annotated[int, Field(ge=1)] = 1000
     """How many jobs may wait for their turn. Local mode."""
+    max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
+    """How many connections there are at once; fewer where there are not enough descriptors."""
+    request_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """How long a request's headers may take, and its body beside a second for each 32 KiB."""
+    send_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """How long a client may take nothing of what is sent to it, until it is dropped."""
+    keep_alive_seconds: Annotated[int, Field(ge=1, le=86400)] = 620
+    """How long a connection may rest between two requests: longer than any proxy keeps it, or that
+    sends a request into one that was just closed. Traefik and nginx: 60 to 90 s, Google's: 600."""
     grace_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
     """How long a program that is told to end may take until it is killed."""
 

@@ -44,7 +44,7 @@ class Client:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proxy would be asked for a server on this machine, and would not find it.
-        self._use_proxies = not _is_here(urlsplit(url).hostname or "")
+        self._use_proxies = not is_here(urlsplit(url).hostname or "")
         self._http = httpx.Client(
             headers=self._headers, timeout=_HTTP_SECONDS, trust_env=self._use_proxies
         )
@@ -192,7 +192,7 @@ def _explain_field(error: Mapping[str, Any]) -> str:
     return f"{place}: {error['msg']}" if place else str(error["msg"])
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether a host's name means this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback

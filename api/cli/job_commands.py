@@ -28,8 +28,9 @@ def server_options(command: Handler) -> Handler:
         show_default=True, show_envvar=True,
     )  # fmt: skip
     token = click.option(
-        "--token", envvar="RUNTIME_TOKEN", default="", help="Its token.", show_envvar=True
-    )
+        "--token", envvar="RUNTIME_TOKEN", default="", show_envvar=True,
+        help="Its token; better in the variable, which other users can't see.",
+    )  # fmt: skip
     return url(token(command))
 
 
@@ -41,13 +42,16 @@ json_option = click.option(
 def connect(url: str, token: str) -> "Client":
     """A client of that server."""
     # HTTP and websockets take a third of a second to import; --help needs neither.
-    from api.cli.client import Client
+    from api.cli.client import Client, is_here
+    from api.cli.tokens import find_token
 
     parts = urlsplit(url or DEFAULT_URL)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise click.BadParameter(f"{url!r} is no http:// or https:// address", param_hint="--url")
     if not token.isascii():
         raise click.BadParameter("a token has ASCII characters only", param_hint="--token")
+    if not token and is_here(parts.hostname):
+        token = find_token()
     return Client(url or DEFAULT_URL, token)
 
 

@@ -85,16 +85,22 @@ def cli() -> None:
 )
 @click.option(
     "--token",
-    help="What clients must present; empty is none. Others on this machine can see"
-    " it here, not in the variable. [RUNTIME_TOKEN]",
+    help="What clients must present; empty is none. Better in a file or the variable:"
+    " arguments can be read by every user of this machine. [RUNTIME_TOKEN]",
 )
+@click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
     "--allow-host",
     multiple=True,
     metavar="NAME",
     help="Serve requests for this host name too; may be repeated. [RUNTIME_ALLOWED_HOSTS]",
 )
-@click.option("--allow-anonymous", is_flag=True, help="Serve other machines without a token.")
+@click.option(
+    "--allow-anonymous",
+    is_flag=True,
+    help="Without a token: serve every user of this machine, and others that --host lets in."
+    " [RUNTIME_ALLOW_ANONYMOUS]",
+)
 @click.option(
     "--job-memory",
     metavar="SIZE",
@@ -129,13 +135,17 @@ def serve(**given: Any) -> None:
     """
     from api.cli import serving
     from api.cli.serve_settings import WrongSetting, load_settings
+    from api.cli.server_process import hide_option
+    from api.cli.tokens import make_token, take_from_file
 
     serving.exit_on_signals()
-    variables = _collect_variables(given)
+    variables = take_from_file(_collect_variables(given))
     settings = load_settings(variables)
+    if given["token"]:
+        hide_option("--token", given["token"], "RUNTIME_TOKEN")
     host, has_token = given["host"] or "127.0.0.1", bool(settings.token.get_secret_value())
     try:
-        serving.check_address(host, has_token, given["allow_anonymous"])
+        serving.check_address(host, has_token, settings.allow_anonymous)
     except serving.NotLoopback as refusal:
         raise WrongSetting(f"--host: {refusal}") from None
     port = 8000 if given["port"] is None else given["port"]
@@ -143,12 +153,21 @@ def serve(**given: Any) -> None:
     if not settings.namespace:
         serving.check_backends(settings, variables)
         serving.check_data_folder(settings, variables)
-    _announce(serving.make_url(listener), settings)
-    if not has_token and not serving.is_loopback(host):
+    if is_made := _needs_a_token(settings):
+        settings = load_settings({"RUNTIME_TOKEN": make_token(settings.data)})
+    _announce(serving.make_url(listener), settings, is_made=is_made)
+    if not settings.token.get_secret_value() and not serving.is_loopback(host):
         click.echo(
             f"WARNING: anybody who reaches {host} can run programs here (no token)", err=True
         )
     serving.serve(listener, reload=given["reload"], access_log=given["access_log"])
+
+
+def _needs_a_token(settings: "ApiSettings") -> bool:
+    """Whether there is none, and the system does not tell whose a connection is."""
+    from api.peers import can_tell
+
+    return not (settings.token.get_secret_value() or settings.allow_anonymous or can_tell())
 
 
 def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
@@ -164,6 +183,8 @@ def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
         "RUNTIME_PROGRAM_ENV": ",".join(given["program_env"]),
         "RUNTIME_KEEP_DAYS": given["keep_days"],
         "RUNTIME_MAX_QUEUED": given["max_queued"],
+        "RUNTIME_TOKEN_FILE": given["token_file"],
+        "RUNTIME_ALLOW_ANONYMOUS": "true" if given["allow_anonymous"] else "",
     }
     for size in ("RUNTIME_JOB_MEMORY_BYTES", "RUNTIME_KEEP_BYTES"):
         option = OPTIONS[size]
@@ -177,16 +198,23 @@ def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
     return variables if given["token"] is None else {**variables, "RUNTIME_TOKEN": given["token"]}
 
 
-def _announce(url: str, settings: "ApiSettings") -> None:
-    """Say where the server is."""
-    has_token = settings.token.get_secret_value()
-    token = "needed: Authorization: Bearer TOKEN" if has_token else "not needed"
+def _announce(url: str, settings: "ApiSettings", *, is_made: bool) -> None:
+    """Say where the server is, and who may use it."""
+    token = settings.token.get_secret_value()
+    if is_made:
+        who = f"made for this run: {token} (the command line finds it in {settings.data})"
+    elif token:
+        who = "needed: Authorization: Bearer TOKEN"
+    elif settings.allow_anonymous:
+        who = "not needed"
+    else:
+        who = "not needed by this user and root; others of this machine are refused"
     lines = [
         f"Qiskit Runtime serves at {url}",
         f"  docs      {url}/docs",
         *_describe_store(settings),
         *(f"  programs  {folder}" for folder in settings.programs),
-        f"  token     {token}",
+        f"  token     {who}",
         "Ctrl-C stops it.",
     ]
     click.echo("\n".join(lines))

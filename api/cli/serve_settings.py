@@ -20,6 +20,7 @@ OPTIONS = {
     "RUNTIME_BACKENDS": "--backends",
     "RUNTIME_DATA": "--data",
     "RUNTIME_TOKEN": "--token",
+    "RUNTIME_ALLOW_ANONYMOUS": "--allow-anonymous",
     "RUNTIME_ALLOWED_HOSTS": "--allow-host",
     "RUNTIME_JOB_MEMORY_BYTES": "--job-memory",
     "RUNTIME_PROGRAM_ENV": "--program-env",
@@ -89,6 +90,9 @@ def _explain(error: Any, given: Mapping[str, str]) -> str:
     if variable == "RUNTIME_WORKERS" and variable not in os.environ:
         variable = "NUM_WORKERS"
     message = error["msg"].removeprefix("Input should be ").partition(", unable")[0]
+    if error["type"] == "value_error":
+        # Our own words. What was given is not repeated: it may be a token.
+        return f"{name_of(variable, given)}: {message.removeprefix('Value error, ')}"
     return f"{name_of(variable, given)}: {error['input']!r} won't do, it should be {message}"
 
 

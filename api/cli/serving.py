@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,20 @@ from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
+from api.cli.connection_bounds import Bounds, Room
+from api.cli.http_connection import HttpConnection
+from api.cli.log_repeats import HoldsBackRepeats
 from api.cli.serve_settings import name_of
+from api.cli.server_process import ACCEPTED_AT_ONCE, bound_connections, close_to_others
+from api.cli.websocket_connection import WebsocketConnection
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.settings import ApiSettings
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
 """Nothing that a client sends is read, so nothing large is taken."""
+
+WAITING_CONNECTIONS = 2048
+"""How many connections the kernel holds until they are accepted."""
 
 PING_SECONDS = 20.0
 """How often an idle websocket is pinged, and how long the answer may take."""
@@ -54,7 +63,7 @@ def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
         raise NotLoopback(
             f"refusing to listen on {host} without a token:"
             " whoever reaches it could run programs here."
-            " Give --token, or --allow-anonymous if that is meant."
+            " Give it one (RUNTIME_TOKEN or --token-file), or --allow-anonymous if that is meant."
         )
 
 
@@ -102,7 +111,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         # localhost may be both; 127.0.0.1 is what people type.
         family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        listener = socket.create_server((str(address[0]), port), family=family, backlog=2048)
+        listener = socket.create_server(
+            (str(address[0]), port), family=family, backlog=WAITING_CONNECTIONS
+        )
     except socket.gaierror as error:
         raise CannotServe(f"--host: there is no address {host!r}: {error.strerror}") from None
     except OSError as error:
@@ -124,6 +135,28 @@ def make_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def give_up_stalled(listener: socket.socket, seconds: float) -> None:
+    """Have the kernel drop a client that takes nothing for so long, also once it was closed."""
+    # Accepted sockets inherit it. Elsewhere a connection's own timer does most of it.
+    if sys.platform == "linux":
+        milliseconds = int(seconds * 1000)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, in a process that is closed to programs; under --reload it is a child."""
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        close_to_others()
+        super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # asyncio accepts as many at once as may wait, before any of them is looked at.
+        for listener in sockets or []:
+            listener.listen(WAITING_CONNECTIONS)
+
+
 def exit_on_signals() -> None:
     """Have SIGINT and SIGTERM end this process with 0.
 
@@ -136,11 +169,22 @@ def exit_on_signals() -> None:
 def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
     """Serve until SIGINT or SIGTERM, then exit with 0."""
     exit_on_signals()
+    close_to_others()
+    settings = ApiSettings()
+    give_up_stalled(listener, settings.send_seconds)
+    bounds = Bounds(settings.request_seconds, settings.send_seconds)
+    room = Room(bound_connections(settings.max_connections))
+    # uvicorn calls what makes a connection; its types want a class.
+    protocols: dict[str, Any] = {
+        "http": partial(HttpConnection, bounds, room),
+        "ws": partial(WebsocketConnection, bounds, room),
+    }
     config = uvicorn.Config(
         "api.main:create_app",
         factory=True,
-        http="httptools",
-        ws="websockets-sansio",
+        **protocols,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        backlog=ACCEPTED_AT_ONCE,
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
@@ -154,7 +198,7 @@ def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
         timeout_graceful_shutdown=2,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
         return
@@ -175,7 +219,14 @@ def _make_log_config() -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": plain},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+        "filters": {"repeats": {"()": HoldsBackRepeats}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "plain",
+                "filters": ["repeats"],
+            }
+        },
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "uvicorn": {"level": "WARNING"},

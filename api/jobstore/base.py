@@ -5,6 +5,7 @@ One behaviour suite (``tests/jobstore``) holds every implementation to the words
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from qiskit_runtime.contract.job import Job, JobSpec
@@ -156,18 +157,30 @@ class JobStore(ABC):
         """
 
     @abstractmethod
-    async def read_events(self, job_id: str) -> list[Event]:
-        """The events of the job's record so far.
+    def open_events(self, job_id: str) -> AbstractAsyncContextManager[list[Event]]:
+        """The events of the job's record so far: once in memory for all who have them open.
 
         Raises:
             RecordGone: they can't be read any more.
             StoreUnavailable: they can't be read just now.
         """
 
-    async def read_result(self, job_id: str) -> str | None:
+    async def read_events(self, job_id: str) -> list[Event]:
+        """The same, for one reader."""
+        async with self.open_events(job_id) as events:
+            return events
+
+    @asynccontextmanager
+    async def open_result(self, job_id: str) -> AsyncIterator[str | None]:
         """The final result's JSON text, verbatim; None while there is none. Raises as above."""
-        messages = (e for e in await self.read_events(job_id) if isinstance(e, Message))
-        return next((message.text for message in messages if message.final), None)
+        async with self.open_events(job_id) as events:
+            messages = (event for event in events if isinstance(event, Message))
+            yield next((message.text for message in messages if message.final), None)
+
+    async def read_result(self, job_id: str) -> str | None:
+        """The same, for one reader."""
+        async with self.open_result(job_id) as result:
+            return result
 
     @abstractmethod
     async def cancel(self, job_id: str) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +23,7 @@ WORKERS = 2
 PENDING = ("Queued", "Running")
 
 LAUNCH = """
-import sys
-import api.routes.root.stream
 from api.cli.serving import open_socket, serve
-api.routes.root.stream.SEND_SECONDS = float(sys.argv[1])
 listener = open_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
 serve(listener, reload=False, access_log=False)
@@ -131,8 +128,18 @@ def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 @contextmanager
-def run_server(folder: Path, *, send_seconds: float = 30, **settings: str) -> Iterator[Server]:
-    """A server of its own; ``settings`` become its environment."""
+def run_server(
+    folder: Path,
+    *,
+    send_seconds: float = 30,
+    prepare: str = "",
+    prefix: Sequence[str] = (),
+    **settings: str,
+) -> Iterator[Server]:
+    """A server of its own; ``settings`` become its environment, ``prepare`` is Python before it.
+
+    ``prefix`` is a command that starts it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     programs = folder / "programs"
     shutil.copytree(PROGRAMS, programs, ignore=shutil.ignore_patterns("__pycache__"))
@@ -144,8 +151,9 @@ def run_server(folder: Path, *, send_seconds: float = 30, **settings: str) -> It
         "RUNTIME_DATA": str(folder / "data"),
         "RUNTIME_PROGRAMS": str(programs),
         "RUNTIME_WORKERS": str(WORKERS),
+        "RUNTIME_SEND_SECONDS": str(send_seconds),
     }
-    command = [sys.executable, "-c", LAUNCH, str(send_seconds)]
+    command = [*prefix, sys.executable, "-c", f"{prepare}\n{LAUNCH}"]
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command, env=environment | settings, stdout=subprocess.PIPE, stderr=errors

@@ -1,6 +1,7 @@
 """A JobStore in memory whose jobs are what they are: for tests that need thousands of them."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
@@ -82,8 +83,9 @@ class FakeStore(JobStore):
         for event in await self.read_events(job_id):
             yield event
 
-    async def read_events(self, job_id: str) -> list[Event]:
-        return list(EVENTS) if (await self.get(job_id)).is_final else []
+    @asynccontextmanager
+    async def open_events(self, job_id: str) -> AsyncIterator[list[Event]]:
+        yield list(EVENTS) if (await self.get(job_id)).is_final else []
 
     async def cancel(self, job_id: str) -> None:
         job = await self.get(job_id)

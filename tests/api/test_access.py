@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from websockets.exceptions import InvalidStatus
 
+from api.settings import ApiSettings
 from tests.api.conftest import run_server
 
 NO_TOKENS = {
@@ -129,12 +131,26 @@ def test_program_does_not_see_the_token(guarded):
     assert "open-sesame" not in environment.values()
 
 
-def test_token_that_is_not_ascii_is_the_bytes_of_its_utf_8(tmp_path):
-    """A token is bytes; a client that sends its UTF-8 has presented it."""
-    with run_server(tmp_path / "server", RUNTIME_TOKEN="grüß") as running:
-        good = {"Authorization": "Bearer grüß".encode()}
-        assert running.http.get("/backends", headers=good).status_code == 200
-        assert running.http.get("/backends").status_code == 401
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("x", "sevenof", " ", "open sesame", " open-sesame", "open-sesame\n", "open\tsesame"),
+        *("a" * 1025, "grüß-gott", "open-sesame\x7f", "open\x00sesame"),
+    ],
+)
+def test_token_that_nobody_could_present_or_all_could_guess_is_refused(token):
+    """A token has 8 to 1,024 visible ASCII characters, and the refusal does not repeat it."""
+    with pytest.raises(ValidationError) as refused:
+        ApiSettings(token=token)
+
+    assert "8 to 1024 characters" in str(refused.value)
+    assert len(token) < 7 or token not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["", "open-sesame", "!~!~!~!~", "a" * 1024])
+def test_token_that_a_header_can_carry_is_taken(token):
+    """No token, and one of any visible characters, are taken as they are."""
+    assert ApiSettings(token=token).token.get_secret_value() == token
 
 
 ORIGINS_LET_IN = [

@@ -2,12 +2,13 @@
 
 import json
 import warnings
+from contextlib import asynccontextmanager
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from api.jobstore.base import JobNotFound, StoreUnavailable
-from api.log_text import format_log
+from api.log_text import log_pieces
 from api.main import create_app
 from api.models import list_properties
 from api.settings import ApiSettings
@@ -152,12 +153,12 @@ def test_log_puts_a_message_on_a_line_of_its_own():
     """A message after an unfinished line begins a new one, and the next print as well."""
     events = [Console(1, b"par", newline=False), Message(2, 1, "{}"), Console(3, b"tial")]
 
-    assert format_log(events) == "par\n{}\ntial\n"
+    assert "".join(log_pieces(events)) == "par\n{}\ntial\n"
 
 
 def test_log_says_what_was_dropped_and_its_limit():
     """Dropped lines and messages leave a line that names the limit and the numbers."""
-    log = format_log([Console(1, b"\xff"), Cut(2), Gap(3, 5, 7), Garbage(4, "x")])
+    log = "".join(log_pieces([Console(1, b"\xff"), Cut(2), Gap(3, 5, 7), Garbage(4, "x")]))
 
     assert log.startswith("\ufffd\n[")
     assert str(CONSOLE_BUDGET) in log
@@ -171,10 +172,11 @@ async def test_result_is_the_final_message_verbatim(store, monkeypatch):
     interim, final = Message(1, 1, '"no"'), Message(2, 2, ' {"a":1.0} ', final=True)
     for events, result in (([interim, final], ' {"a":1.0} '), ([interim], None)):
 
-        async def read_events(_: str, events=events):
-            return events
+        @asynccontextmanager
+        async def open_events(_: str, events=events):
+            yield events
 
-        monkeypatch.setattr(store, "read_events", read_events)
+        monkeypatch.setattr(store, "open_events", open_events)
         assert await store.read_result("any") == result
 
 

@@ -7,7 +7,7 @@ before, asks the Kubernetes API. ``watched_kind`` sees to it that the memory kno
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,18 +146,22 @@ class KubernetesJobStore(JobStore):
             async for event in reader.record.follow():
                 yield event
 
-    async def read_events(self, job_id: str) -> list[Event]:
+    @asynccontextmanager
+    async def open_events(self, job_id: str) -> AsyncIterator[list[Event]]:
         with self._readers.open(await self._find(job_id)) as reader:
             await reader.catch_up()
             events = list(reader.record.events)
-        await self._kind.tell()
-        return events
+            await self._kind.tell()
+            yield events
 
-    async def read_result(self, job_id: str) -> str | None:
+    @asynccontextmanager
+    async def open_result(self, job_id: str) -> AsyncIterator[str | None]:
         found = await self._find(job_id)
         if found.job.is_final and not found.result_in_record:
-            return found.result
-        return await super().read_result(job_id)
+            yield found.result
+        else:
+            async with super().open_result(job_id) as result:
+                yield result
 
     async def cancel(self, job_id: str) -> None:
         found = await self._find(job_id)

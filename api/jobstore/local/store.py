@@ -7,7 +7,7 @@ other thing.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from api.jobstore.base import (
@@ -140,8 +140,11 @@ class LocalJobStore(JobStore):
         async for event in record.follow():
             yield event
 
-    async def read_events(self, job_id: str) -> list[Event]:
-        return list((await self._find_record(job_id)).events)
+    @asynccontextmanager
+    async def open_events(self, job_id: str) -> AsyncIterator[list[Event]]:
+        # Others find it for as long as somebody has it.
+        record = await self._find_record(job_id)
+        yield list(record.events)
 
     async def _find_record(self, job_id: str) -> LiveRecord:
         if not (await self.get(job_id)).is_final:

@@ -1,21 +1,31 @@
 """/jobs: run a program, see its jobs, their logs and results; cancel and delete them."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from api.dependencies import BackendsDep, JobStoreDep, ParamsCheckDep, ProgramsDep, TenantDep
+from api.dependencies import (
+    BackendsDep,
+    EventsDep,
+    JobStoreDep,
+    ParamsCheckDep,
+    ProgramsDep,
+    ResultDep,
+    TenantDep,
+)
 from api.errors import WITH_BODY, InvalidField, InvalidFields, TooLarge, describe
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
-from api.log_text import format_log
+from api.log_text import log_pieces
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.params_check import ParamsCheck
 from api.programstore.base import MAX_VERSION_LENGTH, ProgramChanged
 from api.strict_json import StrictJSONError, check_json
+from api.text_pieces import json_pieces
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Reason
@@ -164,16 +174,17 @@ async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
     return await _respond(store, await store.get(job_id))
 
 
-@router.get("/jobs/{job_id}/logs", responses=describe(404, 410, 503))
-async def get_logs(job_id: str, store: JobStoreDep) -> str:
+# FAST003 does not see the job_id of the dependencies.
+@router.get("/jobs/{job_id}/logs", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003
+async def get_logs(events: EventsDep) -> StreamingResponse:
     """What the job printed and published so far, as one JSON string."""
-    return format_log(await store.read_events(job_id))
+    return _stream_string(log_pieces(events))
 
 
-@router.get("/jobs/{job_id}/results", responses=describe(404, 410, 503))
-async def get_results(job_id: str, store: JobStoreDep) -> str:
+@router.get("/jobs/{job_id}/results", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003
+async def get_results(result: ResultDep) -> StreamingResponse:
     """The final result's JSON text as one JSON string; an empty one while there is none."""
-    return await store.read_result(job_id) or ""
+    return _stream_string([result or ""])
 
 
 @router.post(
@@ -188,6 +199,18 @@ async def cancel_job(job_id: str, store: JobStoreDep) -> None:
 async def delete_job(job_id: str, store: JobStoreDep) -> None:
     """Forget an ended job and all its data."""
     await store.delete(job_id)
+
+
+def _stream_string(texts: Iterable[str]) -> StreamingResponse:
+    """One JSON string, in pieces: its readers share the text, and each waits for its own client."""
+
+    async def write() -> AsyncIterator[bytes]:
+        for piece in json_pieces(texts):
+            yield piece.encode(errors="replace")
+            # A long one is not the only request.
+            await asyncio.sleep(0)
+
+    return StreamingResponse(write(), media_type="application/json")
 
 
 async def _write_page(store: JobStore, page: JobPage) -> AsyncIterator[str]:

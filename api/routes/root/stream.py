@@ -8,14 +8,16 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 
 The server closes with 1000 after the last frame, whatever became of the job; with 4404 if the job
 was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
-can't be read just now (try again, with ``?after``); a client that does not take a frame for 30 s is
-dropped with 4408. What a client sends is ignored.
+can't be read just now (try again, with ``?after``); the connection of a client that takes nothing
+for 30 s is dropped. What a client sends is ignored.
 """
 
 import asyncio
 import json
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Annotated
+from itertools import chain
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket
 from fastapi.responses import JSONResponse
@@ -24,13 +26,12 @@ from starlette.websockets import WebSocketDisconnect
 from api.dependencies import JobStoreDep
 from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore, RecordGone, StoreUnavailable
+from api.text_pieces import PIECE, cut, json_pieces
 from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message, Reported
 
-SEND_SECONDS = 30.0
-"""How long a client may take for one frame."""
-
-CLOSE_SLOW = 4408
-"""The close code for a client that took longer."""
+FRAGMENTS = "websocket.fragments"
+"""The ASGI extension of our server (``cli.connections``): a text whose message has ``more`` goes on
+with the next one. So a large frame is never in memory once more for each client."""
 
 CLOSE_DELETED = 4404
 """The close code where the job went away before its stream began."""
@@ -106,15 +107,10 @@ async def _send_frames(
             behind = number < after
             if number <= after:
                 continue
-        frame = make_typed_frame(event) if logs else _plain_frame(event)
+        frame = _typed_pieces(event) if logs else _plain_pieces(event)
         if frame is None:
             continue
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await websocket.send_text(frame)
-        except TimeoutError:
-            await _close(websocket, CLOSE_SLOW, "the client does not read")
-            return
+        await _send(websocket, frame)
         sent += 1
         if sent % _FRAMES_A_TURN == 0:
             # A long replay does not wait for anything by itself; others want their turn.
@@ -122,11 +118,23 @@ async def _send_frames(
     await _close(websocket, 1000, "the job has ended")
 
 
+async def _send(websocket: WebSocket, frame: Iterable[str]) -> None:
+    pieces = iter(frame)
+    first, second = next(pieces, ""), next(pieces, None)
+    if second is None:
+        await websocket.send_text(first)
+    elif FRAGMENTS not in websocket.scope.get("extensions", {}):
+        await websocket.send_text("".join((first, second, *pieces)))
+    else:
+        for piece in chain((first, second), pieces):
+            await websocket.send({"type": "websocket.send", "text": piece, "more": True})
+        await websocket.send({"type": "websocket.send", "text": "", "more": False})
+
+
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
     # Whoever does not even take this is dropped without it.
-    with suppress(WebSocketDisconnect, TimeoutError):
-        async with asyncio.timeout(SEND_SECONDS):
-            await websocket.close(code, reason)
+    with suppress(WebSocketDisconnect):
+        await websocket.close(code, reason)
 
 
 async def _wait_for_end(websocket: WebSocket) -> None:
@@ -150,24 +158,35 @@ def _last_number(event: Event) -> int:
             return 0
 
 
-def _plain_frame(event: Event) -> str | None:
-    return event.text if isinstance(event, Message) else None
+def _plain_pieces(event: Event) -> Iterable[str] | None:
+    return cut(event.text) if isinstance(event, Message) else None
 
 
-def make_typed_frame(event: Event) -> str | None:
+def _typed_pieces(event: Event) -> Iterable[str] | None:
     """The typed frame of an event; None for what is not for clients."""
+    fields = _typed_fields(event)
+    if fields is None:
+        return None
+    text = fields.get("text", "")
+    if len(text) <= PIECE:
+        return [json.dumps(fields)]
+    # The same, without a copy of the text.
+    head, tail = json.dumps({**fields, "text": ""}).split('""')
+    return chain([head], json_pieces([text], ascii_only=True), [tail])
+
+
+def _typed_fields(event: Event) -> dict[str, Any] | None:
     match event:
         case Message(number=number, final=final, text=text):
-            frame = {"type": "message", "number": number, "final": final, "text": text}
+            return {"type": "message", "number": number, "final": final, "text": text}
         case Console(line=line, data=data, newline=newline):
             text = data.decode(errors="replace")
-            frame = {"type": "console", "line": line, "text": text, "newline": newline}
+            return {"type": "console", "line": line, "text": text, "newline": newline}
         case Gap(first=first, count=count):
-            frame = {"type": "gap", "first": first, "count": count}
+            return {"type": "gap", "first": first, "count": count}
         case Cut():
-            frame = {"type": "cut"}
+            return {"type": "cut"}
         case Reported(progress=progress):
-            frame = {"type": "progress", **progress.fields}
+            return {"type": "progress", **progress.fields}
         case _:
             return None
-    return json.dumps(frame)

@@ -215,15 +215,76 @@ def test_anonymous_service_to_others_is_warned_of(tmp_path):
 
 def test_a_token_is_needed_where_one_is_set(tmp_path):
     """Without the token a run is refused with the way to give it; with it the stream works too."""
-    with Served("--token", "sesame", "--workers", 1, "--data", tmp_path) as server:
+    with Served("--token", "open-sesame", "--workers", 1, "--data", tmp_path) as server:
         assert "needed: " in server.said
         refused = call("run", "hello-quantum", "--url", server.url)
         arguments = ("run", "hello-quantum", "-p", "greeting=Hi", "--url", server.url)
-        admitted = call(*arguments, RUNTIME_TOKEN="sesame")
+        admitted = call(*arguments, RUNTIME_TOKEN="open-sesame")
+        shown = Path(f"/proc/{server.process.pid}/cmdline").read_text()
+    assert "serve" in shown and "open-sesame" not in shown
     assert refused.returncode == 2
     assert "RUNTIME_TOKEN" in refused.stderr
     assert admitted.returncode == 0, admitted.stderr
     assert '"Hi"' in admitted.stdout
+
+
+def test_a_token_file_is_read(tmp_path):
+    """The token in a file counts, by option or variable, without the end of its line."""
+    file = tmp_path / "token"
+    file.write_text("open-sesame\n")
+    for options, variables in (
+        (("--token-file", file), {"RUNTIME_TOKEN_FILE": "/no/such"}),
+        ((), {"RUNTIME_TOKEN_FILE": str(file)}),
+    ):
+        data = ("--workers", 1, "--data", tmp_path / "data")
+        with Served(*options, *data, **variables) as server:
+            assert "needed: " in server.said
+            backends = ("backends", "--url", server.url)
+            assert call(*backends, RUNTIME_TOKEN="open-sesame").returncode == 0
+            assert call(*backends).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "says"),
+    [
+        (["--token-file", "/no/such"], {}, "--token-file: can't read /no/such"),
+        ([], {"RUNTIME_TOKEN_FILE": "/no/such"}, "RUNTIME_TOKEN_FILE: can't read /no/such"),
+        (["--token-file", os.devnull], {}, "--token-file: /dev/null is empty"),
+        (["--token-file", "f", "--token", "open-sesame"], {}, "give one of them"),
+        ([], {"RUNTIME_TOKEN_FILE": "f", "RUNTIME_TOKEN": "open-sesame"}, "give one of them"),
+        (["--token", "short"], {}, "--token: a token has 8 to 1024"),
+        ([], {"RUNTIME_TOKEN": "two words"}, "RUNTIME_TOKEN: a token has 8 to 1024"),
+    ],
+)
+def test_a_token_that_will_not_do_is_refused_in_a_sentence(options, variables, says, tmp_path):
+    """The option or variable is named, the token is not repeated, and nothing is served."""
+    ended = call("serve", "--port", 0, "--data", tmp_path, *options, **variables)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert says in ended.stderr
+    assert "short" not in ended.stderr and "two words" not in ended.stderr
+
+
+def test_a_token_is_made_where_the_system_tells_nobody(tmp_path):
+    """Elsewhere than on Linux: it is shown, kept in a file of the user's, and found by a client."""
+    script = "import api.peers, api.cli.main as m; api.peers.can_tell = lambda: False; m.main()"
+    command = [sys.executable, "-c", script, "serve", "--port", "0", "--workers", "1"]
+    tokens = []
+    for _ in range(2):
+        with subprocess.Popen(
+            [*command, "--data", str(tmp_path)],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            env=make_environment(),
+        ) as server:
+            said = "".join(iter(server.stdout.readline, "Ctrl-C stops it.\n"))
+            url, token = re.search(r"http://[\d.]+:\d+", said)[0], re.search(r"run: (\S+)", said)[1]
+            tokens.append(token)
+            file = tmp_path / "token"
+            assert (file.read_text(), file.stat().st_mode & 0o777) == (f"{token}\n", 0o600)
+            assert call("backends", "--url", url, RUNTIME_DATA=tmp_path).returncode == 0
+            assert call("backends", "--url", url, RUNTIME_DATA=tmp_path / "other").returncode == 2
+            server.terminate()
+    assert len(set(tokens)) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
