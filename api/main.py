@@ -51,10 +51,12 @@ def create_app(
     catalog = Catalog(settings.programs)
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
+    params_check = ParamsCheck()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
+            opened.push_async_callback(params_check.close)
             for part in (job_store, program_store, stores.backends):
                 await part.open()
                 opened.push_async_callback(part.close)
@@ -68,7 +70,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.job_store, app.state.programs = job_store, program_store
-    app.state.backends, app.state.params_check = stores.backends, ParamsCheck()
+    app.state.backends, app.state.params_check = stores.backends, params_check
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)

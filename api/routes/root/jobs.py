@@ -3,11 +3,12 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
+from api.bodies import CheckedRoute
 from api.dependencies import BackendsDep, JobStoreDep, ParamsCheckDep, ProgramsDep, TenantDep
 from api.errors import WITH_BODY, InvalidField, InvalidFields, TooLarge, describe
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
@@ -15,9 +16,9 @@ from api.log_text import format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.params_check import ParamsCheck
 from api.programstore.base import MAX_VERSION_LENGTH, ProgramChanged
-from api.strict_json import StrictJSONError, check_json
+from api.strict_json import StrictJSONError
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
+from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, Job, JobSpec
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.program import Program
 from qiskit_runtime.contract.resource import make_repeatable_job_id
@@ -30,7 +31,7 @@ Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=CheckedRoute)
 
 
 IdempotencyKey = Annotated[
@@ -65,8 +66,7 @@ async def run_program(
     if request.program_version not in (None, program.metadata.version):
         raise ProgramChanged(program.id, program.metadata.version)
     backend = await backends.get(name)
-    value = await check_params(params)
-    await check_by_schema(params_check, program, value, params)
+    await check_params(params_check, program, params)
     spec = JobSpec(
         program_id=program.id,
         program_version=program.metadata.version[:MAX_VERSION_LENGTH],
@@ -98,39 +98,26 @@ async def has_taken(
     return is_whole and same and same_params and tuple(request.tags) == spec.tags
 
 
-async def check_params(text: str) -> dict[str, Any]:
-    """Parameters, decoded; refused where no program could be called with them.
+async def check_params(check: ParamsCheck, program: Program, text: str) -> None:
+    """Refuse parameters that no program could be called with, or not this one by its schema.
 
     Raises:
         TooLarge: over the limit.
         InvalidField: not the JSON text of an object, or one that is not safe to read.
+        InvalidFields: what does not match the schema, each with the path that leads to it.
     """
     place = ("body", "params", 0)
     size = len(text.encode())
     if size > MAX_PARAMS_BYTES:
         raise TooLarge(f"params: {size} bytes; at most {MAX_PARAMS_BYTES} are taken")
     try:
-        value = await check_json(text, MAX_PARAMS_DEPTH)
+        errors = await check.find_errors(program, text)
     except StrictJSONError as error:
-        raise InvalidField(place, f"params[0]: {error}", "json_invalid") from None
-    if not isinstance(value, dict):
-        raise InvalidField(place, "params[0]: the JSON text of an object is needed", "dict_type")
-    return value
-
-
-async def check_by_schema(
-    check: ParamsCheck, program: Program, params: dict[str, Any], text: str
-) -> None:
-    """Refuse parameters that do not match the program's own JSON Schema.
-
-    Raises:
-        InvalidFields: what is wrong, each with the path that leads to it.
-    """
-    errors = await check.find_errors(program, params, text)
+        raise InvalidField(place, f"params[0]: {error}", error.kind) from None
     if errors:
         raise InvalidFields(
             [
-                {"loc": ("body", "params", 0, *one.place), "msg": str(one), "type": "params_schema"}
+                {"loc": (*place, *one.place), "msg": str(one), "type": "params_schema"}
                 for one in errors
             ]
         )
