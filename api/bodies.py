@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.program_forms import JSON, MAX_FORM_BYTES, MULTIPART, RAW
-from api.strict_json import StrictJSONError, TooManyValues, load_body
+from api.strict_json import StrictJSONError, load_body
 from qiskit_runtime.contract.job import MAX_PARAMS_BYTES
 from qiskit_runtime.contract.program import MAX_SOURCE_BYTES
 
@@ -119,8 +119,6 @@ class BodyChecks:
             return _refuse(415, f"the body's Content-Type must be {' or '.join((JSON, *kinds))}")
         try:
             request.scope[_VALUE] = await self._load(body)
-        except TooManyValues as error:
-            return _refuse(413, f"body: {error}")
         except StrictJSONError as error:
             message = str(error).encode(errors="replace").decode()
             detail = [{"loc": ["body"], "msg": f"body: {message}", "type": "json_invalid"}]

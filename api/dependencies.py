@@ -6,6 +6,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from api.backendstore.base import BackendLibrary
+from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
@@ -13,6 +14,10 @@ from api.programstore.base import ProgramStore
 
 def _job_store(connection: HTTPConnection) -> JobStore:
     return cast(JobStore, connection.app.state.job_store)
+
+
+def _job_answers(connection: HTTPConnection) -> JobAnswers:
+    return cast(JobAnswers, connection.app.state.job_answers)
 
 
 def _programs(connection: HTTPConnection) -> ProgramStore:
@@ -39,6 +44,9 @@ BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""
+
+JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
+"""Writes jobs of that store."""
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""

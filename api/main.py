@@ -16,6 +16,7 @@ from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyChecks
 from api.errors import ANYWHERE, add_error_handlers, describe
+from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerLimits
@@ -71,6 +72,7 @@ def create_app(
     )
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
+    app.state.job_answers = JobAnswers(job_store)
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)

@@ -244,11 +244,13 @@ def _read_schema(value: Any) -> dict[str, Any]:
     """An object that can be stored.
 
     Raises:
-        ValueError: it is none, or it has NaN or half a character.
+        ValueError: it is none, it is too large, or it has NaN or half a character.
     """
     if not isinstance(value, dict):
         raise ValueError("an object is needed")
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    if size > MAX_SCHEMA_BYTES:
+        raise ValueError(f"it is {size} bytes; at most {MAX_SCHEMA_BYTES} are taken")
     return value
 
 

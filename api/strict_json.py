@@ -28,10 +28,6 @@ class StrictJSONError(ValueError):
     """The ``type`` of the error, as pydantic names them."""
 
 
-class TooManyValues(StrictJSONError):
-    """What is to be made of the text would take many times its size."""
-
-
 class NotAnObject(StrictJSONError):
     """It is JSON, but not of an object."""
 
@@ -59,7 +55,7 @@ def load_body(text: bytes) -> Any:
     """What a body says, or a form's part.
 
     Raises:
-        StrictJSONError: as ``load_strict``; ``TooManyValues`` names the limit.
+        StrictJSONError: as ``load_strict``; or it has too many values.
     """
     try:
         decoded = text.decode(json.detect_encoding(text), "surrogatepass")
@@ -85,18 +81,17 @@ def limit_values(text: str, most: int) -> None:
     """See that a text has at most so many values, before anything is made of them.
 
     Raises:
-        TooManyValues: it has more.
-        StrictJSONError: a string in it is not one.
+        StrictJSONError: it has more, or a string in it is not one.
     """
     # One that no comma or bracket leads to is the whole.
     if sum(map(text.count, ",[{")) >= most and _exceeds(text, _VALUE, most - 1):
-        raise TooManyValues(f"more than {most} values; what is in texts is not counted")
+        raise StrictJSONError(f"more than {most} values; what is in texts is not counted")
 
 
 def limit_containers(text: str, most: int) -> None:
     """See that a text has at most so many lists and objects. Raises as ``limit_values``."""
     if sum(map(text.count, "[{")) > most and _exceeds(text, _CONTAINER, most):
-        raise TooManyValues(f"more than {most} lists and objects; at most so many are taken")
+        raise StrictJSONError(f"more than {most} lists and objects; at most so many are taken")
 
 
 def _exceeds(text: str, opening: re.Pattern[str], most: int) -> bool:

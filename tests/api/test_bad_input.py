@@ -124,7 +124,7 @@ def test_params_that_are_not_an_object_are_422(server, params):
         ('{"\\ud800": 1, "\\ud800": 2}', "twice"),
         ('{"a": ' + "[" * MAX_PARAMS_DEPTH + "]" * MAX_PARAMS_DEPTH + "}", str(MAX_PARAMS_DEPTH)),
         ('{"a":' * 5000 + "1" + "}" * 5000, str(MAX_PARAMS_DEPTH)),
-        ('{"a": ' + "[" * 1_000_000 + "]" * 1_000_000 + "}", str(MAX_PARAMS_DEPTH)),
+        ('{"a": ' + "[" * 1_000_000 + "]" * 1_000_000 + "}", "lists and objects"),
         ('{"a": ' + "[" * 1_000_000, ""),
     ],
     ids=[

@@ -1,24 +1,28 @@
 """/jobs: run a program, see its jobs, their logs and results; cancel and delete them."""
 
-import logging
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from api.bodies import CheckedRoute
-from api.dependencies import BackendsDep, JobStoreDep, ParamsCheckDep, ProgramsDep, TenantDep
+from api.dependencies import (
+    BackendsDep,
+    JobAnswersDep,
+    JobStoreDep,
+    ParamsCheckDep,
+    ProgramsDep,
+    TenantDep,
+)
 from api.errors import WITH_BODY, InvalidField, InvalidFields, TooLarge, describe
-from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
+from api.jobstore.base import JobNotFound, JobQuery, JobStore, ParamsLost
 from api.log_text import format_log
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.params_check import ParamsCheck
 from api.programstore.base import MAX_VERSION_LENGTH, ProgramChanged
 from api.strict_json import StrictJSONError
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, Job, JobSpec
+from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, JobSpec
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.program import Program
 from qiskit_runtime.contract.resource import make_repeatable_job_id
@@ -28,8 +32,6 @@ DEFAULT_NAMES = ("", "string")
 
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of jobs."""
-
-logger = logging.getLogger(__name__)
 
 router = APIRouter(tags=["jobs"], route_class=CheckedRoute)
 
@@ -126,6 +128,7 @@ async def check_params(check: ParamsCheck, program: Program, text: str) -> None:
 @router.get("/jobs", response_model=JobsResponse, responses=describe(422))
 async def list_jobs(
     store: JobStoreDep,
+    answers: JobAnswersDep,
     limit: Count = 200,
     offset: Count = 0,
     pending: Annotated[
@@ -141,14 +144,14 @@ async def list_jobs(
     """A page of jobs, newest first."""
     query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
     page = await store.find(query, limit, offset)
-    # Job by job: each may bring megabytes of parameters, and others want to be served meanwhile.
-    return StreamingResponse(_write_page(store, page), media_type="application/json")
+    return StreamingResponse(answers.write_page(page), media_type="application/json")
 
 
-@router.get("/jobs/{job_id}", responses=describe(404))
-async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
+@router.get("/jobs/{job_id}", response_model=JobResponse, responses=describe(404))
+async def get_job(job_id: str, store: JobStoreDep, answers: JobAnswersDep) -> StreamingResponse:
     """One job."""
-    return await _respond(store, await store.get(job_id))
+    pieces = await answers.write(await store.get(job_id))
+    return StreamingResponse(pieces, media_type="application/json")
 
 
 @router.get("/jobs/{job_id}/logs", responses=describe(404, 410, 503))
@@ -175,24 +178,3 @@ async def cancel_job(job_id: str, store: JobStoreDep) -> None:
 async def delete_job(job_id: str, store: JobStoreDep) -> None:
     """Forget an ended job and all its data."""
     await store.delete(job_id)
-
-
-async def _write_page(store: JobStore, page: JobPage) -> AsyncIterator[str]:
-    """A ``JobsResponse`` as JSON, without the jobs that were deleted since they were found."""
-    count = 0
-    yield '{"jobs":['
-    for job in page.jobs:
-        with suppress(JobNotFound):
-            response = await _respond(store, job)
-            yield "," * (count > 0) + response.model_dump_json(by_alias=True)
-            count += 1
-    yield f'],"count":{count},"total":{page.total}}}'
-
-
-async def _respond(store: JobStore, job: Job) -> JobResponse:
-    try:
-        return JobResponse.of(job, [await store.read_params(job.id)])
-    except ParamsLost as lost:
-        # The rest of the job is as true as before.
-        logger.warning("the parameters of job %s can't be read: %s", job.id, lost)
-        return JobResponse.of(job, [])
