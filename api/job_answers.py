@@ -65,7 +65,13 @@ class JobAnswers:
     async def _write_large(self, job: Job, head: str, tail: str) -> AsyncIterator[str]:
         async with self._room:
             # Read once more: those who waited have held nothing.
-            params = await self._read_params(job) or ""
+            try:
+                params = await self._read_params(job)
+            except JobNotFound:
+                params = None
+            if params is None:
+                yield head + tail
+                return
             yield head + '"'
             for start in range(0, len(params), PIECE):
                 yield json.dumps(params[start : start + PIECE], ensure_ascii=False)[1:-1]

@@ -24,21 +24,24 @@ _DRAFTS = frozenset(
 
 
 def is_linear(schema: dict[str, Any]) -> bool:
-    """Whether a check by this schema costs at most its size times that of the parameters."""
+    """Whether a check by this schema costs at most its size times that of the parameters.
+
+    Such a check is asked for one error at most, as to tell them all may cost more.
+    """
     return find_linear(schema) is not None
 
 
 def find_linear(schema: dict[str, Any]) -> dict[str, Any] | None:
     """The schema with its references followed and without its annotations; None if not linear."""
-    if str(schema.get("$schema", next(iter(_DRAFTS)))).removesuffix("#") not in _DRAFTS:
-        return None
     try:
-        found = _reduce(expand(schema, MAX_LINEAR_NODES))
-    except (SchemaInvalid, RecursionError):
+        found = {"allOf": [_reduce(expand(schema, MAX_LINEAR_NODES))]}
+    except (SchemaInvalid, RecursionError, _NotLinear):
         return None
-    if isinstance(found, dict) and "$schema" in schema:
-        return {"$schema": schema["$schema"], **found}
-    return found if isinstance(found, dict) else None
+    if "$schema" not in schema:
+        return found
+    draft = schema["$schema"]
+    is_known = isinstance(draft, str) and draft.removesuffix("#") in _DRAFTS
+    return {"$schema": draft, **found} if is_known else None
 
 
 def count_nodes(schema: Any) -> int:
@@ -48,54 +51,39 @@ def count_nodes(schema: Any) -> int:
     return 1 + sum(map(count_nodes, schema)) if isinstance(schema, list) else 1
 
 
-_Reduce = Callable[[Any], Any]
-"""Returns a keyword's value without annotations; None where its cost may not be linear."""
+class _NotLinear(Exception):
+    """A keyword's cost may not be linear."""
 
 
 def _reduce(schema: Any) -> Any:
+    """A schema without annotations."""
     if isinstance(schema, bool):
         return schema
-    if not isinstance(schema, dict):
-        return None
-    reduced = {}
-    for keyword, value in schema.items():
-        if keyword in _ANNOTATIONS:
-            continue
-        reduce = _KEYWORDS.get(keyword)
-        if reduce is None or (kept := reduce(value)) is None:
-            return None
-        reduced[keyword] = kept
-    return reduced
+    if not isinstance(schema, dict) or not schema.keys() <= _KEYWORDS.keys() | _ANNOTATIONS:
+        raise _NotLinear
+    return {key: _KEYWORDS[key](value) for key, value in schema.items() if key in _KEYWORDS}
 
 
 def _reduce_each(schemas: Any) -> Any:
     if not isinstance(schemas, dict):
-        return None
-    reduced = {name: _reduce(schema) for name, schema in schemas.items()}
-    return None if None in reduced.values() else reduced
+        raise _NotLinear
+    return {name: _reduce(schema) for name, schema in schemas.items()}
 
 
-def _reduce_all(schemas: Any) -> Any:
-    if not isinstance(schemas, list):
-        return None
-    reduced = [_reduce(schema) for schema in schemas]
-    return None if None in reduced else reduced
+def _list_of(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def reduce(values: Any) -> Any:
+        if not isinstance(values, list):
+            raise _NotLinear
+        return [check(value) for value in values]
 
-
-def _number(value: Any) -> Any:
-    return value if isinstance(value, int | float) and abs(value) <= _MAX_NUMBER else None
+    return reduce
 
 
 def _scalar(value: Any) -> Any:
-    return value if isinstance(value, str | bool) else _number(value)
-
-
-def _list_of(check: _Reduce) -> _Reduce:
-    def reduce(values: Any) -> Any:
-        good = isinstance(values, list) and all(check(one) is not None for one in values)
-        return values if good else None
-
-    return reduce
+    is_number = isinstance(value, int | float)
+    if isinstance(value, str | None) or (is_number and abs(value) <= _MAX_NUMBER):
+        return value
+    raise _NotLinear
 
 
 def _name_or_names(value: Any) -> Any:
@@ -113,7 +101,7 @@ _ANNOTATIONS = frozenset(
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _SIZES = ("Length", "Items", "Properties")
 
-_KEYWORDS: Mapping[str, _Reduce] = {
+_KEYWORDS: Mapping[str, Callable[[Any], Any]] = {
     "type": _name_or_names,
     "enum": _list_of(_scalar),
     "const": _scalar,
@@ -121,7 +109,8 @@ _KEYWORDS: Mapping[str, _Reduce] = {
     "required": _list_of(_scalar),
     "additionalProperties": _reduce,
     "items": _reduce,
-    "allOf": _reduce_all,
-    **dict.fromkeys(_NUMBERS, _number),
-    **dict.fromkeys([bound + size for bound in ("min", "max") for size in _SIZES], _number),
+    "allOf": _list_of(_reduce),
+    **dict.fromkeys(_NUMBERS, _scalar),
+    **dict.fromkeys([bound + size for bound in ("min", "max") for size in _SIZES], _scalar),
 }
+"""What is checked, each with what returns its value without annotations."""

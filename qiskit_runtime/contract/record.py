@@ -60,7 +60,7 @@ MESSAGE_OVERHEAD = 128
 """What a message takes of memory beside its text, counted in its budget: 260,000 at most fit."""
 
 INTERIM_TEXT_BUDGET = 32 * MIB
-"""Interim messages before compression, with their overhead: a reader holds them while it listens."""
+"""Interim messages before compression, with their overhead: a reader holds them all."""
 
 PROGRESS_BUDGET = 160 * KIB
 """Reports of progress. They come the more seldom the longer a job runs: a week of them fits."""
