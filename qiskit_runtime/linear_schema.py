@@ -14,7 +14,7 @@ from qiskit_runtime.schema_references import SchemaInvalid, expand
 MAX_LINEAR_NODES = 1000
 """The values of such a schema, references followed."""
 
-_MAX_NUMBER = 2**53
+_MAX_NUMBER = 2**64
 """Larger numbers are compared digit by digit."""
 
 _DRAFTS = frozenset(
