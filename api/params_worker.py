@@ -24,7 +24,7 @@ from api.strict_json import StrictJSONError, limit_containers, load_object
 from qiskit_runtime.contract.job import MAX_PARAMS_DEPTH
 from qiskit_runtime.params_schema import SchemaInvalid, check_schema, find_errors
 
-CPU_SECONDS = 3
+CPU_SECONDS = 2
 """What one check may take of a processor's time."""
 
 MEMORY_BYTES = 256 * 2**20
@@ -41,7 +41,6 @@ _TOO_MUCH = f"to read it takes more than {CPU_SECONDS} s or {MEMORY_BYTES >> 20}
 
 def main() -> None:
     """Answer requests until there are no more."""
-    os.nice(5)
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while (schema := _read_part(requests)) is not None:
         text = _read_part(requests)
