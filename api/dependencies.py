@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from api.backendstore.base import BackendLibrary
+from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
@@ -15,6 +16,10 @@ from qiskit_runtime.contract.record import Event
 
 def _job_store(connection: HTTPConnection) -> JobStore:
     return cast(JobStore, connection.app.state.job_store)
+
+
+def _job_answers(connection: HTTPConnection) -> JobAnswers:
+    return cast(JobAnswers, connection.app.state.job_answers)
 
 
 def _programs(connection: HTTPConnection) -> ProgramStore:
@@ -57,6 +62,9 @@ EventsDep = Annotated[list[Event], Depends(_events)]
 
 ResultDep = Annotated[str | None, Depends(_result)]
 """Its final result, the same."""
+
+JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
+"""Writes jobs of that store."""
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""

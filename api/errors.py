@@ -22,6 +22,7 @@ from api.jobstore.base import (
     StorageFull,
     StoreUnavailable,
 )
+from api.params_check import CheckBusy
 from api.programstore.base import (
     NameUnusable,
     ProgramChanged,
@@ -112,6 +113,7 @@ STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
     TooLarge: (413, lambda error: error.message),
     StorageFull: (429, _say("{0}")),
     StoreUnavailable: (503, _say("{0}")),
+    CheckBusy: (503, _say("spec.parameters: it was not checked in time; try again")),
 }
 """Which status code an exception becomes, and what its ``detail`` says."""
 

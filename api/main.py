@@ -16,6 +16,7 @@ from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyChecks
 from api.errors import ANYWHERE, add_error_handlers, describe
+from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.retention import Bounds
@@ -52,10 +53,12 @@ def create_app(
     catalog = Catalog(settings.programs)
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
+    params_check = ParamsCheck()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
+            opened.push_async_callback(params_check.close)
             for part in (job_store, program_store, stores.backends):
                 await part.open()
                 opened.push_async_callback(part.close)
@@ -69,7 +72,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.job_store, app.state.programs = job_store, program_store
-    app.state.backends, app.state.params_check = stores.backends, ParamsCheck()
+    app.state.backends, app.state.params_check = stores.backends, params_check
+    app.state.job_answers = JobAnswers(job_store)
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)

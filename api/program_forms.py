@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.multipart import FormInvalid, Part, parse_form
-from api.strict_json import StrictJSONError, load_strict
+from api.strict_json import StrictJSONError, load_body
 from qiskit_runtime.contract.job import MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.program import (
     MAX_SOURCE_BYTES,
@@ -24,7 +24,7 @@ from qiskit_runtime.contract.program import (
     ProgramSource,
     SourceInvalid,
 )
-from qiskit_runtime.params_schema import MAX_SCHEMA_BYTES, check_schema
+from qiskit_runtime.params_schema import MAX_SCHEMA_BYTES
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,8 +35,8 @@ RAW = ("application/octet-stream", "text/x-python")
 MAX_FORM_BYTES = 2**20
 """The whole body: a source in base64, four schemas, and what is around them."""
 
-MAX_FORM_DEPTH = 20
-"""How deep the JSON in a form's part may nest: as a body may."""
+MAX_SCHEMA_CONTAINERS = 2000
+"""The lists and objects of all schemas of a program. Each takes a quarter of a kilobyte or so."""
 
 FILE_PARTS = ("data", "program", "file")
 """The names that a form's part with the file may have."""
@@ -197,7 +197,7 @@ def _read_form(content_type: str, body: bytes) -> dict[str, Any]:
 
 def _decode_part(part: Part) -> Any:
     try:
-        return load_strict(part.content, MAX_FORM_DEPTH)
+        return load_body(part.content)
     except StrictJSONError as error:
         if part.name in ("is_public", "isPublic"):
             # "True", "yes": pydantic knows the words.
@@ -238,10 +238,9 @@ def _read_spec(spec: dict[str, Any]) -> tuple[ProgramInterface, list[str]]:
             translated, told = one.translated()
             known[name] = getattr(translated, name)
             warnings += told
-            if name == "parameters":
-                check_schema(known[name])
         except ValueError as error:
             raise InvalidField(("body", "spec", given), f"spec.{given}: {error}") from None
+    _check_room(list(known.values()))
     return ProgramInterface(**known), warnings
 
 
@@ -257,3 +256,30 @@ def _read_schema(value: Any) -> dict[str, Any]:
     if size > MAX_SCHEMA_BYTES:
         raise ValueError(f"it is {size} bytes; at most {MAX_SCHEMA_BYTES} are taken")
     return value
+
+
+def _check_room(schemas: list[dict[str, Any]]) -> None:
+    """See that a program's schemas together take no more than each program may.
+
+    All of them are in memory, and listed.
+
+    Raises:
+        InvalidField: they are too large.
+    """
+    text = json.dumps(schemas, ensure_ascii=False)
+    size, containers = len(text.encode()), count_containers(schemas)
+    if size > MAX_SCHEMA_BYTES:
+        limit = f"they are {size} bytes in all; at most {MAX_SCHEMA_BYTES} are taken"
+    elif containers > MAX_SCHEMA_CONTAINERS:
+        limit = f"they have {containers} lists and objects; at most {MAX_SCHEMA_CONTAINERS}"
+        limit += " are taken"
+    else:
+        return
+    raise InvalidField(("body", "spec"), f"spec: {limit}")
+
+
+def count_containers(value: Any) -> int:
+    """The lists and objects in a JSON value, itself included."""
+    if isinstance(value, dict):
+        return 1 + sum(map(count_containers, value.values()))
+    return 1 + sum(map(count_containers, value)) if isinstance(value, list) else 0

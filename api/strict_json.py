@@ -4,25 +4,37 @@ Used for the bodies of requests and for the parameters within them. Nothing of t
 what is stored is the text.
 """
 
-import asyncio
 import json
+import re
+from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import Any
 
-_QUICK_BYTES = 1 << 16
+MAX_BODY_DEPTH = 20
+"""How deep a body may nest. The parameters are text in it, and have a limit of their own."""
+
+MAX_BODY_VALUES = 10_000
+"""The values of a body: each takes up to a hundred times its text. Parameters are one of them."""
+
+_VALUE = re.compile(r'"|,|[\[{](?!\s*[\]}])')
+"""What leads to each value but the first: a comma, or a bracket that is not empty."""
+
+_CONTAINER = re.compile(r'"|[\[{]')
 
 
 class StrictJSONError(ValueError):
     """The text is not JSON that this server takes; says why, and the limit where there is one."""
 
-
-async def check_json(text: str | bytes, max_depth: int) -> Any:
-    """``load_strict``, for a large text in a thread: the server goes on meanwhile."""
-    if len(text) <= _QUICK_BYTES:
-        return load_strict(text, max_depth)
-    return await asyncio.to_thread(load_strict, text, max_depth)
+    kind = "json_invalid"
+    """The ``type`` of the error, as pydantic names them."""
 
 
-def load_strict(text: str | bytes, max_depth: int) -> Any:
+class NotAnObject(StrictJSONError):
+    """It is JSON, but not of an object."""
+
+    kind = "dict_type"
+
+
+def load_strict(text: str, max_depth: int) -> Any:
     """The value that the text says.
 
     Raises:
@@ -37,6 +49,68 @@ def load_strict(text: str | bytes, max_depth: int) -> Any:
     if not _is_within(value, max_depth):
         raise StrictJSONError(_too_deep(max_depth))
     return value
+
+
+def load_body(text: bytes) -> Any:
+    """What a body says, or a form's part.
+
+    Raises:
+        StrictJSONError: as ``load_strict``; or it has too many values.
+    """
+    try:
+        decoded = text.decode(json.detect_encoding(text), "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise StrictJSONError(f"not valid JSON: {error}") from None
+    limit_values(decoded, MAX_BODY_VALUES)
+    return load_strict(decoded, MAX_BODY_DEPTH)
+
+
+def load_object(text: str, max_depth: int) -> dict[str, Any]:
+    """The object that the text says.
+
+    Raises:
+        StrictJSONError: as ``load_strict``, or it is no object.
+    """
+    value = load_strict(text, max_depth)
+    if not isinstance(value, dict):
+        raise NotAnObject("the JSON text of an object is needed")
+    return value
+
+
+def limit_values(text: str, most: int) -> None:
+    """See that a text has at most so many values, before anything is made of them.
+
+    Raises:
+        StrictJSONError: it has more, or a string in it is not one.
+    """
+    # One that no comma or bracket leads to is the whole.
+    if sum(map(text.count, ",[{")) >= most and _exceeds(text, _VALUE, most - 1):
+        raise StrictJSONError(f"more than {most} values; what is in texts is not counted")
+
+
+def limit_containers(text: str, most: int) -> None:
+    """See that a text has at most so many lists and objects. Raises as ``limit_values``."""
+    if sum(map(text.count, "[{")) > most and _exceeds(text, _CONTAINER, most):
+        raise StrictJSONError(f"more than {most} lists and objects; at most so many are taken")
+
+
+def _exceeds(text: str, opening: re.Pattern[str], most: int) -> bool:
+    """Whether the pattern is found more often outside of strings; it finds what opens them too."""
+    found = place = 0
+    while found <= most and (token := opening.search(text, place)):
+        place = token.end()
+        if token[0] == '"':
+            place = _skip_string(text, place)
+        else:
+            found += 1
+    return found > most
+
+
+def _skip_string(text: str, begin: int) -> int:
+    try:
+        return int(scanstring(text, begin, True)[1])
+    except ValueError as error:
+        raise StrictJSONError(f"not valid JSON: {error}") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

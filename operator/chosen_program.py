@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.params_schema import QUICK_COST, SchemaInvalid, count_cost, validate
+from qiskit_runtime.params_schema import SchemaInvalid, find_first_error, is_quick
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,8 @@ class ChosenProgram:
     def check_params(self, text: str) -> None:
         """Compare parameters with the schema, where there is one and that takes no time.
 
-        What is no JSON at all, the runner tells better.
+        All other jobs wait for it, so it is left to the program where anything else might be. What
+        is no JSON at all, the runner tells better.
 
         Raises:
             ParamsInvalid: they do not match.
@@ -39,9 +40,9 @@ class ChosenProgram:
         if not self.schema:
             return
         try:
-            if count_cost(self.schema, len(text)) > QUICK_COST:
+            if not is_quick(self.schema, text):
                 return
-            errors = validate(self.schema, json.loads(text), len(text))
+            errors = find_first_error(self.schema, json.loads(text))
         except SchemaInvalid as error:
             # kubectl made the program, and nobody has checked it: it takes anything.
             logger.warning("parameters are not checked: the program's schema: %s", error)

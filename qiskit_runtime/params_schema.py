@@ -1,18 +1,15 @@
 """A job's parameters against the JSON Schema of its program: what does not match is never queued.
 
-Used by the API (``api.params_check``). Parameters are plain JSON here; what they encode is decoded
-in the program process alone. Whoever uploads a program writes its schema, so it is taken for
-hostile: a pattern takes linear time, no reference leaves the schema or leads back to itself, and
-what a check may cost is known before it begins. A check holds the interpreter's lock.
-
-As a program (``python -m qiskit_runtime.params_schema``) it checks what is too much to wait for: it
-reads the schema as a line of JSON, then the parameters, and writes their errors as JSON.
+Used by the API (``api.params_check``) and the operator. Parameters are plain JSON here; what they
+encode is decoded in the program process alone. Whoever uploads a program writes its schema, so it
+is taken for hostile: a pattern takes linear time, and no reference leaves the schema or leads back
+to itself. A check holds the interpreter's lock and can't be stopped: where others wait, only what
+``is_quick`` is checked, and only yes or no is asked; all else is for a process that has limits.
 """
 
 import json
-import resource
-import sys
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -21,17 +18,24 @@ from typing import Any
 import jsonschema_rs
 
 from qiskit_runtime.contract.handover import SEED_PARAMETER
+from qiskit_runtime.linear_schema import count_nodes, find_linear, is_linear
+from qiskit_runtime.schema_references import SchemaInvalid, expand
+
+__all__ = [
+    "ParamsError",
+    "SchemaInvalid",
+    "check_schema",
+    "find_errors",
+    "find_first_error",
+    "is_linear",
+    "is_quick",
+    "matches",
+]
 
 Place = tuple[str | int, ...]
 
 MAX_SCHEMA_BYTES = 64 * 1024
 """A schema as JSON text."""
-
-MAX_SCHEMA_NODES = 5000
-"""The objects and lists of a schema, each as often as references lead to it."""
-
-QUICK_COST = 2_000_000
-"""Up to this (``count_cost``) a check takes a tenth of a second at the very worst."""
 
 MAX_PATTERNS = 100
 """The patterns of a schema: each takes up to a tenth of a megabyte."""
@@ -39,22 +43,22 @@ MAX_PATTERNS = 100
 MAX_MESSAGE_CHARACTERS = 300
 """An error repeats the value that is wrong: at most its beginning."""
 
-CPU_SECONDS = 10
-"""After how long a check in a process of its own is given up."""
+QUICK_BYTES = 64 * 1024
+"""Parameters that may be checked where others wait."""
 
-_FEW_BYTES = 1 << 16
+_QUICK_COST = 2_000_000
+"""A linear schema's nodes times bytes of parameters: at most 10 ns each, of the worst kinds."""
+
 _MANY = 5
-"""How many errors of small parameters are told; of large ones the first."""
+"""How many errors are told."""
+
+_LONG_NUMBER = re.compile(r"(?<!\d)\d{300}")
+"""No machine number: its arithmetic takes as long as it has digits, squared."""
 
 _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 16)
 _PATTERN_HINT = (
     " that takes linear time and little room (no look-around, back-reference or long repeat)"
 )
-_NOT_FOLLOWED = ("$dynamicRef", "$recursiveRef")
-
-
-class SchemaInvalid(ValueError):
-    """The schema can't be used; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,44 +89,82 @@ def check_schema(schema: dict[str, Any]) -> None:
         SchemaInvalid: it is not valid, refers to what is not in it or to itself, has a pattern
             that takes more than linear time, or is too large.
     """
-    _compile(_write(schema))
+    _compile(schema)
 
 
-def count_cost(schema: dict[str, Any], size: int) -> int:
-    """How much a check of so many bytes of parameters may cost: nodes of the schema times bytes.
-
-    At the very worst 50 ns each.
+def is_quick(schema: dict[str, Any], text: str) -> bool:
+    """Whether ``matches`` takes a few milliseconds at most, whatever the parameters' text says.
 
     Raises:
         SchemaInvalid: the schema can't be used.
     """
-    return _compile(_write(schema)).nodes * size
+    if len(text) > QUICK_BYTES or _LONG_NUMBER.search(text):
+        return False
+    checker = _compile_linear(_write(schema))
+    return checker is not None and checker.nodes * len(text) <= _QUICK_COST
 
 
-def validate(schema: dict[str, Any], params: Any, size: int) -> list[ParamsError]:
-    """The first errors of parameters; ``size`` is that of their JSON text.
-
-    A seed, which the runner takes for any program, need not be in the schema.
+def matches(schema: dict[str, Any], params: Any) -> bool:
+    """Whether parameters match a linear schema.
 
     Raises:
         SchemaInvalid: the schema can't be used.
     """
-    validator = _compile(_write(schema)).validator
+    checker = _compile_linear(_write(schema))
+    assert checker is not None, "is_quick was asked"
+    try:
+        return checker.validator.is_valid(_without_seed(schema, params))
+    except UnicodeEncodeError:
+        return False
+
+
+def find_first_error(schema: dict[str, Any], params: Any) -> list[ParamsError]:
+    """The first error of parameters by a linear schema, in a list; an empty one without errors.
+
+    Raises:
+        SchemaInvalid: the schema can't be used.
+    """
+    checker = _compile_linear(_write(schema))
+    assert checker is not None, "is_quick was asked"
+    return _find_first(checker.validator, _without_seed(schema, params))
+
+
+def find_errors(schema: dict[str, Any], params: Any) -> Iterator[list[ParamsError]]:
+    """The errors of parameters, told better and better: that there are any, the first, some.
+
+    To tell errors may take a thousand times as long as to know of them, and any amount of memory.
+    So this is for a process with limits: where one is met, the newest answer holds. The first is
+    empty where there are none.
+
+    Raises:
+        SchemaInvalid: the schema can't be used.
+    """
+    validator = _compile(schema)
     params = _without_seed(schema, params)
     try:
-        # To find all errors of a long list takes long, and one is enough.
-        if size > _FEW_BYTES:
-            validator.validate(params)
-            return []
-        return [_read(error) for error in islice(validator.iter_errors(params), _MANY)]
+        if validator.is_valid(params):
+            yield []
+            return
+    except UnicodeEncodeError:
+        yield _find_first(validator, params)
+        return
+    yield [ParamsError((), "they do not match the program's JSON Schema")]
+    yield _find_first(validator, params)
+    yield [_read(error) for error in islice(validator.iter_errors(params), _MANY)]
+
+
+def _find_first(validator: jsonschema_rs.Validator, params: Any) -> list[ParamsError]:
+    try:
+        validator.validate(params)
     except jsonschema_rs.ValidationError as error:
         return [_read(error)]
     except UnicodeEncodeError:
         return [ParamsError((), "they have half a character, which is no Unicode text")]
+    return []
 
 
 def _without_seed(schema: dict[str, Any], params: Any) -> Any:
-    """Parameters but for a seed that the schema does not name."""
+    """Parameters but for a seed, which the runner takes for any program, if the schema has none."""
     if not isinstance(params, dict) or type(params.get(SEED_PARAMETER)) is not int:
         return params
     properties = schema.get("properties")
@@ -131,93 +173,38 @@ def _without_seed(schema: dict[str, Any], params: Any) -> Any:
     return {name: value for name, value in params.items() if name != SEED_PARAMETER}
 
 
-def main() -> None:
-    """Check what comes on standard input, and end after ``CPU_SECONDS`` at the latest."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    schema, _, text = sys.stdin.buffer.read().partition(b"\n")
-    errors = validate(json.loads(schema), json.loads(text), len(text))
-    json.dump([(error.place, error.message) for error in errors], sys.stdout)
-
-
 def _write(schema: dict[str, Any]) -> str:
     return json.dumps(schema, sort_keys=True)
 
 
 @lru_cache(maxsize=32)
-def _compile(text: str) -> _Checker:
+def _compile_linear(text: str) -> _Checker | None:
+    """The checker of a linear schema; None where it is not linear."""
+    schema = find_linear(json.loads(text))
+    if schema is None:
+        return None
+    return _Checker(_make_validator(schema), count_nodes(schema))
+
+
+def _compile(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+    text = _write(schema)
     if len(text) > MAX_SCHEMA_BYTES:
         raise SchemaInvalid(
             f"it is {len(text)} bytes of JSON; at most {MAX_SCHEMA_BYTES} are taken"
         )
-    schema = json.loads(text)
     if text.count('"pattern') > MAX_PATTERNS:
         raise SchemaInvalid(f"it has more than {MAX_PATTERNS} patterns")
+    return _make_validator(expand(schema))
+
+
+def _make_validator(schema: dict[str, Any]) -> jsonschema_rs.Validator:
     try:
-        expanded, nodes = _expand(schema)
-        validator = jsonschema_rs.validator_for(expanded, pattern_options=_PATTERNS, offline=True)
+        return jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS, offline=True)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         hint = _PATTERN_HINT if error.message.endswith('is not a "regex"') else ""
         raise SchemaInvalid(_shorten(_place_of(error) + error.message) + hint) from None
-    except RecursionError:
-        raise SchemaInvalid("it nests too deeply") from None
     except ValueError as error:
         raise SchemaInvalid(_shorten(str(error))) from None
-    return _Checker(validator, nodes)
-
-
-def _expand(schema: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """The schema with what its references lead to in their places, and its number of nodes.
-
-    The library that checks is given no reference: what it would make of one is its own affair.
-
-    Raises:
-        SchemaInvalid: a reference that is not ``#/...``, or that leads back to itself.
-    """
-    nodes = 0
-
-    def expand(node: Any, on_the_way: frozenset[str]) -> Any:
-        nonlocal nodes
-        if not isinstance(node, dict | list):
-            return node
-        nodes += 1
-        if nodes > MAX_SCHEMA_NODES:
-            raise SchemaInvalid(f"its nodes, references followed, are over {MAX_SCHEMA_NODES}")
-        if isinstance(node, list):
-            return [expand(inner, on_the_way) for inner in node]
-        if found := [key for key in _NOT_FOLLOWED if isinstance(node.get(key), str)]:
-            raise SchemaInvalid(f"{found[0]} is not taken: use $ref, as '#/$defs/name'")
-        reference = node.get("$ref")
-        if not isinstance(reference, str):
-            return {key: expand(inner, on_the_way) for key, inner in node.items()}
-        if reference in on_the_way:
-            raise SchemaInvalid("it refers to itself in a circle")
-        target = expand(_resolve(schema, reference), on_the_way | {reference})
-        beside = {key: expand(inner, on_the_way) for key, inner in node.items() if key != "$ref"}
-        return {"allOf": [target, beside]} if beside else target
-
-    kept = {key: inner for key, inner in schema.items() if key not in ("$defs", "definitions")}
-    expanded = expand(kept, frozenset())
-    return (expanded if isinstance(expanded, dict) else {"allOf": [expanded]}), nodes
-
-
-def _resolve(schema: dict[str, Any], reference: str) -> Any:
-    """What a reference leads to.
-
-    Raises:
-        SchemaInvalid: it leads out of the schema, or to nothing.
-    """
-    shown = f"$ref {reference[:100]!r}"
-    path, _, pointer = reference.partition("#")
-    if path or "%" in pointer or (pointer and not pointer.startswith("/")):
-        raise SchemaInvalid(f"{shown}: only references within it are taken, as '#/$defs/name'")
-    node: Any = schema
-    for step in pointer.split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        try:
-            node = node[int(key)] if isinstance(node, list) else node[key]
-        except (KeyError, IndexError, ValueError, TypeError):
-            raise SchemaInvalid(f"{shown} leads to nothing") from None
-    return node
 
 
 def _read(error: jsonschema_rs.ValidationError) -> ParamsError:
@@ -236,7 +223,3 @@ def _shorten(text: str) -> str:
     if len(text) <= MAX_MESSAGE_CHARACTERS:
         return text
     return f"{text[:100]} [...] {text[-150:]}"
-
-
-if __name__ == "__main__":
-    main()

@@ -36,7 +36,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from qiskit_runtime.contract.progress import Progress, parse_progress
-from qiskit_runtime.contract.verdict import Verdict, parse_verdict
+from qiskit_runtime.contract.verdict import Verdict, checksum, parse_verdict
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -56,8 +56,11 @@ CONSOLE_BUDGET = 2272 * KIB
 INTERIM_BUDGET = 2560 * KIB
 """Interim messages as framed; those that come after it are dropped and counted in a gap."""
 
+MESSAGE_OVERHEAD = 128
+"""What a message takes of memory beside its text, counted in its budget: 260,000 at most fit."""
+
 INTERIM_TEXT_BUDGET = 32 * MIB
-"""Interim messages before compression: a reader holds them all while a job is listened to."""
+"""Interim messages before compression, with their overhead: a reader holds them all."""
 
 PROGRESS_BUDGET = 160 * KIB
 """Reports of progress. They come the more seldom the longer a job runs: a week of them fits."""
@@ -163,7 +166,8 @@ class RecordParser:
     """Reads a record in pieces of any size and yields its events. Never raises.
 
     Holds at most one line, one frame's chunks (``RESULT_BUDGET``) and one frame's messages
-    (``MAX_MESSAGE_BYTES``). A line that no writer writes is ``Garbage``; reading goes on after it.
+    (``MAX_MESSAGE_BYTES``). A line that no writer writes is ``Garbage``, and interim messages over
+    ``INTERIM_TEXT_BUDGET`` are a ``Gap``; reading goes on after both.
     """
 
     def __init__(self) -> None:
@@ -175,6 +179,7 @@ class RecordParser:
         self._chunks: list[bytes] = []
         self._chunks_bytes = 0
         self._next_chunk: tuple[bytes, ...] | None = None
+        self._interim_text_left = INTERIM_TEXT_BUDGET
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """The events of the lines that ``data`` completes."""
@@ -246,17 +251,21 @@ class RecordParser:
     ) -> Iterator[Event]:
         try:
             payload = _inflate(body) if encoding == b"~" else body
+            cost = 0 if final else len(payload) + count * MESSAGE_OVERHEAD
+            if cost > self._interim_text_left:
+                yield Gap(self._line, first, count)
+                return
+            self._interim_text_left -= cost
             # Never split first: a payload of nothing but marks would be a million times its size.
-            parts = payload.split(MARK) if 1 < count == payload.count(MARK) + 1 else [payload]
-            texts = [text.decode() for text in parts]
+            is_joined = 1 < count == payload.count(MARK) + 1
+            texts = [one.decode() for one in (payload.split(MARK) if is_joined else [payload])]
         except (ValueError, zlib.error) as error:
             yield self._garbage(f"a payload that can't be read: {error}")
             return
         if len(texts) != count or (final and count != 1):
             yield self._garbage("a frame with another number of messages than it says")
             return
-        for number, text in enumerate(texts, start=first):
-            yield Message(self._line, number, text, final)
+        yield from (Message(self._line, first + at, text, final) for at, text in enumerate(texts))
 
     def _parse_end(self, line: bytes) -> Event:
         fields = _END.fullmatch(line, 1)
@@ -278,11 +287,6 @@ class RecordParser:
         # Whatever was lost here, the digest can't match any more.
         self._digest.update(b"garbage")
         return Garbage(self._line, why)
-
-
-def checksum(verdict: bytes) -> bytes:
-    """What guards the verdict itself, which can't be in the digest that it carries."""
-    return b"%08x" % zlib.crc32(verdict)
 
 
 def _inflate(body: bytes) -> bytes:

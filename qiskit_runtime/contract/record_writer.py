@@ -16,15 +16,15 @@ from qiskit_runtime.contract.record import (
     KIB,
     LINE_OVERHEAD,
     MARK,
+    MESSAGE_OVERHEAD,
     PROGRESS_BUDGET,
     RESULT_BUDGET,
     TRACEBACK_BUDGET,
-    checksum,
 )
-from qiskit_runtime.contract.verdict import Verdict
+from qiskit_runtime.contract.verdict import Verdict, checksum
 
 BATCH_BYTES = 64 * KIB
-"""Interim messages that wait for one frame, at most."""
+"""Interim messages that wait for one frame, at most, with their overhead."""
 
 VERBATIM_BYTES = 1 * KIB
 """A larger payload is compressed."""
@@ -85,10 +85,11 @@ class RecordWriter:
         if final:
             self._write_final(text)
             return
-        if self._batch_bytes + len(text) > BATCH_BYTES or MARK in text:
+        cost = len(text) + 1 + MESSAGE_OVERHEAD
+        if self._batch_bytes + cost > BATCH_BYTES or MARK in text:
             self._flush_batch()
         self._batch.append(text)
-        self._batch_bytes += len(text) + 1
+        self._batch_bytes += cost
         if self._batch_bytes > BATCH_BYTES or MARK in text:
             self._flush_batch()
 
@@ -169,7 +170,8 @@ class RecordWriter:
         if not self._batch:
             return
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        size = sum(map(len, batch))
+        # Between two of them is a mark.
+        size = sum(map(len, batch)) + len(batch) * (MESSAGE_OVERHEAD + 1) - 1
         first = self._published + 1
         frames = _frames(b"i", first, batch)
         # The gap before it, should there be one, has room in the same cost.

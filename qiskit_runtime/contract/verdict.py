@@ -5,6 +5,7 @@ life cycle turns it into a phase and a reason. Standard library only: the superv
 """
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -96,6 +97,11 @@ class Verdict:
                 break
             fields["versions"] = None
         return text
+
+
+def checksum(verdict: bytes) -> bytes:
+    """What guards the verdict itself, which can't be in the digest that it carries."""
+    return b"%08x" % zlib.crc32(verdict)
 
 
 def parse_verdict(text: str | bytes) -> Verdict | None:

@@ -1,17 +1,17 @@
 """/jobs: run a program, see its jobs, their logs and results; cancel and delete them."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
+from api.bodies import CheckedRoute
 from api.dependencies import (
     BackendsDep,
     EventsDep,
+    JobAnswersDep,
     JobStoreDep,
     ParamsCheckDep,
     ProgramsDep,
@@ -19,15 +19,15 @@ from api.dependencies import (
     TenantDep,
 )
 from api.errors import WITH_BODY, InvalidField, InvalidFields, TooLarge, describe
-from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore, ParamsLost
+from api.jobstore.base import JobNotFound, JobQuery, JobStore, ParamsLost
 from api.log_text import log_pieces
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.params_check import ParamsCheck
 from api.programstore.base import MAX_VERSION_LENGTH, ProgramChanged
-from api.strict_json import StrictJSONError, check_json
+from api.strict_json import StrictJSONError
 from api.text_pieces import json_pieces
 from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH, Job, JobSpec
+from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, JobSpec
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.program import Program
 from qiskit_runtime.contract.resource import make_repeatable_job_id
@@ -38,9 +38,7 @@ DEFAULT_NAMES = ("", "string")
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of jobs."""
 
-logger = logging.getLogger(__name__)
-
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=CheckedRoute)
 
 
 IdempotencyKey = Annotated[
@@ -75,8 +73,7 @@ async def run_program(
     if request.program_version not in (None, program.metadata.version):
         raise ProgramChanged(program.id, program.metadata.version)
     backend = await backends.get(name)
-    value = await check_params(params)
-    await check_by_schema(params_check, program, value, params)
+    await check_params(params_check, program, params)
     spec = JobSpec(
         program_id=program.id,
         program_version=program.metadata.version[:MAX_VERSION_LENGTH],
@@ -108,39 +105,26 @@ async def has_taken(
     return is_whole and same and same_params and tuple(request.tags) == spec.tags
 
 
-async def check_params(text: str) -> dict[str, Any]:
-    """Parameters, decoded; refused where no program could be called with them.
+async def check_params(check: ParamsCheck, program: Program, text: str) -> None:
+    """Refuse parameters that no program could be called with, or not this one by its schema.
 
     Raises:
         TooLarge: over the limit.
         InvalidField: not the JSON text of an object, or one that is not safe to read.
+        InvalidFields: what does not match the schema, each with the path that leads to it.
     """
     place = ("body", "params", 0)
     size = len(text.encode())
     if size > MAX_PARAMS_BYTES:
         raise TooLarge(f"params: {size} bytes; at most {MAX_PARAMS_BYTES} are taken")
     try:
-        value = await check_json(text, MAX_PARAMS_DEPTH)
+        errors = await check.find_errors(program, text)
     except StrictJSONError as error:
-        raise InvalidField(place, f"params[0]: {error}", "json_invalid") from None
-    if not isinstance(value, dict):
-        raise InvalidField(place, "params[0]: the JSON text of an object is needed", "dict_type")
-    return value
-
-
-async def check_by_schema(
-    check: ParamsCheck, program: Program, params: dict[str, Any], text: str
-) -> None:
-    """Refuse parameters that do not match the program's own JSON Schema.
-
-    Raises:
-        InvalidFields: what is wrong, each with the path that leads to it.
-    """
-    errors = await check.find_errors(program, params, text)
+        raise InvalidField(place, f"params[0]: {error}", error.kind) from None
     if errors:
         raise InvalidFields(
             [
-                {"loc": ("body", "params", 0, *one.place), "msg": str(one), "type": "params_schema"}
+                {"loc": (*place, *one.place), "msg": str(one), "type": "params_schema"}
                 for one in errors
             ]
         )
@@ -149,6 +133,7 @@ async def check_by_schema(
 @router.get("/jobs", response_model=JobsResponse, responses=describe(422, 503))
 async def list_jobs(
     store: JobStoreDep,
+    answers: JobAnswersDep,
     limit: Count = 200,
     offset: Count = 0,
     pending: Annotated[
@@ -164,14 +149,14 @@ async def list_jobs(
     """A page of jobs, newest first."""
     query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
     page = await store.find(query, limit, offset)
-    # Job by job: each may bring megabytes of parameters, and others want to be served meanwhile.
-    return StreamingResponse(_write_page(store, page), media_type="application/json")
+    return StreamingResponse(answers.write_page(page), media_type="application/json")
 
 
-@router.get("/jobs/{job_id}", responses=describe(404, 503))
-async def get_job(job_id: str, store: JobStoreDep) -> JobResponse:
+@router.get("/jobs/{job_id}", response_model=JobResponse, responses=describe(404, 503))
+async def get_job(job_id: str, store: JobStoreDep, answers: JobAnswersDep) -> StreamingResponse:
     """One job."""
-    return await _respond(store, await store.get(job_id))
+    pieces = await answers.write(await store.get(job_id))
+    return StreamingResponse(pieces, media_type="application/json")
 
 
 # FAST003 does not see the job_id of the dependencies.
@@ -211,24 +196,3 @@ def _stream_string(texts: Iterable[str]) -> StreamingResponse:
             await asyncio.sleep(0)
 
     return StreamingResponse(write(), media_type="application/json")
-
-
-async def _write_page(store: JobStore, page: JobPage) -> AsyncIterator[str]:
-    """A ``JobsResponse`` as JSON, without the jobs that were deleted since they were found."""
-    count = 0
-    yield '{"jobs":['
-    for job in page.jobs:
-        with suppress(JobNotFound):
-            response = await _respond(store, job)
-            yield "," * (count > 0) + response.model_dump_json(by_alias=True)
-            count += 1
-    yield f'],"count":{count},"total":{page.total}}}'
-
-
-async def _respond(store: JobStore, job: Job) -> JobResponse:
-    try:
-        return JobResponse.of(job, [await store.read_params(job.id)])
-    except ParamsLost as lost:
-        # The rest of the job is as true as before.
-        logger.warning("the parameters of job %s can't be read: %s", job.id, lost)
-        return JobResponse.of(job, [])

@@ -1,12 +1,13 @@
 """/programs: what can be run; a user's own programs are uploaded, changed and deleted here."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
-from api.dependencies import ProgramsDep
-from api.errors import WITH_BODY, describe
+from api.dependencies import ParamsCheckDep, ProgramsDep
+from api.errors import WITH_BODY, InvalidField, describe
 from api.models import (
     ChangedProgramResponse,
     ProgramId,
@@ -14,6 +15,7 @@ from api.models import (
     ProgramsResponse,
     UploadedProgramResponse,
 )
+from api.params_check import ParamsCheck
 from api.program_forms import (
     JSON,
     MULTIPART,
@@ -31,6 +33,7 @@ from qiskit_runtime.contract.program import (
     Program,
     ProgramMetadata,
 )
+from qiskit_runtime.params_schema import SchemaInvalid
 
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of programs."""
@@ -55,20 +58,29 @@ _FIELDS = _takes((JSON, ProgramFields.model_json_schema()))
 _SOURCE = _takes((JSON, ProgramData.model_json_schema()), *((kind, _BYTES) for kind in RAW))
 
 
-@router.get("/programs", responses=describe(422, 503))
+@router.get("/programs", response_model=ProgramsResponse, responses=describe(422, 503))
 async def list_programs(
     programs: ProgramsDep,
-    limit: Annotated[Count | None, Query(description="At most; without it all.")] = None,
+    limit: Count = 200,
     offset: Count = 0,
     name: Annotated[str | None, Query(description="Programs of this name or id.")] = None,
     search: Annotated[
         str | None, Query(description="Programs with this in id, name or description.")
     ] = None,
-) -> ProgramsResponse:
+) -> StreamingResponse:
     """A page of programs, by id."""
     found = [one for one in await programs.all() if _matches(one, name, search)]
-    page = found[offset:] if limit is None else found[offset : offset + limit]
-    return ProgramsResponse(programs=[ProgramResponse.of(one) for one in page], count=len(found))
+    page = found[offset : offset + limit]
+    # Program by program: each may bring schemas of 64 KiB, and others want to be served meanwhile.
+    return StreamingResponse(_write_page(page, len(found)), media_type="application/json")
+
+
+async def _write_page(page: list[Program], total: int) -> AsyncIterator[str]:
+    """A ``ProgramsResponse`` as JSON."""
+    yield '{"programs":['
+    for number, program in enumerate(page):
+        yield "," * (number > 0) + ProgramResponse.of(program).model_dump_json(by_alias=True)
+    yield f'],"count":{total}}}'
 
 
 def _matches(program: Program, name: str | None, search: str | None) -> bool:
@@ -78,10 +90,12 @@ def _matches(program: Program, name: str | None, search: str | None) -> bool:
 
 
 @router.post("/programs", responses=describe(403, 409, 429, 503, *WITH_BODY), openapi_extra=_WHOLE)
-async def upload_program(request: Request, programs: ProgramsDep) -> ProgramId:
+async def upload_program(
+    request: Request, programs: ProgramsDep, check: ParamsCheckDep
+) -> ProgramId:
     """Keep a new program. Its id is made of its name."""
     fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
-    given, warnings = fields.to_metadata()
+    given, warnings = await _read_metadata(fields, check)
     metadata = ProgramMetadata(**{"description": "", "is_public": False} | given)
     program = await programs.create(metadata, source)
     return ProgramId(id=program.id, warnings=warnings)
@@ -100,21 +114,20 @@ async def get_program(
 
 @router.patch("/programs/{program_id}", responses=CHANGES, openapi_extra=_FIELDS)
 async def change_metadata(
-    program_id: str, request: Request, programs: ProgramsDep
+    program_id: str, request: Request, programs: ProgramsDep, check: ParamsCheckDep
 ) -> ChangedProgramResponse:
     """Change what is said of an uploaded program: name, description, cost, visibility, spec."""
-    fields = read_fields(await request.body())
-    given, warnings = fields.to_metadata()
+    given, warnings = await _read_metadata(read_fields(await request.body()), check)
     return await _change(programs, program_id, ProgramChange(given), warnings)
 
 
 @router.put("/programs/{program_id}", responses=CHANGES, openapi_extra=_WHOLE)
 async def change_program(
-    program_id: str, request: Request, programs: ProgramsDep
+    program_id: str, request: Request, programs: ProgramsDep, check: ParamsCheckDep
 ) -> ChangedProgramResponse:
     """Change an uploaded program's metadata and source at once; what is left out stays."""
     fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
-    given, warnings = fields.to_metadata()
+    given, warnings = await _read_metadata(fields, check)
     return await _change(programs, program_id, ProgramChange(given, source), warnings)
 
 
@@ -158,6 +171,24 @@ async def make_private(program_id: str, programs: ProgramsDep) -> None:
 async def delete_program(program_id: str, programs: ProgramsDep) -> None:
     """Forget an uploaded program. Jobs that were posted for it run all the same."""
     await programs.delete(program_id)
+
+
+async def _read_metadata(
+    fields: ProgramFields, check: ParamsCheck
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the metadata that was given, and warnings about what was translated in it.
+
+    Raises:
+        InvalidField: a schema can't be used; the field is named.
+    """
+    given, warnings = fields.to_metadata()
+    if "spec" in given and (schema := given["spec"].parameters):
+        try:
+            await check.check_schema(schema)
+        except SchemaInvalid as error:
+            place = ("body", "spec", "parameters")
+            raise InvalidField(place, f"spec.parameters: {error}") from None
+    return given, warnings
 
 
 async def _change(

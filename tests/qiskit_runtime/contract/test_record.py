@@ -17,6 +17,7 @@ from qiskit_runtime.contract.record import (
     MARK,
     MAX_LINE_BYTES,
     MAX_MESSAGE_BYTES,
+    MESSAGE_OVERHEAD,
     RECORD_BUDGET,
     RESULT_BUDGET,
     Console,
@@ -26,10 +27,9 @@ from qiskit_runtime.contract.record import (
     Garbage,
     Message,
     RecordParser,
-    checksum,
 )
 from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.verdict import Outcome, Verdict, checksum
 
 VERDICT = Verdict(outcome=Outcome.SUCCEEDED, exit_code=0)
 
@@ -240,8 +240,41 @@ def test_interim_messages_that_compress_well_are_bounded_before_compression():
     zeros = "0" * (4 * 2**20)
     events = parse(write([("message", zeros)] * 20))
     kept = [e for e in events if isinstance(e, Message)]
-    assert sum(len(e.text) for e in kept) == INTERIM_TEXT_BUDGET
+    assert len(kept) == INTERIM_TEXT_BUDGET // (len(zeros) + MESSAGE_OVERHEAD) == 7
     assert events[-1].verdict.dropped_messages == 20 - len(kept)
+
+
+def count_by_kind(record):
+    """How many messages a record has, how many it says that were dropped, and its end."""
+    kept = dropped = 0
+    for event in RecordParser().feed(record):
+        kept += isinstance(event, Message) and not event.final
+        dropped += event.count if isinstance(event, Gap) else 0
+    return kept, dropped, event
+
+
+def test_tiny_messages_are_counted_with_what_they_take_of_a_reader():
+    """A reader holds a quarter of a million messages at most, be they of one byte."""
+    kept, dropped, end = count_by_kind(write([("message", "0")] * 300_000 + [("final", "{}")]))
+
+    assert 250_000 < kept < 256_001 + 4_096
+    assert kept + dropped == 300_000 == end.verdict.messages - 1
+    assert end.intact and end.verdict.final
+
+
+def test_record_of_more_messages_than_fit_is_read_without_them():
+    """A parser trusts no writer's budget: millions of messages become gaps, the result stays."""
+    zeros, ends = base64.b64encode(zlib.compress(MARK.join([b"0"] * 90_000))), []
+    writer = RecordWriter(ends.append)
+    for number in range(20):
+        frame = MARK + b"i %d 90000 1/1 ~%b\n" % (1 + number * 90_000, zeros)
+        writer._emit([frame])
+    writer.message(b"{}", final=True)
+    writer.finish(VERDICT)
+    kept, dropped, end = count_by_kind(b"".join(ends))
+
+    assert kept == 180_000 and kept + dropped == 1_800_000
+    assert end.intact and end.verdict.final
 
 
 def test_messages_in_a_row_share_a_frame():
