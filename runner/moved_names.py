@@ -4,7 +4,6 @@ One sentence is added to the message and the traceback of a program that failed 
 it, code between backticks exists here: a test imports it.
 """
 
-import re
 import sys
 import types
 
@@ -81,8 +80,8 @@ MOVED = {
 """By what is gone: a name in a module, or ``Class.attribute``. What a module had goes with it."""
 
 _CALLED_TEXT = "'str' object is not callable"
-_NAME_CALL = re.compile(r"\.name\(\)")
-_MISSING_NAME = re.compile(r"cannot import name '(\w+)'")
+_NAME_CALL = ".name()"
+_MISSING_NAME = "cannot import name '"
 _OPTIONAL = "MissingOptionalLibraryError"
 """Qiskit's ImportError where one of its functions needs a package that is not there."""
 
@@ -117,11 +116,12 @@ def _name_gone(error: BaseException, line: str) -> list[str]:
     match error:
         case ModuleNotFoundError(name=str(module)):
             return [module]
-        case ImportError(name=str(module)) if found := _MISSING_NAME.match(str(error)):
-            return [f"{module}.{found[1]}"]
+        case ImportError(name=str(module)) if (text := str(error)).startswith(_MISSING_NAME):
+            missing = text.removeprefix(_MISSING_NAME).partition("'")[0]
+            return [f"{module}.{missing}"]
         case AttributeError(name=str(attribute), obj=owner):
             return [f"{name}.{attribute}" for name in _names_of(owner)]
-        case TypeError() if str(error) == _CALLED_TEXT and _NAME_CALL.search(line):
+        case TypeError() if str(error) == _CALLED_TEXT and _NAME_CALL in line:
             return ["backend.name()"]
     return []
 
