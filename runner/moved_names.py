@@ -21,7 +21,7 @@ _FAKE_DEVICES = (
     "Write `from qiskit_ibm_runtime.fake_provider import FakeMontrealV2` for such a device"
 )
 _CIRCUITS_AS_THEY_ARE = "`backend.run` takes circuits as they are: leave it out"
-_NO_PULSES = "Pulses left Qiskit with version 2, and Aer never ran them: leave it out"
+_NO_PULSES = "Pulses left Qiskit with version 2, and the simulator runs none: leave it out"
 _CONDITION = "Write `with circuit.if_test((clbit, 1)):` and the gate below it"
 
 MOVED = {
