@@ -54,12 +54,12 @@ def write_instruction(instruction: "Instruction", encoder: type[json.JSONEncoder
     return write_circuit(circuit, encoder)
 
 
-def read_instruction(text: str) -> "Instruction":
-    """Return the instruction of a text, of today or of 2021."""
+def read_instruction(text: str, decoder: type[json.JSONDecoder]) -> "Instruction":
+    """Return the instruction of a text, of today or of 2021; ``decoder`` reads metadata in it."""
     data = read_bytes(text)
     # Today: a circuit of one instruction. In 2021: the bare QPY part of the instruction, whose
     # first byte is the high byte of a name's length: 0, and never the "x" that begins zlib data.
-    circuit = _load(inflate(data)) if data[:1] == b"x" else _circuit_of_part(data)
+    circuit = _load(inflate(data), decoder) if data[:1] == b"x" else _circuit_of_part(data)
     return circuit.data[0].operation
 
 

@@ -265,7 +265,7 @@ def _parameter(obj: dict[str, Any]) -> Any:
 
 _VALUE_DECODERS: dict[str, Callable[[Any], Any]] = {
     "BindingsArray": _bindings,
-    "Instruction": qpy_forms.read_instruction,
+    "Instruction": lambda text: qpy_forms.read_instruction(text, RuntimeDecoder),
     "ParameterExpression": qpy_forms.read_expression,
     "QuantumCircuit": lambda text: qpy_forms.read_circuit(text, RuntimeDecoder),
     "Result": _result,

@@ -4,7 +4,6 @@ One sentence is added to the message and the traceback of a program that failed 
 it, code between backticks exists here: a test imports it.
 """
 
-import re
 import sys
 import types
 
@@ -22,7 +21,7 @@ _FAKE_DEVICES = (
     "Write `from qiskit_ibm_runtime.fake_provider import FakeMontrealV2` for such a device"
 )
 _CIRCUITS_AS_THEY_ARE = "`backend.run` takes circuits as they are: leave it out"
-_NO_PULSES = "Pulses left Qiskit with version 2, and Aer never ran them: leave it out"
+_NO_PULSES = "Pulses left Qiskit with version 2, and the simulator runs none: leave it out"
 _CONDITION = "Write `with circuit.if_test((clbit, 1)):` and the gate below it"
 
 MOVED = {
@@ -81,8 +80,8 @@ MOVED = {
 """By what is gone: a name in a module, or ``Class.attribute``. What a module had goes with it."""
 
 _CALLED_TEXT = "'str' object is not callable"
-_NAME_CALL = re.compile(r"\.name\(\)")
-_MISSING_NAME = re.compile(r"cannot import name '(\w+)'")
+_NAME_CALL = ".name()"
+_MISSING_NAME = "cannot import name '"
 _OPTIONAL = "MissingOptionalLibraryError"
 """Qiskit's ImportError where one of its functions needs a package that is not there."""
 
@@ -117,11 +116,12 @@ def _name_gone(error: BaseException, line: str) -> list[str]:
     match error:
         case ModuleNotFoundError(name=str(module)):
             return [module]
-        case ImportError(name=str(module)) if found := _MISSING_NAME.match(str(error)):
-            return [f"{module}.{found[1]}"]
+        case ImportError(name=str(module)) if (text := str(error)).startswith(_MISSING_NAME):
+            missing = text.removeprefix(_MISSING_NAME).partition("'")[0]
+            return [f"{module}.{missing}"]
         case AttributeError(name=str(attribute), obj=owner):
             return [f"{name}.{attribute}" for name in _names_of(owner)]
-        case TypeError() if str(error) == _CALLED_TEXT and _NAME_CALL.search(line):
+        case TypeError() if str(error) == _CALLED_TEXT and _NAME_CALL in line:
             return ["backend.name()"]
     return []
 
