@@ -103,12 +103,15 @@ class WrittenMark:
     async def tell_written(self) -> bool:
         """The same after a write; returns whether they do.
 
-        A Redis that was there a moment ago is waited for: it may be there for others.
+        A Redis that was there a moment ago is waited for: it may be there for others. One failure
+        is none: it may be that of a connection that broke long ago.
         """
+        failures = 0
         while self._told < self._cache.newest:
             if await self._exchange():
                 continue
-            if time.monotonic() - self._answered > WRITE_SECONDS:
+            failures += 1
+            if failures > 1 and time.monotonic() - self._answered > WRITE_SECONDS:
                 return False
             await asyncio.sleep(WRITE_SECONDS / 20)
         return True
