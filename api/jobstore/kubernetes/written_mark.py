@@ -25,13 +25,16 @@ from api.jobstore.kubernetes.live_stream import REDIS_ERRORS
 from api.jobstore.kubernetes.resource_cache import ResourceCache
 from api.jobstore.kubernetes.shared_call import SharedCall
 
-EXCHANGE_SECONDS = 1.0
-"""After how long an exchange is given up."""
+CONNECT_SECONDS = 1.0
+"""After how long a connection is given up."""
+
+EXCHANGE_SECONDS = 3.0
+"""After how long an exchange is given up. A server that is short of CPU is no lost Redis."""
 
 WRITE_SECONDS = 2.0
 """How long after its last answer a write goes on to try to reach Redis."""
 
-AWAY_SECONDS = 1.0
+AWAY_SECONDS = 2.0
 """For how long Redis is not asked again by reads after it did not answer."""
 
 # Raises the version; writes only where that changes something. It is small, so it may be written
@@ -77,7 +80,7 @@ class WrittenMark:
         self._redis = Redis.from_url(
             redis_url,
             max_connections=1,
-            socket_connect_timeout=EXCHANGE_SECONDS / 2,
+            socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=EXCHANGE_SECONDS,
             retry=Retry(NoBackoff(), 0),
             redis_connect_func=self._count_connection,
@@ -100,12 +103,15 @@ class WrittenMark:
     async def tell_written(self) -> bool:
         """The same after a write; returns whether they do.
 
-        A Redis that was there a moment ago is waited for: it may be there for others.
+        A Redis that was there a moment ago is waited for: it may be there for others. One failure
+        is none: it may be that of a connection that broke long ago.
         """
+        failures = 0
         while self._told < self._cache.newest:
             if await self._exchange():
                 continue
-            if time.monotonic() - self._answered > WRITE_SECONDS:
+            failures += 1
+            if failures > 1 and time.monotonic() - self._answered > WRITE_SECONDS:
                 return False
             await asyncio.sleep(WRITE_SECONDS / 20)
         return True

@@ -339,6 +339,20 @@ async def test_polls_cost_nothing_once_redis_is_back(world):
     assert await cost_of_polls(world, job, 20) == 0
 
 
+async def test_write_by_a_connection_that_broke_long_ago_is_told(world):
+    """A server that was idle while Redis restarted tells its write by a new connection."""
+    job = await world.here.jobs.submit(SPEC, "{}")
+    await restart_redis_with(world, None)
+    async with asyncio.timeout(30):
+        before = -1
+        while before != world.cluster.reads:
+            before = world.cluster.reads
+            await world.there.jobs.get(job.id)
+    world.cluster.held.add("there")
+    await world.here.jobs.cancel(job.id)
+    assert (await world.there.jobs.get(job.id)).cancel_requested
+
+
 async def test_redis_that_is_full_of_streams_takes_the_mark(world):
     """A write is told to others also where Redis takes nothing more."""
     job = await world.here.jobs.submit(SPEC, "{}")
