@@ -320,9 +320,13 @@ def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
     try:
         stand.start_redis()
         stand.start_api(**options)
-        stand.start_operator(**options)
+        operator = stand.start_operator(**options)
         stand.install("count", COUNT)
         stand.install("hog", HOG)
+        # On a busy machine its imports alone take long: the tests' seconds begin afterwards.
+        wait_until(
+            lambda: "authentication has finished" in operator.log(), 120, "the operator runs"
+        )
         yield stand
     finally:
         stand.close()

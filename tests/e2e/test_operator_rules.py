@@ -357,5 +357,5 @@ def test_deaf_watch_costs_at_most_a_round(tmp_path):
         stand.parts["operator"].kill()
         operator = stand.start_operator("deaf", DEAF)
         stand.submit("unheard", "count", '{"n": 1}')
-        assert status_of(stand, "unheard", 60)["phase"] == "Completed"
+        assert status_of(stand, "unheard", 150)["phase"] == "Completed"
         assert "its watch told too little" in operator.log()
