@@ -89,6 +89,7 @@ def _explain(error: Any, given: Mapping[str, str]) -> str:
     if variable == "RUNTIME_WORKERS" and variable not in os.environ:
         variable = "NUM_WORKERS"
     message = error["msg"].removeprefix("Input should be ").partition(", unable")[0]
+    message = message.removeprefix("Value error, ")
     return f"{name_of(variable, given)}: {error['input']!r} won't do, it should be {message}"
 
 
