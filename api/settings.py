@@ -88,7 +88,7 @@ class ApiSettings(BaseSettings):
         tuple[str, ...], NoDecode, _split(","), AfterValidator(_check_names)
     ] = ()
     """Environment variables that programs get beside the usual ones. Local mode."""
-    keep_days: Annotated[float, Field(ge=0, le=36500)] = 0
+    keep_days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)] = 0
     """For how many days an ended job is kept; 0 is for ever. Local mode."""
     keep_bytes: Annotated[int, Field(ge=0)] = 0
     """How many bytes the ended jobs may take, the oldest go first; 0 is any. Local mode."""

@@ -5,7 +5,6 @@ their owner may not enter. Nothing here recurses, follows a link, or waits for a
 """
 
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
@@ -93,7 +92,7 @@ def _move_up(name: str, folder: int, top: int) -> bool:
     # A folder that changes its parent must be writable itself.
     take_rights(name, folder)
     try:
-        os.rename(name, secrets.token_hex(16), src_dir_fd=folder, dst_dir_fd=top)
+        os.rename(name, os.urandom(16).hex(), src_dir_fd=folder, dst_dir_fd=top)
     except OSError:
         return False
     return True

@@ -163,6 +163,10 @@ def test_serve_says_where_it_is(served):
         ([], {"RUNTIME_PROGRAMS": "/no/such/folder"}, "RUNTIME_PROGRAMS"),
         (["--job-memory", "lots"], {}, "--job-memory"),
         ([], {"RUNTIME_GRACE_SECONDS": "-1"}, "RUNTIME_GRACE_SECONDS"),
+        (["--keep-days", "-1"], {}, "--keep-days"),
+        (["--keep-bytes", "lots"], {}, "--keep-bytes: 'lots' is no size"),
+        ([], {"RUNTIME_MAX_QUEUED": "0"}, "RUNTIME_MAX_QUEUED"),
+        (["--program-env", "RUNTIME_TOKEN"], {}, "--program-env"),
         (["--port", "eighty"], {}, "--port"),
     ],
 )
@@ -197,6 +201,7 @@ def test_serve_with_a_data_folder_in_use_is_refused(served):
 def test_empty_options_are_not_given(tmp_path):
     """WORKERS= of make is an empty text: the environment or the default counts then."""
     empty = ["--workers", "", "--programs", "", "--job-memory", "", "--host", "", "--token", ""]
+    empty += ["--keep-days", "", "--keep-bytes", "", "--max-queued", "", "--program-env", ""]
     variables = {"NUM_WORKERS": "3", "RUNTIME_TOKEN": "t", "RUNTIME_GRACE_SECONDS": ""}
     with Served(*empty, "--data", tmp_path, **variables) as server:
         assert re.search(r"workers +3", server.said)

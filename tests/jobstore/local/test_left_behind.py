@@ -118,14 +118,14 @@ async def test_job_is_saved_over_whatever_is_in_its_files_places(tmp_path: Path,
 
 
 async def test_deep_folder_delays_neither_the_next_job_nor_a_start(tmp_path: Path):
-    """1,500 folders in each other are removed aside, in the job's folder and in its scratch."""
+    """1,100 folders in each other are removed aside, in the job's folder and in its scratch."""
     source = """
         import os
 
         def main(backend, messenger, place):
             if place:
                 os.chdir(place)
-            for _ in range(1500):
+            for _ in range(1100):
                 os.mkdir("deep")
                 os.chdir("deep")
             return "done"
@@ -139,7 +139,7 @@ async def test_deep_folder_delays_neither_the_next_job_nor_a_start(tmp_path: Pat
         assert not below.exists()
     left = tmp_path / "data" / "scratch" / "left"
     left.parent.mkdir(exist_ok=True)
-    nest(left, 1500)
+    nest(left, 1100)
     async with asyncio.timeout(60), open_local_store(tmp_path, ONE) as jobs:
         await wait_until(lambda: not left.exists(), 60)
         found = (await jobs.store.get(deep.id)).status.phase

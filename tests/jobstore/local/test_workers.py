@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -225,55 +226,70 @@ async def test_runner_that_is_killed_while_it_runs_a_job_interrupts_it(tmp_path:
     assert following.status.phase is Phase.COMPLETED
 
 
+@pytest.fixture
+async def bystander() -> AsyncIterator[int]:
+    """A child of the server that is no job's."""
+    process = await asyncio.create_subprocess_exec("sleep", "1000")
+    yield process.pid
+    process.kill()
+    await process.wait()
+
+
+DAEMON = """
+    import os, signal, time
+
+    def main(backend, messenger, number):
+        supervisor, pid = os.getppid(), os.fork()
+        if pid == 0:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+            os.chdir("/")
+            os.execve("/bin/sh", ["sh", "-c", "sleep 1000 & wait"], {})
+        os.waitpid(pid, 0)
+        messenger.publish([os.getcwd(), os.getpid()])
+        messenger.publish("started")
+        while not os.path.exists("heard"):
+            time.sleep(0.02)
+        os.kill(supervisor, number)
+        time.sleep(1000)
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 async def test_what_a_job_started_ends_with_it_though_its_supervisor_is_shot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bystander: int, number: signal.Signals
 ):
     """The server ends daemons and removes the folder; its other children live on."""
     monkeypatch.setattr(runner_process, "_KILL_SECONDS", 0.2)
     limits = RunnerLimits(workers=1, grace_seconds=0.2)
-    bystander = await asyncio.create_subprocess_exec("sleep", "1000")
     async with open_local_store(tmp_path, limits) as jobs:
-        job = await jobs.start(
-            f"""
-            import os, signal, time
-
-            def main(backend, messenger):
-                supervisor, pid = os.getppid(), os.fork()
-                if pid == 0:
-                    os.setsid()
-                    pid = os.fork()
-                    if pid:
-                        os._exit(0)
-                    os.chdir("/")
-                    os.execve("/bin/sh", ["sh", "-c", "sleep 1000 & wait"], {{}})
-                os.waitpid(pid, 0)
-                messenger.publish([os.getcwd(), os.getpid()])
-                messenger.publish("started")
-                os.kill(supervisor, {number:d})
-                time.sleep(1000)
-            """
-        )
+        job = await jobs.submit(DAEMON, f'{{"number": {number:d}}}')
+        await jobs.wait_for_message(job.id, '"started"')
+        folder, program = json.loads(messages(await jobs.store.read_events(job.id))[0])
+        daemons = {pid for pid in children() if process_name(pid) in ("sh", "sleep")} - {bystander}
+        used = Path(folder)
+        (used / "heard").touch()
         if number == signal.SIGSTOP:
-            await asyncio.sleep(0.1)
+            await wait_until(lambda: b") T " in Path(f"/proc/{parent(program)}/stat").read_bytes())
             jobs.store._workers._running[job.id].end_overtime()
         job = await jobs.finish(job.id)
-        folder, program = json.loads(messages(await jobs.store.read_events(job.id))[0])
-        await wait_until(lambda: not Path(folder).exists())
-        left = [pid for pid in children() if pid != bystander.pid]
-        names = [process_name(pid) for pid in left]
+        left = {pid for pid in (program, *daemons) if is_alive(pid)}
+        await wait_until(lambda: not used.exists())
         following, _ = await jobs.run(QUICK)
-        spared = bystander.returncode is None and is_alive(bystander.pid)
-    bystander.kill()
-    await bystander.wait()
 
+    assert daemons
+    assert left == set()
+    assert is_alive(bystander)
+    assert following.status.phase is Phase.COMPLETED
     assert job.status.reason is (
         Reason.INTERRUPTED if number == signal.SIGKILL else Reason.RAN_TOO_LONG
     )
-    assert not is_alive(program)
-    assert "sleep" not in names and "sh" not in names
-    assert spared
-    assert following.status.phase is Phase.COMPLETED
+
+
+def parent(pid: int) -> int:
+    """The process that started this one."""
+    return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()[1])
 
 
 def process_name(pid: int) -> str:
