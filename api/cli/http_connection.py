@@ -83,6 +83,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._unset_deadline()
+        self._unset_keepalive_if_required()
         # uvicorn makes no cycle of it: the last one is another request's.
         self._in_head = True
         if any(len(name) + len(value) > MAX_WEBSOCKET_LINE for name, value in self.headers) or (

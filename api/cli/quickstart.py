@@ -3,6 +3,7 @@
 import os
 import queue
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -50,6 +51,7 @@ class ServerProcess:
             for name, value in os.environ.items()
             if not name.startswith(PREFIX) and name != "NUM_WORKERS"
         }
+        self.token = environment["RUNTIME_TOKEN"] = secrets.token_urlsafe(32)
         serve = ["serve", "--port", "0", "--workers", "1", "--data", data]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "api.cli", *serve],
@@ -118,7 +120,10 @@ def quickstart(screen: Screen) -> int:
         screen.print(
             "1. Starting a server on a free port, with a temporary data folder ...", "bold"
         )
-        with ServerProcess(data) as server, Client(server.wait_url(screen)) as client:
+        with (
+            ServerProcess(data) as server,
+            Client(server.wait_url(screen), server.token) as client,
+        ):
             screen.print(f"2. Posting a job: {PROGRAM} with the parameters {PARAMS}", "bold")
             names = dict.fromkeys(("hub", "group", "project", "backend"), "")
             job_id = client.submit({"programId": PROGRAM, "params": [PARAMS], **names})

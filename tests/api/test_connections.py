@@ -149,6 +149,22 @@ def test_head_of_a_websocket_is_bounded(brief, name, value, status):
     assert refused.value.response.status_code == status
 
 
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_broken_handshake_is_400(brief, method):
+    """A handshake that is none is refused, on a connection that was used before as well."""
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    request = GET.replace(b"GET", method).replace(b"livez", b"stream/jobs/any") + upgrade
+
+    assert ask(brief, request)[0] in (400, 405)
+    with dial(brief) as connection:
+        connection.sendall(GET + b"\r\n")
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.read() == b"ok"
+        connection.sendall(request)
+        assert int(connection.recv(100).split()[1]) in (400, 405)
+
+
 def test_trailers_are_not_headers(brief):
     """What follows a chunked body does not count as a header: no token comes in so."""
     request = POST + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -331,6 +331,42 @@ class TestStalledReader:
         assert cost < self.READERS * 3 * MIB
         assert beside < 5 * alone + 2
 
+    @pytest.mark.parametrize("query", ["", "?logs=true"])
+    def test_large_frame_costs_its_readers_nothing(self, impatient, query):
+        """Twenty that do not read one frame of 6 MiB share it, and are dropped."""
+        job_id = self._large(impatient)
+        before, descriptors = impatient.resident_bytes(), _descriptors(impatient)
+        with ExitStack() as stack, _Peak(impatient) as peak:
+            for _ in range(self.READERS):
+                stack.enter_context(_stalled_reader(impatient, f"{job_id}{query}"))
+            [frame] = [frame for frame in impatient.frames(job_id, query) if len(frame) > MIB]
+            wait_until(lambda: _descriptors(impatient) <= descriptors + 1)
+        text = json.loads(frame)["text"] if query else frame
+        assert text == json.dumps("x" * 6 * MIB)
+        # One copy of the record, and what parsing it took.
+        assert peak.bytes - before < 8 * 6 * MIB
+
+    @pytest.mark.parametrize("part", ["results", "logs"])
+    def test_unread_answers_are_in_memory_once(self, impatient, part):
+        """Twenty that do not read a result of 6 MiB share it, and are dropped."""
+        job_id = self._large(impatient)
+        before, descriptors = impatient.resident_bytes(), _descriptors(impatient)
+        with ExitStack() as stack, _Peak(impatient) as peak:
+            for _ in range(self.READERS):
+                reader = stack.enter_context(_dial(impatient))
+                request = f"GET /jobs/{job_id}/{part} HTTP/1.1"
+                reader.sendall(f"{request}\r\nHost: localhost\r\n\r\n".encode())
+            assert json.dumps("x" * 6 * MIB) in impatient.text(job_id, part)
+            wait_until(lambda: _descriptors(impatient) <= descriptors + 1)
+        assert peak.bytes - before < 8 * 6 * MIB
+
+    @staticmethod
+    def _large(server: Server) -> str:
+        """A job whose result is 6 MiB."""
+        job_id = server.run_steps(["final", "x" * 6 * MIB])
+        server.wait(job_id)
+        return job_id
+
     def test_stalled_reader_is_dropped(self, impatient, gate):
         """Who takes no frame for too long is let go, and the job ends as if it had never been."""
         job_id = impatient.run_steps(
@@ -367,6 +403,7 @@ class _Peak:
 
     def __enter__(self):
         self._thread.start()
+        return self
 
     def __exit__(self, *_):
         self._done.set()
@@ -377,12 +414,18 @@ class _Peak:
             self.bytes = max(self.bytes, self._server.resident_bytes())
 
 
-def _stalled_reader(server: Server, job_id: str) -> socket.socket:
-    """A websocket that was opened, with a small window, and then is not read."""
+def _dial(server: Server) -> socket.socket:
+    """A connection with a small window."""
     reader = socket.socket()
     reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    reader.settimeout(10)
+    reader.settimeout(30)
     reader.connect(("127.0.0.1", server.port))
+    return reader
+
+
+def _stalled_reader(server: Server, job_id: str) -> socket.socket:
+    """A websocket that was opened, and then is not read."""
+    reader = _dial(server)
     request = (
         f"GET /stream/jobs/{job_id} HTTP/1.1",
         "Host: localhost",

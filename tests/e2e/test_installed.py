@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,27 @@ def test_tail_of_a_burst_is_never_lost(installed):
         assert last[-1].lstrip("\x1e").startswith("v "), last[-1][:80]
         message = wait_for_termination(installed, status["podName"])
         assert json.loads(message)["outcome"] == "Succeeded"
+
+
+def test_posts_while_redis_is_lost_meet_no_bad_gateway(installed):
+    """Through the ingress, over connections that rest for seconds: each POST makes its job."""
+    redis = ("pod", "-l", "app.kubernetes.io/component=redis")
+    installed.kubectl("-n", RELEASE, "delete", *redis, "--wait=false")
+    body = {"programId": "hello-quantum", "params": [json.dumps({"greeting": "Hi"})]}
+    body |= dict.fromkeys(("hub", "group", "project", "backend"), "")
+
+    def post_now_and_then(gap: float) -> list[int]:
+        codes = []
+        for _ in range(4):
+            codes.append(installed.http.post("/jobs", json=body).status_code)
+            # Around five seconds, after which uvicorn by itself closes: the ingress may just send.
+            time.sleep(gap)
+        return codes
+
+    gaps = [4.9 + 0.02 * number for number in range(8)]
+    with ThreadPoolExecutor(len(gaps)) as pool:
+        codes = list(pool.map(post_now_and_then, gaps))
+    assert codes == [[200] * 4] * len(gaps)
 
 
 def test_wrong_token_is_refused_everywhere(installed):

@@ -1,0 +1,45 @@
+"""Lines of one kind in the log: some are written, the rest is counted."""
+
+import logging
+
+from api.cli.log_repeats import EXEMPT, LINES_A_MINUTE, HoldsBackRepeats
+
+
+def _log(messages, clock):
+    """What is written of these messages, each a name and a text with arguments."""
+    written = []
+    repeats = HoldsBackRepeats(lambda: clock[0])
+    for name, text, *arguments in messages:
+        record = logging.LogRecord(name, logging.WARNING, "", 0, text, tuple(arguments), None)
+        if repeats.filter(record):
+            written.append(record.getMessage())
+        clock[0] += 1e-6
+    return written
+
+
+def test_lines_of_one_kind_are_held_back_and_counted():
+    """Ten a minute are written, whatever their arguments are; the next minute says how many not."""
+    clock = [0.0]
+    repeats = HoldsBackRepeats(lambda: clock[0])
+
+    def write(count, text="bad %s"):
+        records = [logging.LogRecord("a", 30, "", 0, text, (i,), None) for i in range(count)]
+        return [record.getMessage() for record in records if repeats.filter(record)]
+
+    assert len(first := write(500)) == LINES_A_MINUTE
+    assert first[0] == "bad 0" and "held back for a minute" in first[-1]
+    assert write(5, "other %s") == [f"other {number}" for number in range(5)]
+    clock[0] = 61
+    assert write(1) == [f"bad 0 ({500 - LINES_A_MINUTE} more were held back)"]
+    assert write(1) == ["bad 0"]
+
+
+def test_access_log_is_written_whole():
+    """Who asks for a line for each request gets it."""
+    assert len(_log([(EXEMPT[0], "GET")] * 100, [0.0])) == 100
+
+
+def test_kinds_without_number_cost_bounded_memory():
+    """Many kinds are all written, and the oldest forgotten."""
+    messages = [("a", f"kind {number}") for number in range(5000)]
+    assert len(_log(messages, [0.0])) == 5000
