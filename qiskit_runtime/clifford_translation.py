@@ -7,10 +7,12 @@ writes these as rotations by any angles; here what is a Clifford becomes Cliffor
 
 from typing import Any
 
+from qiskit import QuantumCircuit
 from qiskit.circuit.controlflow import CONTROL_FLOW_OP_NAMES
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.converters import circuit_to_dag
 from qiskit.exceptions import QiskitError
+from qiskit.quantum_info import Clifford
 from qiskit.transpiler import PassManager, PassManagerConfig, Target
 from qiskit.transpiler.basepasses import TransformationPass
 from qiskit.transpiler.passes import HighLevelSynthesis
@@ -51,23 +53,34 @@ class RecogniseCliffords(TransformationPass):  # type: ignore[misc]  # (ships no
         super().__init__()
         self._names = set(target.operation_names)
 
-    @control_flow.trivial_recurse
+    @control_flow.trivial_recurse  # type: ignore[untyped-decorator]  # (ships no types)
     def run(self, dag: Any) -> Any:
         for node in dag.op_nodes():  # (a unitary is none of its gate nodes)
-            if node.name not in self._names and node.num_qubits <= MOST_QUBITS:
-                if (circuit := _spell_clifford(node)) is not None:
+            if node.name not in self._names:
+                if (circuit := spell_clifford(node)) is not None:
                     dag.substitute_node_with_dag(node, circuit_to_dag(circuit))
         return dag
 
 
-def _spell_clifford(node: Any) -> Any:
+def spell_clifford(gate: Any) -> QuantumCircuit | None:
     """The circuit of Clifford gates that is the gate, or None where there is none."""
-    from qiskit.quantum_info import Clifford
-
-    matrix = None if node.is_parameterized() else node.matrix
+    matrix = _find_matrix(gate)
     if matrix is None:
         return None
     try:
-        return Clifford.from_matrix(matrix).to_circuit()
+        circuit: QuantumCircuit = Clifford.from_matrix(matrix).to_circuit()
+    except QiskitError:
+        return None
+    return circuit
+
+
+def _find_matrix(gate: Any) -> Any:
+    """The matrix of a gate, or of a transpiler's node of one, that has one and is small."""
+    if gate.num_qubits > MOST_QUBITS or getattr(gate, "is_parameterized", bool)():
+        return None
+    if hasattr(gate, "matrix"):
+        return gate.matrix
+    try:
+        return gate.to_matrix() if hasattr(gate, "to_matrix") else None
     except QiskitError:
         return None

@@ -124,17 +124,34 @@ def check_gates(names: Iterable[str], method: str) -> None:
             )
 
 
+def is_method(name: Any) -> bool:
+    """Whether Aer, as it is installed, has a method of this name."""
+    return isinstance(name, str) and name in _list_methods()
+
+
 def choose_translation(method: str) -> str | None:
     """The transpiler's translation stage for the method; None is its own."""
     return CLIFFORD_TRANSLATION if method == CLIFFORD else None
 
 
+def list_noisy_gates(noise: Any) -> list[str] | None:
+    """The gates to translate circuits into, so that they have a noise model's noise; None is all."""
+    if noise is None:
+        return None
+    return [*sorted(list_gates("automatic") & set(noise.basis_gates)), "initialize"]
+
+
 def find_device(backend: "AerSimulator") -> Target:
     """What the backend is a simulation of: a runner's own description, or what Aer says."""
     device: Target | None = getattr(backend, "device", None)
-    if device is None:
-        device = make_device(WIDTH) if backend.coupling_map is None else backend.target
-    return device
+    if device is not None:
+        return device
+    if backend.coupling_map is None:
+        return make_device(WIDTH, list_noisy_gates(backend.options.noise_model))
+    if any(len(qubits or ()) == 2 for qubits in backend.target.qargs or ()):
+        return backend.target
+    # Aer lists the connections beside gates that work everywhere.
+    return change_device(backend.target, None, [*backend.coupling_map.get_edges()])
 
 
 def change_device(
@@ -162,6 +179,13 @@ def change_device(
     return make_device(width, names, edges)
 
 
+@lru_cache(maxsize=1)
+def _list_methods() -> tuple[str, ...]:
+    from qiskit_aer import AerSimulator
+
+    return tuple(AerSimulator().available_methods())
+
+
 def _configure(method: str) -> Any:
     from qiskit_aer import AerSimulator
 
@@ -172,7 +196,7 @@ def _configure(method: str) -> Any:
 def _map_names() -> dict[str, Any]:
     from qiskit_aer.backends.name_mapping import NAME_MAPPING
 
-    return get_standard_gate_name_mapping() | NAME_MAPPING
+    return {**get_standard_gate_name_mapping(), **NAME_MAPPING}
 
 
 def _list_all() -> list[str]:

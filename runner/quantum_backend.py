@@ -56,13 +56,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         """The qubits, gates and connections that this is a simulation of, by whatever method."""
         if self._device is not None:
             return self._device
-        names, noise = None, self.options.noise_model
-        if noise is not None:
-            # A circuit is translated into gates that have noise.
-            names = [
-                *sorted(targets.list_gates("automatic") & set(noise.basis_gates)),
-                "initialize",
-            ]
+        names = targets.list_noisy_gates(self.options.noise_model)
         return targets.make_device(super().configuration().n_qubits, names)
 
     @property
@@ -94,7 +88,8 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
     def set_option(self, key: str, value: Any) -> None:
         """As ``AerSimulator.set_option``; a method changes neither the name nor the width."""
-        name, width = self.name, super().configuration().n_qubits
+        name: str = self.name
+        width = super().configuration().n_qubits
         super().set_option(key, value)
         if key == "method":
             self.name = name
@@ -138,7 +133,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
             ValueError: it has more qubits than the device.
         """
         self._check_width(circuits)
-        check_memory(self, circuits, run_options)
+        check_memory(self, circuits, run_options, as_they_are=True)
         if run_options.get("seed_simulator") is None:
             run_options.pop("seed_simulator", None)
             if self.seeds is not None and self.options.seed_simulator is None:

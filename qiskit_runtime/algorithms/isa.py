@@ -6,11 +6,14 @@ service wants it, or leave that to us.
 
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit, qpy
-from qiskit.transpiler import Target
+from qiskit.transpiler import PassManager, Target
 
+from qiskit_runtime.admission import find_method
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.transpiling import find_target, make_passes
 
@@ -36,35 +39,48 @@ class CircuitFitter:
         Raises:
             ValueError: there is no such gate; the text begins with the options' names.
         """
-        given = {"basis_gates": basis_gates, "coupling_map": coupling_map}
-        with naming(", ".join(f"options.simulator.{name}" for name in given if given[name])):
-            # Circuits with parameters may have another one than those without.
-            self._targets = [
-                find_target(backend, None, has_angles, basis_gates, coupling_map)
-                for has_angles in (False, True)
-            ]
         self._backend = backend
         self._seed = seed
-        self._passes = dict[bool, Any]()
+        self._given: dict[str, Any] = {"basis_gates": basis_gates, "coupling_map": coupling_map}
+        self._aims = dict[tuple[str, bool], _Aim]()
         self._fitted = dict[bytes, QuantumCircuit]()
+        self._find_aim(backend.options.method, has_angles=False)
 
     def fit(self, circuit: QuantumCircuit) -> QuantumCircuit:
         """The circuit itself if it runs as it is, otherwise its transpiled form."""
-        has_angles = bool(circuit.num_parameters)
-        if _runs(self._targets[has_angles], circuit, range(circuit.num_qubits)):
+        method = find_method(self._backend, [circuit])
+        aim = self._find_aim(method, has_angles=bool(circuit.num_parameters))
+        if _runs(aim.target, circuit, range(circuit.num_qubits)):
             return circuit
         key = _identify(circuit)
         if key not in self._fitted:
-            if has_angles not in self._passes:
-                self._passes[has_angles] = make_passes(
-                    self._backend,
-                    LEVEL,
-                    has_angles,
-                    target=self._targets[has_angles],
-                    seed_transpiler=self._seed,
-                )
-            self._fitted[key] = self._passes[has_angles].run(circuit)
+            self._fitted[key] = aim.passes.run(circuit)
         return self._fitted[key]
+
+    def _find_aim(self, method: str, has_angles: bool) -> "_Aim":
+        key = (method, has_angles)
+        if key not in self._aims:
+            given = [f"options.simulator.{name}" for name, value in self._given.items() if value]
+            with naming(", ".join(given)):
+                target = find_target(self._backend, method, has_angles, **self._given)
+            self._aims[key] = _Aim(self._backend, method, has_angles, target, self._seed)
+        return self._aims[key]
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """What circuits of a kind are made to fit, by passes that are built when they are needed."""
+
+    backend: "AerSimulator"
+    method: str
+    has_angles: bool
+    target: Target
+    seed: int | None
+
+    @cached_property
+    def passes(self) -> PassManager:
+        options = {"target": self.target, "seed_transpiler": self.seed}
+        return make_passes(self.backend, LEVEL, self.has_angles, self.method, **options)
 
 
 def _runs(target: Target, circuit: QuantumCircuit, places: Iterable[int]) -> bool:

@@ -12,7 +12,8 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 
 from qiskit_runtime import targets
-from qiskit_runtime.algorithms.inputs import check_integer, naming
+from qiskit_runtime.admission import find_method
+from qiskit_runtime.algorithms.inputs import check_integer
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -30,20 +31,27 @@ def transpile_circuits(
     which each call builds anew, at a fixed cost.
     """
     has_angles = any(circuit.num_parameters for circuit in circuits)
-    options = _aim(backend, arguments, run_options.get("method"), has_angles)
+    method = find_method(backend, circuits, run_options)
+    if not targets.is_method(method):
+        method = backend.options.method  # the run refuses it by its field
+    options = _aim(backend, arguments, method, has_angles)
     transpiled: list[QuantumCircuit] = transpile(list(circuits), **options)
     return transpiled
 
 
 def make_passes(
-    backend: "AerSimulator", optimization_level: int, has_angles: bool = False, **arguments: Any
+    backend: "AerSimulator",
+    optimization_level: int,
+    has_angles: bool = False,
+    method: str | None = None,
+    **arguments: Any,
 ) -> PassManager:
     """The passes that transpile for the backend; ``arguments`` as ``transpile`` has them.
 
     ``has_angles`` tells that circuits have parameters whose values come later.
     """
     arguments["optimization_level"] = optimization_level
-    return generate_preset_pass_manager(**_aim(backend, arguments, None, has_angles))
+    return generate_preset_pass_manager(**_aim(backend, arguments, method, has_angles))
 
 
 def find_target(
@@ -56,11 +64,9 @@ def find_target(
     """What to transpile for; what is None is the backend's own.
 
     Raises:
-        ValueError: there is no such method or gate, or a map that is none.
+        ValueError: there is no such gate, or a map that is none.
     """
     own = backend.options.method
-    with naming("method"):
-        targets.list_gates(method or own)
     changed = basis_gates is not None or coupling_map is not None
     if not changed and not has_angles and method in (None, own) and hasattr(backend, "device"):
         return backend.target  # made once
@@ -100,8 +106,9 @@ def _aim(
     if options.get("dt") is not None:
         options["target"] = copy.deepcopy(options["target"])
         options["target"].dt = options["dt"]
-    if options.get("translation_method") is None:
-        options["translation_method"] = targets.choose_translation(method)
+    translation = targets.choose_translation(method)
+    if translation is not None and options.get("translation_method") is None:
+        options["translation_method"] = translation
     if has_angles and method == targets.CLIFFORD:
         # From level 2 on gates are put together to rotations by any angle.
         options["optimization_level"] = min(options.get("optimization_level") or 0, 1)

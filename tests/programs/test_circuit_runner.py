@@ -17,6 +17,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qiskit_runtime.admission import TooLarge
+from qiskit_runtime.algorithms import transpiling
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import EncodedMessenger, as_posted
 
@@ -183,11 +184,11 @@ def test_one_seed_repeats_the_job(load_program, monkeypatch):
     program = load_program("circuit_runner")
     seeds = []
 
-    def recorded(circuits, backend, **kwargs):
+    def recorded(circuits, target, **kwargs):
         seeds.append(kwargs.get("seed_transpiler"))
-        return transpile(circuits, backend, **kwargs)
+        return transpile(circuits, target=target, **kwargs)
 
-    monkeypatch.setattr(program, "transpile", recorded)
+    monkeypatch.setattr(transpiling, "transpile", recorded)
     device = AerSimulator.from_backend(FakeGuadalupeV2())
     counts = []
     for options in (
@@ -216,7 +217,7 @@ def test_progress_counts_circuits(load_program):
 def test_too_large_is_refused_before_transpiling(load_program, monkeypatch):
     """Forty dense qubits are refused with the memory that they would take, and not transpiled."""
     program = load_program("circuit_runner")
-    monkeypatch.setattr(program, "transpile", None)
+    monkeypatch.setattr(transpiling, "transpile", None)
     dense = QuantumCircuit(40)
     dense.ry(0.1, range(40))
     with pytest.raises(TooLarge, match="memory"):
@@ -246,7 +247,7 @@ def test_transpiles_once(load_program, messenger, monkeypatch):
         calls.append(len(circuits))
         return transpile(circuits, *args, **kwargs)
 
-    monkeypatch.setattr(program, "transpile", counted)
+    monkeypatch.setattr(transpiling, "transpile", counted)
     program.main(AerSimulator(), messenger, [bell()] * 5)
 
     assert calls == [5]
@@ -257,11 +258,11 @@ def test_options_reach_the_transpiler(load_program, messenger, monkeypatch):
     program = load_program("circuit_runner")
     seen = {}
 
-    def recorded(circuits, backend, **kwargs):
+    def recorded(circuits, target, **kwargs):
         seen.update(kwargs)
-        return transpile(circuits, backend, **kwargs)
+        return transpile(circuits, target=target, **kwargs)
 
-    monkeypatch.setattr(program, "transpile", recorded)
+    monkeypatch.setattr(transpiling, "transpile", recorded)
     given = {"layout_method": "trivial", "routing_method": "basic", "seed_transpiler": 7}
     given |= {"translation_method": "translator", "optimization_level": 1}
     more = {"approximation_degree": 1.0}

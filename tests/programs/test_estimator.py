@@ -19,7 +19,7 @@ from qiskit_ibm_runtime import EstimatorV2
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2, FakeManilaV2
 
 from qiskit_runtime.admission import TooLarge
-from qiskit_runtime.algorithms import isa
+from qiskit_runtime.algorithms import transpiling
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import (
     EncodedMessenger,
@@ -327,7 +327,7 @@ def test_isa_circuit_runs_as_it_is(run, monkeypatch):
     circuit.x(1)
     laid = transpile(circuit, device, initial_layout=[4, 2], seed_transpiler=1)
     observables = [SparsePauliOp(label).apply_layout(laid.layout) for label in ("IZ", "ZI")]
-    monkeypatch.setattr(isa, "generate_preset_pass_manager", None)
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", None)
     exact, sampled = run([[laid, observables, None, 0], [laid, observables, None, 0.1]], device)
 
     assert exact.data.evs == pytest.approx([1, -1])
@@ -523,7 +523,7 @@ def test_exact_noise_needs_a_density_matrix(refuse):
 @pytest.mark.parametrize("precision", [0, 0.1])
 def test_too_large_is_refused_before_transpiling(refuse, monkeypatch, precision):
     """Forty dense qubits are refused with the memory that they would take, and not transpiled."""
-    monkeypatch.setattr(isa, "generate_preset_pass_manager", None)
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", None)
     dense = QuantumCircuit(40)
     dense.ry(0.1, range(40))
     composite = QuantumCircuit(40)

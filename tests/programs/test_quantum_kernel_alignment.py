@@ -443,7 +443,7 @@ def test_wrong_field_is_named(load_program, wrong, match):
 def test_too_large_is_refused_before_transpiling(program, monkeypatch, shots):
     """A feature map of forty qubits is refused with the memory that it would take."""
     scope = program.FidelityKernel.evaluate.__globals__
-    monkeypatch.setitem(scope, "generate_preset_pass_manager", None)
+    monkeypatch.setitem(scope, "make_passes", None)
     with pytest.raises(TooLarge, match="memory"):
         program.main(
             AerSimulator(max_memory_mb=2048),

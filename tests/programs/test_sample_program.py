@@ -10,7 +10,7 @@ from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.algorithms import random_circuits
+from qiskit_runtime.algorithms import transpiling
 from tests.programs.encoded_messenger import EncodedMessenger
 
 
@@ -106,13 +106,13 @@ def test_builds_its_passes_once(load_program, messenger, monkeypatch):
     """The pass manager is built once a job, however many iterations it runs."""
     program = load_program("sample_program")
     built = []
-    build = random_circuits.generate_preset_pass_manager
+    build = transpiling.generate_preset_pass_manager
 
     def counted(*args, **kwargs):
         built.append(args)
         return build(*args, **kwargs)
 
-    monkeypatch.setattr(random_circuits, "generate_preset_pass_manager", counted)
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", counted)
     program.main(AerSimulator(), messenger, iterations=10)
 
     assert len(built) == 1

@@ -17,7 +17,7 @@ from qiskit_ibm_runtime import SamplerV2
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
 from qiskit_runtime.admission import TooLarge
-from qiskit_runtime.algorithms import isa
+from qiskit_runtime.algorithms import transpiling
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import (
     EncodedMessenger,
@@ -271,7 +271,7 @@ def test_isa_circuit_runs_as_it_is(run, monkeypatch):
     """A circuit that was transpiled for the device is not transpiled again."""
     device = AerSimulator.from_backend(FakeManilaV2())
     circuit = transpile(bell(), device, initial_layout=[4, 3], seed_transpiler=1)
-    monkeypatch.setattr(isa, "generate_preset_pass_manager", None)
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", None)
     counts = run([circuit], device)[0].data.meas.get_counts()
 
     assert counts["00"] + counts["11"] > 3400
@@ -451,7 +451,7 @@ def test_device_too_small_is_named(refuse):
 
 def test_too_large_is_refused_before_transpiling(refuse, monkeypatch):
     """Forty dense qubits are refused with the memory that they would take, and not transpiled."""
-    monkeypatch.setattr(isa, "generate_preset_pass_manager", None)
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", None)
     dense = QuantumCircuit(40)
     dense.append(dense_gate(), range(40))
     dense.measure_all()

@@ -11,6 +11,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeMontrealV2
 
+from qiskit_runtime.algorithms import transpiling
 from tests.programs.drawn import (
     check_progress,
     check_result,
@@ -353,7 +354,7 @@ def test_transpiles_once(load_program, decoding_messenger, monkeypatch):
         calls.append(kwargs)
         return generate_preset_pass_manager(*args, **kwargs)
 
-    monkeypatch.setattr(program.circuits, "generate_preset_pass_manager", counted)
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", counted)
     program.main(
         AerSimulator(), decoding_messenger, real_amplitudes(2), H2, COBYLA, seed_simulator=9
     )
