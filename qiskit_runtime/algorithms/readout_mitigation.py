@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit, transpile
 
-from qiskit_runtime.algorithms.inputs import name_options, naming
+from qiskit_runtime.algorithms.checked_run import run_circuits
+from qiskit_runtime.algorithms.inputs import name_options
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 
 if TYPE_CHECKING:
@@ -72,8 +73,13 @@ def calibrate(
     transpiled = transpile(
         circuits, backend, initial_layout=list(range(width)), optimization_level=0
     )
-    with naming(name_options(run_options)):
-        result = backend.run(transpiled, **_calibration_options(run_options)).result()
+    result = run_circuits(
+        backend,
+        transpiled,
+        label="calibration circuit {}".format,
+        field=name_options(run_options),
+        **_calibration_options(run_options),
+    )
     inverses: dict[int, Array] = {}
     for index, group in enumerate(groups):
         zeros = _ones_read(result.get_counts(2 * index), len(group))
