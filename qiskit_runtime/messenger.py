@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.failed_results import find_failed_results
 from qiskit_runtime.serialization import RuntimeEncoder
 
 
@@ -46,6 +47,9 @@ class UserMessenger:
             TypeError, ValueError: the encoder can't encode the message.
         """
         text = json.dumps(message, cls=encoder)
+        if final:
+            for sentence in find_failed_results(message):
+                print(f"WARNING: {sentence}", flush=True)  # noqa: T201  (the job's log has it)
         if os.getpid() != self._process:
             raise PublishError(
                 "publish from the process that main was called in, not from a fork of it"

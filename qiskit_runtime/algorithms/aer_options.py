@@ -66,11 +66,15 @@ def option_names(backend: "AerSimulator") -> set[str]:
 
 
 def read_run_options(
-    backend: "AerSimulator", options: Mapping[str, Any], prefix: str = ""
+    backend: "AerSimulator",
+    options: Mapping[str, Any],
+    prefix: str = "",
+    beside: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the options that Aer is to be given; None means its default.
 
-    Those of devices are left out, and the job's log says which.
+    Those of devices are left out, and the job's log says which. ``beside`` are other names that a
+    misspelt one may have meant.
 
     Raises:
         ValueError: Aer has no such option, or not with this value; the text begins with the
@@ -81,7 +85,7 @@ def read_run_options(
         if name in DEVICE_OPTIONS:
             left_out += [prefix + name] * _is_left_out(prefix, name, value)
         elif name not in known:
-            hint = suggest(name, known | DEVICE_OPTIONS)
+            hint = suggest(name, {*known, *DEVICE_OPTIONS, *beside})
             raise ValueError(f"{prefix}{name}: the simulator has no such option{hint}")
         elif value is not None:
             taken[name] = _check_value(backend, prefix, name, value)

@@ -4,7 +4,7 @@ Aer's job does not raise: a result may say that it failed, wholly or in one circ
 some results say that all is well and hold nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from qiskit.result import Result
     from qiskit_aer import AerSimulator
 
-Label = Callable[[int], str]
-
 
 class SimulationFailed(RuntimeError):
     """Aer did not simulate a circuit; the text says which one, in Aer's words."""
@@ -28,14 +26,14 @@ def run_circuits(
     backend: "AerSimulator",
     circuits: Sequence[QuantumCircuit],
     *,
-    label: Label = "circuit {}".format,
+    labels: Sequence[str] | None = None,
     field: str | None = None,
     **options: Any,
 ) -> "Result":
     """Run circuits with options of ``backend.run``, and return what each of them gave.
 
-    In errors, ``label`` names the circuit of an index, and ``field`` the inputs that Aer's refusal
-    to run at all is about.
+    In errors, ``labels`` name the circuits, and ``field`` the inputs that Aer's refusal to run at
+    all is about.
 
     Raises:
         SimulationFailed: one of the circuits did.
@@ -50,7 +48,8 @@ def run_circuits(
         if sentence or _lacks_data(circuits[owner], experiment):
             failures.setdefault(owner, sentence or "Aer made no shot, and said that it succeeded")
     if failures:
-        raise SimulationFailed(_describe(failures, circuits, label))
+        names = labels or [f"circuit {index}" for index in range(len(circuits))]
+        raise SimulationFailed(_describe(failures, circuits, names))
     if not result.success:
         raise SimulationFailed(f"the simulation failed: {_strip(result.status)}")
     return result
@@ -86,9 +85,11 @@ def _is_observed(circuit: QuantumCircuit) -> bool:
     )
 
 
-def _describe(failures: dict[int, str], circuits: Sequence[QuantumCircuit], label: Label) -> str:
+def _describe(
+    failures: dict[int, str], circuits: Sequence[QuantumCircuit], labels: Sequence[str]
+) -> str:
     """Return the first failure's sentence, and which other circuits failed."""
     [first, sentence], *others = failures.items()
-    named = f"{label(first)} ({circuits[first].name!r})"
-    rest = f" ({len(others)} more failed, {label(others[0][0])} the next)" if others else ""
+    named = f"{labels[first]} ({circuits[first].name!r})"
+    rest = f" ({len(others)} more failed, {labels[others[0][0]]} the next)" if others else ""
     return f"the simulation failed: {named}: {sentence}{rest}"

@@ -57,7 +57,7 @@ def publish_random_counts(
         result = run_circuits(
             backend,
             [pass_manager.run(circuit)],
-            label=f"circuit {{}} of iteration {iteration}".format,
+            labels=[f"iteration {iteration}"],
             max_parallel_threads=1,
             seed_simulator=seed_of_run(seed, iteration),
         )

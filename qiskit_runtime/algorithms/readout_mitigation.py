@@ -76,7 +76,7 @@ def calibrate(
     result = run_circuits(
         backend,
         transpiled,
-        label="calibration circuit {}".format,
+        labels=[f"calibration circuit {index}" for index in range(len(transpiled))],
         field=name_options(run_options),
         **_calibration_options(run_options),
     )

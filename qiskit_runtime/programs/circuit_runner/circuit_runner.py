@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,9 +177,8 @@ def run_plainly(
     if binds is not None:
         circuits, values, numbers = bind_circuits(binds, circuits)
         options = options | {"parameter_binds": values if any(values) else None}
-    result = run_circuits(
-        backend, circuits, label=lambda i: f"circuits[{numbers[i]}]", field=field, **options
-    )
+    labels = [f"circuits[{number}]" for number in numbers]
+    result = run_circuits(backend, circuits, labels=labels, field=field, **options)
     described: dict[str, Any] = result.to_dict()
     return described
 
@@ -249,7 +249,8 @@ def main(
         qubits_initially_zero=False if init_qubits is False else None,
     )
     own = {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
-    options = read_run_options(backend, own | {"rep_delay": rep_delay} | run_options)
+    own |= {"rep_delay": rep_delay}
+    options = read_run_options(backend, own | run_options, beside=signature(main).parameters)
     listed = read_circuits(circuits)
     binds = choose_binds(parameter_binds, listed, bool(measurement_error_mitigation))
     check_memory(backend, listed, options)
