@@ -5,41 +5,46 @@ the program to judge; that nobody looked is for its author to hear.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+_PLAIN = frozenset((str, int, float, bool, complex, type(None)))
+"""What most of a long message is, and holds nothing."""
 
 
 def find_failed_results(message: Any) -> list[str]:
     """Return a sentence about each ``Result`` in a message that was not successful.
 
-    The message is one that JSON can carry, so it has no circles; it may be a ``Result``, or have
-    some in its lists and objects, as they are or as their ``to_dict()``.
+    The message may be a ``Result``, or have some in its lists and objects, as they are or as their
+    ``to_dict()``.
     """
     return [_describe(place, result) for place, result in _find(message) if not _is_success(result)]
 
 
 def _find(message: Any) -> Iterator[tuple[str, Any]]:
     """Yield each result, and the keys and positions that lead to it."""
-    module = sys.modules.get("qiskit.result.result")
-    kind = getattr(module, "Result", None)
-    stack = [("", message)]
-    while stack:
-        place, value = stack.pop()
-        if (kind and isinstance(value, kind)) or _is_described(value):
+    # Not imported here: a program that has a result has imported it.
+    kind: Any = getattr(sys.modules.get("qiskit.result.result"), "Result", ())
+    waiting, seen = [("", message)], set[int]()
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, kind) or _is_described(value):
             yield place, value
-        elif isinstance(value, Mapping):
-            stack += [(f"{place}[{key!r}]", inner) for key, inner in value.items()]
-        elif isinstance(value, list | tuple):
-            stack += [(f"{place}[{index}]", inner) for index, inner in enumerate(value)]
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            waiting += [
+                (f"{place}[{key!r}]", inner) for key, inner in items if type(inner) not in _PLAIN
+            ]
 
 
 def _is_described(value: Any) -> bool:
     """Return whether it is what ``Result.to_dict`` makes of one."""
-    return isinstance(value, Mapping) and {"backend_name", "results", "success"} <= value.keys()
+    return isinstance(value, dict) and {"backend_name", "results", "success"} <= value.keys()
 
 
 def _field(value: Any, name: str, default: Any = None) -> Any:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.get(name, default)
     return getattr(value, name, default)
 

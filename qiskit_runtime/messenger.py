@@ -5,6 +5,7 @@ In a job, ``runner.program_process`` makes one that sends to the supervisor. Mad
 """
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from typing import Any
 from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.failed_results import find_failed_results
 from qiskit_runtime.serialization import RuntimeEncoder
+
+
+_log = logging.getLogger(__name__)
 
 
 class PublishError(RuntimeError):
@@ -47,9 +51,9 @@ class UserMessenger:
             TypeError, ValueError: the encoder can't encode the message.
         """
         text = json.dumps(message, cls=encoder)
-        if final:
+        if final and "success" in text:  # as every result says of itself, in any form
             for sentence in find_failed_results(message):
-                print(f"WARNING: {sentence}", flush=True)  # noqa: T201  (the job's log has it)
+                _log.warning(sentence)
         if os.getpid() != self._process:
             raise PublishError(
                 "publish from the process that main was called in, not from a fork of it"
