@@ -15,7 +15,6 @@ from qiskit_runtime.contract.progress import Progress
 from qiskit_runtime.failed_results import find_failed_results
 from qiskit_runtime.serialization import RuntimeEncoder
 
-
 _log = logging.getLogger(__name__)
 
 

@@ -11,8 +11,15 @@ _LEAST_RATIO = 0.6
 """Of what two names have in common: below it, a name would only mislead."""
 
 
+_MOST_NAMES = 100
+_LONGEST_NAME = 64
+"""The names may be a stranger's: to compare as many of this length takes 30 ms at the worst."""
+
+
 def suggest(name: object, known: Iterable[object]) -> str:
     """Return ``; did you mean 'shots'?``, or nothing where no known name is near."""
-    by_lower = {item.lower(): item for item in known if isinstance(item, str)}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=_LEAST_RATIO)
+    named = [item for item in known if isinstance(item, str) and len(item) <= _LONGEST_NAME]
+    by_lower = {item.lower(): item for item in named[:_MOST_NAMES]}
+    given = str(name)[: _LONGEST_NAME + 1].lower()
+    near = difflib.get_close_matches(given, by_lower, n=1, cutoff=_LEAST_RATIO)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -21,6 +21,7 @@ from typing import Any
 import jsonschema_rs
 
 from qiskit_runtime.contract.handover import SEED_PARAMETER
+from qiskit_runtime.nearest import suggest
 
 Place = tuple[str | int, ...]
 
@@ -75,6 +76,8 @@ class _Checker:
     """A compiled schema, and how many nodes it has."""
 
     validator: jsonschema_rs.Validator
+    schema: dict[str, Any]
+    """As it was compiled: no reference is left in it."""
     nodes: int
 
 
@@ -107,18 +110,21 @@ def validate(schema: dict[str, Any], params: Any, size: int) -> list[ParamsError
     Raises:
         SchemaInvalid: the schema can't be used.
     """
-    validator = _compile(_write(schema)).validator
-    params = _without_seed(schema, params)
+    checker = _compile(_write(schema))
+    validator, params = checker.validator, _without_seed(schema, params)
     try:
         # To find all errors of a long list takes long, and one is enough.
         if size > _FEW_BYTES:
             validator.validate(params)
             return []
-        return [_read(error) for error in islice(validator.iter_errors(params), _MANY)]
+        errors = list(islice(validator.iter_errors(params), _MANY))
     except jsonschema_rs.ValidationError as error:
-        return [_read(error)]
+        errors = [error]
     except UnicodeEncodeError:
         return [ParamsError((), "they have half a character, which is no Unicode text")]
+    # One hint is enough too.
+    hints = [_hint(checker.schema, error) for error in errors[:1]] + [""] * len(errors)
+    return [_read(error, hint) for error, hint in zip(errors, hints, strict=False)]
 
 
 def _without_seed(schema: dict[str, Any], params: Any) -> Any:
@@ -162,7 +168,7 @@ def _compile(text: str) -> _Checker:
         raise SchemaInvalid("it nests too deeply") from None
     except ValueError as error:
         raise SchemaInvalid(_shorten(str(error))) from None
-    return _Checker(validator, nodes)
+    return _Checker(validator, expanded, nodes)
 
 
 def _expand(schema: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -220,9 +226,29 @@ def _resolve(schema: dict[str, Any], reference: str) -> Any:
     return node
 
 
-def _read(error: jsonschema_rs.ValidationError) -> ParamsError:
+def _read(error: jsonschema_rs.ValidationError, hint: str) -> ParamsError:
     steps = (step if isinstance(step, int) else step[:100] for step in error.instance_path)
-    return ParamsError(tuple(steps), _shorten(error.message))
+    return ParamsError(tuple(steps), _shorten(error.message) + hint)
+
+
+def _hint(schema: dict[str, Any], error: jsonschema_rs.ValidationError) -> str:
+    """The name that was meant, where one is near that the schema knows."""
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=[name, *_]):
+            return suggest(name, _known_properties(schema, error.schema_path[:-1]))
+        case jsonschema_rs.ValidationErrorKind.PropertyNames(error=inner):
+            return _hint(schema, inner)
+        case jsonschema_rs.ValidationErrorKind.Enum(options=known):
+            return suggest(error.instance, known) if isinstance(error.instance, str) else ""
+    return ""
+
+
+def _known_properties(schema: Any, path: Sequence[str | int]) -> list[str]:
+    """The names that the object at a place in the schema may have."""
+    for step in path:
+        # A key that is a number is told as one: of the key 01 nothing leads back to it.
+        schema = schema[step] if isinstance(schema, list) else schema.get(str(step), {})
+    return list(schema.get("properties", ()))
 
 
 def _place_of(error: Exception) -> str:
