@@ -247,7 +247,7 @@ def _known_properties(schema: Any, path: Sequence[str | int]) -> list[str]:
     """The names that the object at a place in the schema may have."""
     for step in path:
         # A key that is a number is told as one: of the key 01 nothing leads back to it.
-        schema = schema[step] if isinstance(schema, list) else schema.get(str(step), {})
+        schema = schema[int(step)] if isinstance(schema, list) else schema.get(str(step), {})
     return list(schema.get("properties", ()))
 
 
