@@ -51,6 +51,13 @@ _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 16)
 _PATTERN_HINT = (
     " that takes linear time and little room (no look-around, back-reference or long repeat)"
 )
+_NAMING = (
+    jsonschema_rs.ValidationErrorKind.AdditionalProperties,
+    jsonschema_rs.ValidationErrorKind.PropertyNames,
+    jsonschema_rs.ValidationErrorKind.Enum,
+)
+"""Errors of a name that is not among the known ones."""
+
 _NOT_FOLLOWED = ("$dynamicRef", "$recursiveRef")
 
 
@@ -122,9 +129,11 @@ def validate(schema: dict[str, Any], params: Any, size: int) -> list[ParamsError
         errors = [error]
     except UnicodeEncodeError:
         return [ParamsError((), "they have half a character, which is no Unicode text")]
-    # One hint is enough too.
-    hints = [_hint(checker.schema, error) for error in errors[:1]] + [""] * len(errors)
-    return [_read(error, hint) for error, hint in zip(errors, hints, strict=False)]
+    # One hint is enough too, and is all that a hostile schema gets.
+    hinted = next((error for error in errors if isinstance(error.kind, _NAMING)), None)
+    return [
+        _read(error, _hint(checker.schema, error) if error is hinted else "") for error in errors
+    ]
 
 
 def _without_seed(schema: dict[str, Any], params: Any) -> Any:

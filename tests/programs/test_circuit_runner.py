@@ -318,7 +318,9 @@ def test_skip_transpilation(load_program, messenger, monkeypatch, capsys):
     )
 
     assert set(messenger.final[0]["results"][0]["data"]["counts"]) == {"0x0", "0x3"}
-    assert "skip_transpilation is true: layout_method, optimization_level" in capsys.readouterr().out
+    assert (
+        "skip_transpilation is true: layout_method, optimization_level" in capsys.readouterr().out
+    )
 
 
 def turned(*names):
@@ -382,7 +384,10 @@ def test_parameter_that_transpiling_drops_keeps_its_results(run):
         ([{"angle": [1]}], r"^parameter_binds\[0\]: has no values for other"),
         ([{"angle": [1, 2], "other": [1]}], r"\[0\]: .* got 2 for angle, 1 for other"),
         ([{"angle": [], "other": []}], r"^parameter_binds\[0\].angle: expected one value"),
-        ([{"angle": [1, "a"], "other": [1, 2]}], r"^parameter_binds\[0\].angle\[1\]: expected a num"),
+        (
+            [{"angle": [1, "a"], "other": [1, 2]}],
+            r"^parameter_binds\[0\].angle\[1\]: expected a num",
+        ),
         ([{"angle": [float("nan")], "other": [1]}], r"^parameter_binds\[0\].angle\[0\]: expected"),
     ],
 )
