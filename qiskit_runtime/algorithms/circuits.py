@@ -20,6 +20,11 @@ def check_transpiler_option(field: str, name: str) -> None:
         raise ValueError(f"{field}: {name!r} is no option of Qiskit's transpile{hint}")
 
 
+def as_it_is(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit itself: what stands for transpiling, where that is skipped."""
+    return circuit
+
+
 def read_circuits(value: Any) -> list[QuantumCircuit]:
     """The circuits as a list, or a ValueError that names the field."""
     listed = list(value) if isinstance(value, list | tuple) else [value]

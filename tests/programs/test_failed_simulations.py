@@ -88,7 +88,7 @@ RUNS = [
 
 @pytest.mark.parametrize(("name", "params", "place"), RUNS)
 def test_failed_run_is_a_failed_program(load_program, name, params, place):
-    """Each program ends with Aer's own sentence and the circuit's place, and publishes no result."""
+    """Each program ends with Aer's own sentence and the circuit's place, and has no result."""
     messenger = Silent()
     with pytest.raises((SimulationFailed, ValueError), match=AERS_SENTENCE) as raised:
         load_program(name).main(Refusing(), messenger, **params)

@@ -1,4 +1,4 @@
-"""A misspelt parameter or option is refused before it is queued, in every program of the library."""
+"""A misspelt parameter or option of a library program is refused before it is queued."""
 
 import json
 from pathlib import Path

@@ -248,9 +248,9 @@ def main(
         # Qubits that are not reset before a shot may not be taken as zeros by the optimiser.
         qubits_initially_zero=False if init_qubits is False else None,
     )
-    own = {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
-    own |= {"rep_delay": rep_delay}
-    options = read_run_options(backend, own | run_options, beside=signature(main).parameters)
+    run_options |= {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
+    run_options["rep_delay"] = rep_delay
+    options = read_run_options(backend, run_options, beside=signature(main).parameters)
     listed = read_circuits(circuits)
     binds = choose_binds(parameter_binds, listed, bool(measurement_error_mitigation))
     check_memory(backend, listed, options)

@@ -13,6 +13,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.circuits import as_it_is
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.mixtures import leaves_mixture
@@ -110,7 +111,7 @@ def main(
     asked = read_estimator_pubs(pubs, choose_precision(wishes, default_precision))
     check_size(backend, asked, wishes.noise_model)
     fitter = CircuitFitter(backend, wishes.seed, wishes.basis_gates, wishes.coupling_map)
-    fit = (lambda circuit: circuit) if wishes.skip_transpilation else fitter.fit
+    fit = as_it_is if wishes.skip_transpilation else fitter.fit
     fitted = []
     for index, pub in enumerate(asked):
         with naming(f"pubs[{index}]"):

@@ -14,6 +14,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms.checked_run import run_circuits
+from qiskit_runtime.algorithms.circuits import as_it_is
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.primitive_options import choose_shots, read_options
@@ -98,7 +99,7 @@ def main(
     asked = read_sampler_pubs(pubs, choose_shots(wishes, default_shots))
     check_memory(backend, [pub.circuit for pub in asked])
     fitter = CircuitFitter(backend, wishes.seed, wishes.basis_gates, wishes.coupling_map)
-    fit = (lambda circuit: circuit) if wishes.skip_transpilation else fitter.fit
+    fit = as_it_is if wishes.skip_transpilation else fitter.fit
     fitted = []
     for index, pub in enumerate(asked):
         with naming(f"pubs[{index}]"):
