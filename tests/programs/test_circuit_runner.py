@@ -300,7 +300,7 @@ def test_what_clients_send_for_devices_is_left_out(run, capsys):
     counts = run(bell(), shots=10, init_qubits=True, **as_every_simulation, **beyond).get_counts()
 
     assert sum(counts.values()) == 10
-    told = "left out, as Aer has no such thing: rep_delay, init_num_resets, header\n"
+    told = "left out, as Aer has no such thing: init_num_resets, header, rep_delay\n"
     assert capsys.readouterr().out == told
 
 

@@ -523,7 +523,7 @@ def test_wrong_pub_is_named(refuse, pubs, match):
     [
         ({"options": 3}, "^options: expected an object"),
         ({"skip_transpilation": "yes"}, "^skip_transpilation: expected true"),
-        ({"options": {"default_precison": 1}}, "mean 'options.default_precision'"),
+        ({"options": {"default_precison": 1}}, "mean 'default_precision'"),
         (
             {"options": {"simulator": {"basis_gates": ["cxx"]}}},
             "^options.simulator.basis_gates: there is no gate 'cxx'; did you mean 'cx'",

@@ -10,7 +10,13 @@ from qiskit_runtime.nearest import suggest
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("shotz", "shots"), ("SHOTS", "shots"), ("seed_simulater", "seed_simulator"), (3, None)],
+    [
+        ("shotz", "shots"),
+        ("SHOTS", "shots"),
+        ("seed_simulater", "seed_simulator"),
+        ("seed", "seed_simulator"),
+        (3, None),
+    ],
 )
 def test_nearest_name(name, meant):
     """A name that is near is suggested as it is written; without one, nothing is said."""
