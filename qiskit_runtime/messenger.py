@@ -5,13 +5,17 @@ In a job, ``runner.program_process`` makes one that sends to the supervisor. Mad
 """
 
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.failed_results import find_failed_results
 from qiskit_runtime.serialization import RuntimeEncoder
+
+_log = logging.getLogger(__name__)
 
 
 class PublishError(RuntimeError):
@@ -56,6 +60,9 @@ class UserMessenger:
         self, what: str, message: Any, encoder: type[json.JSONEncoder], final: bool
     ) -> None:
         text = _encode(what, message, encoder)
+        if final and "success" in text:  # as every result says of itself, in any form
+            for sentence in find_failed_results(message):
+                _log.warning(sentence)
         if os.getpid() != self._process:
             raise PublishError(
                 "publish from the process that main was called in, not from a fork of it"

@@ -19,6 +19,7 @@ import jsonschema_rs
 
 from qiskit_runtime.contract.handover import SEED_PARAMETER
 from qiskit_runtime.linear_schema import count_nodes, find_linear, is_linear
+from qiskit_runtime.nearest import suggest
 from qiskit_runtime.schema_references import SchemaInvalid, expand
 
 __all__ = [
@@ -59,6 +60,12 @@ _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 16)
 _PATTERN_HINT = (
     " that takes linear time and little room (no look-around, back-reference or long repeat)"
 )
+_NAMING = (
+    jsonschema_rs.ValidationErrorKind.AdditionalProperties,
+    jsonschema_rs.ValidationErrorKind.PropertyNames,
+    jsonschema_rs.ValidationErrorKind.Enum,
+)
+"""Errors of a name that is not among the known ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class _Checker:
     """A compiled schema, and how many nodes it has."""
 
     validator: jsonschema_rs.Validator
+    schema: dict[str, Any]
+    """As it was compiled: no reference is left in it."""
     nodes: int
 
 
@@ -126,7 +135,7 @@ def find_first_error(schema: dict[str, Any], params: Any) -> list[ParamsError]:
     """
     checker = _compile_linear(_write(schema))
     assert checker is not None, "is_quick was asked"
-    return _find_first(checker.validator, _without_seed(schema, params))
+    return _find_first(checker, _without_seed(schema, params))
 
 
 def find_errors(schema: dict[str, Any], params: Any) -> Iterator[list[ParamsError]]:
@@ -139,28 +148,38 @@ def find_errors(schema: dict[str, Any], params: Any) -> Iterator[list[ParamsErro
     Raises:
         SchemaInvalid: the schema can't be used.
     """
-    validator = _compile(schema)
-    params = _without_seed(schema, params)
+    checker = _compile(schema)
+    validator, params = checker.validator, _without_seed(schema, params)
     try:
         if validator.is_valid(params):
             yield []
             return
     except UnicodeEncodeError:
-        yield _find_first(validator, params)
+        yield _find_first(checker, params)
         return
     yield [ParamsError((), "they do not match the program's JSON Schema")]
-    yield _find_first(validator, params)
-    yield [_read(error) for error in islice(validator.iter_errors(params), _MANY)]
+    yield _find_first(checker, params)
+    yield _read_all(checker, list(islice(validator.iter_errors(params), _MANY)))
 
 
-def _find_first(validator: jsonschema_rs.Validator, params: Any) -> list[ParamsError]:
+def _find_first(checker: _Checker, params: Any) -> list[ParamsError]:
     try:
-        validator.validate(params)
+        checker.validator.validate(params)
     except jsonschema_rs.ValidationError as error:
-        return [_read(error)]
+        return _read_all(checker, [error])
     except UnicodeEncodeError:
         return [ParamsError((), "they have half a character, which is no Unicode text")]
     return []
+
+
+def _read_all(
+    checker: _Checker, errors: Sequence[jsonschema_rs.ValidationError]
+) -> list[ParamsError]:
+    # One hint is enough, and is all that a hostile schema gets.
+    hinted = next((error for error in errors if isinstance(error.kind, _NAMING)), None)
+    return [
+        _read(error, _hint(checker.schema, error) if error is hinted else "") for error in errors
+    ]
 
 
 def _without_seed(schema: dict[str, Any], params: Any) -> Any:
@@ -183,10 +202,10 @@ def _compile_linear(text: str) -> _Checker | None:
     schema = find_linear(json.loads(text))
     if schema is None:
         return None
-    return _Checker(_make_validator(schema), count_nodes(schema))
+    return _make_checker(schema)
 
 
-def _compile(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+def _compile(schema: dict[str, Any]) -> _Checker:
     text = _write(schema)
     if len(text) > MAX_SCHEMA_BYTES:
         raise SchemaInvalid(
@@ -194,22 +213,43 @@ def _compile(schema: dict[str, Any]) -> jsonschema_rs.Validator:
         )
     if text.count('"pattern') > MAX_PATTERNS:
         raise SchemaInvalid(f"it has more than {MAX_PATTERNS} patterns")
-    return _make_validator(expand(schema))
+    return _make_checker(expand(schema))
 
 
-def _make_validator(schema: dict[str, Any]) -> jsonschema_rs.Validator:
+def _make_checker(schema: dict[str, Any]) -> _Checker:
     try:
-        return jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS, offline=True)
+        validator = jsonschema_rs.validator_for(schema, pattern_options=_PATTERNS, offline=True)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
         hint = _PATTERN_HINT if error.message.endswith('is not a "regex"') else ""
         raise SchemaInvalid(_shorten(_place_of(error) + error.message) + hint) from None
     except ValueError as error:
         raise SchemaInvalid(_shorten(str(error))) from None
+    return _Checker(validator, schema, count_nodes(schema))
 
 
-def _read(error: jsonschema_rs.ValidationError) -> ParamsError:
+def _read(error: jsonschema_rs.ValidationError, hint: str) -> ParamsError:
     steps = (step if isinstance(step, int) else step[:100] for step in error.instance_path)
-    return ParamsError(tuple(steps), _shorten(error.message))
+    return ParamsError(tuple(steps), _shorten(error.message) + hint)
+
+
+def _hint(schema: dict[str, Any], error: jsonschema_rs.ValidationError) -> str:
+    """The name that was meant, where one is near that the schema knows."""
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=[name, *_]):
+            return suggest(name, _known_properties(schema, error.schema_path[:-1]))
+        case jsonschema_rs.ValidationErrorKind.PropertyNames(error=inner):
+            return _hint(schema, inner)
+        case jsonschema_rs.ValidationErrorKind.Enum(options=known):
+            return suggest(error.instance, known) if isinstance(error.instance, str) else ""
+    return ""
+
+
+def _known_properties(schema: Any, path: Sequence[str | int]) -> list[str]:
+    """The names that the object at a place in the schema may have."""
+    for step in path:
+        # A key that is a number is told as one: of the key 01 nothing leads back to it.
+        schema = schema[int(step)] if isinstance(schema, list) else schema.get(str(step), {})
+    return list(schema.get("properties", ()))
 
 
 def _place_of(error: Exception) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit_aer import AerSimulator
 
@@ -33,9 +34,9 @@ class TranspiledAnsatz:
         for qubit, letter in zip(self.qubits, reversed(basis), strict=True):
             for gate in rotations.get((letter, qubit), []):
                 circuit.append(gate, [qubit])
-        register = ClassicalRegister(len(self.qubits), "measured")
-        circuit.add_register(register)
-        circuit.measure(self.qubits, register)
+        # In no register: the circuit may have one of any name.
+        circuit.add_bits(bits := [Clbit() for _ in self.qubits])
+        circuit.measure(self.qubits, bits)
         return circuit
 
 

@@ -6,7 +6,21 @@ from typing import Any
 
 from qiskit import QuantumCircuit, transpile
 
+from qiskit_runtime.nearest import suggest
+
 TRANSPILER_OPTIONS = frozenset(inspect.signature(transpile).parameters) - {"circuits", "backend"}
+
+
+def check_transpiler_option(field: str, name: str) -> None:
+    """Raise a ValueError for a name that Qiskit's transpiler does not know."""
+    if name not in TRANSPILER_OPTIONS:
+        hint = suggest(name, TRANSPILER_OPTIONS)
+        raise ValueError(f"{field}: {name!r} is no option of Qiskit's transpile{hint}")
+
+
+def as_it_is(circuit: QuantumCircuit) -> QuantumCircuit:
+    """The circuit itself: what stands for transpiling, where that is skipped."""
+    return circuit
 
 
 def read_circuits(value: Any) -> list[QuantumCircuit]:

@@ -73,6 +73,13 @@ def check_flag(name: str, value: Any) -> bool:
     return value
 
 
+def check_text(name: str, value: Any) -> str:
+    """The text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name}: expected a string, got {value!r}")
+    return value
+
+
 def check_seed(name: str, value: Any) -> int | None:
     """A seed that Aer takes, or None for none."""
     return None if value is None else check_integer(name, value, 0, 2**63 - 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from qiskit_runtime.algorithms import scipy_minimizers, spsa
 from qiskit_runtime.algorithms.minimization import Optimizer
+from qiskit_runtime.nearest import suggest
 
 
 def read_optimizer(
@@ -36,8 +37,11 @@ def read_optimizer(
     for known in scipy_minimizers.METHODS:
         if wanted == _normalize(known):
             return scipy_minimizers.read(options_name or name, known, options, options_name)
-    names = ", ".join([*spsa.NAMES, *scipy_minimizers.METHODS])
-    raise ValueError(f"{name}: there is no optimizer {given!r}; there are {names}")
+    names = [*spsa.NAMES, *scipy_minimizers.METHODS]
+    raise ValueError(
+        f"{name}: there is no optimizer {given!r}; there are {', '.join(names)}"
+        f"{suggest(given, names)}"
+    )
 
 
 def is_spsa(name: Any) -> bool:

@@ -2,13 +2,14 @@
 
 Used by the programs ``sampler`` and ``estimator``. What a device would do and Aer can't (twirling,
 dynamical decoupling, error mitigation) is left out, and said: a simulation without it is of use.
+What neither a device nor Aer has, is refused.
 """
 
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from qiskit_runtime.algorithms.aer_options import check_gates, read_noise, say_left_out
 from qiskit_runtime.algorithms.inputs import (
     MOST_SHOTS,
     check_flag,
@@ -16,6 +17,7 @@ from qiskit_runtime.algorithms.inputs import (
     check_number,
     check_seed,
 )
+from qiskit_runtime.nearest import suggest
 
 if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
@@ -25,8 +27,47 @@ VERSION = 2
 
 MOST_RESILIENCE = 2
 
-_AS_AER_DOES = {"options.execution.init_qubits": True, "options.execution.meas_type": "classified"}
+_AS_AER_DOES = {
+    "options.execution.init_qubits": True,
+    "options.execution.meas_type": "classified",
+    "options.resilience_level": 0,
+}
 """Wishes that every simulation fulfils."""
+
+_SHOTS = ("options.default_shots", "options.execution.shots")
+"""Where clients say how many shots are taken: those of today, and those of 2022."""
+
+_SKIP = ("options.skip_transpilation", "options.transpilation.skip_transpilation")
+"""Where clients of 2022 say that their circuits are run as they are."""
+
+_SIMULATOR = tuple(
+    f"options.simulator.{name}"
+    for name in ("seed_simulator", "noise_model", "basis_gates", "coupling_map")
+)
+
+_ESTIMATOR = ("options.default_precision", "options.seed_estimator")
+"""Options of the estimator alone."""
+
+_HONOURED = (*_SHOTS, *_SKIP, *_SIMULATOR, *_ESTIMATOR)
+
+_LEFT_OUT = (
+    "options.execution.rep_delay",
+    "options.max_execution_time",
+    "options.optimization_level",
+)
+"""Options that a simulation, or this service, does without."""
+
+_DEVICE_GROUPS = (
+    "options.dynamical_decoupling",
+    "options.environment",
+    "options.experimental",
+    "options.resilience",
+    "options.transpilation",
+    "options.twirling",
+)
+"""Groups that a simulation does without, whatever is in them."""
+
+_GROUPS = (*_DEVICE_GROUPS, "options.execution", "options.simulator")
 
 _WHOLE = ("options.simulator.noise_model", "options.simulator.coupling_map")
 """Objects that are one value each, and no group of options."""
@@ -42,6 +83,7 @@ class PrimitiveOptions:
     noise_model: "NoiseModel | None"
     basis_gates: list[str] | None
     coupling_map: list[list[int]] | None
+    skip_transpilation: bool = False
     ignored: list[str] = field(default_factory=list)
     """What was asked for and Aer can't do, by dotted name."""
 
@@ -62,6 +104,8 @@ def read_options(
     version: int = VERSION,
     support_qiskit: bool = True,
     resilience_level: int | None = None,
+    skip_transpilation: bool | None = False,
+    is_estimator: bool = False,
 ) -> PrimitiveOptions:
     """Check the options and the fields beside them, and print which ones are left out.
 
@@ -73,6 +117,7 @@ def read_options(
     check_integer("version", version, VERSION, VERSION)
     check_flag("support_qiskit", support_qiskit)
     given = dict(_leaves("options", {} if options is None else options))
+    _refuse_unknown(given, _HONOURED if is_estimator else set(_HONOURED) - set(_ESTIMATOR))
     if (kind := given.get("options.execution.meas_type")) not in (None, "classified"):
         raise ValueError(
             f"options.execution.meas_type: {kind!r} is no result of a simulation; use classified"
@@ -82,23 +127,26 @@ def read_options(
         "resilience_level", resilience_level, 0, MOST_RESILIENCE
     ):
         ignored.append("resilience_level")
-    if ignored:
-        print(f"left out, as Aer has no such thing: {', '.join(ignored)}")  # noqa: T201  (the job's log has it)
+    say_left_out(ignored)
+    noise, gates, edges = (
+        f"options.simulator.{name}" for name in ("noise_model", "basis_gates", "coupling_map")
+    )
     return PrimitiveOptions(
         given,
         _find_seed(given, seed_simulator),
-        _read_noise(given.get("options.simulator.noise_model")),
-        _read_names("options.simulator.basis_gates", given.get("options.simulator.basis_gates")),
-        _read_edges("options.simulator.coupling_map", given.get("options.simulator.coupling_map")),
+        read_noise(noise, given.get(noise)),
+        _read_gates(gates, given.get(gates)),
+        _read_edges(edges, given.get(edges)),
+        _find_skip(given, skip_transpilation),
         ignored,
     )
 
 
 def choose_shots(options: PrimitiveOptions, default: Any) -> int:
     """How many shots a sampler pub has that names none."""
-    name = "options.default_shots"
-    if options.given.get(name) is not None:
-        return check_integer(name, options.given[name], 1, MOST_SHOTS)
+    for name in _SHOTS:
+        if options.given.get(name) is not None:
+            return check_integer(name, options.given[name], 1, MOST_SHOTS)
     return check_integer("default_shots", default, 1, MOST_SHOTS)
 
 
@@ -107,28 +155,15 @@ def choose_precision(options: PrimitiveOptions, default: Any) -> float:
 
     As with the official service, a number of shots comes before a precision.
     """
-    shots = options.given.get("options.default_shots")
-    if shots is not None and check_integer("options.default_shots", shots, 0, MOST_SHOTS):
-        return float(shots**-0.5)
+    for name in _SHOTS:
+        shots = options.given.get(name)
+        if shots is not None and check_integer(name, shots, 0, MOST_SHOTS):
+            return float(shots**-0.5)
     if "options.default_precision" in options.given:
         default, name = options.given["options.default_precision"], "options.default_precision"
     else:
         name = "default_precision"
     return 0.0 if default is None else check_number(name, default, 0)
-
-
-_HONOURED = frozenset(
-    f"options.{name}"
-    for name in (
-        "default_shots",
-        "default_precision",
-        "seed_estimator",
-        "simulator.seed_simulator",
-        "simulator.noise_model",
-        "simulator.basis_gates",
-        "simulator.coupling_map",
-    )
-)
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -144,7 +179,7 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _is_beyond_aer(name: str, given: Mapping[str, Any]) -> bool:
     value = given[name]
-    if name in _HONOURED or value is None:
+    if value is None or name in _HONOURED:
         return False
     if name in _AS_AER_DOES:
         return bool(value != _AS_AER_DOES[name])
@@ -161,28 +196,42 @@ def _find_seed(given: Mapping[str, Any], own: int | None) -> int | None:
     return next((seed for seed in checked if seed is not None), None)
 
 
-def _read_noise(value: Any) -> "NoiseModel | None":
-    from qiskit_aer.noise import NoiseModel
-
-    if value is None or isinstance(value, NoiseModel):
-        return value
-    name = "options.simulator.noise_model"
-    if not isinstance(value, Mapping) or "errors" not in value:
-        raise ValueError(f"{name}: expected a noise model of Aer or its to_dict(), got {value!r}")
-    try:
-        with warnings.catch_warnings():
-            # Deprecated, and yet how the official client's own decoder makes one.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return NoiseModel.from_dict(value)
-    except Exception as error:  # Aer raises a KeyError or whatever its constructors meet
-        raise ValueError(f"{name}: cannot be read: {error!r}") from error
+def _find_skip(given: Mapping[str, Any], own: bool | None) -> bool:
+    wishes = {"skip_transpilation": own} | {name: given.get(name) for name in _SKIP}
+    checked = [check_flag(name, wish) for name, wish in wishes.items() if wish is not None]
+    return any(checked)
 
 
-def _read_names(name: str, value: Any) -> list[str] | None:
+def _is_of_device(name: str) -> bool:
+    return any(name.startswith(f"{group}.") for group in _DEVICE_GROUPS)
+
+
+def _refuse_unknown(given: Mapping[str, Any], honoured: Iterable[str]) -> None:
+    """Refuse a name that no client sends: what it asks for would be left out."""
+    known = {*honoured, *_AS_AER_DOES, *_LEFT_OUT}
+    for name, value in given.items():
+        if name in _GROUPS:
+            if value is not None:
+                raise ValueError(f"{name}: expected an object, got {value!r}")
+        elif name not in known and not _is_of_device(name):
+            raise ValueError(f"{name}: there is no such option{_suggest(name, known)}")
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    """Return the name that was meant of the same group, or of another one."""
+    group, _, last = name.rpartition(".")
+    split = [option.rpartition(".") for option in known]
+    return suggest(last, [option for place, _, option in split if place == group]) or suggest(
+        name, [f"{place}.{option}" for place, _, option in split if option == last]
+    )
+
+
+def _read_gates(name: str, value: Any) -> list[str] | None:
     if value is None:
         return None
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{name}: expected a list of names, got {value!r}")
+    check_gates(name, value)
     return list(value)
 
 

@@ -39,6 +39,7 @@ def read_sampler_pubs(pubs: Any, default_shots: int) -> list[SamplerPub]:
             circuit, values, shots = _read_parts(entry, "sampler")
             shots = default_shots if shots is None else check_integer("shots", shots, 1, MOST_SHOTS)
             read.append(SamplerPub(circuit, _read_values(circuit, values), shots))
+            _refuse_empty(read[-1])
     return read
 
 
@@ -55,6 +56,7 @@ def read_estimator_pubs(pubs: Any, default_precision: float) -> list[EstimatorPu
             read.append(
                 EstimatorPub(circuit, ObservablesArray.coerce(observables), bindings, precision)
             )
+            _refuse_empty(read[-1])
     return read
 
 
@@ -72,6 +74,11 @@ def run_pubs(
             results.append(run(pub, seed_of_run(seed, index)))
         messenger.report_progress(index + 1, len(pubs))
     return results
+
+
+def _refuse_empty(pub: SamplerPub | EstimatorPub) -> None:
+    if not pub.size:  # Aer would crash
+        raise ValueError(f"there is nothing to run: the pub has the shape {pub.shape}")
 
 
 def _list_pubs(pubs: Any) -> Sequence[Any]:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.typing import NDArray
-from qiskit import ClassicalRegister, QuantumCircuit
+from qiskit import QuantumCircuit
+from qiskit.circuit import Clbit
 from qiskit.primitives.containers import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import Pauli, PauliList, SparseObservable
 
+from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.inputs import MOST_SHOTS
 from qiskit_runtime.algorithms.threads import spread_threads
 from qiskit_runtime.algorithms.touched import find_value_qubits, touched_qubits
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 MOST_PROJECTORS = 12
 """In one term of an observable: n of them are 2^n Pauli terms."""
-
-_REGISTER = "estimator_bits"
 
 Terms = Mapping[str, float]
 """An observable: Pauli labels and their coefficients."""
@@ -170,7 +170,8 @@ def _measure(circuit: QuantumCircuit, paulis: PauliList) -> QuantumCircuit:
     x, z = paulis.x.any(axis=0), paulis.z.any(axis=0)
     qubits = numpy.flatnonzero(x | z).tolist()
     measured = circuit.copy()
-    measured.add_register(bits := ClassicalRegister(len(qubits), _REGISTER))
+    # In no register: whatever name one had, the circuit may have one of that name.
+    measured.add_bits(bits := [Clbit() for _ in qubits])
     for qubit, bit in zip(qubits, bits, strict=True):
         # In gates that every device of the library has, so that they have its noise.
         if x[qubit] and not z[qubit]:
@@ -213,9 +214,7 @@ def _run(
         listed = [circuit for circuit, rows in circuits for _ in rows]
     used = max((len(touched_qubits(circuit)) for circuit in listed), default=0)
     options |= spread_threads(used, sum(len(rows) for _, rows in circuits))
-    result = backend.run(listed, **options).result()
-    if not result.success:
-        raise ValueError(f"the simulation failed: {result.status}")
+    result = run_circuits(backend, listed, **options)
     return (result.data(index) for index in range(len(result.results)))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qiskit.circuit.random import random_circuit
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.inputs import check_integer, check_seed
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 from qiskit_runtime.algorithms.transpiling import make_passes
@@ -53,12 +54,14 @@ def publish_random_counts(
         circuit = draw_circuit(draw(0, MAX_SEED))
         check_memory(backend, circuit)
         # Five qubits are too few for threads: a second one only burns CPU beside the first.
-        job = backend.run(
-            pass_manager.run(circuit),
+        result = run_circuits(
+            backend,
+            [pass_manager.run(circuit)],
+            labels=[f"iteration {iteration}"],
             max_parallel_threads=1,
             seed_simulator=seed_of_run(seed, iteration),
         )
-        counts = job.result().get_counts()
+        counts = result.get_counts()
         user_messenger.publish({"iteration": iteration, "counts": counts})
         user_messenger.report_progress(iteration + 1, rounds)
     user_messenger.publish("All done!", final=True)

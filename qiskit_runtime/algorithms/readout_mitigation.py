@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
-from qiskit_runtime.algorithms.inputs import name_options, naming
+from qiskit_runtime.algorithms.checked_run import run_circuits
+from qiskit_runtime.algorithms.inputs import name_options
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 from qiskit_runtime.algorithms.transpiling import transpile_circuits
 
@@ -72,8 +73,13 @@ def calibrate(
     # The same physical qubits, and no optimisation that could drop a gate that has noise.
     layout = {"initial_layout": list(range(width)), "optimization_level": 0}
     transpiled = transpile_circuits(backend, circuits, run_options, layout)
-    with naming(name_options(run_options)):
-        result = backend.run(transpiled, **_calibration_options(run_options)).result()
+    result = run_circuits(
+        backend,
+        transpiled,
+        labels=[f"calibration circuit {index}" for index in range(len(transpiled))],
+        field=name_options(run_options),
+        **_calibration_options(run_options),
+    )
     inverses: dict[int, Array] = {}
     for index, group in enumerate(groups):
         zeros = _ones_read(result.get_counts(2 * index), len(group))

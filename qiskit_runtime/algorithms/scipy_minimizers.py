@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from qiskit_runtime.algorithms.inputs import check_integer, check_number
 from qiskit_runtime.algorithms.minimization import Minimum, Surroundings
 from qiskit_runtime.algorithms.objective import Objective
+from qiskit_runtime.nearest import suggest
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -124,7 +125,7 @@ def read(
         if name not in ("maxiter", "tol", "options"):
             raise ValueError(
                 f"{field}: {name!r} is no option of {method}: maxiter, tol, options (an object"
-                " with SciPy's own)"
+                f" with SciPy's own){suggest(name, ('maxiter', 'tol', 'options'))}"
             )
     maxiter, tolerance = given.get("maxiter"), given.get("tol")
     options = given.get("options") or {}

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
+from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.inputs import check_integer, check_seed
 from qiskit_runtime.algorithms.mixtures import leaves_mixture
 from qiskit_runtime.algorithms.seeds import Seeds
@@ -79,7 +80,7 @@ class BoundRuns:
         """Run each circuit at each point; the data of the results, by circuit and point.
 
         Raises:
-            RuntimeError: the simulator says that it failed.
+            SimulationFailed: the simulator says so.
         """
         columns = dict(zip(self._parameters, points.T.tolist(), strict=True))
         tasks, binds = [], []
@@ -88,13 +89,12 @@ class BoundRuns:
             copies = 1 if circuit.num_parameters else len(points)
             tasks += [circuit] * copies
             binds += [{p: columns[p] for p in circuit.parameters}] * copies
-        result = self._simulation.backend.run(
+        result = run_circuits(
+            self._simulation.backend,
             tasks,
             parameter_binds=binds if any(binds) else None,
             **self._simulation.draw_options(self._num_qubits),
             **self._method,
-        ).result()
-        if not result.success:
-            raise RuntimeError(f"the simulation failed: {result.status}")
+        )
         data = [experiment.data for experiment in result.results]
         return [data[start : start + len(points)] for start in range(0, len(data), len(points))]

@@ -18,6 +18,7 @@ from qiskit_runtime.algorithms.fidelity import check_invertible
 from qiskit_runtime.algorithms.inputs import check_flag, check_integer, check_number
 from qiskit_runtime.algorithms.minimization import Minimum, Surroundings
 from qiskit_runtime.algorithms.objective import Objective
+from qiskit_runtime.nearest import suggest
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -106,7 +107,9 @@ def read(field: str, name: str, options: Mapping[str, Any]) -> "Spsa":
     """
     for option in options:
         if option not in _OPTIONS:
-            raise ValueError(f"{field}: {option!r} is no option of {name}: {', '.join(_OPTIONS)}")
+            hint = suggest(option, _OPTIONS)
+            known = ", ".join(_OPTIONS)
+            raise ValueError(f"{field}: {option!r} is no option of {name}: {known}{hint}")
         if name == "QN-SPSA" and option in _NOT_OF_QN_SPSA and options[option] is not None:
             raise ValueError(f"{field}.{option}: QN-SPSA does not have this option")
     values = {option: default for option, (_, default) in _OPTIONS.items()}

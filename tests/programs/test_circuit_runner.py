@@ -18,8 +18,10 @@ from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qiskit_runtime.admission import TooLarge
 from qiskit_runtime.algorithms import transpiling
+from qiskit_runtime.algorithms.aer_options import DEVICE_OPTIONS, option_names
+from qiskit_runtime.algorithms.circuits import TRANSPILER_OPTIONS
 from tests.drawn_seeds import draw_seed
-from tests.programs.encoded_messenger import EncodedMessenger, as_posted
+from tests.programs.encoded_messenger import EncodedMessenger, as_decoded, as_posted
 
 KNOWN = {
     "111111": 1 / 2,
@@ -274,15 +276,14 @@ def test_options_reach_the_transpiler(load_program, messenger, monkeypatch):
 
 
 def test_options_reach_the_backend(run):
-    """Shots, memory, seed and options that no one knows go to backend.run."""
+    """Shots, memory, seed and other options of Aer's go to backend.run."""
     result = run(
         bell(),
         shots=50,
         memory=True,
         seed_simulator=11,
         method="statevector",
-        rep_delay=1e-4,
-        own=1,
+        max_parallel_threads=1,
     )
 
     assert result.results[0].shots == 50
@@ -290,6 +291,119 @@ def test_options_reach_the_backend(run):
     assert result.results[0].metadata["method"] == "statevector"
     assert set(result.get_memory()) <= {"00", "11"}
     assert len(result.get_memory()) == 50
+
+
+def test_what_clients_send_for_devices_is_left_out(run, capsys):
+    """What IBMBackend.run sends for a device runs, and the log says what Aer did without."""
+    as_every_simulation = {"meas_level": 2, "meas_return": "avg", "use_measure_esp": False}
+    beyond = {"rep_delay": 1e-4, "init_num_resets": 3, "header": {"a": 1}}
+    counts = run(bell(), shots=10, init_qubits=True, **as_every_simulation, **beyond).get_counts()
+
+    assert sum(counts.values()) == 10
+    told = "left out, as Aer has no such thing: init_num_resets, header, rep_delay\n"
+    assert capsys.readouterr().out == told
+
+
+def test_skip_transpilation(load_program, messenger, monkeypatch, capsys):
+    """With skip_transpilation nothing is transpiled, and fields about it are said to do nothing."""
+    program = load_program("circuit_runner")
+    monkeypatch.setattr(program, "transpile", None)
+    program.main(
+        AerSimulator(),
+        messenger,
+        bell(),
+        skip_transpilation=True,
+        optimization_level=3,
+        transpiler_options={"layout_method": "sabre"},
+    )
+
+    assert set(messenger.final[0]["results"][0]["data"]["counts"]) == {"0x0", "0x3"}
+    assert (
+        "skip_transpilation is true: layout_method, optimization_level" in capsys.readouterr().out
+    )
+
+
+def turned(*names):
+    """A qubit turned by a free angle for each name, in a register each, measured."""
+    circuit = QuantumCircuit(len(names), name="turned")
+    for qubit, name in enumerate(names):
+        circuit.ry(Parameter(name), qubit)
+    circuit.measure_all()
+    return circuit
+
+
+@pytest.mark.parametrize("key", [str, Parameter])
+@pytest.mark.parametrize("level", [0, 2])
+def test_parameter_binds_match_by_name(run, key, level):
+    """Values by name, or by a parameter of that name, make a result each, circuit by circuit."""
+    binds = [
+        {key("b"): [0, np.pi, np.pi], key("a"): [np.pi, 0, np.pi]},
+        {},
+        {key("c"): np.array([np.pi])},
+    ]
+    circuits = [turned("a", "b"), bell(), turned("c")]
+    result = run(circuits, shots=9, parameter_binds=binds, optimization_level=level)
+
+    counts = [result.get_counts(index) for index in range(5)]
+    assert counts[:3] == [{"01": 9}, {"10": 9}, {"11": 9}]
+    assert set(counts[3]) <= {"00", "11"}
+    assert counts[4] == {"1": 9}
+
+
+def test_parameter_binds_come_from_json(load_program, messenger):
+    """What a client posts, circuits by QPY and names as keys, is bound; one object does for one."""
+    circuit = QuantumCircuit(1)
+    circuit.rx(2 * Parameter("angle"), 0)
+    circuit.measure_all()
+    posted = as_posted({"circuits": circuit, "parameter_binds": {"angle": [0, np.pi / 2]}})
+    load_program("circuit_runner").main(AerSimulator(), messenger, **as_decoded(posted))
+
+    counts = [item["data"]["counts"] for item in messenger.final[0]["results"]]
+    assert counts == [{"0x0": 1024}, {"0x1": 1024}]
+
+
+def test_parameter_that_transpiling_drops_keeps_its_results(run):
+    """A phase before a measurement goes, and each of its values has a result still."""
+    circuit = QuantumCircuit(1)
+    circuit.rz(Parameter("unseen"), 0)
+    circuit.measure_all()
+    device = AerSimulator.from_backend(FakeGuadalupeV2(), noise_model=None)
+    result = run(circuit, device, shots=5, parameter_binds=[{"unseen": [1, 2, 3]}])
+
+    assert [result.get_counts(index) for index in range(3)] == [{"0": 5}] * 3
+
+
+@pytest.mark.parametrize(
+    ("binds", "match"),
+    [
+        ("angle", "^parameter_binds: expected a list of objects"),
+        ([[1]], "^parameter_binds: expected a list of objects"),
+        ([], "^parameter_binds: has 0 objects for 1 circuits"),
+        ([{"angle": [1]}, {"angle": [2]}], "^parameter_binds: has 2 objects for 1 circuits"),
+        ([{"angel": [1], "other": [1]}], r"\[0\]: .* no parameter 'angel'; did you mean 'angle'"),
+        ([{"angle": [1]}], r"^parameter_binds\[0\]: has no values for other"),
+        ([{"angle": [1, 2], "other": [1]}], r"\[0\]: .* got 2 for angle, 1 for other"),
+        ([{"angle": [], "other": []}], r"^parameter_binds\[0\].angle: expected one value"),
+        (
+            [{"angle": [1, "a"], "other": [1, 2]}],
+            r"^parameter_binds\[0\].angle\[1\]: expected a num",
+        ),
+        ([{"angle": [float("nan")], "other": [1]}], r"^parameter_binds\[0\].angle\[0\]: expected"),
+    ],
+)
+def test_wrong_binds_are_named(refuse, binds, match):
+    """Wrong names, lengths and values of parameter_binds are refused by their place."""
+    refuse(match, turned("angle", "other"), parameter_binds=binds)
+
+
+def test_binds_do_not_go_with_mitigation(refuse):
+    """Mitigation asks for bound circuits, and says so."""
+    refuse(
+        "^measurement_error_mitigation: does not go with parameter_binds",
+        turned("a"),
+        parameter_binds=[{"a": [1]}],
+        measurement_error_mitigation=True,
+    )
 
 
 def test_none_is_not_given(run):
@@ -306,6 +420,12 @@ def test_none_is_not_given(run):
             "seed_simulator",
             "memory",
             "inst_map",
+            "skip_transpilation",
+            "parameter_binds",
+            "method",
+            "noise_model",
+            "max_parallel_threads",
+            "meas_level",
         ]
     )
 
@@ -345,6 +465,7 @@ def test_refuses_what_is_no_circuit(refuse, circuits):
         ("shots", True),
         ("seed_simulator", "one"),
         ("memory", "no"),
+        ("skip_transpilation", "yes"),
     ],
 )
 def test_names_the_wrong_field(refuse, field, value):
@@ -369,7 +490,7 @@ def test_refuses_pulse_scheduling(refuse, field, value):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"optimisation_level": 1}, "'optimisation_level' is no option"),
+        ({"optimisation_level": 1}, "'optimisation_level' is no .*mean 'optimization_level'"),
         ({"backend": None}, "'backend' is no option"),
         ({"seed_transpiler": 2}, "'seed_transpiler' is given as a field"),
         ({"optimization_level": 9}, "optimization_level: expected"),
@@ -389,7 +510,10 @@ def test_refuses_wrong_transpiler_options(refuse, options, match):
         ({"layout_method": "foo"}, "^layout_method: "),
         ({"method": "foo"}, "^method: "),
         ({"method": "foo", "measurement_error_mitigation": True}, "^method: "),
-        ({"noise_model": "foo"}, "^noise_model: "),
+        ({"noise_model": "foo"}, "^noise_model: expected a noise model"),
+        ({"shotz": 7}, "^shotz: the simulator has no such option; did you mean 'shots'"),
+        ({"skip_transpiling": True}, "^skip_transpiling: .* did you mean 'skip_transpilation'"),
+        ({"own": None}, "^own: the simulator has no such option"),
         ({"shots": 10**8 + 1}, "^shots: expected"),
     ],
 )
@@ -628,7 +752,7 @@ def test_result_is_plain_json(load_program):
 
 
 def test_metadata_match_main(load_program, load_metadata):
-    """The 18 described parameters are main's, those of pulse scheduling among them."""
+    """The 20 described parameters are main's, those of pulse scheduling among them."""
     metadata = load_metadata("circuit_runner")
     described = metadata["spec"]["parameters"]
     parameters = dict(inspect.signature(load_program("circuit_runner").main).parameters)
@@ -638,7 +762,7 @@ def test_metadata_match_main(load_program, load_metadata):
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     }
 
-    assert len(described["properties"]) == 18
+    assert len(described["properties"]) == 20
     assert set(described["properties"]) == set(own)
     mandatory = [name for name, parameter in own.items() if parameter.default is parameter.empty]
     assert described["required"] == mandatory == ["circuits"]
@@ -661,3 +785,26 @@ def test_schema_takes_what_main_takes(load_metadata):
         validator.validate(json.loads(as_posted(posted)))
     assert not validator.is_valid({"circuits": [], "shots": 0})
     assert not validator.is_valid({"shots": 10})
+
+
+def test_schema_names_what_aer_and_the_transpiler_have(load_program, load_metadata):
+    """The schema's names are main's, and those of the Aer and the Qiskit that are installed."""
+    described = load_metadata("circuit_runner")["spec"]["parameters"]
+    own = set(list(inspect.signature(load_program("circuit_runner").main).parameters)[2:-1])
+    names = own | option_names(AerSimulator()) | DEVICE_OPTIONS
+    nested = described["properties"]["transpiler_options"]["propertyNames"]["enum"]
+
+    assert described["propertyNames"]["enum"] == sorted(names)
+    assert nested == sorted(TRANSPILER_OPTIONS)
+
+
+def test_misspelt_parameter_is_never_queued(load_metadata):
+    """The schema refuses a misspelt parameter or option, and says which one was meant."""
+    described = load_metadata("circuit_runner")["spec"]["parameters"]
+    for params, meant in (
+        ({"circuits": [], "shotz": 7}, "shots"),
+        ({"circuits": [], "seed_simulatr": 7}, "seed_simulator"),
+        ({"circuits": [], "transpiler_options": {"layout_methd": "x"}}, "layout_method"),
+    ):
+        *_, [error] = find_errors(described, params)
+        assert str(error).endswith(f"did you mean {meant!r}?")

@@ -7,7 +7,7 @@ import json
 import jsonschema_rs
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit, qasm2, transpile
+from qiskit import ClassicalRegister, QuantumCircuit, qasm2, transpile
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import real_amplitudes
 from qiskit.circuit.random import random_circuit
@@ -398,6 +398,31 @@ def test_other_mixtures_are_exact(run):
     assert result[1].data.evs == pytest.approx([-1, 0])
 
 
+@pytest.mark.parametrize("name", ["estimator_bits", "c", "meas", "measured"])
+def test_registers_may_have_any_name(run, name):
+    """Whatever the circuit's own registers are called, its observables are measured."""
+    circuit = QuantumCircuit(2)
+    circuit.add_register(bits := ClassicalRegister(1, name), ClassicalRegister(0, "none"))
+    circuit.x(0)
+    circuit.measure(0, bits[0])
+    circuit.x(0)
+    [pub] = run([[circuit, ["IZ", "ZI"], None, 0.1]])
+
+    assert pub.data.evs == pytest.approx([1, 1])
+
+
+def test_skip_transpilation(run, monkeypatch):
+    """A circuit that fits no device runs as it is where the client says so."""
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", None)
+    apart = QuantumCircuit(3)
+    apart.x(0)
+    apart.cx(0, 2)
+    options = {"simulator": {"coupling_map": [[0, 1], [1, 2]]}, "skip_transpilation": True}
+    for precision in (0, 0.1):
+        [pub] = run([[apart, "ZIZ", None, precision]], options=options)
+        assert pub.data.evs == pytest.approx(1)
+
+
 @pytest.mark.parametrize("device", [False, True])
 def test_circuit_may_measure_on_its_way(run, device):
     """With shots a circuit may measure, into bits of its own, and act on what it found."""
@@ -497,6 +522,12 @@ def test_wrong_pub_is_named(refuse, pubs, match):
     ("params", "match"),
     [
         ({"options": 3}, "^options: expected an object"),
+        ({"skip_transpilation": "yes"}, "^skip_transpilation: expected true"),
+        ({"options": {"default_precison": 1}}, "mean 'default_precision'"),
+        (
+            {"options": {"simulator": {"basis_gates": ["cxx"]}}},
+            "^options.simulator.basis_gates: there is no gate 'cxx'; did you mean 'cx'",
+        ),
         ({"options": {"default_precision": -1}}, "^options.default_precision: expected"),
         ({"options": {"default_shots": 1.5}}, "^options.default_shots: expected"),
         ({"options": {"default_shots": 10**8 + 1}}, "^options.default_shots: expected"),

@@ -7,7 +7,7 @@ import jsonschema_rs
 import numpy as np
 import pytest
 from qiskit import ClassicalRegister, QuantumCircuit, qasm2, qasm3, transpile
-from qiskit.circuit import Parameter, ParameterVector
+from qiskit.circuit import Clbit, Parameter, ParameterVector
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit.transpiler import StagedPassManager
@@ -163,15 +163,78 @@ def test_metadata_and_names_survive(run):
     assert pub.metadata == {"shots": 7, "circuit_metadata": {"mine": [1, 2]}}
 
 
-@pytest.mark.filterwarnings("ignore:The 0-th pub's circuit has no output:UserWarning")
-def test_unmeasured_circuit_has_no_data(run):
-    """A circuit without measurements gives an empty result, not an error."""
+def test_unmeasured_circuit_has_no_data(run, capsys):
+    """A circuit without registers gives an empty result, not an error, and the log says so."""
     circuit = QuantumCircuit(1)
     circuit.h(0)
     result = run([circuit, bell()])
 
     assert len(result[0].data) == 0
     assert sum(result[1].data.meas.get_counts().values()) == 4096
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("WARNING: pubs[0]: ")
+    assert "there is none" in line
+
+
+def test_bit_outside_every_register_is_told(run, capsys):
+    """Measured bits of no register are named in the log; the registers' own keep their values."""
+    circuit = QuantumCircuit(3)
+    circuit.add_bits([Clbit(), Clbit()])
+    circuit.add_register(ClassicalRegister(2, "kept"), ClassicalRegister(0, "empty"))
+    circuit.x([0, 2])
+    circuit.measure([0, 1, 2], [1, 2, 3])
+    [pub] = run([circuit], default_shots=7)
+
+    assert pub.data.kept.get_counts() == {"10": 7}
+    assert pub.data.empty.num_bits == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("WARNING: pubs[0]: ")
+    assert line.endswith("bits 1 are in none")
+
+
+def test_registers_may_share_bits(run):
+    """A bit of two registers is in the data of both."""
+    circuit = QuantumCircuit(2)
+    circuit.add_register(first := ClassicalRegister(2, "first"))
+    circuit.add_register(ClassicalRegister(bits=[first[1]], name="second"))
+    circuit.x(1)
+    circuit.measure([0, 1], first)
+    [pub] = run([[circuit, None, 1]])
+
+    assert pub.data.first.get_counts() == {"10": 1}
+    assert pub.data.second.get_counts() == {"1": 1}
+    assert pub.data.second.shape == ()
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"skip_transpilation": True},
+        {"options": {"skip_transpilation": True}},
+        {"options": {"transpilation": {"skip_transpilation": True, "initial_layout": [1]}}},
+    ],
+)
+def test_skip_transpilation(run, monkeypatch, wish):
+    """Wherever clients of 2022 say it, circuits run as they are: this one fits no device."""
+    monkeypatch.setattr(transpiling, "generate_preset_pass_manager", None)
+    line = {"simulator": {"coupling_map": [[0, 1], [1, 2]]}}
+    apart = QuantumCircuit(3)
+    apart.x(0)
+    apart.cx(0, 2)
+    apart.measure_all()
+    options = wish.get("options", {}) | line
+    [pub] = run([apart], **wish | {"options": options})
+
+    assert pub.data.meas.get_counts() == {"101": 4096}
+
+
+def test_shots_of_2022_are_honoured(run):
+    """options.execution.shots is the number of shots, unless there is today's default_shots."""
+    shots = {"execution": {"shots": 11}}
+    [old] = run([bell()], options=shots)
+    [new] = run([bell()], options=shots | {"default_shots": 12})
+
+    assert (old.metadata["shots"], new.metadata["shots"]) == (11, 12)
 
 
 @pytest.mark.parametrize("device", [False, True])
@@ -431,6 +494,24 @@ def test_wrong_pub_is_named(refuse, pubs, match):
             "^options.simulator.basis_gates, options.simulator.coupling_map: ",
         ),
         ({"default_shots": 10**8 + 1}, "^default_shots: expected"),
+        ({"skip_transpilation": "yes"}, "^skip_transpilation: expected true"),
+        ({"options": {"skip_transpilation": 1}}, "^options.skip_transpilation: expected true"),
+        ({"options": {"shotz": 7}}, "^options.shotz: there is no such option"),
+        ({"options": {"default_shot": None}}, "default_shot: .*mean 'default_shots'"),
+        ({"options": {"default_precision": 0.1}}, "^options.default_precision: there is no such"),
+        ({"options": {"noise_model": 1}}, "mean 'options.simulator.noise_model'"),
+        ({"options": {"simulator": {"seed": 1}}}, "^options.simulator.seed: .*'seed_simulator'"),
+        (
+            {"options": {"simulator": {"noise_modl": None}}},
+            "^options.simulator.noise_modl: .*mean 'noise_model'",
+        ),
+        ({"options": {"execution": {"init_qubit": True}}}, "mean 'init_qubits'"),
+        ({"options": {"simulator": 5}}, "^options.simulator: expected an object, got 5"),
+        ({"options": {"execution": {"shots": "a"}}}, "^options.execution.shots: expected"),
+        (
+            {"options": {"simulator": {"basis_gates": ["rz", "sx", "cxx"]}}},
+            "^options.simulator.basis_gates: there is no gate 'cxx'; did you mean 'cx'",
+        ),
         ({"version": 1}, "^version: expected"),
         ({"support_qiskit": "yes"}, "^support_qiskit: expected"),
     ],

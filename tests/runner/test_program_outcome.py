@@ -23,6 +23,27 @@ def test_returned_value_becomes_the_final_result(run_program):
     )
 
 
+@pytest.mark.parametrize(
+    "end", ["m.publish({'all': [result]}, final=True)", "return [result]", "m.publish(result)"]
+)
+def test_failed_simulation_as_the_final_result_is_warned_of(run_program, console, end):
+    """A Result that failed, published as final or returned, has a line in the log; others none."""
+    source = """
+        from qiskit import QuantumCircuit
+        def main(b, m):
+            circuit = QuantumCircuit(1, name="tee")
+            circuit.t(0)
+            circuit.measure_all()
+            result = b.run(circuit, method="stabilizer").result()
+            END
+        """
+    events, verdict, _ = run_program(source.replace("END", end))
+    line = b"WARNING:qiskit_runtime.messenger:the final result, at ["
+
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert console(events).count(line) == ("final" in end or "return" in end)
+
+
 def test_published_final_wins_over_returned_value(run_program):
     """A returned value counts only where no final result was published."""
     events, verdict, _ = run_program(

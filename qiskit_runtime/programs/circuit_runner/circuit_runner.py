@@ -6,12 +6,9 @@ corrects readout errors when the client asks for it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from datetime import date
-from enum import Enum
 from functools import partial
-from numbers import Complex, Real
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +17,10 @@ from qiskit.transpiler import Layout
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms import readout_mitigation
+from qiskit_runtime.algorithms.aer_options import read_run_options, say_left_out
+from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.circuits import (
-    TRANSPILER_OPTIONS,
+    check_transpiler_option,
     read_circuits,
     refuse_free_parameters,
 )
@@ -34,6 +33,8 @@ from qiskit_runtime.algorithms.inputs import (
     name_options,
     naming,
 )
+from qiskit_runtime.algorithms.parameter_binds import Binds, bind_circuits, read_binds
+from qiskit_runtime.algorithms.plain_json import json_clean
 from qiskit_runtime.algorithms.transpiling import transpile_circuits
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "seed_transpiler": check_seed,
     "optimization_level": partial(check_integer, least=0, most=3),
     "transpiler_options": _expect("an object", dict),
+    "skip_transpilation": check_flag,
     "init_qubits": check_flag,
     "rep_delay": partial(check_number, least=0),
     "measurement_error_mitigation": check_flag,
@@ -81,6 +83,10 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "memory": check_flag,
 }
 """How each known field is checked when it is given."""
+
+
+IMPLIED = {"seed_transpiler", "qubits_initially_zero"}
+"""Arguments of ``transpile`` that follow from other fields."""
 
 
 def check_fields(fields: Mapping[str, object]) -> None:
@@ -118,8 +124,7 @@ def transpile_arguments(
     check_fields(options)
     given = {name: value for name, value in fields.items() if value is not None}
     for name in options:
-        if name not in TRANSPILER_OPTIONS:
-            raise ValueError(f"transpiler_options: {name!r} is no option of Qiskit's transpile")
+        check_transpiler_option("transpiler_options", name)
         if name in given:
             raise ValueError(f"transpiler_options: {name!r} is given as a field of its own too")
     arguments = given | options
@@ -135,20 +140,32 @@ def choose_seed(
     return own if own is not None or "seed_transpiler" in (transpiler_options or {}) else of_job
 
 
-def run_arguments(run_options: Mapping[str, object], init_qubits: bool | None) -> dict[str, object]:
-    """The keyword arguments of ``backend.run``; None means the backend's own default."""
-    options = {name: value for name, value in run_options.items() if value is not None}
-    # True is every backend's default, and Aer, which always starts from zeros, has no such option.
-    return options if init_qubits in (None, True) else options | {"init_qubits": init_qubits}
+def choose_binds(value: object, circuits: list[QuantumCircuit], is_mitigated: bool) -> Binds | None:
+    """The values of the circuits' parameters; None where there are none."""
+    if value is None:
+        refuse_free_parameters(circuits)
+        return None
+    if is_mitigated:
+        msg = "does not go with parameter_binds; bind the circuits first"
+        raise ValueError(f"measurement_error_mitigation: {msg}")
+    return read_binds(value, circuits)
 
 
 def run_plainly(
-    backend: AerSimulator, circuits: list[QuantumCircuit], options: dict[str, Any]
+    backend: AerSimulator,
+    circuits: list[QuantumCircuit],
+    options: dict[str, Any],
+    binds: Binds | None = None,
 ) -> dict[str, Any]:
     """Run the circuits; what the simulator refuses is said with the options' names."""
-    with naming(name_options(options)):
-        result: dict[str, Any] = backend.run(circuits, **options).result().to_dict()
-    return result
+    field, numbers = name_options(options), list(range(len(circuits)))
+    if binds is not None:
+        circuits, values, numbers = bind_circuits(binds, circuits)
+        options = options | {"parameter_binds": values if any(values) else None}
+    labels = [f"circuits[{number}]" for number in numbers]
+    result = run_circuits(backend, circuits, labels=labels, field=field, **options)
+    described: dict[str, Any] = result.to_dict()
+    return described
 
 
 def run_mitigated(
@@ -159,9 +176,6 @@ def run_mitigated(
     They are keyed as the counts (which stay as read), at least 0, and sum to 1. This is where the
     clients of 2021 look for them: ``RunnerResult.get_quasiprobabilities()``.
     """
-    if "parameter_binds" in options:
-        msg = "does not go with parameter_binds; bind the circuits first"
-        raise ValueError(f"measurement_error_mitigation: {msg}")
     # Before the circuits: what cannot be mitigated must not cost a run.
     bit_maps = [readout_mitigation.measured_bits(circuit) for circuit in circuits]
     inverses = readout_mitigation.calibrate(backend, bit_maps, options)
@@ -172,35 +186,6 @@ def run_mitigated(
             mitigated = readout_mitigation.mitigate(data["counts"], bits, inverses)
             data["quasiprobabilities"] = mitigated
     return result
-
-
-def json_clean(value: object) -> Any:
-    """A copy in JSON's own types: complex as [re, im], arrays as lists, dates in ISO 8601.
-
-    NaN and infinities, which JSON has not, become null; objects of other types their text.
-    """
-    match value:
-        case Enum():
-            return json_clean(value.value)
-        case None | bool() | str():
-            return value
-        case Mapping():
-            return {str(key): json_clean(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [json_clean(item) for item in value]
-        case np.ndarray() | np.generic():
-            # item() and tolist() give Python's own numbers; tolist() does so for scalars too.
-            return json_clean(value.tolist())
-        case int():
-            return value
-        case Real():
-            return float(value) if math.isfinite(value) else None
-        case Complex():
-            return [json_clean(value.real), json_clean(value.imag)]
-        case date():
-            return value.isoformat()
-    # Statevector, DensityMatrix and the like, which Aer's save instructions put into the data.
-    return json_clean(np.asarray(value)) if hasattr(value, "__array__") else str(value)
 
 
 def main(
@@ -224,6 +209,8 @@ def main(
     inst_map: Any = None,
     meas_map: Any = None,
     measurement_error_mitigation: bool | None = False,
+    skip_transpilation: bool | None = False,
+    parameter_binds: Any = None,
     **run_options: Any,
 ) -> None:
     """Publish the circuits' ``Result.to_dict()`` in plain JSON types, as the final result.
@@ -246,17 +233,20 @@ def main(
         # Qubits that are not reset before a shot may not be taken as zeros by the optimiser.
         qubits_initially_zero=False if init_qubits is False else None,
     )
-    check_layout(arguments.get("initial_layout"), backend.num_qubits)
-    own_options = {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
-    options = run_arguments(own_options | {"rep_delay": rep_delay} | run_options, init_qubits)
+    run_options |= {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
+    run_options["rep_delay"] = rep_delay
+    options = read_run_options(backend, run_options, beside=signature(main).parameters)
     listed = read_circuits(circuits)
-    if "parameter_binds" not in options:
-        refuse_free_parameters(listed)
+    binds = choose_binds(parameter_binds, listed, bool(measurement_error_mitigation))
     check_memory(backend, listed, options)
     user_messenger.report_progress(0, len(listed))
-    with naming(name_options(arguments)):
-        transpiled = transpile_circuits(backend, listed, options, arguments)
-    run = run_mitigated if measurement_error_mitigation else run_plainly
-    result = run(backend, transpiled, options)
+    if skip_transpilation:
+        say_left_out(sorted(set(arguments) - IMPLIED), "skip_transpilation is true")
+    else:
+        check_layout(arguments.get("initial_layout"), backend.num_qubits)
+        with naming(name_options(arguments)):
+            listed = transpile_circuits(backend, listed, options, arguments)
+    run = run_mitigated if measurement_error_mitigation else partial(run_plainly, binds=binds)
+    result = run(backend, listed, options)
     user_messenger.report_progress(len(listed), len(listed))
     user_messenger.publish(json_clean(result), final=True)

@@ -13,6 +13,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.circuits import as_it_is
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.mixtures import leaves_mixture
@@ -25,6 +26,10 @@ from qiskit_runtime.algorithms.pub_estimation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qiskit import QuantumCircuit
+
     from qiskit_runtime.messenger import UserMessenger
 
 DENSE = ("automatic", "statevector", "density_matrix")
@@ -56,12 +61,12 @@ def check_size(backend: AerSimulator, pubs: list[EstimatorPub], noise_model: Any
             check_memory(same if method == "density_matrix" else backend, pub.circuit)
 
 
-def fit_pub(fitter: CircuitFitter, pub: EstimatorPub) -> EstimatorPub:
+def fit_pub(fit: Callable[[QuantumCircuit], QuantumCircuit], pub: EstimatorPub) -> EstimatorPub:
     """The pub with a circuit that fits the backend, its observables on the qubits' places there."""
     source = pub.circuit
     if not pub.precision and "initialize" in source.count_ops():
         source = source.decompose("initialize")  # which no density matrix takes
-    circuit, observables = fitter.fit(source), pub.observables
+    circuit, observables = fit(source), pub.observables
     if circuit is not source:
         observables = observables.apply_layout(circuit.layout, circuit.num_qubits)
     return EstimatorPub(circuit, observables, select_values(pub, circuit), pub.precision)
@@ -87,22 +92,32 @@ def main(
     resilience_level: int | None = None,
     default_precision: float | None = 0.015625,
     seed_simulator: int | None = None,
+    skip_transpilation: bool | None = False,
 ) -> None:
     """Publish the ``PrimitiveResult`` of the pubs, as the final result.
 
     ``estimator.json`` describes the parameters. A mistake raises a ValueError that names the field,
     before anything runs.
     """
-    wishes = read_options(options, seed_simulator, version, support_qiskit, resilience_level)
+    wishes = read_options(
+        options,
+        seed_simulator,
+        version,
+        support_qiskit,
+        resilience_level,
+        skip_transpilation,
+        is_estimator=True,
+    )
     asked = read_estimator_pubs(pubs, choose_precision(wishes, default_precision))
     check_size(backend, asked, wishes.noise_model)
     fitter = CircuitFitter(backend, wishes.seed, wishes.basis_gates, wishes.coupling_map)
+    fit = as_it_is if wishes.skip_transpilation else fitter.fit
     fitted = []
     for index, pub in enumerate(asked):
         with naming(f"pubs[{index}]"):
             if pub.precision:
                 count_shots(pub.precision)
-            fitted.append(fit_pub(fitter, pub))
+            fitted.append(fit_pub(fit, pub))
 
     def run(pub: EstimatorPub, seed: int | None) -> PubResult:
         return estimate(backend, pub, seed, wishes.run_options)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit
 
+from qiskit_runtime.algorithms.checked_run import run_circuits
+
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
@@ -29,5 +31,5 @@ def main(backend: AerSimulator, messenger: UserMessenger, greeting: Any) -> None
     bell = prepare_bell_circuit()  # prepare the circuits
     messenger.publish(greeting)  # publish interim results
     print(bell.draw(output="text"))  # draw the circuit (captured as part of the logs)
-    result = backend.run(bell).result()  # run the circuit
+    result = run_circuits(backend, [bell])  # run the circuit
     messenger.publish(result.get_counts(), final=True)  # publish the final result

@@ -17,6 +17,7 @@ from qiskit.circuit import ParameterVector
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.run_seeds import seed_of_run
 from qiskit_runtime.algorithms.threads import spread_threads
 from qiskit_runtime.algorithms.transpiling import make_passes
@@ -173,10 +174,7 @@ class FidelityKernel:
         options: dict[str, Any],
     ) -> Result:
         options |= spread_threads(self.feature_map.num_qubits, size)
-        result = self._simulator.run(circuit, parameter_binds=[binds], **options).result()
-        if not result.success:
-            raise RuntimeError(f"the simulation failed: {result.status}")
-        return result
+        return run_circuits(self._simulator, [circuit], parameter_binds=[binds], **options)
 
     def _transpile(self) -> QuantumCircuit:
         if self._transpiled is None:

@@ -10,6 +10,7 @@ import numpy as np
 from fidelity_kernel import Array, FeatureMap
 
 from qiskit_runtime.algorithms.inputs import check_integer
+from qiskit_runtime.nearest import suggest
 
 MOST_FEATURES = 2**10
 
@@ -23,8 +24,10 @@ def read_feature_map(value: Any) -> FeatureMap:
             raise ValueError(f"feature_map: the text is no JSON: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"feature_map: expected an object or its JSON text, got {value!r}")
-    if unknown := set(value) - {"feature_dimension", "entangler_map"}:
-        raise ValueError(f"feature_map: unknown fields {', '.join(sorted(map(str, unknown)))}")
+    known = ("feature_dimension", "entangler_map")
+    if unknown := sorted(str(name) for name in value if name not in known):
+        hint = suggest(unknown[0], known)
+        raise ValueError(f"feature_map: unknown fields {', '.join(unknown)}{hint}")
     name = "feature_map.feature_dimension"
     dimension = check_integer(name, value.get("feature_dimension"), 2, MOST_FEATURES)
     if dimension % 2:

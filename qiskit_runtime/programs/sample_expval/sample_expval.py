@@ -14,9 +14,11 @@ from qiskit import QuantumCircuit
 
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms import inputs, outcomes, readout_mitigation
+from qiskit_runtime.algorithms.aer_options import read_run_options
 from qiskit_runtime.algorithms.ansatz import TranspiledAnsatz, find_rotations
+from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.circuits import (
-    TRANSPILER_OPTIONS,
+    check_transpiler_option,
     read_circuits,
     refuse_free_parameters,
 )
@@ -41,6 +43,8 @@ class Plan(NamedTuple):
     """The circuits to run, each once, and what every answer is summed up from."""
 
     circuits: list[QuantumCircuit]
+    sources: list[int]
+    """Which of the client's circuits each is made of."""
     sums: list[list[tuple[int, Terms]]]
 
 
@@ -122,7 +126,7 @@ def make_plan(
     pairs: Sequence[tuple[int, Terms]],
 ) -> Plan:
     """What to run for these pairs."""
-    plan = Plan([], [])
+    plan = Plan([], [], [])
     known: dict[tuple[int, str], int] = {}
     for index, terms in pairs:
         original, circuit = originals[index], transpiled[index]
@@ -133,6 +137,7 @@ def make_plan(
                 known[index, basis] = len(plan.circuits)
                 measured = circuit if original.num_clbits else measure(backend, circuit, basis)
                 plan.circuits.append(measured)
+                plan.sources.append(index)
             parts.append((known[index, basis], group))
         plan.sums.append(parts)
     return plan
@@ -146,10 +151,8 @@ def measure(backend: AerSimulator, circuit: QuantumCircuit, basis: str) -> Quant
     return TranspiledAnsatz(circuit, places, []).measured_in(basis, rotations)
 
 
-def read_config(
-    name: str, value: Any, known: frozenset[str] | None, taken: set[str]
-) -> dict[str, Any]:
-    """Keyword arguments for the transpiler or the run."""
+def read_config(name: str, value: Any, taken: set[str]) -> dict[str, Any]:
+    """Keyword arguments for the transpiler or the run; their names are the caller's to check."""
     if value is None or value is False:
         return {}
     if not isinstance(value, Mapping):
@@ -157,9 +160,26 @@ def read_config(
     for option in value:
         if option in taken:
             raise ValueError(f"{name}: {option!r} is a field of its own")
-        if known is not None and option not in known:
-            raise ValueError(f"{name}: {option!r} is no option of Qiskit's transpile")
     return dict(value)
+
+
+def read_run_config(backend: AerSimulator, value: Any, taken: set[str]) -> dict[str, Any]:
+    """The options of the runs, which have the circuits' values bound already."""
+    options = read_config("run_config", value, taken)
+    if options.get("parameter_binds") is not None:
+        raise ValueError("run_config.parameter_binds: bind the circuits' parameters before")
+    options.pop("parameter_binds", None)
+    # Null is no noise here, as for Aer; of any other option it is the default.
+    ideal = {"noise_model": None} if options.get("noise_model", ...) is None else {}
+    return read_run_options(backend, options, "run_config.") | ideal
+
+
+def read_transpiler_config(value: Any, taken: set[str]) -> dict[str, Any]:
+    """The options of the transpiler."""
+    options = read_config("transpiler_config", value, taken)
+    for option in options:
+        check_transpiler_option("transpiler_config", option)
+    return options
 
 
 def calibrate(
@@ -177,24 +197,27 @@ def calibrate(
 
 def run(
     simulation: Simulation,
-    circuits: Sequence[QuantumCircuit],
+    plan: Plan,
     options: dict[str, Any],
     messenger: UserMessenger,
 ) -> list[dict[str, int]]:
     """The counts of each circuit, by hexadecimal outcomes."""
     counts: list[dict[str, int]] = []
-    for start in range(0, len(circuits), CHUNK):
-        chunk = list(circuits[start : start + CHUNK])
+    for start in range(0, len(plan.circuits), CHUNK):
+        chunk = plan.circuits[start : start + CHUNK]
         drawn = simulation.draw_options(max(circuit.num_qubits for circuit in chunk))
-        with inputs.naming("run_config" if options else "circuits"):
-            result = simulation.backend.run(chunk, **(drawn | options)).result()
-        if not result.success:
-            raise RuntimeError(f"the simulation failed: {result.status}")
+        result = run_circuits(
+            simulation.backend,
+            chunk,
+            labels=[f"circuits[{index}]" for index in plan.sources[start : start + CHUNK]],
+            field="run_config" if options else "circuits",
+            **(drawn | options),
+        )
         for circuit, experiment in zip(chunk, result.results, strict=True):
             if not hasattr(experiment.data, "counts"):
                 raise ValueError(f"circuits: {circuit.name!r} measures nothing")
             counts.append(experiment.data.counts)
-        messenger.report_progress(len(counts), len(circuits))
+        messenger.report_progress(len(counts), len(plan.circuits))
     return counts
 
 
@@ -240,8 +263,8 @@ def main(
     pairs = pair_up(listed, expectation_operators)
     pairs = [(index, complete(terms, listed[index])) for index, terms in pairs]
     fields = {"shots", "seed_simulator", "seed_transpiler"}
-    transpiling = read_config("transpiler_config", transpiler_config, TRANSPILER_OPTIONS, fields)
-    running = read_config("run_config", run_config, None, fields | {"parameter_binds"})
+    transpiling = read_transpiler_config(transpiler_config, fields)
+    running = read_run_config(backend, run_config, fields)
     is_ready = inputs.check_flag("skip_transpilation", skip_transpilation)
     with_deviation = inputs.check_flag("return_stddev", return_stddev)
     mitigate = inputs.check_flag(MITIGATION, use_measurement_mitigation)
@@ -259,7 +282,7 @@ def main(
             )
     plan = make_plan(backend, listed, transpiled, pairs)
     inverses = calibrate(simulation, plan.circuits, running) if mitigate else None
-    counts = run(simulation, plan.circuits, running, user_messenger)
+    counts = run(simulation, plan, running, user_messenger)
     answers = [evaluate(parts, counts, inverses) for parts in plan.sums]
     final = [list(pair) if with_deviation else pair[0] for pair in answers]
     user_messenger.publish(final, final=True)

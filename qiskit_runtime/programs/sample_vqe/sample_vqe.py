@@ -19,6 +19,7 @@ from qiskit_runtime.algorithms.minimization import Minimum, Surroundings
 from qiskit_runtime.algorithms.objective import Objective
 from qiskit_runtime.algorithms.optimizers import is_spsa, read_optimizer
 from qiskit_runtime.algorithms.simulation import Simulation
+from qiskit_runtime.nearest import suggest
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -45,13 +46,17 @@ def build_ansatz(name: Any, config: Any, num_qubits: int) -> QuantumCircuit:
         ValueError: an unknown name, or options that do not make a circuit.
     """
     if name not in ANSATZES:
-        raise ValueError(f"ansatz: there is no {name!r}; there are {', '.join(ANSATZES)}")
+        raise ValueError(
+            f"ansatz: there is no {name!r}; there are {', '.join(ANSATZES)}"
+            f"{suggest(name, ANSATZES)}"
+        )
     function, options = ANSATZES[name], dict(config or {})
     known = set(inspect.signature(function).parameters) - {"num_qubits"}
     for option in options:
         if option not in known:
             raise ValueError(
                 f"ansatz_config: {option!r} is no option of {name}: {', '.join(sorted(known))}"
+                f"{suggest(option, known)}"
             )
     try:
         circuit = function(num_qubits, **options)

@@ -6,14 +6,15 @@ It takes pubs as that client sends them, or as a person types them, and publishe
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qiskit.primitives.containers import BitArray, DataBin, PrimitiveResult, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
-from qiskit_aer.primitives import SamplerV2
 
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.algorithms.checked_run import run_circuits
+from qiskit_runtime.algorithms.circuits import as_it_is
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
 from qiskit_runtime.algorithms.primitive_options import choose_shots, read_options
@@ -22,6 +23,7 @@ from qiskit_runtime.algorithms.threads import spread_threads
 from qiskit_runtime.algorithms.touched import touched_qubits
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
     from qiskit_aer import AerSimulator
 
     from qiskit_runtime.messenger import UserMessenger
@@ -31,26 +33,48 @@ def sample(
     backend: AerSimulator, pub: SamplerPub, seed: int | None, run_options: dict[str, Any]
 ) -> SamplerPubResult:
     """The measured bits of one pub, whose circuit fits the backend."""
-    threads = spread_threads(len(touched_qubits(pub.circuit)), max(pub.size, 1))
-    options = {"run_options": run_options | threads}
-    sampler = SamplerV2.from_backend(backend, seed=seed, options=options)
-    if pub.circuit.num_parameters or not pub.shape:
-        data = sampler.run([pub]).result()[0].data
+    circuit, tasks = pub.circuit, [pub.circuit]
+    options = run_options | spread_threads(len(touched_qubits(circuit)), max(pub.size, 1))
+    if circuit.num_parameters:
+        values = pub.parameter_values.as_array(circuit.parameters)
+        columns = values.reshape(-1, circuit.num_parameters).T.tolist()
+        options["parameter_binds"] = [dict(zip(circuit.parameters, columns, strict=True))]
     else:
         # A shape without parameters: Aer would run the circuit once for all of its entries.
-        alone = SamplerPub(pub.circuit, shots=pub.shots)
-        data = stack([item.data for item in sampler.run([alone] * pub.size).result()], pub.shape)
-    metadata = {"shots": pub.shots, "circuit_metadata": pub.circuit.metadata}
-    return SamplerPubResult(data, metadata=metadata)
+        tasks = tasks * pub.size
+    result = run_circuits(
+        backend, tasks, shots=pub.shots, seed_simulator=seed, memory=True, **options
+    )
+    memories = [getattr(item.data, "memory", None) for item in result.results]
+    metadata = {"shots": pub.shots, "circuit_metadata": circuit.metadata}
+    return SamplerPubResult(read_registers(pub, memories), metadata=metadata)
 
 
-def stack(items: list[DataBin], shape: tuple[int, ...]) -> DataBin:
-    """One array of what was sampled entry by entry."""
+def read_registers(pub: SamplerPub, memories: list[list[str] | None]) -> DataBin:
+    """What each register of the pub's circuit read, from the shots of each of the pub's entries."""
+    circuit = pub.circuit
+    if not circuit.cregs:
+        return DataBin(shape=pub.shape)
+    # A circuit that measures nothing has bits, and no memory.
+    shots = chain.from_iterable(memory or ["0x0"] * pub.shots for memory in memories)
+    read = BitArray.from_samples(shots, circuit.num_clbits)
     fields = {}
-    for name, first in items[0].items():
-        arrays = np.stack([item[name].array for item in items])
-        fields[name] = BitArray(arrays.reshape(*shape, *first.array.shape), first.num_bits)
-    return DataBin(**fields, shape=shape)
+    for register in circuit.cregs:
+        places = [circuit.find_bit(bit).index for bit in register]
+        array = read.slice_bits(places).array
+        array = array.reshape(*pub.shape, pub.shots, array.shape[-1])
+        fields[register.name] = BitArray(array, len(register))
+    return DataBin(**fields, shape=pub.shape)
+
+
+def warn_of_lost_bits(index: int, circuit: QuantumCircuit) -> None:
+    """Print which measured bits the result will not have: it has those of registers alone."""
+    used = {bit for item in circuit.data for bit in item.clbits}
+    lost = [place.index for place in map(circuit.find_bit, circuit.clbits) if not place.registers]
+    lost = [number for number in lost if circuit.clbits[number] in used]
+    if lost or not circuit.cregs:
+        what = f"bits {', '.join(map(str, lost))} are in none" if lost else "there is none"
+        print(f"WARNING: pubs[{index}]: a result has what is measured into registers, and {what}")
 
 
 def main(
@@ -62,20 +86,25 @@ def main(
     support_qiskit: bool = True,
     default_shots: int = 4096,
     seed_simulator: int | None = None,
+    skip_transpilation: bool | None = False,
 ) -> None:
     """Publish the ``PrimitiveResult`` of the pubs, as the final result.
 
     ``sampler.json`` describes the parameters. A mistake raises a ValueError that names the field,
     before anything runs.
     """
-    wishes = read_options(options, seed_simulator, version, support_qiskit)
+    wishes = read_options(
+        options, seed_simulator, version, support_qiskit, skip_transpilation=skip_transpilation
+    )
     asked = read_sampler_pubs(pubs, choose_shots(wishes, default_shots))
     check_memory(backend, [pub.circuit for pub in asked])
     fitter = CircuitFitter(backend, wishes.seed, wishes.basis_gates, wishes.coupling_map)
+    fit = as_it_is if wishes.skip_transpilation else fitter.fit
     fitted = []
     for index, pub in enumerate(asked):
         with naming(f"pubs[{index}]"):
-            circuit = fitter.fit(pub.circuit)
+            warn_of_lost_bits(index, pub.circuit)
+            circuit = fit(pub.circuit)
             fitted.append(SamplerPub(circuit, select_values(pub, circuit), pub.shots))
 
     def run(pub: SamplerPub, seed: int | None) -> SamplerPubResult:
