@@ -108,6 +108,7 @@ _KEYWORDS: Mapping[str, Callable[[Any], Any]] = {
     "properties": _reduce_each,
     "required": _list_of(_scalar),
     "additionalProperties": _reduce,
+    "propertyNames": _reduce,
     "items": _reduce,
     "allOf": _list_of(_reduce),
     **dict.fromkeys(_NUMBERS, _scalar),

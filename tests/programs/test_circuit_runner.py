@@ -20,6 +20,7 @@ from qiskit_runtime.admission import TooLarge
 from qiskit_runtime.algorithms import transpiling
 from qiskit_runtime.algorithms.aer_options import DEVICE_OPTIONS, option_names
 from qiskit_runtime.algorithms.circuits import TRANSPILER_OPTIONS
+from qiskit_runtime.params_schema import find_errors
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import EncodedMessenger, as_decoded, as_posted
 
