@@ -308,7 +308,7 @@ def test_what_clients_send_for_devices_is_left_out(run, capsys):
 def test_skip_transpilation(load_program, messenger, monkeypatch, capsys):
     """With skip_transpilation nothing is transpiled, and fields about it are said to do nothing."""
     program = load_program("circuit_runner")
-    monkeypatch.setattr(program, "transpile", None)
+    monkeypatch.setattr(program, "transpile_circuits", None)
     program.main(
         AerSimulator(),
         messenger,

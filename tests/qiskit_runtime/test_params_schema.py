@@ -260,7 +260,6 @@ NOT_LINEAR = {
     "contains": {"contains": {"type": "integer"}},
     "pattern": {"pattern": "a"},
     "patternProperties": {"patternProperties": {"a": {}}},
-    "propertyNames": {"propertyNames": {"maxLength": 3}},
     "format": {"format": "email"},
     "oneOf": {"oneOf": [{}, {}]},
     "not": {"not": {}},
