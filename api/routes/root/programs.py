@@ -27,7 +27,7 @@ from api.program_forms import (
     read_source,
     read_upload,
 )
-from api.programstore.base import ProgramChange, SourceNotKept
+from api.programstore.base import MAX_PROGRAMS, ProgramChange, SourceNotKept
 from qiskit_runtime.contract.program import (
     ARCHIVE_SUFFIX,
     Program,
@@ -37,6 +37,9 @@ from qiskit_runtime.params_schema import SchemaInvalid
 
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of programs."""
+
+PAGE = MAX_PROGRAMS + 50
+"""Programs in a page where nothing is said: all that may be uploaded, and a library."""
 
 CHANGES = describe(403, 404, 503, *WITH_BODY)
 """How a change of a program may be refused."""
@@ -61,7 +64,7 @@ _SOURCE = _takes((JSON, ProgramData.model_json_schema()), *((kind, _BYTES) for k
 @router.get("/programs", response_model=ProgramsResponse, responses=describe(422, 503))
 async def list_programs(
     programs: ProgramsDep,
-    limit: Count = 200,
+    limit: Count = PAGE,
     offset: Count = 0,
     name: Annotated[str | None, Query(description="Programs of this name or id.")] = None,
     search: Annotated[
