@@ -1,6 +1,7 @@
 """The files of the local store: what a crash, a damage or somebody's hand leaves of them."""
 
 import json
+import os
 
 import pytest
 
@@ -34,7 +35,10 @@ async def test_a_crash_between_source_and_entry_leaves_the_program_as_it_was(loc
     assert kept == sorted(["program.json", f"{TWO.sha256}.py"])
 
 
-@pytest.mark.parametrize("damage", ["no JSON", "source gone", "source changed", "copied", "escape"])
+@pytest.mark.parametrize(
+    "damage",
+    ["no JSON", "source gone", "source changed", "copied", "escape", "fifo", "source a fifo"],
+)
 async def test_damaged_program_is_left_alone_and_told(local, damage, caplog):
     """What can't be read is no program, its files stay, and the log names it; the others work."""
     await local.store.create(describe("good"), ONE)
@@ -51,6 +55,12 @@ async def test_damaged_program_is_left_alone_and_told(local, damage, caplog):
             source.write_bytes(TWO.data)
         case "copied":
             folder = folder.rename(local.folder / "worse")
+        case "fifo":
+            entry.unlink()
+            os.mkfifo(entry)
+        case "source a fifo":
+            source.unlink()
+            os.mkfifo(source)
         case "escape":
             entry.write_text(json.dumps(json.loads(entry.read_text()) | {"source": "../x.py"}))
 

@@ -317,7 +317,7 @@ async def test_runner_that_its_program_stopped_is_killed_in_the_end(
     """A supervisor that can't act any more (SIGSTOP) keeps no job, cancel or close for ever."""
     monkeypatch.setattr(runner_process, "_KILL_SECONDS", 0.2)
     limits, others = RunnerLimits(workers=1, grace_seconds=0.3), children()
-    async with asyncio.timeout(20), open_local_store(tmp_path, limits) as jobs:
+    async with asyncio.timeout(60), open_local_store(tmp_path, limits) as jobs:
         job = await jobs.start(STOPPER)
         await asyncio.sleep(0.1)
         if how == "over time":
@@ -384,7 +384,7 @@ async def test_close_returns_when_no_runner_can_be_started(
 ):
     """A store without runners can be closed, and its job is still queued."""
     monkeypatch.setattr(RunnerProcess, "start", refuse)
-    async with asyncio.timeout(5), open_local_store(tmp_path, ONE) as jobs:
+    async with asyncio.timeout(30), open_local_store(tmp_path, ONE) as jobs:
         job = await jobs.submit(QUICK)
         await asyncio.sleep(0.1)
 
