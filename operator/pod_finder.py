@@ -70,7 +70,7 @@ class PodFinder:
         """Give the pod its input, and look after it: without, the pod can't start."""
         assert seen.pod is not None
         pod = seen.pod["metadata"]["name"]
-        if holder is None and place.place is not Place.RUNNING:
+        if holder is None and place.place not in (Place.RUNNING, Place.SUSPENDED):
             try:
                 with suppress(*NOT_BUILDABLE):
                     await self._inputs.give(job, pod)

@@ -9,7 +9,7 @@ from typing import Any
 
 from job_builder import OVERTIME_SECONDS
 from qiskit_runtime.contract.lifecycle import Place
-from qiskit_runtime.contract.verdict import EXIT_CODES, Verdict, parse_verdict
+from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict, parse_verdict
 
 Manifest = dict[str, Any]
 
@@ -152,6 +152,12 @@ def _has_condition(job: Manifest, kind: str) -> bool:
     return any(one["type"] == kind and one["status"] == "True" for one in conditions)
 
 
+def _was_suspended(job: Manifest) -> bool:
+    """Whether somebody has suspended the Kubernetes Job, ever."""
+    conditions = job.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Suspended" for one in conditions)
+
+
 def _container(status: Manifest) -> Manifest:
     containers: list[Manifest] = status.get("containerStatuses") or [{}]
     return containers[0]
@@ -193,6 +199,9 @@ def _find_ended(job: Manifest | None, ended: Manifest) -> PodPlace:
         verdict = None
     if verdict is None and is_suspended(job):
         return PodPlace(Place.DISRUPTED, SUSPENDED, exit_code)
+    if exit_code == EXIT_UNREADABLE and job is not None and _was_suspended(job):
+        # Resumed so soon that this pod found the input of the one before it.
+        return PodPlace(Place.DISRUPTED, f"its Kubernetes Job was suspended: {message}", exit_code)
     place = Place.ENDED if job is not None else Place.JOB_DELETED
     words = SUSPENDED if is_suspended(job) else ""
     return PodPlace(place, words if verdict else message, exit_code, verdict)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -253,6 +254,11 @@ class Stand:
         label = f"{JOB_LABEL}={name}" if name else JOB_LABEL
         return self.batch.list_namespaced_job(self.namespace, label_selector=label).items
 
+    def is_served(self) -> bool:
+        """Whether the API answers."""
+        with urllib.request.urlopen(f"{self.url}/livez", timeout=5) as answer:
+            return answer.status == HTTPStatus.OK
+
     def is_over(self) -> bool:
         """Whether every Kubernetes Job that is there has come to its end."""
         return all(
@@ -323,7 +329,8 @@ def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
         operator = stand.start_operator(**options)
         stand.install("count", COUNT)
         stand.install("hog", HOG)
-        # On a busy machine its imports alone take long: the tests' seconds begin afterwards.
+        # On a busy machine their imports alone take long: the tests' seconds begin afterwards.
+        wait_until(stand.is_served, 120, "the API serves")
         wait_until(
             lambda: "authentication has finished" in operator.log(), 120, "the operator runs"
         )

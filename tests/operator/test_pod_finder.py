@@ -134,10 +134,11 @@ async def test_input_goes_to_one_pod(job, pod, holder, unused, found, then):
     assert cluster.holder == then
 
 
-async def test_suspended_job_gives_nothing_away():
-    """Without a pod there is nobody to hand it to, and no clock runs."""
+@pytest.mark.parametrize("pod", [None, FIRST], ids=["no pod", "a pod that is about to go"])
+async def test_suspended_job_gives_nothing_away(pod):
+    """There is nobody who should have the input."""
     cluster = Cluster(kubernetes_job(suspend=True))
-    assert await find(cluster, make_job(), None) == (Place.SUSPENDED, None)
+    assert (await find(cluster, make_job(), pod))[0] is Place.SUSPENDED
     assert cluster.secret is None
 
 

@@ -86,6 +86,12 @@ CASES = {
         Place.DISRUPTED,
         "suspended while the job ran",
     ),
+    "resumed before the input was taken back": (
+        suspended(value=False, conditions=[condition("Suspended", "False")]),
+        ended(64, message="the job was handed to the pod p"),
+        Place.DISRUPTED,
+        "suspended: the job was handed to the pod p",
+    ),
     "suspended after it failed": (
         {**suspended(), "status": failed_job("BackoffLimitExceeded")["status"]},
         None,
