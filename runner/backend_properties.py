@@ -68,7 +68,11 @@ def _list_readout(noise: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _list_times(qubit: QubitProperties) -> Iterator[dict[str, Any]]:
-    values = {"T1": (qubit.t1, "s"), "T2": (qubit.t2, "s"), "frequency": (qubit.frequency and qubit.frequency / 1e9, "GHz")}
+    values = {
+        "T1": (qubit.t1, "s"),
+        "T2": (qubit.t2, "s"),
+        "frequency": (qubit.frequency and qubit.frequency / 1e9, "GHz"),
+    }
     for name, (value, unit) in values.items():
         if value is not None:
             yield Nduv(None, name, unit, value).to_dict()

@@ -90,9 +90,7 @@ def _runs(target: Target, circuit: QuantumCircuit, places: Iterable[int]) -> boo
         qubits = tuple(place[qubit] for qubit in item.qubits)
         if item.operation.name != "barrier" and not _has(target, item.operation.name, qubits):
             return False
-        if not all(
-            _runs(target, block, qubits) for block in getattr(item.operation, "blocks", ())
-        ):
+        if not all(_runs(target, block, qubits) for block in getattr(item.operation, "blocks", ())):
             return False
     return True
 

@@ -91,9 +91,7 @@ def read_edges(value: Any, name: str = "coupling_map") -> list[list[int]] | None
         isinstance(edge, list | tuple) and len(edge) == 2 for edge in edges
     ):
         raise ValueError(f"{name}: expected a list of pairs of qubits, got {value!r}")
-    return [
-        [check_integer(name, qubit, 0, targets.WIDTH - 1) for qubit in edge] for edge in edges
-    ]
+    return [[check_integer(name, qubit, 0, targets.WIDTH - 1) for qubit in edge] for edge in edges]
 
 
 def _aim(

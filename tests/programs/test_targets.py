@@ -107,7 +107,8 @@ def measured(circuit):
 def count(result):
     """The outcomes of each circuit of a circuit-runner's result, in bits."""
     return [
-        {format(int(key, 16), "04b") for key in item["data"]["counts"]} for item in result["results"]
+        {format(int(key, 16), "04b") for key in item["data"]["counts"]}
+        for item in result["results"]
     ]
 
 
@@ -174,7 +175,9 @@ def test_sample_expval_runs_any_clifford(run, level):
         transpiler_config={"optimization_level": level},
         seed_simulator=5,
     )
-    exact = [StabilizerState(to_clifford(item)).expectation_value(Pauli("XYZZ")) for item in circuits]
+    exact = [
+        StabilizerState(to_clifford(item)).expectation_value(Pauli("XYZZ")) for item in circuits
+    ]
     for value, expected in zip(values, exact, strict=True):
         # Six standard deviations of a fair coin's mean.
         assert value == expected if expected else abs(value) < 6 * 1000**-0.5
@@ -424,4 +427,9 @@ def test_connections_alone_are_taken(run, program, option):
 def test_unknown_basis_gate_is_refused_with_the_nearest(run):
     """A gate that there is none of is named, with what may have been meant."""
     with pytest.raises(ValueError, match=r"^options.simulator.basis_gates: .*'cxx'.*mean 'cx'"):
-        run("sampler", make(), pubs=[(measured(QuantumCircuit(1)),)], options={"simulator": {"basis_gates": ["cxx", "u"]}})
+        run(
+            "sampler",
+            make(),
+            pubs=[(measured(QuantumCircuit(1)),)],
+            options={"simulator": {"basis_gates": ["cxx", "u"]}},
+        )

@@ -269,7 +269,7 @@ NOISE = {
 
 @pytest.mark.parametrize("spec", BACKENDS, ids=lambda spec: spec.name)
 def test_programs_of_2021_get_answers(spec):
-    """What they ask has an honest answer: the name, no limit of circuits, no pulses, no provider."""
+    """What they ask is answered: the name, no limit of circuits, no pulses, no provider."""
     backend = make_backend(spec.model_dump(mode="json"))
     configuration = backend.configuration()
     assert configuration.backend_name == backend.name == spec.name
