@@ -433,3 +433,19 @@ def test_unknown_basis_gate_is_refused_with_the_nearest(run):
             pubs=[(measured(QuantumCircuit(1)),)],
             options={"simulator": {"basis_gates": ["cxx", "u"]}},
         )
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"qubits": 2, "basis_gates": ["u", "cz"]},
+        {"qubits": 2, "basis_gates": ["h", "s", "sdg", "cx"], "method": "stabilizer"},
+    ],
+)
+def test_estimator_measures_in_the_device_s_own_gates(run, spec):
+    """A device without rz and sx turns X and Y to Z by what it has: a Bell pair's correlations."""
+    bell = QuantumCircuit(2)
+    bell.h(0)
+    bell.cx(0, 1)
+    (item,) = run("estimator", make(**spec), pubs=[(bell, ["XX", "YY", "ZZ"], None, 0.1)])
+    assert item.data.evs.tolist() == pytest.approx([1, -1, 1])
