@@ -38,7 +38,7 @@ class CliffordTranslation(PassManagerStagePlugin):  # type: ignore[misc]  # (shi
             qubits_initially_zero=pass_manager_config.qubits_initially_zero,
         )
         rest = DefaultTranslationPassManager().pass_manager(pass_manager_config, optimization_level)
-        # Before the unrolling, which would write matrices as rotations, and after it: for what it finds.
+        # Before the unrolling, for matrices, which it would write as rotations; and after it.
         recognise = RecogniseCliffords(target)
         return PassManager([recognise, unroll, recognise]) + rest
 
@@ -56,9 +56,9 @@ class RecogniseCliffords(TransformationPass):  # type: ignore[misc]  # (ships no
     @control_flow.trivial_recurse  # type: ignore[untyped-decorator]  # (ships no types)
     def run(self, dag: Any) -> Any:
         for node in dag.op_nodes():  # (a unitary is none of its gate nodes)
-            if node.name not in self._names:
-                if (circuit := spell_clifford(node)) is not None:
-                    dag.substitute_node_with_dag(node, circuit_to_dag(circuit))
+            circuit = None if node.name in self._names else spell_clifford(node)
+            if circuit is not None:
+                dag.substitute_node_with_dag(node, circuit_to_dag(circuit))
         return dag
 
 

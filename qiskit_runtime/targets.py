@@ -135,7 +135,7 @@ def choose_translation(method: str) -> str | None:
 
 
 def list_noisy_gates(noise: Any) -> list[str] | None:
-    """The gates to translate circuits into, so that they have a noise model's noise; None is all."""
+    """The gates that circuits are translated into to have the noise model's noise; None is all."""
     if noise is None:
         return None
     return [*sorted(list_gates("automatic") & set(noise.basis_gates)), "initialize"]
@@ -200,7 +200,7 @@ def _map_names() -> dict[str, Any]:
 
 
 def _list_all() -> list[str]:
-    return sorted(list_gates("automatic") & set(_map_names())) + ["initialize"]
+    return [*sorted(list_gates("automatic") & set(_map_names())), "initialize"]
 
 
 def _say_unknown(name: str) -> str:

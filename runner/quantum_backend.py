@@ -42,6 +42,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     2021 ask of a backend, where there is an honest answer.
     """
 
+    name: str
     seeds: random.Random | None = None
     width: int | None = None
     """The qubits of a device that has a number of them."""
@@ -88,7 +89,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
     def set_option(self, key: str, value: Any) -> None:
         """As ``AerSimulator.set_option``; a method changes neither the name nor the width."""
-        name: str = self.name
+        name = self.name
         width = super().configuration().n_qubits
         super().set_option(key, value)
         if key == "method":

@@ -18,6 +18,7 @@ from qiskit.primitives.containers import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import Pauli, PauliList, SparseObservable
 
+from qiskit_runtime.algorithms.ansatz import find_rotations
 from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.inputs import MOST_SHOTS
 from qiskit_runtime.algorithms.threads import spread_threads
@@ -82,7 +83,7 @@ def estimate_by_shots(
     """
     work, shots = _plan(pub), count_shots(pub.precision)
     plan = [
-        (paulis, _measure(pub.circuit, paulis), rows)
+        (paulis, _measure(backend, pub.circuit, paulis), rows)
         for labels, rows in work.split()
         for paulis in PauliList(labels).group_commuting(qubit_wise=True)
     ]
@@ -165,18 +166,23 @@ def _expand(observable: SparseObservable) -> Terms:
     return terms
 
 
-def _measure(circuit: QuantumCircuit, paulis: PauliList) -> QuantumCircuit:
+def _measure(backend: "AerSimulator", circuit: QuantumCircuit, paulis: PauliList) -> QuantumCircuit:
     """The circuit, and a measurement of these qubit-wise commuting terms at its end."""
     x, z = paulis.x.any(axis=0), paulis.z.any(axis=0)
     qubits = numpy.flatnonzero(x | z).tolist()
     measured = circuit.copy()
     # In no register: whatever name one had, the circuit may have one of that name.
     measured.add_bits(bits := [Clbit() for _ in qubits])
+    # In gates that every device of the library has, so that they have its noise; else in its own.
+    rotations: Mapping[tuple[str, int], Sequence[Any]] = {}
+    if is_foreign := not {"rz", "sx"} <= set(backend.configuration().basis_gates):
+        rotations = find_rotations(backend, range(circuit.num_qubits), {"X", "Y"})
     for qubit, bit in zip(qubits, bits, strict=True):
-        # In gates that every device of the library has, so that they have its noise.
-        if x[qubit] and not z[qubit]:
+        for operation in rotations.get(("Y" if z[qubit] else "X", qubit), ()) if x[qubit] else ():
+            measured.append(operation, [qubit])
+        if x[qubit] and not z[qubit] and not is_foreign:
             measured.rz(numpy.pi / 2, qubit)
-        if x[qubit]:
+        if x[qubit] and not is_foreign:
             measured.sx(qubit)
         measured.measure(qubit, bit)
     return measured

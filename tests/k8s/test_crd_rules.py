@@ -209,6 +209,11 @@ PLACED = {
         {"fakeDevice": "FakeLagosV2", "basisGates": ["x"]},
         "of its own",
     ),
+    "branching as a gate": (
+        "RuntimeBackend",
+        {"basisGates": ["cx", "if_else"]},
+        "are no gates and there already",
+    ),
     "probability": (
         "RuntimeBackend",
         {"noise": {"readout": {"prob1Given0": 1.5}}},

@@ -4,7 +4,9 @@ import math
 
 import pytest
 from qiskit import QuantumCircuit, transpile
+from qiskit.quantum_info import random_clifford
 from qiskit.transpiler.exceptions import TranspilerError
+from qiskit_aer.backends.aerbackend import AerError
 
 from qiskit_runtime.contract.backend import BACKENDS, BackendSpec
 from qiskit_runtime.contract.verdict import Outcome
@@ -217,7 +219,7 @@ def test_unknown_fake_device_is_an_unknown_device(name):
     ("fields", "words"),
     [
         ({"fake_device": "FakeNowhere"}, "fakeDevice: qiskit_ibm_runtime.fake_provider has no Fa"),
-        ({"basis_gates": ["nogate", "cx"]}, "basisGates: The specified basis gate: nogate"),
+        ({"basis_gates": ["nogate", "cx"]}, "basisGates: there is no gate 'nogate'"),
     ],
 )
 def test_job_on_a_device_that_can_t_be_made_fails_by_its_backend(fields, words, run_program):
@@ -256,3 +258,77 @@ def test_parts_of_a_noise_that_are_none_are_left_out():
     spec = BackendSpec.model_validate({"name": "x", "noise": {"readout": {}}})
     backend = make_backend(spec.model_dump(mode="json"))
     assert share(backend, repeat(1, lambda circuit: circuit.x(0), 2), "0") == 1
+
+
+OWN = {"qubits": 3, "couplingMap": [[0, 1], [1, 2]]}
+NOISE = {
+    "relaxation": {"t1Microseconds": 50, "t2Microseconds": 20},
+    "readout": {"prob1Given0": 0.1, "prob0Given1": 0.3},
+}
+
+
+@pytest.mark.parametrize("spec", BACKENDS, ids=lambda spec: spec.name)
+def test_programs_of_2021_get_answers(spec):
+    """What they ask is answered: the name, no limit of circuits, no pulses, no provider."""
+    backend = make_backend(spec.model_dump(mode="json"))
+    configuration = backend.configuration()
+    assert configuration.backend_name == backend.name == spec.name
+    assert configuration.max_experiments > 10**6 and backend.max_circuits is None
+    assert configuration.n_qubits == backend.num_qubits == (spec.qubits or 10_000)
+    assert configuration.dt == backend.dt
+    assert configuration.simulator and configuration.local and not configuration.open_pulse
+    assert backend.provider() is None and backend.defaults() is None
+    status = backend.status()
+    assert (status.backend_name, status.operational, status.pending_jobs) == (spec.name, True, 0)
+    assert (backend.properties() is None) == (spec.qubits is None)
+
+
+def test_properties_are_those_of_the_device():
+    """A fake device has its own times, one of a description those that it says, in seconds."""
+    fake = make(fakeDevice="FakeMontrealV2")
+    measured = fake.target.qubit_properties[3]
+    assert fake.properties().t1(3) == pytest.approx(measured.t1)
+    assert fake.properties().frequency(3) == pytest.approx(measured.frequency)
+    assert 0 < fake.properties().gate_error("cx", [0, 1]) < 0.1
+    for fields in (OWN, {"qubits": 3}):
+        own = make(noise=NOISE, **fields).properties()
+        assert (own.t1(2), own.t2(2)) == (pytest.approx(50e-6), pytest.approx(20e-6))
+        assert own.readout_error(0) == pytest.approx(0.2)
+
+
+def test_method_set_by_a_program_leaves_name_and_width():
+    """``set_options(method=...)`` changes what is run and the target, and nothing else."""
+    backend = make()
+    backend.set_options(method="stabilizer")
+    assert (backend.name, backend.num_qubits) == ("mine", 10_000)
+    assert "t" not in backend.operation_names and "s" in backend.operation_names
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_program_s_own_transpile_keeps_a_clifford(level):
+    """``transpile(circuit, backend)`` on a stabilizer backend gives what it runs, at each level."""
+    backend = make(method="stabilizer", **OWN)
+    for seed in range(4):
+        circuit = QuantumCircuit(3)
+        circuit.append(random_clifford(3, seed=seed), range(3))
+        circuit.rx(math.pi / 2, 0)
+        circuit.measure_all()
+        translated = transpile(circuit, backend, optimization_level=level, seed_transpiler=1)
+        assert backend.run(translated, shots=10).result().success
+
+
+@pytest.mark.parametrize("fields", [{"fakeDevice": "FakeMontrealV2"}, OWN])
+def test_untranspiled_circuit_on_a_device_is_told_the_remedy(fields):
+    """A gate that the device has not is named, and what to do about it."""
+    circuit = QuantumCircuit(1)
+    circuit.h(0)
+    job = make(**fields).run(circuit)
+    with pytest.raises(AerError, match=r"unknown instruction: h .*mine.*transpile\(circuit, back"):
+        job.result()
+
+
+def test_gate_that_the_method_has_not_is_refused():
+    """A stabilizer has no T; its rz is for quarter turns."""
+    make(method="stabilizer", qubits=2, basisGates=["rz", "sx", "cx"])
+    with pytest.raises(UnknownDevice, match="basisGates: the method stabilizer has no t; it has"):
+        make(method="stabilizer", qubits=2, basisGates=["t", "sx", "cx"])

@@ -85,6 +85,7 @@ MISTAKES = {
     "spec.qbits: ": {"qbits": 3},
     "spec.basisGates: ": {"basisGates": []},
     "spec.basisGates.1: ": {"basisGates": ["cx", "CX"]},
+    "spec: basisGates: if_else is no gate and there already": {"basisGates": ["cx", "if_else"]},
     "spec.couplingMap.1.0: ": {"qubits": 3, "couplingMap": [[0, 1], ["a", 1]]},
     "spec.couplingMap.0.1: ": {"qubits": 3, "couplingMap": [[0]]},
     "spec: couplingMap: it needs qubits": {"couplingMap": [[0, 1]]},
