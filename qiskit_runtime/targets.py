@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import Target
 
-from qiskit_runtime.contract.backend import MAX_QUBITS
-
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-WIDTH = MAX_QUBITS
+WIDTH = 10_000
 """Qubits of a simulator whose device has no number of them, whatever its method: what there is no
-memory for is refused by its numbers (``admission``), and not by a width."""
+memory for is refused by its numbers (``admission``), and not by a width. (It is the contract's
+``MAX_QUBITS``, whose models would be imported with it, on a job's start path.)"""
 
 UNIVERSAL = ("id", "rz", "sx", "x", "cx")
 """The gates of a device that has a coupling map, where nothing is said of them."""

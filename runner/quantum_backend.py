@@ -101,7 +101,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         """As ``AerSimulator.configuration``, with what programs of 2021 read there."""
         configuration = super().configuration()
         configuration.backend_name = self.name
-        configuration.dt = self.target.dt
+        configuration.dt = None if self._device is None else self._device.dt
         # No number limits a run; this one is Qiskit's own of 2021 for that.
         configuration.max_experiments = sys.maxsize
         if self._device is not None:
