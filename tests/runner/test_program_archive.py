@@ -248,7 +248,9 @@ def damage():
     yield "compressed text", gzip.compress(b"text")
 
 
-@pytest.mark.parametrize(("name", "data"), list(damage()))
+@pytest.mark.parametrize(
+    ("name", "data"), [pytest.param(name, data, id=name) for name, data in damage()]
+)
 def test_damaged_archive_is_refused(name, data, entry):
     """A cut or changed archive is a BadArchive that says so, whatever its form."""
     with pytest.raises(BadArchive, match="the archive"):
