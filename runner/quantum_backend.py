@@ -3,9 +3,10 @@
 Used by the program process. The description is ``contract.backend.BackendSpec`` as JSON.
 """
 
+import logging
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qiskit.transpiler import Target
@@ -14,8 +15,11 @@ from qiskit_aer.backends.aerbackend import AerError
 
 from qiskit_runtime import targets
 from qiskit_runtime.admission import check_memory
+from qiskit_runtime.nearest import suggest
 from runner.backend_properties import BackendStatus, make_properties
 from runner.memory import available_bytes
+
+logger = logging.getLogger(__name__)
 
 MIB = 2**20
 
@@ -134,12 +138,27 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
             ValueError: it has more qubits than the device.
         """
         self._check_width(circuits)
+        self._warn_of_unknown(run_options)
         check_memory(self, circuits, run_options, as_they_are=True)
         if run_options.get("seed_simulator") is None:
             run_options.pop("seed_simulator", None)
             if self.seeds is not None and self.options.seed_simulator is None:
                 run_options["seed_simulator"] = self.seeds.randrange(2**31)
         return super().run(circuits, parameter_binds, **run_options)
+
+    def _warn_of_unknown(self, names: Iterable[str]) -> None:
+        """Log which options do nothing: Aer drops a name that it does not know without a word."""
+        if not (unknown := [name for name in names if name not in self.options]):
+            return
+        # Imported here: a run with known options, as most are, does without.
+        from qiskit_runtime.algorithms.aer_options import DEVICE_OPTIONS, option_names
+
+        known = option_names(self)
+        for name in unknown:
+            if name not in known | DEVICE_OPTIONS:
+                logger.warning(
+                    "run: Aer has no option %r, so it does nothing%s", name, suggest(name, known)
+                )
 
     def _check_width(self, circuits: Any) -> None:
         for circuit in circuits if isinstance(circuits, list | tuple) else [circuits]:

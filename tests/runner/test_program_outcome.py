@@ -44,6 +44,21 @@ def test_failed_simulation_as_the_final_result_is_warned_of(run_program, console
     assert console(events).count(line) == ("final" in end or "return" in end)
 
 
+def test_option_that_aer_does_not_know_is_warned_of(run_program, console):
+    """A user's program runs on, and its log says that a misspelt option did nothing."""
+    events, verdict, _ = run_program("""
+        from qiskit import QuantumCircuit
+        def main(b, m):
+            circuit = QuantumCircuit(1)
+            circuit.measure_all()
+            b.run(circuit, shotz=7, shots=5, meas_level=2).result()
+        """)
+    warning = b"run: Aer has no option 'shotz', so it does nothing; did you mean 'shots'?"
+
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert console(events).count(b"Aer has no option") == console(events).count(warning) == 1
+
+
 def test_published_final_wins_over_returned_value(run_program):
     """A returned value counts only where no final result was published."""
     events, verdict, _ = run_program(
