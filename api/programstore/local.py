@@ -158,8 +158,11 @@ class LocalProgramStore(ProgramStore):
 
     def _load_all(self) -> Iterator[_Entry]:
         """The programs that are there. What is damaged is left alone, with a warning."""
-        with os.scandir(self._folder.programs) as entries:
-            names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        try:
+            with os.scandir(self._folder.programs) as entries:
+                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
+        except FileNotFoundError:
+            return
         for name in names:
             path = self._folder.programs / name / _ENTRY
             try:
