@@ -107,7 +107,7 @@ class Server:
         return frames
 
 
-def read_to_close(websocket: ClientConnection, seconds: float = 30) -> tuple[list[str], int]:
+def read_to_close(websocket: ClientConnection, seconds: float = 60) -> tuple[list[str], int]:
     """Every frame, and the close code."""
     frames: list[str] = []
     try:
@@ -165,7 +165,7 @@ def run_server(
         assert port, log.read_text()
         base = f"http://127.0.0.1:{port}"
         # Connections wait in the listener's queue until the app is ready.
-        with httpx.Client(base_url=base, timeout=30, trust_env=False) as http:
+        with httpx.Client(base_url=base, timeout=60, trust_env=False) as http:
             yield Server(process, port, folder / "data", log, http)
     finally:
         process.terminate()

@@ -237,14 +237,14 @@ def test_params_that_main_does_not_take_fail_the_job(server):
 
 def test_job_over_its_time_is_cancelled_ran_too_long(server):
     """After the program's max_execution_time the status is the hosted service's text."""
-    job_id = server.run("one-second")
+    job_id = server.run("three-seconds")
     job = server.wait(job_id)
 
     assert job["status"] == "Cancelled - Ran too long"
     assert job["reason"] == "RanTooLong"
-    assert "1 s" in job["message"]
+    assert "3 s" in job["message"]
     assert server.text(job_id, "results") == ""
-    assert job_id in [entry["id"] for entry in _list(server, program="one-second")]
+    assert job_id in [entry["id"] for entry in _list(server, program="three-seconds")]
 
 
 def test_running_job_shows_logs_and_no_result(server, gate):
@@ -254,7 +254,7 @@ def test_running_job_shows_logs_and_no_result(server, gate):
     )
     try:
         server.wait(job_id, while_in=("Queued",))
-        wait_until(lambda: server.text(job_id, "logs") == "hello\n1\npar", 5)
+        wait_until(lambda: server.text(job_id, "logs") == "hello\n1\npar")
         job = server.job(job_id)
         assert (job["status"], job["finished"]) == ("Running", None)
         assert server.text(job_id, "results") == ""

@@ -103,7 +103,7 @@ def test_stream_closes_1000_however_the_job_ends(server, steps, frames, status):
 
 def test_stream_of_a_job_over_its_time_closes_1000(server):
     """The listener of a job that ran too long is let go; the 2021 server left it for ever."""
-    job_id = server.run("one-second")
+    job_id = server.run("three-seconds")
 
     assert server.frames(job_id) == ['"on and on"']
     assert server.job(job_id)["status"] == "Cancelled - Ran too long"

@@ -13,6 +13,7 @@ import yaml
 from kubernetes import client
 
 from tests.cluster.stand import ROOT, open_stand, wait_until
+from tests.cluster.target import require_cluster
 from tests.faults.history import find_violations
 from tests.faults.recorder import Recorder, describe, make_params
 from tests.faults.scripts import wait_for_end
@@ -44,6 +45,7 @@ job_cluster.JobCluster.write_status = write_anyway
 @pytest.fixture
 def crd_without_finality():
     """A CRD that lets an end be overwritten, for as long as the test runs."""
+    require_cluster()
     path = ROOT / "k8s" / "crds" / "runtimejobs.yaml"
     whole, bare = (yaml.safe_load(path.read_text()) for _ in range(2))
     schema = bare["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

@@ -1,4 +1,4 @@
-"""Runs until it is ended, which its metadata asks for after a second."""
+"""Runs until it is ended, which its metadata asks for after three seconds."""
 
 import time
 
