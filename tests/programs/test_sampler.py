@@ -486,6 +486,7 @@ def test_wrong_pub_is_named(refuse, pubs, match):
         ({"options": {"simulator": {"noise_model": 3}}}, "^options.simulator.noise_model"),
         ({"options": {"simulator": {"noise_model": {"a": 1}}}}, "^options.simulator.noise_model"),
         ({"options": {"simulator": {"basis_gates": "cx"}}}, "^options.simulator.basis_gates"),
+        ({"options": {"simulator": {"basis_gates": []}}}, "^options.simulator.basis_gates: "),
         ({"options": {"simulator": {"coupling_map": [[0]]}}}, "^options.simulator.coupling_map"),
         ({"options": {"simulator": {"coupling_map": [[0, "a"]]}}}, "^options.simulator.coupling"),
         ({"options": {"execution": {"meas_type": "kerneled"}}}, "^options.execution.meas_type"),
