@@ -159,7 +159,7 @@ def _restore(operation: Any) -> Any:
 
     if type(operation) is not Instruction or operation.name not in _NAMES:
         return operation
-    if operation.definition is not None and not _is_kraus(operation.definition):
+    if operation.definition is not None and not _is_channel(operation.definition):
         # A user's own composite instruction, which happens to have this name.
         return operation
     try:
@@ -169,8 +169,10 @@ def _restore(operation: Any) -> Any:
         raise ValueError(f"Aer's instruction {name!r} can't be made again: {error}") from error
 
 
-def _is_kraus(definition: "QuantumCircuit") -> bool:
-    return [instruction.operation.name for instruction in definition.data] == ["kraus"]
+def _is_channel(definition: "QuantumCircuit") -> bool:
+    """Whether it is Aer's own of a channel: one of a single Kraus operator is a unitary gate."""
+    names = [instruction.operation.name for instruction in definition.data]
+    return names in (["kraus"], ["unitary"])
 
 
 def _make(plain: "Instruction", params: list[Any]) -> Any:

@@ -101,7 +101,7 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
                 target.add_instruction(known[turn], _read_places(device, name), name=turn)
     if not target.operation_names:
         raise UnknownGate(
-            f"the method {method} runs none of {', '.join(device.operation_names)};"
+            f"the method {method} runs none of the gates ({', '.join(device.operation_names)});"
             f" it has {', '.join(sorted(runs))}"
         )
     for name in sorted(list_instructions(method) - {"initialize"} - set(target.operation_names)):

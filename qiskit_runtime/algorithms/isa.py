@@ -60,7 +60,11 @@ class CircuitFitter:
     def _find_aim(self, method: str, has_angles: bool) -> "_Aim":
         key = (method, has_angles)
         if key not in self._aims:
-            given = [f"options.simulator.{name}" for name, value in self._given.items() if value]
+            given = [
+                f"options.simulator.{name}"
+                for name, value in self._given.items()
+                if value is not None
+            ]
             with naming(", ".join(given)):
                 target = find_target(self._backend, method, has_angles, **self._given)
             self._aims[key] = _Aim(self._backend, method, has_angles, target, self._seed)

@@ -1,4 +1,4 @@
-"""Whether a circuit leaves a mixture: Aer's pure states would then be drawn from it at random."""
+"""Whether a run leaves a mixture: Aer's pure states would then be drawn from it at random."""
 
 from typing import Any
 
@@ -8,6 +8,11 @@ from qiskit.circuit import Gate
 _MIXING = frozenset({"kraus", "quantum_channel", "superop"})
 _COLLAPSING = frozenset({"initialize", "measure", "reset"})
 """Instructions that leave a mixture: always, or where something was done to the qubits before."""
+
+
+def has_noise(model: Any) -> bool:
+    """Whether there is a noise model with errors in it: a device without noise has an empty one."""
+    return model is not None and not model.is_ideal()
 
 
 def leaves_mixture(circuit: QuantumCircuit) -> bool:

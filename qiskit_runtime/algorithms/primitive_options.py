@@ -213,17 +213,23 @@ def _refuse_unknown(given: Mapping[str, Any], honoured: Iterable[str]) -> None:
         if name in _GROUPS:
             if value is not None:
                 raise ValueError(f"{name}: expected an object, got {value!r}")
-        elif name not in known and not _is_of_device(name):
+        elif name not in known and (not _is_of_device(name) or _suggest_beside(name, known)):
             raise ValueError(f"{name}: there is no such option{_suggest(name, known)}")
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
     """Return the name that was meant of the same group, or of another one."""
+    last = name.rpartition(".")[2]
+    return _suggest_beside(name, known) or suggest(
+        name, [option for option in known if option.rpartition(".")[2] == last]
+    )
+
+
+def _suggest_beside(name: str, known: Iterable[str]) -> str:
+    """Return the name that was meant of the same group."""
     group, _, last = name.rpartition(".")
     split = [option.rpartition(".") for option in known]
-    return suggest(last, [option for place, _, option in split if place == group]) or suggest(
-        name, [f"{place}.{option}" for place, _, option in split if option == last]
-    )
+    return suggest(last, [option for place, _, option in split if place == group])
 
 
 def _read_gates(name: str, value: Any) -> list[str] | None:

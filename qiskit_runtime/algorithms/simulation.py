@@ -9,7 +9,7 @@ from qiskit import QuantumCircuit
 
 from qiskit_runtime.algorithms.checked_run import run_circuits
 from qiskit_runtime.algorithms.inputs import check_integer, check_seed
-from qiskit_runtime.algorithms.mixtures import leaves_mixture
+from qiskit_runtime.algorithms.mixtures import has_noise, leaves_mixture
 from qiskit_runtime.algorithms.seeds import Seeds
 from qiskit_runtime.algorithms.threads import spread_threads
 from qiskit_runtime.algorithms.touched import touched_qubits
@@ -58,7 +58,8 @@ class Simulation:
         """The method of these circuits' simulation, where the backend's own would not do."""
         if self.shots is not None:
             return {}
-        if self.backend.options.noise_model is None and not any(map(leaves_mixture, circuits)):
+        is_noisy = has_noise(self.backend.options.noise_model)
+        if not is_noisy and not any(map(leaves_mixture, circuits)):
             return {}
         # Any other method would follow random trajectories of the mixture: that is sampling.
         return {"method": "density_matrix"}

@@ -486,6 +486,7 @@ def test_wrong_pub_is_named(refuse, pubs, match):
         ({"options": {"simulator": {"noise_model": 3}}}, "^options.simulator.noise_model"),
         ({"options": {"simulator": {"noise_model": {"a": 1}}}}, "^options.simulator.noise_model"),
         ({"options": {"simulator": {"basis_gates": "cx"}}}, "^options.simulator.basis_gates"),
+        ({"options": {"simulator": {"basis_gates": []}}}, "^options.simulator.basis_gates: "),
         ({"options": {"simulator": {"coupling_map": [[0]]}}}, "^options.simulator.coupling_map"),
         ({"options": {"simulator": {"coupling_map": [[0, "a"]]}}}, "^options.simulator.coupling"),
         ({"options": {"execution": {"meas_type": "kerneled"}}}, "^options.execution.meas_type"),
@@ -497,6 +498,10 @@ def test_wrong_pub_is_named(refuse, pubs, match):
         ({"skip_transpilation": "yes"}, "^skip_transpilation: expected true"),
         ({"options": {"skip_transpilation": 1}}, "^options.skip_transpilation: expected true"),
         ({"options": {"shotz": 7}}, "^options.shotz: there is no such option"),
+        (
+            {"options": {"transpilation": {"skip_transpilatin": True}}},
+            "^options.transpilation.skip_transpilatin: .* did you mean 'skip_transpilation'",
+        ),
         ({"options": {"default_shot": None}}, "default_shot: .*mean 'default_shots'"),
         ({"options": {"default_precision": 0.1}}, "^options.default_precision: there is no such"),
         ({"options": {"noise_model": 1}}, "mean 'options.simulator.noise_model'"),

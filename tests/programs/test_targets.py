@@ -449,3 +449,15 @@ def test_estimator_measures_in_the_device_s_own_gates(run, spec):
     bell.cx(0, 1)
     (item,) = run("estimator", make(**spec), pubs=[(bell, ["XX", "YY", "ZZ"], None, 0.1)])
     assert item.data.evs.tolist() == pytest.approx([1, -1, 1])
+
+
+def test_exact_values_on_a_device_without_noise_need_no_density_matrix(run):
+    """Of 18 qubits that would be 1 TiB; the state is 4 MiB, and Z on all of them is 1 for GHZ."""
+    circuit = QuantumCircuit(18)
+    circuit.h(0)
+    for qubit in range(17):
+        circuit.cx(qubit, qubit + 1)
+    circuit.t(0)
+    backend = make(fake_device="FakeMontrealV2", noise={})
+    result = run("estimator", backend, pubs=[[circuit, "Z" * 18, None, 0]])
+    assert result[0].data.evs == pytest.approx(1)

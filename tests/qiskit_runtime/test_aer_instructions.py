@@ -61,6 +61,8 @@ CHANNELS = [
     noise.thermal_relaxation_error(50, 60, 1).expand(noise.reset_error(0.1)).to_instruction(),
     noise.PauliError(["XX", "II"], [0.1, 0.9]).to_instruction(),
     noise.PauliLindbladError(["XX"], [0.1]).to_instruction(),
+    noise.coherent_unitary_error(Operator.from_label("HX")).to_instruction(),
+    noise.depolarizing_error(0, 2).to_instruction(),
 ]
 OTHERS = [
     Kraus(ERROR).to_instruction(),
@@ -183,6 +185,16 @@ def test_circuit_that_was_sent_runs_as_it_did(encoder):
     )
     numpy.testing.assert_allclose(after["half"].data, before["half"].data, atol=1e-9)
     assert after["probabilities"] == pytest.approx(before["probabilities"], abs=1e-9)
+
+
+@pytest.mark.parametrize("encoder", [RuntimeEncoder, LibraryEncoder])
+def test_channel_that_is_one_unitary_runs(encoder):
+    """A channel of one Kraus operator, whose definition is a gate, does what it did: X flips."""
+    circuit = QuantumCircuit(1)
+    circuit.append(noise.pauli_error([("X", 1)]).to_instruction(), [0])
+    circuit.measure_all()
+    counts = AerSimulator().run(through(circuit, encoder), shots=10).result().get_counts()
+    assert counts == {"1": 10}
 
 
 def test_results_of_a_sent_circuit_keep_each_shot():

@@ -16,7 +16,7 @@ from qiskit_runtime.admission import check_memory
 from qiskit_runtime.algorithms.circuits import as_it_is
 from qiskit_runtime.algorithms.inputs import naming
 from qiskit_runtime.algorithms.isa import CircuitFitter
-from qiskit_runtime.algorithms.mixtures import leaves_mixture
+from qiskit_runtime.algorithms.mixtures import has_noise, leaves_mixture
 from qiskit_runtime.algorithms.primitive_options import choose_precision, read_options
 from qiskit_runtime.algorithms.primitive_pubs import read_estimator_pubs, run_pubs, select_values
 from qiskit_runtime.algorithms.pub_estimation import (
@@ -39,8 +39,8 @@ DENSE = ("automatic", "statevector", "density_matrix")
 def find_exact_method(backend: AerSimulator, pub: EstimatorPub, noise_model: Any) -> str:
     """The method that gives the pub's exact values."""
     method: str = backend.options.method
-    has_noise = noise_model is not None or backend.options.noise_model is not None
-    if not has_noise and not leaves_mixture(pub.circuit):
+    is_noisy = has_noise(noise_model) or has_noise(backend.options.noise_model)
+    if not is_noisy and not leaves_mixture(pub.circuit):
         return method
     if method not in DENSE:
         raise ValueError(
