@@ -526,3 +526,16 @@ async def test_close_at_any_moment_of_a_start_leaves_jobs_that_end_later(
     assert len(ended) == 4
     assert ends <= {(Phase.COMPLETED, Reason.NONE), (Phase.FAILED, Reason.INTERRUPTED)}
     assert (Phase.COMPLETED, Reason.NONE) in ends
+
+
+async def test_no_job_is_started_while_the_disk_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its record would be lost: it stays queued, and runs when there is room again."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        monkeypatch.setattr(jobs.store._folder, "takes_jobs", lambda: False)
+        job = await jobs.submit(QUICK)
+        await asyncio.sleep(0.5)
+        assert (await jobs.store.get(job.id)).status.phase is Phase.QUEUED
+        monkeypatch.undo()
+        assert (await jobs.finish(job.id)).status.phase is Phase.COMPLETED
