@@ -10,6 +10,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from typing import Any
 
+from api.jobstore.local.program_environment import choose_variables
 from api.params_worker import CPU_SECONDS, LENGTH
 
 PATIENCE = CPU_SECONDS + 5.0
@@ -75,15 +76,13 @@ class CheckProcess:
 
 
 async def _start() -> Process:
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("RUNTIME_")
-    }
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "api.params_worker"),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
-        env=environment,
+        # What a program may not have, as it can read this until the process has closed itself.
+        env=choose_variables(os.environ),
         limit=_ANSWER_BYTES,
         start_new_session=True,
     )

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from api.strict_json import StrictJSONError, limit_containers, load_object
 from qiskit_runtime.contract.job import MAX_PARAMS_DEPTH
 from qiskit_runtime.params_schema import SchemaInvalid, check_schema, find_errors
+from qiskit_runtime.process_tree import close_to_others
 
 CPU_SECONDS = 2
 """What one check may take of a processor's time."""
@@ -40,7 +41,11 @@ _TOO_MUCH = f"to read it takes more than {CPU_SECONDS} s or {MEMORY_BYTES >> 20}
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until there are no more.
+
+    They are of all clients, and programs, which have the same user, are shut out of this process.
+    """
+    close_to_others()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while (schema := _read_part(requests)) is not None:
         text = _read_part(requests)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 IS_LINUX = sys.platform == "linux"
@@ -21,6 +22,15 @@ def adopt_orphans() -> None:
     """Become the parent of descendants whose own parent ends, in the place of PID 1."""
     if IS_LINUX:
         prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def close_to_others() -> None:
+    """Keep others of the same user out of this process's memory, files and environment.
+
+    Programs are such. Linux only, as all here.
+    """
+    if IS_LINUX:
+        prctl(_PR_SET_DUMPABLE, 0)
 
 
 def prctl(option: int, value: int) -> None:

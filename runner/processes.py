@@ -9,10 +9,16 @@ import resource
 import signal
 from contextlib import suppress
 
-from qiskit_runtime.process_tree import IS_LINUX, adopt_orphans, descendants, kill, prctl
+from qiskit_runtime.process_tree import (
+    IS_LINUX,
+    adopt_orphans,
+    close_to_others,
+    descendants,
+    kill,
+    prctl,
+)
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
 _RLIMIT_LOCKS = 10
@@ -26,7 +32,7 @@ def become_supervisor() -> None:
     ``/proc/<pid>/fd/1``. The last shuts out setuid programs, which this process could not kill.
     """
     if IS_LINUX:
-        prctl(_PR_SET_DUMPABLE, 0)
+        close_to_others()
         adopt_orphans()
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
 

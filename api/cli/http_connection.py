@@ -29,6 +29,8 @@ LINGER_SECONDS = 2.0
 MAX_IGNORED_BYTES = 1 << 20
 """How much it may send meanwhile."""
 
+_OF_A_BODY = (b"content-length", b"transfer-encoding")
+
 
 class _Refused(Exception):
     """The request is over a bound."""
@@ -91,6 +93,8 @@ class HttpConnection(Connection, HttpToolsProtocol):
         ):
             limit = f"at most {MAX_WEBSOCKET_LINE} bytes are taken"
             self._refuse(*_too_large(f"a websocket's URL or a header of it is too long: {limit}"))
+        elif any(name in _OF_A_BODY and value != b"0" for name, value in self.headers):
+            self._refuse(HTTPStatus.BAD_REQUEST, "a websocket's handshake has no body")
         elif self._room.has_listeners_place:
             self._room.leave(self)
             super().handle_websocket_upgrade()

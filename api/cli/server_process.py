@@ -1,11 +1,8 @@
-"""What the server's own process is given before it serves: descriptors, and a closed door."""
+"""What the server's own process is given before it serves: descriptors, and no secret arguments."""
 
-import ctypes
 import os
 import resource
 import sys
-
-_PR_SET_DUMPABLE = 4
 
 SPARE_DESCRIPTORS = 256
 """What is left for other than connections: the store's files, runners' pipes, one burst of
@@ -13,15 +10,6 @@ connections that are accepted before any of them is looked at."""
 
 ACCEPTED_AT_ONCE = 32
 """The size of that burst; a few of them may be on their way."""
-
-
-def close_to_others() -> None:
-    """Keep programs, which have the same user, out of this process's memory, files and environment.
-
-    The token is in them, and the pipes with the records of other jobs. Linux only.
-    """
-    if sys.platform == "linux" and ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise OSError("prctl")  # pragma: no cover
 
 
 def raise_descriptor_limit() -> int:

@@ -23,10 +23,11 @@ from api.cli.connection_bounds import Bounds, Room
 from api.cli.http_connection import HttpConnection
 from api.cli.log_repeats import HoldsBackRepeats
 from api.cli.serve_settings import name_of
-from api.cli.server_process import ACCEPTED_AT_ONCE, bound_connections, close_to_others
+from api.cli.server_process import ACCEPTED_AT_ONCE, bound_connections
 from api.cli.websocket_connection import WebsocketConnection
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.settings import ApiSettings
+from qiskit_runtime.process_tree import close_to_others
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
 """Nothing that a client sends is read, so nothing large is taken."""
@@ -169,6 +170,7 @@ def exit_on_signals() -> None:
 def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
     """Serve until SIGINT or SIGTERM, then exit with 0."""
     exit_on_signals()
+    # The token is in this process, and the pipes with the records of jobs.
     close_to_others()
     settings = ApiSettings()
     give_up_stalled(listener, settings.send_seconds)

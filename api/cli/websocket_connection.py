@@ -27,6 +27,12 @@ class WebsocketConnection(Connection, WebSocketsSansIOProtocol):
         self._room.leave(self)
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc is not None:
+            # uvicorn does not look at it, and would keep what is no handshake for ever.
+            self.transport.close()
+
     async def run_asgi(self) -> None:
         self.scope["extensions"] = {**(self.scope["extensions"] or {}), FRAGMENTS: {}}
         await super().run_asgi()

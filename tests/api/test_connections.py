@@ -165,6 +165,16 @@ def test_broken_handshake_is_400(brief, method):
         assert int(connection.recv(100).split()[1]) in (400, 405)
 
 
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 1\r\n\r\nx", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"]
+)
+def test_handshake_with_a_body_is_400(brief, method, body):
+    """The library takes none and says nothing: nobody would end such a connection."""
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+    assert ask(brief, GET.replace(b"GET", method) + upgrade + body)[0] == 400
+
+
 def test_trailers_are_not_headers(brief):
     """What follows a chunked body does not count as a header: no token comes in so."""
     request = POST + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -144,24 +144,44 @@ def test_nobodys_connection_is_not_trusted():
 
 SPY = """
 import os
+from pathlib import Path
 
-def main(backend, messenger):
-    supervisor = os.getppid()
-    stat = open(f"/proc/{supervisor}/stat").read().rpartition(")")[2].split()
+def parent(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return ""
+
+def is_checker(pid):
+    return "api.params_worker" in Path(f"/proc/{pid}/cmdline").read_text()
+
+def look_at(pid):
     found = {}
     for name in ("environ", "mem", "maps", "fd/0"):
         try:
-            open(f"/proc/{stat[1]}/{name}", "rb").read(1)
+            open(f"/proc/{pid}/{name}", "rb").read(1)
             found[name] = "opened"
         except OSError as error:
             found[name] = type(error).__name__
-    found["server"] = open(f"/proc/{stat[1]}/cmdline").read()
     return found
+
+def main(backend, messenger, name):
+    server = parent(os.getppid())
+    beside = [pid for pid in os.listdir("/proc") if pid.isdigit() and parent(pid) == server]
+    checker, = filter(is_checker, beside)
+    command = Path(f"/proc/{server}/cmdline").read_text()
+    return [command, look_at(server), look_at(checker)]
 """
+
+CHECKED_APART = {"parameters": {"properties": {"name": {"pattern": "^s"}}}}
+"""A schema that the server leaves to a process of its own."""
 
 
 def test_program_is_shut_out_of_the_servers_process(tmp_path):
-    """A program of the same user reads neither environment, memory nor files of the server."""
+    """A program of the same user reads neither environment, memory nor files of the server.
+
+    Nor those of the process that checks all clients' parameters.
+    """
     # Root's capabilities would open everything.
     bare = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if IS_ROOT else []
     folder = tmp_path / "s"
@@ -170,11 +190,12 @@ def test_program_is_shut_out_of_the_servers_process(tmp_path):
     ) as server:
         spy = folder / "programs" / "spy"
         spy.mkdir()
-        (spy / "spy.json").write_text('{"name": "spy", "description": "Looks around."}')
+        metadata = {"name": "spy", "description": "Looks around.", "spec": CHECKED_APART}
+        (spy / "spy.json").write_text(json.dumps(metadata))
         (spy / "spy.py").write_text(SPY)
         server.http.headers["X-Access-Token"] = "open-sesame"
-        job_id = server.run("spy")
+        job_id = server.run("spy", params='{"name": "spy"}')
         assert server.wait(job_id)["status"] == "Completed"
-        found = json.loads(server.text(job_id, "results"))
-    assert "serve(listener" in found.pop("server")
-    assert set(found.values()) == {"PermissionError"}, found
+        command, *found = json.loads(server.text(job_id, "results"))
+    assert "serve(listener" in command
+    assert [set(seen.values()) for seen in found] == [{"PermissionError"}] * 2, found

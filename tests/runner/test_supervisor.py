@@ -302,7 +302,7 @@ def test_supervisor_is_shut_to_programs_of_its_user():
 import os
 from runner import processes
 os.setgid(65534); os.setuid(65534)
-processes.prctl(processes._PR_SET_DUMPABLE, 1)
+processes.prctl(4, 1)
 reader, writer = os.pipe()
 def can_open():
     parent = os.getpid()

@@ -9,6 +9,7 @@ keeps a second server out.
 import fcntl
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -98,7 +99,7 @@ class DataFolder:
 
     def takes_jobs(self) -> bool:
         """Whether what a submission needs can be done just now: tried, as nothing else tells."""
-        probe = self._jobs / f".probe-{os.getpid()}"
+        probe = self._jobs / f".probe-{os.getpid()}-{threading.get_ident()}"
         try:
             reserve(own_folder(probe) / _ROOM, 2 * _END_BYTES)
         except OSError:

@@ -104,8 +104,8 @@ class RunnerProcess:
     async def wait(self) -> int:
         """Its exit code, once it and all of its job have ended."""
         exit_code = await self._process.wait()
-        if exit_code < 0:
-            # It was killed, and could not end what its program had started.
+        if exit_code != 0:
+            # Its program may have killed or broken it, before it could end what that had started.
             await asyncio.to_thread(end_adopted, self._mark)
         return exit_code
 

@@ -139,20 +139,28 @@ class Workers:
         """Store that the job runs; where the disk refuses that, it is queued again, for later.
 
         It was not handed over then: what is not stored as running would run again after a restart.
+        Nor is it where there is no room for a new job: its record would be lost, and each of those
+        behind it, one after the other.
         """
 
         def start(job: Job) -> Job | None:
             queued = job.status.phase is Phase.QUEUED
             return _set(observe(Observation(place=Place.RUNNING)))(job) if queued else None
 
+        if not await asyncio.to_thread(self._folder.takes_jobs):
+            self._queue_again(job, "the disk has no room for its record")
+            return False
         try:
             await self._book.change(job.id, start)
         except OSError as error:
-            logger.warning("job %s stays queued, its start can't be stored: %s", job.id, error)
-            asyncio.get_running_loop().call_later(_RESTART_SECONDS, self.queue, job)
+            self._queue_again(job, f"its start can't be stored: {error}")
             return False
         started = self._book.find_unfinished(job.id)
         return started is not None and started.status.phase is Phase.RUNNING
+
+    def _queue_again(self, job: Job, why: str) -> None:
+        logger.warning("job %s stays queued, %s", job.id, why)
+        asyncio.get_running_loop().call_later(_RESTART_SECONDS, self.queue, job)
 
     async def _run_started(
         self, handover: HandOver, runner: RunnerProcess, record: LiveRecord

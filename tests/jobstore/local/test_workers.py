@@ -235,8 +235,11 @@ async def bystander() -> AsyncIterator[int]:
     await process.wait()
 
 
+NO_FILES = 0
+"""Instead of a signal: the supervisor may open no file any more, and breaks."""
+
 DAEMON = """
-    import os, signal, time
+    import os, resource, signal, time
 
     def main(backend, messenger, number):
         supervisor, pid = os.getppid(), os.fork()
@@ -251,14 +254,28 @@ DAEMON = """
         messenger.publish("started")
         while not os.path.exists("heard"):
             time.sleep(0.02)
+        if number == 0:
+            resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (0, 0))
+            os._exit(0)
         os.kill(supervisor, number)
         time.sleep(1000)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (signal.SIGKILL, Reason.INTERRUPTED),
+        (signal.SIGSTOP, Reason.RAN_TOO_LONG),
+        (NO_FILES, Reason.RECORD_LOST),
+    ],
+)
 async def test_what_a_job_started_ends_with_it_though_its_supervisor_is_shot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bystander: int, number: signal.Signals
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bystander: int,
+    number: int,
+    reason: Reason,
 ):
     """The server ends daemons and removes the folder; its other children live on."""
     monkeypatch.setattr(runner_process, "_KILL_SECONDS", 0.2)
@@ -282,9 +299,7 @@ async def test_what_a_job_started_ends_with_it_though_its_supervisor_is_shot(
     assert left == set()
     assert is_alive(bystander)
     assert following.status.phase is Phase.COMPLETED
-    assert job.status.reason is (
-        Reason.INTERRUPTED if number == signal.SIGKILL else Reason.RAN_TOO_LONG
-    )
+    assert job.status.reason is reason
 
 
 def parent(pid: int) -> int:
@@ -511,3 +526,16 @@ async def test_close_at_any_moment_of_a_start_leaves_jobs_that_end_later(
     assert len(ended) == 4
     assert ends <= {(Phase.COMPLETED, Reason.NONE), (Phase.FAILED, Reason.INTERRUPTED)}
     assert (Phase.COMPLETED, Reason.NONE) in ends
+
+
+async def test_no_job_is_started_while_the_disk_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its record would be lost: it stays queued, and runs when there is room again."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        monkeypatch.setattr(jobs.store._folder, "takes_jobs", lambda: False)
+        job = await jobs.submit(QUICK)
+        await asyncio.sleep(0.5)
+        assert (await jobs.store.get(job.id)).status.phase is Phase.QUEUED
+        monkeypatch.undo()
+        assert (await jobs.finish(job.id)).status.phase is Phase.COMPLETED
