@@ -1,6 +1,7 @@
 """What all tests share, and how many of them have touched a real cluster."""
 
 import signal
+from collections import Counter, defaultdict
 
 import hypothesis
 import pytest
@@ -14,6 +15,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A machine under load is slow, which is no fault; drawn inputs are the same in each run.
 hypothesis.settings.register_profile("same", deadline=None, derandomize=not drawn_seeds.SEED)
 hypothesis.settings.load_profile("same")
+
+
+STORE_MODE = "store mode"
+"""The property of a report that names the mode of a test of the stores' behaviour suite."""
+
+STORE_COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
+"""How the tests of each mode ended."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +50,18 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count the tests of the stores' behaviour suite: here, as other processes may run them."""
+    mode = dict(report.user_properties).get(STORE_MODE)
+    if mode and (report.when == "call" or not report.passed):
+        STORE_COUNTS[mode]["xfailed" if hasattr(report, "wasxfail") else report.outcome] += 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what the real cluster was good for."""
+    """Tell what the stores' suite and the real cluster were good for."""
+    for mode, outcomes in STORE_COUNTS.items():
+        told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+        terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {told}")
     counts = {
         outcome: sum("cluster" in getattr(report, "keywords", ()) for report in reports)
         for outcome, reports in terminalreporter.stats.items()

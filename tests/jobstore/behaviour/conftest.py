@@ -5,19 +5,13 @@ is told at the end of a run. With ``REQUIRE_CLUSTER=1`` a test that is skipped h
 """
 
 import os
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.conftest import STORE_MODE
 from tests.jobstore.modes import MODES
 from tests.jobstore.store_under_test import StoreUnderTest
-
-MODE = "store mode"
-"""The property of a report that names the mode."""
-
-COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
-"""How the tests of each mode ended."""
 
 
 def _params() -> list[object]:
@@ -42,22 +36,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"skipped, although REQUIRE_CLUSTER=1: {report.longrepr}"
     if mode := item.callspec.params.get("jobs") if hasattr(item, "callspec") else None:
-        report.user_properties.append((MODE, mode))
+        report.user_properties.append((STORE_MODE, mode))
     return report
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count a test for its mode: in the process that prints the summary, wherever it ran."""
-    mode = dict(report.user_properties).get(MODE)
-    if mode and (report.when == "call" or not report.passed):
-        COUNTS[mode]["xfailed" if hasattr(report, "wasxfail") else report.outcome] += 1
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell how many of the suite's tests ran in each mode."""
-    for mode, counts in COUNTS.items():
-        told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
-        terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {told}")
 
 
 def _may_not_skip() -> bool:

@@ -185,7 +185,7 @@ async def test_hundred_running_reads_do_not_disturb_a_job(jobs: StoreUnderTest):
     whole = await jobs.store.read_events(job.id)
 
     assert all(part == whole[: len(part)] for part in seen)
-    assert seen[0] == []
+    assert len(seen[0]) < len(whole)
 
 
 async def test_job_that_is_stopped_keeps_what_it_said(jobs: StoreUnderTest):

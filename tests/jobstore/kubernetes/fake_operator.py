@@ -14,7 +14,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from api.jobstore.local.runner_process import RunnerProcess
+from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
+from api.jobstore.local.scratch import Scratch
 from job_builder import build_record, find_params
 from qiskit_runtime.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.backend import UnknownBackend, find_backend
@@ -43,14 +44,14 @@ class FakeOperator:
     def __init__(self, cluster: FakeCluster, redis: Redis, folder: Path, slots: int = 2) -> None:
         self._cluster, self._redis, self._slots = cluster, redis, slots
         self._catalog = Catalog([folder / "programs"])
-        self._scratch = folder / "scratch"
+        self._scratch = Scratch(folder / "scratch")
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._runners: dict[str, RunnerProcess] = {}
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Look after the jobs from now on."""
-        self._scratch.mkdir(exist_ok=True)
+        self._scratch.open()
         self._cluster.on_change.append(self._note)
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._slots)]
 
@@ -59,7 +60,12 @@ class FakeOperator:
         self._cluster.on_change.remove(self._note)
         for worker in self._workers:
             worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        ends = await asyncio.gather(*self._workers, return_exceptions=True)
+        self._scratch.close()
+        # What broke a worker broke a test, which says less of it.
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     def _note(self, what: str, kind: str, job: Manifest) -> None:
         name = job["metadata"]["name"]
@@ -80,7 +86,7 @@ class FakeOperator:
 
     async def _work(self) -> None:
         while True:
-            runner = await RunnerProcess.start(3.0, self._scratch)
+            runner = await RunnerProcess.start(RunnerLimits(), self._scratch)
             name = ""
             try:
                 while not (job := self._unfinished(name := await self._queue.get())):
@@ -129,7 +135,7 @@ class FakeOperator:
         spec = job["spec"]
         if not (own := spec.get("programFrom")):
             return self._catalog.get(spec["programId"]).path
-        folder = self._scratch / f"source-{job['metadata']['uid']}"
+        folder = self._scratch.path / f"source-{job['metadata']['uid']}"
         folder.mkdir()
         file = folder / (spec["programId"] + Path(own["key"]).suffix)
         secret = self._cluster.objects["secrets"][own["secretName"]]
