@@ -31,6 +31,11 @@ METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _READ_BYTES = 1 << 16
 
+_BUSY_QUOTA_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds before a creation is tried again that lost a race for the namespace's ResourceQuota."""
+
+_UNAVAILABLE = 503
+
 
 async def connect(connections: int = 100) -> client.ApiClient:
     """A client of the cluster that this process runs in, else of the one that KUBECONFIG names."""
@@ -63,16 +68,29 @@ class ClusterApi:
     ) -> Manifest:
         """One request; returns the answer's object.
 
+        A creation that loses a race for the namespace's ResourceQuota is tried again: 409 of a
+        creation says that there is an object of its name.
+
         Raises:
             ApiException: the API server refused; ``body`` has its words.
             aiohttp.ClientError, TimeoutError, OSError: it did not answer.
         """
         headers = {"Accept": accept, "Content-Type": content_type}
-        response = await self._request(
-            method, path, query or {}, headers, body, self._call_patience
-        )
-        content: Manifest = json.loads(await response.read())
-        return content
+        pauses = iter(_BUSY_QUOTA_PAUSES)
+        while True:
+            try:
+                response = await self._request(
+                    method, path, query or {}, dict(headers), body, self._call_patience
+                )
+                content: Manifest = json.loads(await response.read())
+                return content
+            except ApiException as error:
+                if method != "POST" or not _is_busy_quota(error):
+                    raise
+                if (pause := next(pauses, None)) is None:
+                    error.status = _UNAVAILABLE
+                    raise
+            await asyncio.sleep(pause)
 
     async def find(self, method: str, path: str, body: Manifest | None = None) -> Manifest | None:
         """The same, where an object that is not there is None."""
@@ -123,6 +141,16 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, ApiException):
         return f"{error.status} {error.reason}: {str(error.body)[:500]}"
     return repr(error)
+
+
+def _is_busy_quota(error: ApiException) -> bool:
+    """Whether others changed the ResourceQuota's use while a creation was counted."""
+    if error.status != CONFLICT:
+        return False
+    try:
+        return bool(json.loads(error.body)["reason"] != "AlreadyExists")
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def is_over_quota(error: ApiException) -> bool:

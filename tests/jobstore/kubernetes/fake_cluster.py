@@ -42,6 +42,8 @@ class FakeCluster:
         self.answers.set()
         self.refusals: dict[str, int] = {}
         """By "METHOD kind": with which code to refuse."""
+        self.quota_races: Counter[str] = Counter()
+        """By kind: how many creations to refuse, as where the quota's use has changed meanwhile."""
         self.words = ""
         """What is said where it is refused."""
         self.watches_are_silent = False
@@ -196,6 +198,10 @@ class FakeCluster:
     def _refuse(self, request: str) -> None:
         if code := self.refusals.get(request):
             raise Refused(code, "Refused")
+        method, kind = request.split()
+        if method == "POST" and self.quota_races[kind] > 0:
+            self.quota_races[kind] -= 1
+            raise Refused(409, "Conflict")
 
     def _do(self, request: web.Request, kind: str, name: list[str], body: Manifest) -> Manifest:
         match request.method, name:

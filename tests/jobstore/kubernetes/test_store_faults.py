@@ -18,6 +18,7 @@ from qiskit_runtime.contract.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.job import JobSpec
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.record import Message
+from qiskit_runtime.contract.resource import make_repeatable_job_id
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.fake_operator import run_operator
 from tests.jobstore.kubernetes.redis_server import run_redis
@@ -207,6 +208,20 @@ async def test_quota_that_refuses_a_submission_is_no_outage(open_world, kind):
             while world.cluster.objects.get("runtimejobs"):  # noqa: ASYNC110  (as above)
                 await asyncio.sleep(0.02)
         world.cluster.words = "no rights"
+        with pytest.raises(StoreUnavailable):
+            await world.store.submit(SPEC, "{}")
+
+
+@pytest.mark.parametrize("kind", ["runtimejobs", "secrets"])
+async def test_race_for_the_quota_is_no_conflict(open_world, kind):
+    """A creation that the quota's count overtook is made again: no object of its name is there."""
+    async with open_world() as world:
+        world.cluster.quota_races[kind] = 4
+        job = await world.store.submit(SPEC, "{}", make_repeatable_job_id("tenant", "key"))
+        assert world.cluster.quota_races[kind] == 0
+        assert await world.store.read_params(job.id) == "{}"
+
+        world.cluster.quota_races[kind] = 1000
         with pytest.raises(StoreUnavailable):
             await world.store.submit(SPEC, "{}")
 
