@@ -22,6 +22,10 @@ _FAKE_DEVICES = (
 )
 _CIRCUITS_AS_THEY_ARE = "`backend.run` takes circuits as they are: leave it out"
 _NO_PULSES = "Pulses left Qiskit with version 2, and the simulator runs none: leave it out"
+_MESSENGER = (
+    "The messenger is the second argument of main; its class:"
+    " `from qiskit_runtime.messenger import UserMessenger`"
+)
 _CONDITION = "Write `with circuit.if_test((clbit, 1)):` and the gate below it"
 
 MOVED = {
@@ -32,6 +36,7 @@ MOVED = {
     "qiskit.algorithms": _ALGORITHMS,
     "qiskit.aqua": f"{_ALGORITHMS}. {_OPERATORS}",
     "qiskit.assemble": _CIRCUITS_AS_THEY_ARE,
+    "qiskit.assembler": _CIRCUITS_AS_THEY_ARE,
     "qiskit.compiler.assemble": _CIRCUITS_AS_THEY_ARE,
     "qiskit.compiler.schedule": _NO_PULSES,
     "qiskit.compiler.sequence": _NO_PULSES,
@@ -45,6 +50,8 @@ MOVED = {
     "qiskit.primitives.BackendSampler": _PRIMITIVES,
     "qiskit.primitives.Estimator": _PRIMITIVES,
     "qiskit.primitives.Sampler": _PRIMITIVES,
+    "qiskit.providers.BaseBackend": f"{_BACKEND}; its class:"
+    " `from qiskit.providers import BackendV2`",
     "qiskit.providers.aer": "It is the package `qiskit_aer` today",
     "qiskit.providers.basicaer": _BACKEND,
     "qiskit.providers.fake_provider": _FAKE_DEVICES,
@@ -52,15 +59,17 @@ MOVED = {
     " `from qiskit_runtime.messenger import UserMessenger` and"
     " `from qiskit_ibm_runtime import RuntimeEncoder, RuntimeDecoder`",
     "qiskit.pulse": _NO_PULSES,
+    "qiskit.qobj": _CIRCUITS_AS_THEY_ARE,
     "qiskit.schedule": _NO_PULSES,
+    "qiskit.scheduler": _NO_PULSES,
     "qiskit.test": _FAKE_DEVICES,
     "qiskit.tools": "Write `from qiskit.visualization import plot_histogram`; a job here has no"
     " queue to watch",
     "qiskit.utils.QuantumInstance": f"{_BACKEND}. {_PRIMITIVES}",
     "qiskit.utils.algorithm_globals": "Write"
     " `from qiskit_algorithms.utils import algorithm_globals`",
-    "qiskit_ibm_runtime.UserMessenger": "The messenger is the second argument of main; its class:"
-    " `from qiskit_runtime.messenger import UserMessenger`",
+    "qiskit_ibm_runtime.UserMessenger": _MESSENGER,
+    "qiskit_ibm_runtime.program": _MESSENGER,
     "Instruction.c_if": _CONDITION,
     "InstructionSet.c_if": _CONDITION,
     "QuantumCircuit.bind_parameters": "Write `circuit.assign_parameters`",

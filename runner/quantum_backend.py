@@ -17,6 +17,7 @@ from qiskit_runtime import targets
 from qiskit_runtime.admission import check_memory
 from qiskit_runtime.nearest import suggest
 from runner.backend_properties import BackendStatus, make_properties
+from runner.circuit_variables import check_variables
 from runner.memory import available_bytes
 
 logger = logging.getLogger(__name__)
@@ -135,9 +136,10 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
         Raises:
             TooLarge: a circuit needs more memory than the job has.
-            ValueError: it has more qubits than the device.
+            ValueError: it has more qubits than the device, or variables that Aer can't read.
         """
         self._check_width(circuits)
+        check_variables(circuits)
         self._warn_of_unknown(run_options)
         check_memory(self, circuits, run_options, as_they_are=True)
         if run_options.get("seed_simulator") is None:

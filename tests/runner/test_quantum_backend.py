@@ -4,6 +4,7 @@ import math
 
 import pytest
 from qiskit import QuantumCircuit, transpile
+from qiskit.circuit.classical import expr, types
 from qiskit.quantum_info import random_clifford
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer.backends.aerbackend import AerError
@@ -332,3 +333,43 @@ def test_gate_that_the_method_has_not_is_refused():
     make(method="stabilizer", qubits=2, basisGates=["rz", "sx", "cx"])
     with pytest.raises(UnknownDevice, match="basisGates: the method stabilizer has no t; it has"):
         make(method="stabilizer", qubits=2, basisGates=["t", "sx", "cx"])
+
+
+@pytest.mark.parametrize("use", ["condition", "switch", "store", "in a block", "bool", "input"])
+def test_variable_that_aer_breaks_on_is_named(use):
+    """A circuit that reads a variable is refused by its name; Aer would abort the process."""
+    circuit = QuantumCircuit(1, 1, name="counting")
+    if use == "input":
+        variable = circuit.add_input("v", types.Bool())
+    elif use == "bool":
+        variable = circuit.add_var("v", expr.lift(False))
+    else:
+        variable = circuit.add_var("v", expr.lift(0, types.Uint(4)))
+    match use:
+        case "condition" | "input":
+            with circuit.if_test(variable if use == "input" else expr.equal(variable, 3)):
+                circuit.x(0)
+        case "switch":
+            with circuit.switch(variable) as case, case(3):
+                circuit.x(0)
+        case "store":
+            circuit.store(circuit.add_var("w", expr.lift(1, types.Uint(4))), variable)
+        case "in a block":
+            with circuit.for_loop(range(2)), circuit.while_loop(expr.less(variable, 3)):
+                circuit.x(0)
+    circuit.measure(0, 0)
+
+    with pytest.raises(ValueError, match="circuit 'counting' uses the variable 'v'"):
+        make().run(circuit)
+
+
+def test_variable_that_is_only_stored_runs():
+    """What Aer can do stays allowed: a store into bits, and reads of classical registers."""
+    circuit = QuantumCircuit(1, 1)
+    circuit.store(circuit.add_var("v", expr.lift(0, types.Uint(4))), expr.lift(3, types.Uint(4)))
+    circuit.store(circuit.clbits[0], expr.lift(True))
+    with circuit.if_test(expr.lift(circuit.clbits[0])):
+        circuit.x(0)
+    circuit.measure(0, 0)
+
+    assert make().run(circuit, shots=5).result().get_counts() == {"1": 5}
