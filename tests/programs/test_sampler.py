@@ -502,6 +502,8 @@ def test_wrong_pub_is_named(refuse, pubs, match):
             {"options": {"transpilation": {"skip_transpilatin": True}}},
             "^options.transpilation.skip_transpilatin: .* did you mean 'skip_transpilation'",
         ),
+        ({"options": {"twirling": {"enable_gatez": False}}}, "mean 'enable_gates'"),
+        ({"options": {"dynamical_decoupling": {"enabel": True}}}, "mean 'enable'"),
         ({"options": {"default_shot": None}}, "default_shot: .*mean 'default_shots'"),
         ({"options": {"default_precision": 0.1}}, "^options.default_precision: there is no such"),
         ({"options": {"noise_model": 1}}, "mean 'options.simulator.noise_model'"),
