@@ -35,6 +35,10 @@ _EITHER = re.compile(r"\s*(?:\||/|,|\bor\b)\s*")
 _ELEMENTS = re.compile(r"\[.*\]\Z|\(.*\)\Z|\sof\s.*\Z", re.DOTALL)
 """What is said of a container's elements: ``list[int]``, ``List of floats``."""
 
+_INNERMOST = re.compile(r"\[[^\[\]]*\]")
+_WRAPPED = re.compile(r"(?:typing\.)?(optional|union)\[(.*)\]", re.DOTALL)
+"""``Optional[int]`` and ``Union[int, str]``, in small letters."""
+
 _BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keywords that hold schemas by name: a property may be called ``type``."""
 
@@ -148,7 +152,12 @@ def list_to_schema(described: list[Any]) -> Schema:
 
 def _read_type(name: str) -> list[str | None]:
     """JSON's types of a name such as ``Bool``, ``list[int]`` or ``int or None``; None: unknown."""
-    plain = _ELEMENTS.sub("", name.strip().lower())
+    plain = name.strip().lower()
+    if wrapped := _WRAPPED.fullmatch(plain):
+        # What elements are says nothing here, and has commas of its own.
+        inner = _INNERMOST.sub("", wrapped[2])
+        return _read_type(inner) + (["null"] if wrapped[1] == "optional" else [])
+    plain = _ELEMENTS.sub("", plain)
     return [_JSON_TYPE.get(part.removesuffix("s")) for part in _EITHER.split(plain)]
 
 

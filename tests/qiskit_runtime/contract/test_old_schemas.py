@@ -25,6 +25,8 @@ from qiskit_runtime.params_schema import SchemaInvalid, check_schema
         ("integers", "integer"),
         ("None", "null"),
         ("int or None", ["integer", "null"]),
+        ("Optional[int]", ["integer", "null"]),
+        ("typing.Union[int, List[str]]", ["integer", "array"]),
         ("float | str", ["number", "string"]),
         (["int", "float"], ["integer", "number"]),
         (["int", "integer"], "integer"),
