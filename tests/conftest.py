@@ -27,31 +27,11 @@ STORE_COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
 @pytest.fixture(autouse=True)
 def _drawn_inputs(request: pytest.FixtureRequest) -> None:
     """What a test draws depends on TEST_SEED and its name alone."""
-    # pytest-xdist puts the group behind the name.
-    drawn_seeds.start_series(request.node.nodeid.rsplit("@", 1)[0])
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for several processes (``-n 2 --dist loadgroup``).
-
-    Those on the cluster share it, so they run one after the other, and so do those of a module,
-    which share its servers.
-    """
-    for item in items:
-        is_on_cluster = item.get_closest_marker("cluster")
-        group = "cluster" if is_on_cluster else str(item.path.relative_to(item.config.rootpath))
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Async tests (marked ``anyio``) run on asyncio, as the server does."""
-    return "asyncio"
+    drawn_seeds.start_series(request.node.nodeid)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count the tests of the stores' behaviour suite: here, as other processes may run them."""
+    """Count the tests of the stores' behaviour suite."""
     mode = dict(report.user_properties).get(STORE_MODE)
     if mode and (report.when == "call" or not report.passed):
         STORE_COUNTS[mode]["xfailed" if hasattr(report, "wasxfail") else report.outcome] += 1

@@ -92,7 +92,7 @@ def test_ended_job_has_one_job_one_pod_and_no_traces_of_kopf(stand):
         events = stand.core.list_namespaced_event(stand.namespace, field_selector=selector).items
         return {event.reason for event in events} == {"Started", "Running", "Completed"}
 
-    wait_until(told, 10, "the Events of a job that completed")
+    wait_until(told, 60, "the Events of a job that completed")
 
 
 def test_gate_lets_two_run_and_the_others_in_their_order(stand):
