@@ -144,7 +144,9 @@ def describe_error(error: Exception) -> str:
 
 
 def _is_busy_quota(error: ApiException) -> bool:
-    """Whether others changed the ResourceQuota's use while a creation was counted."""
+    """Whether a ResourceQuota could not count a creation: its use has changed, or is not known."""
+    if error.status == FORBIDDEN:
+        return "status unknown for quota" in str(error.body)
     if error.status != CONFLICT:
         return False
     try:

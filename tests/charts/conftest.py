@@ -45,7 +45,9 @@ class Tools:
     def render(self, **values: Any) -> list[dict[str, Any]]:
         """The objects of an installation with these values, as ``a.b`` or ``a_b``."""
         settings = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
-        text = self.helm("template", "r", str(CHART), "--namespace=ns", *settings)
+        # As on a cluster that has the CRDs already.
+        kinds = "--api-versions=qiskit-runtime.dev/v1alpha1/RuntimeJob"
+        text = self.helm("template", "r", str(CHART), "--namespace=ns", kinds, *settings)
         return [found for found in yaml.safe_load_all(text) if found]
 
     def local_images(self) -> list[str]:

@@ -247,6 +247,13 @@ def test_number_of_jobs_is_bounded_for_rest_and_for_kubectl(tools, find):
     assert "ResourceQuota" not in {one["kind"] for one in without}
 
 
+def test_quota_waits_for_the_kind_that_it_counts(tools):
+    """A first installation has jobs at once: a quota on a kind not counted yet refuses them all."""
+    text = tools.helm("template", "r", str(CHART))
+    [quota] = [one for one in yaml.safe_load_all(text) if one and one["kind"] == "ResourceQuota"]
+    assert set(quota["spec"]["hard"]) == {"count/jobs.batch", "count/secrets", "pods"}
+
+
 def test_each_process_is_a_user_of_redis_of_its_own(tools, find):
     """With its own password; another Redis is reached by the one address that was given."""
     objects = tools.render()

@@ -151,6 +151,18 @@ def choose_binds(value: object, circuits: list[QuantumCircuit], is_mitigated: bo
     return read_binds(value, circuits)
 
 
+def transpile_list(
+    backend: AerSimulator,
+    circuits: list[QuantumCircuit],
+    options: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+) -> list[QuantumCircuit]:
+    """Transpile the circuits; a mistake in the arguments is said with their names."""
+    check_layout(arguments.get("initial_layout"), backend.num_qubits)
+    with naming(name_options(arguments)):
+        return transpile_circuits(backend, circuits, options, arguments)
+
+
 def run_plainly(
     backend: AerSimulator,
     circuits: list[QuantumCircuit],
@@ -243,9 +255,7 @@ def main(
     if skip_transpilation:
         say_left_out(sorted(set(arguments) - IMPLIED), "skip_transpilation is true")
     else:
-        check_layout(arguments.get("initial_layout"), backend.num_qubits)
-        with naming(name_options(arguments)):
-            listed = transpile_circuits(backend, listed, options, arguments)
+        listed = transpile_list(backend, listed, options, arguments)
     run = run_mitigated if measurement_error_mitigation else partial(run_plainly, binds=binds)
     result = run(backend, listed, options)
     user_messenger.report_progress(len(listed), len(listed))
