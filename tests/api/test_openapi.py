@@ -157,6 +157,7 @@ def test_every_route_of_the_document_has_its_outcomes(schema):
     assert labels - {label for label, _, _ in OUTCOMES} <= UNREACHED
 
 
+@pytest.mark.timeout(900)
 def test_generated_requests_get_documented_answers(schema, store, programs, capsys):
     """Of 5,000 requests, good and bad, none is a server error; each answer is as documented."""
     answers: Counter[tuple[str, int]] = Counter()

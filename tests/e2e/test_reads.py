@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from tests.cluster.installed import make_name
 from tests.cluster.target import RELEASE
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 PAIRS = 500
 CLIENTS = 16
