@@ -17,6 +17,7 @@ from qiskit_runtime.algorithms.inputs import (
     check_number,
     check_seed,
 )
+from qiskit_runtime.algorithms.transpiling import read_edges
 from qiskit_runtime.nearest import suggest
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def read_options(
         _find_seed(given, seed_simulator),
         read_noise(noise, given.get(noise)),
         _read_gates(gates, given.get(gates)),
-        _read_edges(edges, given.get(edges)),
+        read_edges(given.get(edges), edges),
         _find_skip(given, skip_transpilation),
         ignored,
     )
@@ -260,15 +261,3 @@ def _read_gates(name: str, value: Any) -> list[str] | None:
         raise ValueError(f"{name}: expected a list of names, got {value!r}")
     check_gates(name, value)
     return list(value)
-
-
-def _read_edges(name: str, value: Any) -> list[list[int]] | None:
-    if value is None:
-        return None
-    # A CouplingMap in a program that is called directly; a list of pairs from a client.
-    edges = list(value.get_edges()) if hasattr(value, "get_edges") else value
-    if not isinstance(edges, list | tuple) or not all(
-        isinstance(edge, list | tuple) and len(edge) == 2 for edge in edges
-    ):
-        raise ValueError(f"{name}: expected a list of pairs of qubits, got {value!r}")
-    return [[check_integer(name, qubit, 0) for qubit in edge] for edge in edges]

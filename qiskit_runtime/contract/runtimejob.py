@@ -71,7 +71,6 @@ class RuntimeJob:
 
     job: Job
     uid: str
-    resource_version: str
     params: str | ParamsFrom
     program: ProgramFrom | None = None
     result: str | None = None
@@ -139,7 +138,6 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
         return RuntimeJob(
             job=_parse_job(metadata, spec, status),
             uid=metadata["uid"],
-            resource_version=metadata["resourceVersion"],
             params=_parse_params(spec),
             program=_parse_program(spec),
             result=status.get("result"),

@@ -185,17 +185,17 @@ class KubernetesJobStore(JobStore):
     # Submission.
 
     def _check_room(self, size: int) -> None:
-        self._check_number()
-        taken = sum(found.stored_bytes for found in self._cache.all())
-        budget = self._settings.storage_budget
+        known, budget = self._cache.all(), self._settings.storage_budget
+        self._check_number(len(known))
+        taken = sum(found.stored_bytes for found in known)
         if taken + size > budget:
             raise StorageFull(
                 f"parameters and records take {taken / MIB:.1f} MiB of at most {budget / MIB:.0f}"
                 f" (RUNTIME_STORAGE_BUDGET_MIB), and these are {size / MIB:.1f} MiB more"
             )
 
-    def _check_number(self) -> None:
-        jobs, most = len(self._cache.all()), self._settings.max_jobs
+    def _check_number(self, jobs: int) -> None:
+        most = self._settings.max_jobs
         if jobs >= most:
             raise StorageFull(
                 f"there are {jobs} jobs of at most {most} (RUNTIME_MAX_JOBS), ended ones among"
