@@ -87,7 +87,8 @@ class Part:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; its output is appended to a log."""
+        """Start it, which must not run; its output is appended to a log."""
+        assert self.process is None or self.process.poll() is not None, f"{self.name} runs"
         log = (self.folder / f"{self.name}.log").open("ab")
         self.process = subprocess.Popen(
             self.command,

@@ -165,7 +165,7 @@ def suspend_and_resume(stand: Stand, recorder: Recorder) -> None:
         phase = moments.choice(("Queued", "Running", "Running"))
         waiting[f"fi09-{number}"] = (phase, moments.uniform(0, 3), moments.choice((0, 0.3, 2)))
         submit(stand, recorder, f"fi09-{number}", frames=200)
-    without_operator = moments.sample(sorted(waiting), 2)
+    alone = Alone(stand, recorder, moments.sample(sorted(waiting), 2))
     until = time.monotonic() + 300
     while waiting or due:
         assert time.monotonic() < until, f"not suspended: {waiting}, {due}"
@@ -179,7 +179,7 @@ def suspend_and_resume(stand: Stand, recorder: Recorder) -> None:
         for moment in sorted(due):
             if moment[0] <= time.monotonic():
                 due.remove(moment)
-                _suspend(stand, recorder, *moment[1:], is_alone=moment[1] in without_operator)
+                _suspend(stand, recorder, alone, *moment[1:])
         time.sleep(0.1)
     wait_for_end(stand, recorder)
     # Whoever resumes everything afterwards starts nothing.
@@ -191,17 +191,39 @@ def suspend_and_resume(stand: Stand, recorder: Recorder) -> None:
     assert ends <= {("Completed", None), ("Failed", "Interrupted")}, ends
 
 
-def _suspend(
-    stand: Stand, recorder: Recorder, name: str, value: bool, *, is_alone: bool
-) -> None:  # fmt: skip
-    """Suspend or resume; alone, no operator sees both."""
-    if is_alone and value:
-        say(recorder, "kill -9 of the operator")
-        stand.parts["operator"].kill()
+class Alone:
+    """The jobs that are suspended and resumed while no operator runs, so that none sees both."""
+
+    def __init__(self, stand: Stand, recorder: Recorder, names: list[str]) -> None:
+        self._stand = stand
+        self._recorder = recorder
+        self._names = names
+        self._suspended: set[str] = set()
+
+    def before_suspending(self, name: str) -> None:
+        """Kill the operator, unless it is down for another of them."""
+        if name in self._names:
+            if not self._suspended:
+                say(self._recorder, "kill -9 of the operator")
+                self._stand.parts["operator"].kill()
+            self._suspended.add(name)
+
+    def after_resuming(self, name: str) -> None:
+        """Start the operator again, unless another of them still needs it down."""
+        if name in self._suspended:
+            self._suspended.remove(name)
+            if not self._suspended:
+                self._stand.parts["operator"].start()
+
+
+def _suspend(stand: Stand, recorder: Recorder, alone: Alone, name: str, value: bool) -> None:
+    """Suspend or resume a job's Kubernetes Job."""
+    if value:
+        alone.before_suspending(name)
     say(recorder, f"{'suspend' if value else 'resume'} {name} ({stand.phase(name)})")
     stand.suspend(name, value=value)
-    if is_alone and not value:
-        stand.parts["operator"].start()
+    if not value:
+        alone.after_resuming(name)
 
 
 SCRIPTS: dict[str, Script] = {

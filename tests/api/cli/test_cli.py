@@ -328,7 +328,9 @@ def test_a_reloading_server_serves_and_stops(tmp_path):
         assert call("programs", "--url", server.url).returncode == 0
         below = descendants(server.process.pid)
         code, errors = server.stop()
-    assert (code, alive(below)) == (0, []), errors
+    assert code == 0, errors
+    # multiprocessing's resource tracker ends when it reads that the server's pipe is closed.
+    wait_until(lambda: not alive(below), seconds=5)
 
 
 # run
