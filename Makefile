@@ -74,7 +74,7 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@for program in qiskit_runtime/programs/*/; do echo "mypy $$program"; \
+	@for program in qiskit_runtime/programs/library/*/; do echo "mypy $$program"; \
 	  MYPYPATH=$$program:. $(BIN)/mypy --explicit-package-bases $$program*.py || exit 1; done
 	$(BIN)/lint-imports
 

@@ -11,7 +11,7 @@ from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
-from qiskit_runtime.contract.record import Event
+from qiskit_runtime.contract.wire.record import Event
 
 
 def _job_store(connection: HTTPConnection) -> JobStore:

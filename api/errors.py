@@ -13,15 +13,7 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from api.jobstore.base import (
-    JobExists,
-    JobFinal,
-    JobNotFinal,
-    JobNotFound,
-    RecordGone,
-    StorageFull,
-    StoreUnavailable,
-)
+from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
 from api.programstore.base import (
     NameUnusable,
@@ -31,8 +23,9 @@ from api.programstore.base import (
     ProgramUnusable,
     SourceNotKept,
 )
-from qiskit_runtime.catalog import UnknownProgram
-from qiskit_runtime.contract.backend import UnknownBackend
+from api.store_errors import StorageFull, StoreUnavailable
+from qiskit_runtime.contract.catalog import UnknownProgram
+from qiskit_runtime.contract.resources.backend import UnknownBackend
 
 
 @dataclass

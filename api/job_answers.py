@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
-from qiskit_runtime.contract.job import Job
+from qiskit_runtime.contract.resources.job import Job
 
 PIECE = 2**16
 """Characters of parameters in one piece."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from qiskit_runtime.contract.record import CONSOLE_BUDGET, Console, Cut, Event, Gap, Message
+from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET, Console, Cut, Event, Gap, Message
 
 
 def log_pieces(events: Iterable[Event]) -> Iterator[str]:

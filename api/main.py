@@ -27,7 +27,7 @@ from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.routes import probes, root
 from api.settings import ApiSettings
-from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.catalog import Catalog
 
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
 
@@ -102,7 +102,7 @@ def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     from api.backendstore.kubernetes import KubernetesBackends
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
     from api.programstore.kubernetes import KubernetesProgramStore
-    from qiskit_runtime.cluster_api import connect
+    from qiskit_runtime.cluster.client import connect
 
     redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
     cluster = ClusterSettings(settings.namespace, redis_url, budget, settings.max_jobs)

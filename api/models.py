@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from qiskit_runtime.contract.backend import BackendSpec
-from qiskit_runtime.contract.job import Job, JobProgress, Label
 from qiskit_runtime.contract.lifecycle import Reason
-from qiskit_runtime.contract.program import Program, ProgramSource
+from qiskit_runtime.contract.resources.backend import BackendSpec
+from qiskit_runtime.contract.resources.job import Job, JobProgress, Label
+from qiskit_runtime.contract.resources.program import Program, ProgramSource
 
 RAN_TOO_LONG = "Cancelled - Ran too long"
 """The status of a job over its time limit, as the hosted service had it."""

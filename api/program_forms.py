@@ -17,14 +17,14 @@ from pydantic.alias_generators import to_camel
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.multipart import FormInvalid, Part, parse_form
 from api.strict_json import StrictJSONError, load_body
-from qiskit_runtime.contract.job import MAX_EXECUTION_SECONDS
-from qiskit_runtime.contract.program import (
+from qiskit_runtime.contract.resources.job import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.resources.program import (
     MAX_SOURCE_BYTES,
     ProgramInterface,
     ProgramSource,
     SourceInvalid,
 )
-from qiskit_runtime.params_schema import MAX_SCHEMA_BYTES
+from qiskit_runtime.contract.schemas.params_schema import MAX_SCHEMA_BYTES
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -5,8 +5,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.params_schema import SchemaInvalid, find_first_error, is_quick
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, find_first_error, is_quick
 
 logger = logging.getLogger(__name__)
 

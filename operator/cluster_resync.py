@@ -12,7 +12,7 @@ from collections.abc import Callable
 from cluster_view import ClusterView, is_final
 from job_builder import build_name
 from job_cluster import JobCluster
-from qiskit_runtime.cluster_api import API_ERRORS, describe_error
+from qiskit_runtime.cluster.client import API_ERRORS, describe_error
 from record_keeper import RecordKeeper
 
 ROUND_SECONDS = 60.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from job_builder import build_name
 from pod_place import is_deleted, never_ran
-from qiskit_runtime.contract.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
 
 Manifest = dict[str, Any]
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
-from qiskit_runtime.contract.resource import API_VERSION
-from qiskit_runtime.contract.runtimejob import KIND
+from qiskit_runtime.contract.resources.resource import API_VERSION
+from qiskit_runtime.contract.resources.runtimejob import KIND
 
 Manifest = dict[str, Any]
 

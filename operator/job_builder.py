@@ -11,13 +11,13 @@ from typing import Any
 
 from chosen_program import ChosenProgram
 from operator_settings import RunnerSettings
-from qiskit_runtime.contract.handover import JOB_FILE, PARAMS_FILE
-from qiskit_runtime.contract.program import name_source
-from qiskit_runtime.contract.resource import API_VERSION, JOB_LABEL
-from qiskit_runtime.contract.runtimejob import KIND
-from qiskit_runtime.contract.stored_params import PARAMS_KEY, ParamsFrom
-from qiskit_runtime.contract.stored_record import RECORD_KEY, split_record
-from qiskit_runtime.contract.verdict import MAX_VERSION_CHARACTERS
+from qiskit_runtime.contract.resources.program import name_source
+from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
+from qiskit_runtime.contract.resources.runtimejob import KIND
+from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY, ParamsFrom
+from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, split_record
+from qiskit_runtime.contract.wire.handover import JOB_FILE, PARAMS_FILE
+from qiskit_runtime.contract.wire.verdict import MAX_VERSION_CHARACTERS
 
 Manifest = dict[str, Any]
 

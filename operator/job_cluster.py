@@ -7,9 +7,15 @@ from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
 
-from qiskit_runtime.cluster_api import CONFLICT, MERGE_PATCH, METADATA_ONLY, NOT_FOUND, ClusterApi
-from qiskit_runtime.contract.resource import API_VERSION, JOB_LABEL
-from qiskit_runtime.contract.runtimejob import PLURAL
+from qiskit_runtime.cluster.client import (
+    CONFLICT,
+    MERGE_PATCH,
+    METADATA_ONLY,
+    NOT_FOUND,
+    ClusterApi,
+)
+from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
+from qiskit_runtime.contract.resources.runtimejob import PLURAL
 
 Manifest = dict[str, Any]
 

@@ -23,7 +23,7 @@ from pod_finder import PodFinder
 from pod_inputs import NOT_BUILDABLE, PodInputs, reject_input
 from pod_place import NO_POD_SECONDS, PodPlace, can_run_again, is_over_time
 from program_library import ProgramLibrary
-from qiskit_runtime.cluster_api import API_ERRORS, describe_error
+from qiskit_runtime.cluster.client import API_ERRORS, describe_error
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -33,8 +33,8 @@ from qiskit_runtime.contract.lifecycle import (
     State,
     observe,
 )
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.runtimejob import submission_time
+from qiskit_runtime.contract.resources.runtimejob import submission_time
+from qiskit_runtime.contract.wire.progress import Progress
 from record_followers import RecordFollowers
 from record_keeper import RecordKeeper
 from status_builder import Ending, build_status

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from qiskit_runtime.cluster_api import API_ERRORS, describe_error
+from qiskit_runtime.cluster.client import API_ERRORS, describe_error
 
 RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0)
 """How long to wait after one, two, ... failures in a row of a job's steps."""

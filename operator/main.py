@@ -17,8 +17,8 @@ from cluster_view import ClusterView, pod_key, trim
 from job_cluster import JobCluster
 from job_reconciler import JobReconciler
 from operator_settings import OperatorSettings
-from qiskit_runtime.cluster_api import ClusterApi, connect
-from qiskit_runtime.contract.resource import GROUP, JOB_LABEL, VERSION
+from qiskit_runtime.cluster.client import ClusterApi, connect
+from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
 
 Manifest = dict[str, Any]
 

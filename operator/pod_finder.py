@@ -16,7 +16,7 @@ from job_cluster import JobCluster, Manifest
 from job_observation import waited_seconds
 from pod_inputs import NOT_BUILDABLE, UNNAMED, Holder, PodInputs
 from pod_place import PodPlace, find_place, is_deleted, say_gone
-from qiskit_runtime.cluster_api import describe_error, is_over_quota
+from qiskit_runtime.cluster.client import describe_error, is_over_quota
 from qiskit_runtime.contract.lifecycle import Place
 
 INPUT_CHECK_SECONDS = 10.0

@@ -14,10 +14,10 @@ from chosen_program import ParamsInvalid
 from job_builder import build_input, build_name, find_params
 from job_cluster import JobCluster, Manifest
 from program_library import ProgramLibrary
-from qiskit_runtime.catalog import UnknownProgram
-from qiskit_runtime.contract.backend import UnknownBackend
-from qiskit_runtime.contract.handover import JOB_FILE
+from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, State, reject
+from qiskit_runtime.contract.resources.backend import UnknownBackend
+from qiskit_runtime.contract.wire.handover import JOB_FILE
 
 NOT_BUILDABLE = (UnknownBackend, UnknownProgram, ParamsInvalid)
 """Why a job can't be handed to any pod."""

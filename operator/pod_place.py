@@ -9,7 +9,7 @@ from typing import Any
 
 from job_builder import OVERTIME_SECONDS
 from qiskit_runtime.contract.lifecycle import Place
-from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict, parse_verdict
+from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict, parse_verdict
 
 Manifest = dict[str, Any]
 

@@ -5,16 +5,16 @@ from typing import Any
 
 from chosen_program import ChosenProgram
 from cluster_view import ClusterView
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.backend import (
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.resources.backend import (
     BackendSpec,
     NotARuntimeBackend,
     UnknownBackend,
     find_backend,
     parse_runtimebackend,
 )
-from qiskit_runtime.contract.program import name_source
-from qiskit_runtime.contract.runtimeprogram import (
+from qiskit_runtime.contract.resources.program import name_source
+from qiskit_runtime.contract.resources.runtimeprogram import (
     NotARuntimeProgram,
     parse_runtimeprogram,
     parse_source,

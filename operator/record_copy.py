@@ -3,10 +3,10 @@
 import zlib
 from collections.abc import Iterator
 
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.record import MAX_LINE_BYTES, End, Message, RecordParser, Reported
-from qiskit_runtime.contract.record_stream import BATCH_BYTES, Batch
-from qiskit_runtime.contract.verdict import Verdict
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.record import MAX_LINE_BYTES, End, Message, RecordParser, Reported
+from qiskit_runtime.contract.wire.record_stream import BATCH_BYTES, Batch
+from qiskit_runtime.contract.wire.verdict import Verdict
 
 _LEVEL = 3
 """zlib's: most of a large record is compressed already, and everybody waits for it."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 
 from job_cluster import JobCluster, is_not_found
-from qiskit_runtime.cluster_api import API_ERRORS
-from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.cluster.client import API_ERRORS
+from qiskit_runtime.contract.wire.progress import Progress
 from record_copy import RecordCopy
 from stream_writer import StreamWriter
 

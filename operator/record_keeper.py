@@ -11,8 +11,8 @@ from kubernetes.aio.client.exceptions import ApiException
 from cluster_view import is_final
 from job_builder import build_record
 from job_cluster import JobCluster, Manifest
-from qiskit_runtime.cluster_api import is_over_quota
-from qiskit_runtime.contract.resource import RECORD_DROPPED
+from qiskit_runtime.cluster.client import is_over_quota
+from qiskit_runtime.contract.resources.resource import RECORD_DROPPED
 from record_copy import RecordCopy
 from status_builder import Ending, format_time
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.record_stream import ATTEMPT
-from qiskit_runtime.contract.runtimejob import RESULT_IN_RECORD
-from qiskit_runtime.contract.verdict import Verdict
+from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.record_stream import ATTEMPT
+from qiskit_runtime.contract.wire.verdict import Verdict
 
 MAX_INLINE_BYTES = 32 * 1024
 """A larger result does not go onto the status."""

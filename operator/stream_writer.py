@@ -13,8 +13,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from qiskit_runtime.cluster_api import is_cancelled
-from qiskit_runtime.contract.record_stream import LINES_FIELD, Batch, doorbell, stream_key
+from qiskit_runtime.cluster.client import is_cancelled
+from qiskit_runtime.contract.wire.record_stream import LINES_FIELD, Batch, doorbell, stream_key
 from record_copy import RecordCopy
 
 EXPIRY_SECONDS = 900

@@ -3,10 +3,12 @@
 Layout, in reading order:
 
 * ``contract/``: jobs, programs, backends, the record and its verdict, the job's life cycle.
-* ``catalog``: program id -> its folder and metadata, without importing the program.
+* ``cluster/``: the Kubernetes API, for the API and the operator.
+* ``host/``: questions to the operating system, for the server and the supervisor.
 * ``messenger``: what a program publishes with.
-* ``serialization``: the JSON forms of circuits and arrays; used in the program process only.
-* ``programs/<name>/``: the library, a folder for each program.
+* ``serialization``: the JSON forms of circuits and arrays, with their parts in ``codec/``; used in
+  the program process only.
+* ``programs/``: the library, and what its programs share.
 
 This package imports nothing, so that the supervisor can use its light parts.
 """

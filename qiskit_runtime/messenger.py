@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.failed_results import find_failed_results
+from qiskit_runtime.codec.failed_results import find_failed_results
+from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.serialization import RuntimeEncoder
 
 _log = logging.getLogger(__name__)

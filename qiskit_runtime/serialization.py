@@ -18,8 +18,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from qiskit_runtime import compressed_text, qpy_forms
-from qiskit_runtime.array_form import array_form, read_array
+from qiskit_runtime.codec import compressed_text, qpy_forms
+from qiskit_runtime.codec.array_form import array_form, read_array
 
 if TYPE_CHECKING:
     from qiskit.primitives import BindingsArray

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qiskit_runtime.contract.handover import HandOver, HandOverError, read_handover
-from qiskit_runtime.contract.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict
-from qiskit_runtime.left_behind import remove_tree
+from qiskit_runtime.contract.wire.handover import HandOver, HandOverError, read_handover
+from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict
+from qiskit_runtime.host.left_behind import remove_tree
 from runner.pipes import write_all
 from runner.pod_exit import leave_pod
 from runner.processes import carry

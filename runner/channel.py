@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum
 
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES
-from qiskit_runtime.contract.verdict import is_text_by_name
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.wire.verdict import is_text_by_name
 
 MAX_SEED = 2**53 - 1
 """So that a seed is the same number to every reader of JSON."""

@@ -6,7 +6,7 @@ Used by the supervisor. Standard library only.
 import os
 from pathlib import Path
 
-from qiskit_runtime.process_tree import descendants
+from qiskit_runtime.host.process_tree import descendants
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _NO_LIMIT = 1 << 60

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from qiskit_runtime.contract.verdict import MAX_VERDICT_BYTES
+from qiskit_runtime.contract.wire.verdict import MAX_VERDICT_BYTES
 from runner.pipes import readable_bytes
 
 TERMINATION_LOG = Path("/dev/termination-log")

@@ -9,7 +9,7 @@ import resource
 import signal
 from contextlib import suppress
 
-from qiskit_runtime.process_tree import (
+from qiskit_runtime.host.process_tree import (
     IS_LINUX,
     adopt_orphans,
     close_to_others,

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from qiskit_runtime.process_tree import IS_LINUX
+from qiskit_runtime.host.process_tree import IS_LINUX
 from runner import memory, processes
 from runner.pipes import widen
 

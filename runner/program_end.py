@@ -3,7 +3,7 @@
 import signal
 from dataclasses import dataclass, field
 
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from qiskit_runtime.admission import TooLarge
-from qiskit_runtime.contract.handover import ENTRY_POINT, HandOver, parse_handover
-from qiskit_runtime.contract.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
-from qiskit_runtime.contract.record_writer import ResultTooLarge
-from qiskit_runtime.contract.verdict import MAX_MESSAGE_CHARACTERS, shorten
+from qiskit_runtime.contract.wire.handover import ENTRY_POINT, HandOver, parse_handover
+from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
+from qiskit_runtime.contract.wire.verdict import MAX_MESSAGE_CHARACTERS, shorten
 from qiskit_runtime.messenger import UserMessenger
+from qiskit_runtime.programs.simulate.memory import TooLarge
 from qiskit_runtime.serialization import RuntimeDecoder
 from runner.channel import ChannelBroken, Kind, PacketSender, ProgressSender, receive
 from runner.job_seed import choose_seed, pass_seed, use_seed
@@ -34,6 +33,7 @@ from runner.moved_names import find_remedy, honour_unused_imports
 from runner.processes import die_with_parent
 from runner.program_source import import_program, is_own, locate
 from runner.program_traceback import find_program_line, format_program_traceback
+from runner.record_writer import ResultTooLarge
 
 _FLUSH_SECONDS = 0.1
 """How long what a program printed may wait in a buffer before it is streamed."""

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import qiskit_runtime
-from qiskit_runtime.contract.handover import ENTRY_POINT
+from qiskit_runtime.contract.wire.handover import ENTRY_POINT
 
 MAX_MEMBERS = 500
 """Files and folders of an archive."""
@@ -30,7 +30,7 @@ MAX_ARCHIVE_BYTES = MAX_UNPACKED_BYTES + 4096 * MAX_MEMBERS
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 """How a compressed archive begins, and what reads it."""
 
-LIBRARY = Path(qiskit_runtime.__file__).parent / "programs"
+LIBRARY = Path(qiskit_runtime.__file__).parent / "programs" / "library"
 """The programs that come with the project."""
 
 _FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}

@@ -7,8 +7,8 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from qiskit_runtime.contract.handover import ENTRY_POINT
-from qiskit_runtime.contract.verdict import shorten
+from qiskit_runtime.contract.wire.handover import ENTRY_POINT
+from qiskit_runtime.contract.wire.verdict import shorten
 
 MAX_LINE_CHARACTERS = 160
 """What is kept of a line of code in a job's message."""

@@ -3,7 +3,7 @@
 Used by the supervisor: a program may report a million times.
 """
 
-from qiskit_runtime.contract.progress import Progress, parse_progress
+from qiskit_runtime.contract.wire.progress import Progress, parse_progress
 
 PROGRESS_SECONDS = 1.0
 """How often a report is written at most; later, not within a hundredth of the job's time so far:

@@ -13,9 +13,9 @@ from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.backends.aerbackend import AerError
 
-from qiskit_runtime import targets
-from qiskit_runtime.admission import check_memory
-from qiskit_runtime.nearest import suggest
+from qiskit_runtime.contract.nearest import suggest
+from qiskit_runtime.programs.simulate import targets
+from qiskit_runtime.programs.simulate.memory import check_memory
 from runner.backend_properties import BackendStatus, make_properties
 from runner.circuit_variables import check_variables
 from runner.memory import available_bytes
@@ -153,7 +153,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if not (unknown := [name for name in names if name not in self.options]):
             return
         # Imported here: a run with known options, as most are, does without.
-        from qiskit_runtime.algorithms.aer_options import DEVICE_OPTIONS, option_names
+        from qiskit_runtime.programs.simulate.aer_options import DEVICE_OPTIONS, option_names
 
         known = option_names(self)
         for name in unknown:

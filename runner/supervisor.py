@@ -14,15 +14,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from qiskit_runtime.contract.handover import HandOver, parse_handover
-from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import Outcome, Verdict, are_versions
+from qiskit_runtime.contract.wire.handover import HandOver, parse_handover
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, are_versions
 from runner import processes
 from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields, read_seed
 from runner.pipes import open_signal_pipe, readable_bytes
 from runner.program import Program
 from runner.program_end import ProgramEnd
 from runner.progress_pace import ProgressPace
+from runner.record_writer import RecordWriter, ResultTooLarge
 
 BATCH_SECONDS = 0.05
 """Messages that come faster than 20 a second share a frame."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from qiskit_runtime.contract.backend import BACKENDS, BackendSpec
+from qiskit_runtime.contract.resources.backend import BACKENDS, BackendSpec
 
 
 class BackendLibrary(ABC):

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from kubernetes.aio import client
 
 from api.backendstore.base import BackendLibrary, join_backends
-from api.jobstore.kubernetes.watched_kind import WatchedKind
-from qiskit_runtime.contract.backend import (
+from api.resources.watched_kind import WatchedKind
+from qiskit_runtime.contract.resources.backend import (
     PLURAL,
     BackendSpec,
     UnknownBackend,

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from api.backendstore.base import BackendLibrary, join_backends
-from qiskit_runtime.contract.backend import (
+from qiskit_runtime.contract.resources.backend import (
     BackendSpec,
     NotARuntimeBackend,
     UnknownBackend,

@@ -133,10 +133,10 @@ def serve(**given: Any) -> None:
     What is left out comes from the environment variable in [brackets], or has the default
     that stands there.
     """
-    from api.cli import serving
-    from api.cli.serve_settings import WrongSetting, load_settings
-    from api.cli.server_process import hide_option
     from api.cli.tokens import make_token, take_from_file
+    from api.serving import server as serving
+    from api.serving.serve_settings import WrongSetting, load_settings
+    from api.serving.server_process import hide_option
 
     serving.exit_on_signals()
     variables = take_from_file(_collect_variables(given))
@@ -172,7 +172,7 @@ def _needs_a_token(settings: "ApiSettings") -> bool:
 
 def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
     """The options that were given, as the environment variables that they stand for."""
-    from api.cli.serve_settings import OPTIONS, WrongSetting, parse_size
+    from api.serving.serve_settings import OPTIONS, WrongSetting, parse_size
 
     variables = {
         "RUNTIME_WORKERS": given["workers"],

@@ -17,7 +17,7 @@ import click
 from pydantic import ValidationError
 
 from api.cli.program_signature import SyntaxFlaw, outline, parse
-from qiskit_runtime.contract.program import (
+from qiskit_runtime.contract.resources.program import (
     MAX_SOURCE_BYTES,
     ProgramMetadata,
     ProgramSource,

@@ -17,7 +17,7 @@ import click
 
 from api.cli.program_files import BadProgram, LocalProgram
 from api.cli.terminal import Screen, printable
-from qiskit_runtime.contract.program import MODULE_SUFFIX, ProgramSource
+from qiskit_runtime.contract.resources.program import MODULE_SUFFIX, ProgramSource
 
 MAX_ORIGINS = 1000
 """How many uploads are remembered: the latest."""

@@ -107,7 +107,7 @@ def _upload(client: "Client", local: "LocalProgram", url: str) -> tuple[str, str
     """Have the server keep this program as it is here; returns its id and its version."""
     from api.cli.program_commands import note_warnings, put_program
     from api.cli.replacement import Origins, confirm_replacement
-    from qiskit_runtime.contract.program import ProgramSource
+    from qiskit_runtime.contract.resources.program import ProgramSource
 
     screen, origins = open_screen(), Origins(url)
     note_warnings(screen, local)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from api.cli.serve_settings import WrongSetting
+from api.serving.serve_settings import WrongSetting
 
 MADE = "token"
 """The file's name in the data folder."""

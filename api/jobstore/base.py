@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
-from qiskit_runtime.contract.job import Job, JobSpec
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.record import Event, Message
+from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.wire.record import Event, Message
 
 
 class JobNotFound(LookupError):
@@ -35,14 +35,6 @@ class RecordGone(Exception):
 
 class JobExists(Exception):
     """There is a job with this id, and it was asked for something else."""
-
-
-class StorageFull(Exception):
-    """There is no room for the parameters; the text says how much is taken, and of how much."""
-
-
-class StoreUnavailable(Exception):
-    """The store can't do it just now, through no fault of the client; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ the record's. A listener keeps its own place, so a slow one costs a number and h
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 
-from qiskit_runtime.contract.record import Event
+from qiskit_runtime.contract.wire.record import Event
 
 
 class LiveRecord:

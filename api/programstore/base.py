@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from api.jobstore.base import StorageFull
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.program import Program, ProgramMetadata, ProgramSource
-from qiskit_runtime.contract.resource import MAX_NAME_LENGTH
+from api.store_errors import StorageFull
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
 
 FIRST_VERSION = "1"
 """The version of a program that was just uploaded."""

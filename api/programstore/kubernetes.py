@@ -12,9 +12,6 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from api.jobstore.base import StoreUnavailable
-from api.jobstore.kubernetes.kubernetes_calls import Conflict
-from api.jobstore.kubernetes.watched_kind import WatchedKind
 from api.programstore.base import (
     PinnedProgram,
     ProgramChange,
@@ -25,9 +22,12 @@ from api.programstore.base import (
     describe_taken,
     make_program,
 )
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.program import Program, ProgramMetadata, ProgramSource
-from qiskit_runtime.contract.runtimeprogram import (
+from api.resources.kubernetes_calls import Conflict
+from api.resources.watched_kind import WatchedKind
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resources.runtimeprogram import (
     PLURAL,
     NotARuntimeProgram,
     build_runtimeprogram,

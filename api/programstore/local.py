@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from api.jobstore.base import StoreUnavailable
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import refusing
 from api.jobstore.local.files import own_folder, read_plain, replace_file, sync_folder
@@ -27,16 +26,17 @@ from api.programstore.base import (
     describe_taken,
     make_program,
 )
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.program import (
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.resources.program import (
     MAX_SOURCE_BYTES,
     Program,
     ProgramMetadata,
     ProgramSource,
     SourceInvalid,
 )
-from qiskit_runtime.contract.resource import is_name
-from qiskit_runtime.left_behind import remove_tree
+from qiskit_runtime.contract.resources.resource import is_name
+from qiskit_runtime.host.left_behind import remove_tree
 
 _ENTRY = "program.json"
 

@@ -7,7 +7,7 @@ that ``observe`` returns. The table in its test is the specification.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from qiskit_runtime.contract.verdict import EXIT_UNREADABLE, Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, Outcome, Verdict
 
 
 class Phase(StrEnum):

@@ -23,7 +23,7 @@ WORKERS = 2
 PENDING = ("Queued", "Running")
 
 LAUNCH = """
-from api.cli.serving import open_socket, serve
+from api.serving.server import open_socket, serve
 listener = open_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
 serve(listener, reload=False, access_log=False)

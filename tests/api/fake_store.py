@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
-from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.record import Console, Event, Message
-from qiskit_runtime.contract.resource import make_job_id
+from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.resource import make_job_id
+from qiskit_runtime.contract.wire.record import Console, Event, Message
 
 EVENTS: tuple[Event, ...] = (
     Console(1, b"printed \xff"),

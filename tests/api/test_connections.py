@@ -12,7 +12,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from api.cli.http_connection import MAX_HEAD_BYTES, MAX_HEADERS
+from api.serving.http_connection import MAX_HEAD_BYTES, MAX_HEADERS
 from api.settings import ApiSettings
 from tests.api.conftest import read_to_close, run_server, wait_until
 

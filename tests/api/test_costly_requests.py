@@ -9,7 +9,7 @@ import pytest
 
 from api.program_forms import MAX_SCHEMA_CONTAINERS
 from api.strict_json import MAX_BODY_VALUES
-from qiskit_runtime.params_schema import MAX_SCHEMA_BYTES
+from qiskit_runtime.contract.schemas.params_schema import MAX_SCHEMA_BYTES
 from tests.api.conftest import Server, run_server
 
 JSON = {"Content-Type": "application/json"}

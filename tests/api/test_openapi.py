@@ -29,9 +29,9 @@ from api.jobstore.local.data_folder import DataFolder
 from api.main import create_app
 from api.programstore.local import LocalProgramStore
 from api.settings import ApiSettings
-from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.program import ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resources.program import ProgramMetadata, ProgramSource
 from tests.api.fake_store import FakeStore
 
 CASES = 5_000

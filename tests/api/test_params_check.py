@@ -11,8 +11,8 @@ from api import check_process
 from api.params_check import CheckBusy, ParamsCheck
 from api.params_worker import CPU_SECONDS, MAX_CONTAINERS
 from api.strict_json import StrictJSONError
-from qiskit_runtime.contract.program import Program, ProgramMetadata
-from qiskit_runtime.params_schema import QUICK_BYTES, ParamsError, SchemaInvalid
+from qiskit_runtime.contract.resources.program import Program, ProgramMetadata
+from qiskit_runtime.contract.schemas.params_schema import QUICK_BYTES, ParamsError, SchemaInvalid
 
 pytestmark = pytest.mark.anyio
 

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from api.jobstore.base import JobNotFound, StoreUnavailable
+from api.jobstore.base import JobNotFound
 from api.log_text import log_pieces
 from api.main import create_app
 from api.models import list_properties
 from api.settings import ApiSettings
+from api.store_errors import StoreUnavailable
 from api.strict_json import StrictJSONError, load_strict
-from qiskit_runtime.contract.record import CONSOLE_BUDGET, Console, Cut, Gap, Garbage, Message
+from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET, Console, Cut, Gap, Garbage, Message
 from tests.api.fake_store import FakeStore
 
 with warnings.catch_warnings():

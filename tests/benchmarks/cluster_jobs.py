@@ -12,7 +12,7 @@ from typing import Any
 from kubernetes import client, config, watch
 from urllib3.exceptions import HTTPError
 
-from qiskit_runtime.contract.resource import GROUP, VERSION
+from qiskit_runtime.contract.resources.resource import GROUP, VERSION
 from tests.benchmarks.table import Row, keep_samples
 from tests.cluster.installed import Installed, make_name, open_installed
 from tests.cluster.target import JOBS_NAMESPACE, require_cluster

@@ -11,7 +11,7 @@ from typing import Any
 
 from kubernetes import watch
 
-from qiskit_runtime.contract.resource import GROUP, JOB_LABEL, VERSION
+from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
 from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile
 from tests.cluster.stand import Stand, open_stand, wait_until
 

@@ -24,7 +24,7 @@ import yaml
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from qiskit_runtime.contract.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
+from qiskit_runtime.contract.resources.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
 from tests.cluster.target import require_cluster
 from tests.jobstore.kubernetes.redis_server import PASSWORD, write_users
 

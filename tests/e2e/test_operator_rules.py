@@ -12,7 +12,7 @@ import httpx
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from qiskit_runtime.contract.resource import GROUP, JOB_LABEL, VERSION
+from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
 from tests.cluster.stand import open_stand, wait_until
 
 pytestmark = pytest.mark.cluster

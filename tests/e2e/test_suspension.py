@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from qiskit_runtime.contract.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import open_stand, wait_until
 from tests.faults.history import FINAL
 

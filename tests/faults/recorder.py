@@ -13,8 +13,8 @@ from urllib3.exceptions import HTTPError
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
-from qiskit_runtime.contract.resource import GROUP, VERSION
-from qiskit_runtime.contract.verdict import EXIT_UNREADABLE
+from qiskit_runtime.contract.resources.resource import GROUP, VERSION
+from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE
 from tests.cluster.stand import Stand
 from tests.faults.history import History, Listener, WatchEvent
 

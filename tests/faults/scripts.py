@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
-from qiskit_runtime.contract.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
 from tests.faults.history import FINAL
 from tests.faults.recorder import Recorder, make_params

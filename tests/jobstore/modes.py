@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from pathlib import Path
 
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
-from qiskit_runtime.cluster_api import connect
+from qiskit_runtime.cluster.client import connect
 from tests.cluster.stand import Exists, open_stand
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.fake_operator import run_operator

@@ -14,12 +14,12 @@ from pathlib import Path
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.store import LocalJobStore, RunnerLimits
-from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import Job, JobSpec
+from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.record import Console, Event, Message
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.wire.record import Console, Event, Message
 
 POLL_SECONDS = 0.02
 

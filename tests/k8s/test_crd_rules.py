@@ -6,7 +6,7 @@ import pytest
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from qiskit_runtime.contract.resource import GROUP, VERSION
+from qiskit_runtime.contract.resources.resource import GROUP, VERSION
 from tests.cluster.stand import apply_crds
 from tests.cluster.target import require_cluster
 

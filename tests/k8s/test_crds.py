@@ -4,15 +4,15 @@ from pathlib import Path
 
 import yaml
 
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import (
+from qiskit_runtime.contract.lifecycle import Limits, Phase, Reason, State
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import (
     DEFAULT_MAX_EXECUTION_SECONDS,
     MAX_EXECUTION_SECONDS,
     MAX_PARAMS_BYTES,
     JobSpec,
 )
-from qiskit_runtime.contract.lifecycle import Limits, Phase, Reason, State
-from qiskit_runtime.contract.resource import GROUP, VERSION
+from qiskit_runtime.contract.resources.resource import GROUP, VERSION
 
 CRD = yaml.safe_load((Path(__file__).parents[2] / "k8s" / "crds" / "runtimejobs.yaml").read_text())
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

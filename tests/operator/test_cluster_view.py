@@ -8,7 +8,7 @@ import cluster_resync
 from cluster_resync import ClusterResync
 from cluster_view import ClusterView, pod_key
 from job_builder import build_name
-from qiskit_runtime.contract.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
 
 pytestmark = pytest.mark.anyio
 

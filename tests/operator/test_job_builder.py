@@ -18,9 +18,9 @@ from job_builder import (
 )
 from operator_settings import RunnerSettings
 from program_library import ProgramLibrary
-from qiskit_runtime.contract.handover import HandOverError, read_handover
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.resource import JOB_LABEL, SECRET_BYTES
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, SECRET_BYTES
+from qiskit_runtime.contract.wire.handover import HandOverError, read_handover
 
 JOB = {
     "metadata": {"name": "bell", "namespace": "jobs", "uid": "6f1c"},

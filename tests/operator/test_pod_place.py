@@ -6,7 +6,7 @@ import pytest
 
 from pod_place import can_run_again, find_place, has_log, is_over_time, waits_since
 from qiskit_runtime.contract.lifecycle import Place
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 JOB = {"metadata": {"name": "j"}, "status": {}}

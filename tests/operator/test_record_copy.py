@@ -2,9 +2,9 @@
 
 import tracemalloc
 
-from qiskit_runtime.contract.record_writer import RecordWriter
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from record_copy import RecordCopy
+from runner.record_writer import RecordWriter
 
 MESSAGES = 100_000
 

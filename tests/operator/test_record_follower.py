@@ -7,7 +7,7 @@ import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
 import record_follower
-from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.wire.progress import Progress
 from record_copy import RecordCopy
 from record_follower import RecordFollower
 

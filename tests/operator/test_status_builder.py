@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from status_builder import MAX_INLINE_BYTES, MAX_MESSAGE_CHARACTERS, Ending, build_status
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
 
-PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs"
+PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs" / "library"
 
 
 class RecordingMessenger:

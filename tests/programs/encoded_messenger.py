@@ -16,7 +16,7 @@ from qiskit_ibm_runtime import RuntimeDecoder as ClientDecoder
 from qiskit_ibm_runtime import RuntimeEncoder as ClientEncoder
 from qiskit_ibm_runtime.fake_provider.local_service import QiskitRuntimeLocalService
 
-from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
 
 

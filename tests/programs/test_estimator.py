@@ -18,8 +18,8 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime import EstimatorV2
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2, FakeManilaV2
 
-from qiskit_runtime.admission import TooLarge
-from qiskit_runtime.algorithms import transpiling
+from qiskit_runtime.programs.simulate import transpiling
+from qiskit_runtime.programs.simulate.memory import TooLarge
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import (
     EncodedMessenger,

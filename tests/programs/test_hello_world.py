@@ -8,7 +8,7 @@ from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit_aer import AerSimulator
 from qiskit_ibm_runtime.fake_provider import FakeManilaV2
 
-from qiskit_runtime.algorithms.random_circuits import draw_circuit
+from qiskit_runtime.programs.simulate.random_circuits import draw_circuit
 from tests.programs.encoded_messenger import EncodedMessenger
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.algorithms.aer_options import DEVICE_OPTIONS, option_names
-from qiskit_runtime.algorithms.circuits import TRANSPILER_OPTIONS
-from qiskit_runtime.params_schema import find_errors
+from qiskit_runtime.contract.schemas.params_schema import find_errors
+from qiskit_runtime.programs.inputs.circuits import TRANSPILER_OPTIONS
+from qiskit_runtime.programs.simulate.aer_options import DEVICE_OPTIONS, option_names
 
-PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs"
+PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs" / "library"
 SCHEMAS = {
     path.stem: metadata["spec"]["parameters"]
     for path in sorted(PROGRAMS.glob("*/*.json"))

@@ -235,7 +235,8 @@ import importlib.util, sys
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit.transpiler import CouplingMap
-spec = importlib.util.spec_from_file_location("qaoa", "qiskit_runtime/programs/qaoa/qaoa.py")
+path = "qiskit_runtime/programs/library/qaoa/qaoa.py"
+spec = importlib.util.spec_from_file_location("qaoa", path)
 qaoa = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(qaoa)
 noise = NoiseModel(basis_gates=["rz", "sx", "x", "cx"])

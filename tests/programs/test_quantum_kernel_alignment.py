@@ -12,7 +12,7 @@ from qiskit_aer.noise import NoiseModel, ReadoutError
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 from scipy.optimize import LinearConstraint, minimize
 
-from qiskit_runtime.admission import TooLarge
+from qiskit_runtime.programs.simulate.memory import TooLarge
 from tests.drawn_seeds import draw_seed
 from tests.programs.coset_points import EDGES, draw_points
 from tests.programs.encoded_messenger import EncodedMessenger, as_decoded, as_posted

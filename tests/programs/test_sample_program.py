@@ -10,7 +10,7 @@ from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import Statevector, hellinger_fidelity
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.algorithms import transpiling
+from qiskit_runtime.programs.simulate import transpiling
 from tests.programs.encoded_messenger import EncodedMessenger
 
 

@@ -11,7 +11,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeMontrealV2
 
-from qiskit_runtime.algorithms import transpiling
+from qiskit_runtime.programs.simulate import transpiling
 from tests.programs.drawn import (
     check_progress,
     check_result,

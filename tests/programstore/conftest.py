@@ -11,7 +11,7 @@ from api.jobstore.local.data_folder import DataFolder
 from api.programstore.base import ProgramStore
 from api.programstore.kubernetes import KubernetesProgramStore
 from api.programstore.local import LocalProgramStore
-from qiskit_runtime.catalog import Catalog
+from qiskit_runtime.contract.catalog import Catalog
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, FakeCluster, open_cluster
 from tests.jobstore.kubernetes.redis_server import run_redis
 

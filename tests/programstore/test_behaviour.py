@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from api.jobstore.base import StorageFull
 from api.programstore.base import (
     NameUnusable,
     ProgramChange,
@@ -13,8 +12,13 @@ from api.programstore.base import (
     count_up,
     make_program_id,
 )
-from qiskit_runtime.catalog import UnknownProgram
-from qiskit_runtime.contract.program import ProgramInterface, ProgramMetadata, ProgramSource
+from api.store_errors import StorageFull
+from qiskit_runtime.contract.catalog import UnknownProgram
+from qiskit_runtime.contract.resources.program import (
+    ProgramInterface,
+    ProgramMetadata,
+    ProgramSource,
+)
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from api.jobstore.base import StoreUnavailable
 from api.programstore.base import ProgramChange, ProgramUnusable
-from qiskit_runtime.catalog import UnknownProgram
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.catalog import UnknownProgram
 from tests.programstore.test_behaviour import ONE, TWO, describe
 
 pytestmark = pytest.mark.anyio
@@ -97,7 +97,7 @@ async def test_change_keeps_what_others_noted_on_it(simulated):
 
 async def test_api_server_that_is_away_is_unavailable(simulated, monkeypatch):
     """Reads go on from memory; what needs the API server says so, in time."""
-    monkeypatch.setattr("api.jobstore.kubernetes.kubernetes_calls.CALL_SECONDS", 0.2)
+    monkeypatch.setattr("api.resources.kubernetes_calls.CALL_SECONDS", 0.2)
     await simulated.store.create(describe(), ONE)
     simulated.cluster.answers.clear()
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from api.programstore.base import ProgramChange, ProgramExists
-from qiskit_runtime.catalog import UnknownProgram
+from qiskit_runtime.contract.catalog import UnknownProgram
 from tests.programstore.test_behaviour import ONE, TWO, describe
 
 pytestmark = pytest.mark.anyio

@@ -21,7 +21,7 @@ from qiskit_aer.library.control_flow_instructions import AerJump, AerMark
 from qiskit_ibm_runtime import RuntimeDecoder as LibraryDecoder
 from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
 
-from qiskit_runtime.aer_instructions import restore_aer_classes, strip_aer_classes
+from qiskit_runtime.codec.aer_instructions import restore_aer_classes, strip_aer_classes
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
 from runner.quantum_backend import make_backend
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from qiskit_runtime.catalog import LIBRARY, Catalog, UnknownProgram
+from qiskit_runtime.contract.catalog import LIBRARY, Catalog, UnknownProgram
 
 
 @pytest.fixture

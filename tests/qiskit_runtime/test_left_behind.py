@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.left_behind import remove_tree
+from qiskit_runtime.host.left_behind import remove_tree
 
 ROOT = Path(__file__).parents[2]
 
 WRECK = """
 import os, socket, sys
-from qiskit_runtime.left_behind import remove_tree
+from qiskit_runtime.host.left_behind import remove_tree
 from pathlib import Path
 os.chdir(sys.argv[1])
 if os.getuid() == 0:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from qiskit_runtime.nearest import suggest
+from qiskit_runtime.contract.nearest import suggest
 
 
 @pytest.mark.parametrize(

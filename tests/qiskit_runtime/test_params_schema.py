@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qiskit_runtime.linear_schema import MAX_LINEAR_NODES
-from qiskit_runtime.params_schema import (
+from qiskit_runtime.contract.schemas.linear_schema import MAX_LINEAR_NODES
+from qiskit_runtime.contract.schemas.params_schema import (
     MAX_SCHEMA_BYTES,
     QUICK_BYTES,
     SchemaInvalid,
@@ -162,7 +162,7 @@ def test_pattern_takes_linear_time(pattern):
 
 def test_every_program_of_the_library_has_a_schema_that_can_be_used():
     """What the library's metadata says is what jobs are checked by."""
-    from qiskit_runtime.catalog import Catalog
+    from qiskit_runtime.contract.catalog import Catalog
 
     for program in Catalog().all():
         if program.metadata.spec.parameters:

@@ -42,7 +42,8 @@ from qiskit_ibm_runtime import RuntimeDecoder as LibraryDecoder
 from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
 from qiskit_ibm_runtime.results.noise_learner import PauliLindbladError
 
-from qiskit_runtime import compressed_text, serialization
+from qiskit_runtime import serialization
+from qiskit_runtime.codec import compressed_text
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
 
 PATHS = pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from qiskit_runtime.contract.handover import HandOver
-from qiskit_runtime.contract.record import Console, End, Event, Message, RecordParser
-from qiskit_runtime.contract.verdict import Verdict
+from qiskit_runtime.contract.wire.handover import HandOver
+from qiskit_runtime.contract.wire.record import Console, End, Event, Message, RecordParser
+from qiskit_runtime.contract.wire.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 Ran = tuple[list[Event], Verdict, int]

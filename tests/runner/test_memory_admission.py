@@ -11,9 +11,9 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.noise import NoiseModel, depolarizing_error, thermal_relaxation_error
 
-from qiskit_runtime.admission import TooLarge, check_memory
-from qiskit_runtime.contract.record import Message
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.wire.record import Message
+from qiskit_runtime.contract.wire.verdict import Outcome
+from qiskit_runtime.programs.simulate.memory import TooLarge, check_memory
 from qiskit_runtime.serialization import RuntimeEncoder
 from runner import memory
 from runner.quantum_backend import LEAST_MIB, RuntimeSimulator, make_backend
@@ -100,7 +100,7 @@ def test_what_fits_into_a_job_s_memory_runs_and_a_qubit_more_does_not(run_progra
     numbers, *lines = console(events).decode().splitlines()
     limit, held = map(int, numbers.split())
     assert held > 50 and 450 - held - 30 < limit <= 450 - held + 1
-    assert lines[0] == "fits" and lines[-1].startswith("qiskit_runtime.admission.TooLarge: ")
+    assert lines[0] == "fits" and ".memory.TooLarge: " in lines[-1]
     assert verdict.reason == "TooLarge" and f"the limit is {limit} MiB" in verdict.message
 
 

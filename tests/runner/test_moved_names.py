@@ -8,7 +8,7 @@ from qiskit import QuantumCircuit
 from qiskit.exceptions import MissingOptionalLibraryError
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.wire.verdict import Outcome
 from runner import moved_names
 from runner.moved_names import MOVED, PACKAGES_PAGE, find_remedy
 from tests.documents import ROOT

@@ -10,8 +10,8 @@ import tracemalloc
 
 import pytest
 
-from qiskit_runtime.contract.record import Message
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.wire.record import Message
+from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.program_source import (
     MAX_ARCHIVE_BYTES,
     MAX_MEMBERS,

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from qiskit_runtime.contract.record import Console, Gap, Message
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.wire.record import Console, Gap, Message
+from qiskit_runtime.contract.wire.verdict import Outcome
 
 HEADER = b"Traceback (most recent call last):"
 

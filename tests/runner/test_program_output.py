@@ -2,8 +2,8 @@
 
 import time
 
-from qiskit_runtime.contract.record import RECORD_BUDGET, Cut, Gap, Message
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Cut, Gap, Message
+from qiskit_runtime.contract.wire.verdict import Outcome
 
 
 def cost(record):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from qiskit_runtime.contract.progress import Progress
-from qiskit_runtime.contract.record import (
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.record import (
     LINE_OVERHEAD,
     MARK,
     PROGRESS_BUDGET,
@@ -12,7 +12,7 @@ from qiskit_runtime.contract.record import (
     Message,
     Reported,
 )
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.wire.verdict import Outcome
 
 
 def told(events):

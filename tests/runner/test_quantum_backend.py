@@ -9,8 +9,8 @@ from qiskit.quantum_info import random_clifford
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit_aer.backends.aerbackend import AerError
 
-from qiskit_runtime.contract.backend import BACKENDS, BackendSpec
-from qiskit_runtime.contract.verdict import Outcome
+from qiskit_runtime.contract.resources.backend import BACKENDS, BackendSpec
+from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.quantum_backend import UnknownDevice, make_backend
 
 SHOTS = 20_000

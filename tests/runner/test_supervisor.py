@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.contract.handover import HandOver, HandOverError, read_handover
 from qiskit_runtime.contract.lifecycle import Observation, Phase, Place, Reason, observe
-from qiskit_runtime.contract.record import End, Message, RecordParser
-from qiskit_runtime.contract.verdict import Outcome
-from qiskit_runtime.process_tree import descendants
+from qiskit_runtime.contract.wire.handover import HandOver, HandOverError, read_handover
+from qiskit_runtime.contract.wire.record import End, Message, RecordParser
+from qiskit_runtime.contract.wire.verdict import Outcome
+from qiskit_runtime.host.process_tree import descendants
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
 from runner.memory import held_by_descendants
 from runner.program_end import ProgramEnd

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
-from api.jobstore.kubernetes.resource_watch import make_pause
-from qiskit_runtime.cluster_api import is_cancelled
-from qiskit_runtime.contract.record_stream import doorbell
+from qiskit_runtime.cluster.client import is_cancelled
+from qiskit_runtime.cluster.watch import make_pause
+from qiskit_runtime.contract.wire.record_stream import doorbell
 
 SUBSCRIBE_SECONDS = 5.0
 """How long it may take to connect and subscribe."""

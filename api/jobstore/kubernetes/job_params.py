@@ -5,13 +5,14 @@ import base64
 from collections import OrderedDict
 from typing import Any
 
-from api.jobstore.base import ParamsLost, StoreUnavailable
+from api.jobstore.base import ParamsLost
 from api.jobstore.kubernetes.job_secrets import JobSecrets
-from api.jobstore.kubernetes.kubernetes_calls import Conflict
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.resource import JOB_LABEL
-from qiskit_runtime.contract.runtimejob import RuntimeJob, build_owner
-from qiskit_runtime.contract.stored_params import PARAMS_KEY, ParamsDamaged, ParamsFrom
+from api.resources.kubernetes_calls import Conflict
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, build_owner
+from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY, ParamsDamaged, ParamsFrom
 
 Manifest = dict[str, Any]
 

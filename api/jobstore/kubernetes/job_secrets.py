@@ -4,8 +4,8 @@ import base64
 import binascii
 from typing import Any
 
-from api.jobstore.kubernetes.kubernetes_calls import KubernetesCalls
-from qiskit_runtime.cluster_api import ClusterApi
+from api.resources.kubernetes_calls import KubernetesCalls
+from qiskit_runtime.cluster.client import ClusterApi
 
 Manifest = dict[str, Any]
 

@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from api.jobstore.base import JobNotFound, RecordGone, StoreUnavailable
+from api.jobstore.base import JobNotFound, RecordGone
 from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_stream import LiveStream
-from api.jobstore.kubernetes.resource_watch import make_pause
-from api.jobstore.kubernetes.watched_kind import WatchedKind
 from api.jobstore.live_record import LiveRecord
-from qiskit_runtime.contract.record import End, Event, RecordParser
-from qiskit_runtime.contract.record_stream import Batch
-from qiskit_runtime.contract.runtimejob import RuntimeJob, StoredRecord
-from qiskit_runtime.contract.stored_record import RECORD_KEY, RecordDamaged, join_record
+from api.resources.watched_kind import WatchedKind
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.cluster.watch import make_pause
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, StoredRecord
+from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, RecordDamaged, join_record
+from qiskit_runtime.contract.wire.record import End, Event, RecordParser
+from qiskit_runtime.contract.wire.record_stream import Batch
 
 CHECK_SECONDS = 30.0
 """How long a reader that hears no bell waits until it looks by itself."""

@@ -23,29 +23,29 @@ from api.jobstore.base import (
     JobQuery,
     JobStore,
     ParamsLost,
-    StorageFull,
-    StoreUnavailable,
     is_same_request,
 )
 from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
-from api.jobstore.kubernetes.kubernetes_calls import Conflict
-from api.jobstore.kubernetes.live_stream import LiveStream, open_redis
+from api.jobstore.kubernetes.live_stream import LiveStream
 from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.jobstore.kubernetes.watched_kind import WatchedKind
-from qiskit_runtime.contract.job import Job, JobSpec
+from api.resources.kubernetes_calls import Conflict
+from api.resources.redis_client import open_redis
+from api.resources.watched_kind import WatchedKind
+from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.record import Event
-from qiskit_runtime.contract.resource import make_job_id
-from qiskit_runtime.contract.runtimejob import (
+from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.resource import make_job_id
+from qiskit_runtime.contract.resources.runtimejob import (
     PLURAL,
     RuntimeJob,
     build_runtimejob,
     parse_runtimejob,
 )
-from qiskit_runtime.contract.stored_params import ParamsFrom, ProgramFrom
+from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
+from qiskit_runtime.contract.wire.record import Event
 
 MIB = 2**20
 

@@ -10,7 +10,7 @@ import os
 import time
 from contextlib import suppress
 
-from qiskit_runtime.process_tree import IS_LINUX, descendants, kill, list_children
+from qiskit_runtime.host.process_tree import IS_LINUX, descendants, kill, list_children
 
 if IS_LINUX:
     from resource import prlimit

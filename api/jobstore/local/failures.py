@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.jobstore.base import ParamsLost, StoreUnavailable
-from qiskit_runtime.catalog import UnknownProgram
-from qiskit_runtime.contract.backend import UnknownBackend
+from api.jobstore.base import ParamsLost
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, State, reject
+from qiskit_runtime.contract.resources.backend import UnknownBackend
 
 NotRunnable = (UnknownProgram, UnknownBackend, ParamsLost)
 """What a queued job may find gone when its turn comes."""

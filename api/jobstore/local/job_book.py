@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from api.jobstore.base import JobNotFinal, JobNotFound
 from api.jobstore.local.data_folder import DataFolder
-from qiskit_runtime.contract.job import Job
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.progress import Progress
+from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.wire.progress import Progress
 
 _RETRY_SECONDS = 1.0
 """How often an end is written again that the disk has not taken."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from api.jobstore.base import ParamsLost
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerLimits
-from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.contract.backend import BackendSpec
-from qiskit_runtime.contract.handover import HandOver
-from qiskit_runtime.contract.job import Job
-from qiskit_runtime.contract.program import SourceInvalid
+from qiskit_runtime.contract.catalog import Catalog
+from qiskit_runtime.contract.resources.backend import BackendSpec
+from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.program import SourceInvalid
+from qiskit_runtime.contract.wire.handover import HandOver
 
 
 @dataclass(frozen=True, slots=True)

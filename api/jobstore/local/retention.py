@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from api.jobstore.base import JobNotFound, StoreUnavailable
+from api.jobstore.base import JobNotFound
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.job_book import JobBook
-from qiskit_runtime.contract.job import Job
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.resources.job import Job
 
 _LOOK_SECONDS = 60.0
 """How often the age of the jobs is looked at."""

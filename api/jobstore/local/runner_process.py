@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from api.jobstore.local.adopted import draw_mark, end_adopted, forget_mark
 from api.jobstore.local.program_environment import choose_variables
 from api.jobstore.local.scratch import Scratch
-from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.wire.handover import HandOver
 
 _READ_BYTES = 1 << 18
 _KILL_SECONDS = 5.0

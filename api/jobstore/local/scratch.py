@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 
-from qiskit_runtime.left_behind import remove_tree, take_rights
+from qiskit_runtime.host.left_behind import remove_tree, take_rights
 
 _CLOSE_SECONDS = 2.0
 """How long a close waits for what is still to be removed."""

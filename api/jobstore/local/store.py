@@ -17,7 +17,6 @@ from api.jobstore.base import (
     JobQuery,
     JobStore,
     ParamsLost,
-    StorageFull,
     is_same_request,
 )
 from api.jobstore.live_record import LiveRecord
@@ -29,14 +28,15 @@ from api.jobstore.local.records import Records
 from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.workers import Workers, conclude
-from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.contract.backend import BackendSpec, find_backend
-from qiskit_runtime.contract.job import Job, JobSpec
+from api.store_errors import StorageFull
+from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase
-from qiskit_runtime.contract.program import ProgramSource
-from qiskit_runtime.contract.record import Event
-from qiskit_runtime.contract.resource import make_job_id
-from qiskit_runtime.process_tree import adopt_orphans
+from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
+from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.resource import make_job_id
+from qiskit_runtime.contract.wire.record import Event
+from qiskit_runtime.host.process_tree import adopt_orphans
 
 _READY_SECONDS = 1.0
 """How long it is believed that the disk takes a job, or does not."""

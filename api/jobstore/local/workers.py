@@ -17,10 +17,10 @@ from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import JobInput
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
-from qiskit_runtime.contract.handover import HandOver
-from qiskit_runtime.contract.job import Job
 from qiskit_runtime.contract.lifecycle import Limits, Observation, Phase, Place, State, observe
-from qiskit_runtime.contract.record import RecordParser, newest_progress, verdict_at_end
+from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.wire.handover import HandOver
+from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
 
 _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""

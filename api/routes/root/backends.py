@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from api.dependencies import BackendsDep
 from api.errors import describe
 from api.models import BackendsResponse
-from qiskit_runtime.contract.backend import BackendSpec
+from qiskit_runtime.contract.resources.backend import BackendSpec
 
 router = APIRouter(tags=["backends"])
 

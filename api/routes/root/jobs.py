@@ -26,11 +26,11 @@ from api.params_check import ParamsCheck
 from api.programstore.base import MAX_VERSION_LENGTH, ProgramChanged
 from api.strict_json import StrictJSONError
 from api.text_pieces import json_pieces
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, JobSpec
 from qiskit_runtime.contract.lifecycle import Reason
-from qiskit_runtime.contract.program import Program
-from qiskit_runtime.contract.resource import make_repeatable_job_id
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES, JobSpec
+from qiskit_runtime.contract.resources.program import Program
+from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
 
 DEFAULT_NAMES = ("", "string")
 """Backend names that stand for the default: 'string' is what the 2021 documentation sends."""

@@ -28,12 +28,12 @@ from api.program_forms import (
     read_upload,
 )
 from api.programstore.base import MAX_PROGRAMS, ProgramChange, SourceNotKept
-from qiskit_runtime.contract.program import (
+from qiskit_runtime.contract.resources.program import (
     ARCHIVE_SUFFIX,
     Program,
     ProgramMetadata,
 )
-from qiskit_runtime.params_schema import SchemaInvalid
+from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid
 
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of programs."""

@@ -25,9 +25,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.dependencies import JobStoreDep
 from api.errors import describe
-from api.jobstore.base import JobNotFound, JobStore, RecordGone, StoreUnavailable
+from api.jobstore.base import JobNotFound, JobStore, RecordGone
+from api.store_errors import StoreUnavailable
 from api.text_pieces import PIECE, cut, json_pieces
-from qiskit_runtime.contract.record import Console, Cut, Event, Gap, Message, Reported
+from qiskit_runtime.contract.wire.record import Console, Cut, Event, Gap, Message, Reported
 
 FRAGMENTS = "websocket.fragments"
 """The ASGI extension of our server (``cli.connections``): a text whose message has ``more`` goes on

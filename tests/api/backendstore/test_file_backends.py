@@ -12,8 +12,8 @@ from api.backendstore.local import (
     FileBackends,
     read_backends,
 )
-from qiskit_runtime.contract.backend import BACKENDS, KIND, UnknownBackend
-from qiskit_runtime.contract.resource import API_VERSION
+from qiskit_runtime.contract.resources.backend import BACKENDS, KIND, UnknownBackend
+from qiskit_runtime.contract.resources.resource import API_VERSION
 
 ALWAYS = [backend.name for backend in BACKENDS]
 

@@ -18,7 +18,7 @@ import click
 import pytest
 
 from api.cli.run_commands import make_params, parse_value
-from api.cli.serve_settings import parse_size
+from api.serving.serve_settings import parse_size
 
 COMMAND = str(Path(sys.executable).with_name("qiskit-runtime"))
 PROGRAMS = Path(__file__).parents[1] / "programs"

@@ -2,7 +2,7 @@
 
 import logging
 
-from api.cli.log_repeats import EXEMPT, LINES_A_MINUTE, HoldsBackRepeats
+from api.serving.log_repeats import EXEMPT, LINES_A_MINUTE, HoldsBackRepeats
 
 
 def _log(messages, clock):

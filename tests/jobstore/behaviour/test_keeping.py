@@ -6,8 +6,8 @@ import json
 import pytest
 
 from api.jobstore.base import JobNotFound, JobQuery
-from qiskit_runtime.contract.job import MAX_PARAMS_BYTES, Job
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES, Job
 from tests.jobstore.store_under_test import QUICK, StoreUnderTest, result
 
 pytestmark = pytest.mark.anyio

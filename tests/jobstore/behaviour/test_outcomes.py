@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from qiskit_runtime.contract.job import Job
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.record import Cut, End
+from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.wire.record import Cut, End
 from tests.jobstore.store_under_test import StoreUnderTest, messages, printed, result
 
 pytestmark = pytest.mark.anyio

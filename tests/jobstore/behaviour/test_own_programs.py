@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.program import ProgramSource
+from qiskit_runtime.contract.resources.program import ProgramSource
 from tests.jobstore.store_under_test import StoreUnderTest, result
 
 pytestmark = pytest.mark.anyio

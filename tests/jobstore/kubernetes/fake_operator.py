@@ -17,9 +17,7 @@ from redis.asyncio import Redis
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from api.jobstore.local.scratch import Scratch
 from job_builder import build_record, find_params
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.backend import UnknownBackend, find_backend
-from qiskit_runtime.contract.handover import HandOver
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -29,7 +27,9 @@ from qiskit_runtime.contract.lifecycle import (
     observe,
     reject,
 )
-from qiskit_runtime.contract.stored_params import PARAMS_KEY
+from qiskit_runtime.contract.resources.backend import UnknownBackend, find_backend
+from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
+from qiskit_runtime.contract.wire.handover import HandOver
 from record_copy import RecordCopy
 from status_builder import Ending, build_status
 from stream_writer import StreamWriter

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from api.jobstore.base import JobExists, JobNotFound, JobQuery, StorageFull, StoreUnavailable
-from api.jobstore.kubernetes import resource_watch
+from api.jobstore.base import JobExists, JobNotFound, JobQuery
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import JobSpec
+from api.store_errors import StorageFull, StoreUnavailable
+from qiskit_runtime.cluster import watch as resource_watch
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.record import Message
-from qiskit_runtime.contract.resource import make_repeatable_job_id
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import JobSpec
+from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
+from qiskit_runtime.contract.wire.record import Message
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.fake_operator import run_operator
 from tests.jobstore.kubernetes.redis_server import run_redis

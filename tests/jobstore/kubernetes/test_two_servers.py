@@ -12,16 +12,17 @@ from functools import partial
 import pytest
 
 from api.backendstore.kubernetes import KubernetesBackends
-from api.jobstore.base import JobNotFound, JobQuery, StoreUnavailable
-from api.jobstore.kubernetes import watched_kind, written_mark
+from api.jobstore.base import JobNotFound, JobQuery
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.programstore.base import ProgramChange
 from api.programstore.kubernetes import KubernetesProgramStore
-from qiskit_runtime.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.backend import API_VERSION, DEFAULT_BACKEND, UnknownBackend
-from qiskit_runtime.contract.job import JobSpec
+from api.resources import watched_kind, written_mark
+from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.program import ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resources.backend import API_VERSION, DEFAULT_BACKEND, UnknownBackend
+from qiskit_runtime.contract.resources.job import JobSpec
+from qiskit_runtime.contract.resources.program import ProgramMetadata, ProgramSource
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.redis_server import run_redis
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from api.jobstore.base import JobQuery, StoreUnavailable
+from api.jobstore.base import JobQuery
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.files import replace_file, reserve, write_all
 from api.jobstore.local.store import RunnerLimits
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import Job, JobSpec
+from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import Job, JobSpec
 from tests.jobstore.processes import wait_until
 from tests.jobstore.store_under_test import FOR_EVER, QUICK, open_local_store, result
 

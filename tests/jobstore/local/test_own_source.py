@@ -3,7 +3,7 @@
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.program import ProgramSource
+from qiskit_runtime.contract.resources.program import ProgramSource
 from tests.jobstore.store_under_test import QUICK, messages, open_local_store
 
 pytestmark = pytest.mark.anyio

@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from api.jobstore.base import JobQuery, StoreUnavailable
+from api.jobstore.base import JobQuery
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.jobstore.local.store import RunnerLimits
+from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.record import End, Event, RecordParser
+from qiskit_runtime.contract.wire.record import End, Event, RecordParser
 from tests.jobstore.processes import is_alive
 from tests.jobstore.store_under_test import (
     QUICK,

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from api.jobstore.base import JobNotFound, StorageFull
+from api.jobstore.base import JobNotFound
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.retention import Bounds, find_surplus
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.store import LocalJobStore
-from qiskit_runtime.catalog import Catalog
-from qiskit_runtime.contract.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
+from api.store_errors import StorageFull
+from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from tests.jobstore.processes import wait_until
 
 pytestmark = pytest.mark.anyio

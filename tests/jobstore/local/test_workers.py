@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from api.jobstore.base import JobQuery, StoreUnavailable
+from api.jobstore.base import JobQuery
 from api.jobstore.local import data_folder, runner_process
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
+from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from tests.jobstore.processes import children, is_alive, wait_until
 from tests.jobstore.store_under_test import (

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qiskit_runtime.contract import runtimeprogram
-from qiskit_runtime.contract.backend import (
+from qiskit_runtime.contract.resources import runtimeprogram
+from qiskit_runtime.contract.resources.backend import (
     BACKENDS,
     DEFAULT_BACKEND,
     KIND,
@@ -17,15 +17,18 @@ from qiskit_runtime.contract.backend import (
     find_backend,
     parse_runtimebackend,
 )
-from qiskit_runtime.contract.job import DEFAULT_MAX_EXECUTION_SECONDS, MAX_EXECUTION_SECONDS
-from qiskit_runtime.contract.program import (
+from qiskit_runtime.contract.resources.job import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_EXECUTION_SECONDS,
+)
+from qiskit_runtime.contract.resources.program import (
     MAX_SOURCE_BYTES,
     Program,
     ProgramInterface,
     ProgramMetadata,
     ProgramSource,
 )
-from qiskit_runtime.contract.resource import API_VERSION, GROUP, VERSION
+from qiskit_runtime.contract.resources.resource import API_VERSION, GROUP, VERSION
 
 CRDS = Path(__file__).parents[3] / "k8s" / "crds"
 RELAXATION = {"t1Microseconds": 50, "t2Microseconds": 70}

@@ -8,12 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.backend import BACKENDS, UnknownBackend, find_backend
-from qiskit_runtime.contract.handover import HandOver, HandOverError, parse_handover, read_handover
-from qiskit_runtime.contract.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
-from qiskit_runtime.contract.resource import MAX_NAME_LENGTH, is_name, make_job_id
-from qiskit_runtime.contract.verdict import (
+from qiskit_runtime.contract.resources.backend import BACKENDS, UnknownBackend, find_backend
+from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
+from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH, is_name, make_job_id
+from qiskit_runtime.contract.wire.handover import (
+    HandOver,
+    HandOverError,
+    parse_handover,
+    read_handover,
+)
+from qiskit_runtime.contract.wire.verdict import (
     EXIT_CODES,
     MAX_VERDICT_BYTES,
     Outcome,

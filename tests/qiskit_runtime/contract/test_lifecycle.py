@@ -13,7 +13,7 @@ from qiskit_runtime.contract.lifecycle import (
     State,
     observe,
 )
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 
 LIMITS = Limits(
     max_execution_seconds=7, start_deadline_seconds=30, input_deadline_seconds=5, memory_bytes=2**30

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiskit_runtime.contract.old_schemas import MAX_WARNINGS, list_to_schema, translate
-from qiskit_runtime.params_schema import SchemaInvalid, check_schema
+from qiskit_runtime.contract.resources.old_schemas import MAX_WARNINGS, list_to_schema, translate
+from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, check_schema
 
 
 @pytest.mark.parametrize(

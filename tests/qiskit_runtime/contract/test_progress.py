@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qiskit_runtime.contract.job import MAX_EXECUTION_SECONDS
-from qiskit_runtime.contract.progress import Progress, parse_progress
-from qiskit_runtime.contract.record import (
+from qiskit_runtime.contract.resources.job import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.wire.progress import Progress, parse_progress
+from qiskit_runtime.contract.wire.record import (
     LINE_OVERHEAD,
     MAX_LINE_BYTES,
     PROGRESS_BUDGET,
@@ -22,9 +22,9 @@ from qiskit_runtime.contract.record import (
     newest_progress,
     verdict_at_end,
 )
-from qiskit_runtime.contract.record_writer import RecordWriter
-from qiskit_runtime.contract.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from runner.progress_pace import PROGRESS_SECONDS
+from runner.record_writer import RecordWriter
 
 VERDICT = Verdict(outcome=Outcome.SUCCEEDED, exit_code=0)
 LONGEST = Progress(1.2345678901234567e-100, 1234567890.1234567, -1.2345678901234567e-300)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qiskit_runtime.contract.record import (
+from qiskit_runtime.contract.wire.record import (
     CONSOLE_BUDGET,
     INTERIM_BUDGET,
     INTERIM_TEXT_BUDGET,
@@ -28,8 +28,8 @@ from qiskit_runtime.contract.record import (
     Message,
     RecordParser,
 )
-from qiskit_runtime.contract.record_writer import RecordWriter, ResultTooLarge
-from qiskit_runtime.contract.verdict import Outcome, Verdict, checksum
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, checksum
+from runner.record_writer import RecordWriter, ResultTooLarge
 
 VERDICT = Verdict(outcome=Outcome.SUCCEEDED, exit_code=0)
 

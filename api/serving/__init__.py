@@ -1,0 +1,1 @@
+"""Serving the app with uvicorn, within bounds. Used by ``qiskit-runtime serve``."""

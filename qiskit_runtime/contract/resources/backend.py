@@ -1,0 +1,225 @@
+"""A backend: a quantum device as Aer simulates it, described for the runner to build.
+
+Some are always there; others are RuntimeBackends (``k8s/crds/runtimebackends.yaml``): resources of
+the cluster, or in local mode documents of the same form in a file. The API lists them, a job's
+hand-over holds one, and ``runner.quantum_backend`` builds it. Pure.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from qiskit_runtime.contract.resources.job import ContractModel
+from qiskit_runtime.contract.resources.resource import API_VERSION, is_name
+
+DEFAULT_BACKEND = "aer_simulator"
+"""What a job runs on that names no backend."""
+
+
+KIND = "RuntimeBackend"
+"""The kind's name."""
+
+PLURAL = "runtimebackends"
+"""The kind's name in URLs."""
+
+MAX_QUBITS = 10_000
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Duration = Annotated[float, Field(ge=0)]
+Qubit = Annotated[int, Field(ge=0, lt=MAX_QUBITS)]
+CouplingMap = Annotated[tuple[tuple[Qubit, Qubit], ...], Field(min_length=1, max_length=4096)]
+CONTROL_FLOW = (
+    "if_else",
+    "switch_case",
+    "for_loop",
+    "while_loop",
+    "break_loop",
+    "continue_loop",
+    "store",
+)
+"""What every method of a RuntimeBackend can do beside gates, so that no list of gates names it."""
+
+Gate = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
+
+
+class Depolarizing(ContractModel):
+    """How likely a gate leaves its qubits in no state at all: of one qubit, and of two."""
+
+    one_qubit: Probability = 0.0
+    two_qubit: Probability = 0.0
+
+
+class ReadoutNoise(ContractModel):
+    """How likely a measurement tells the other value than the one that is there."""
+
+    prob1_given0: Probability = 0.0
+    prob0_given1: Probability = 0.0
+
+
+class Relaxation(ContractModel):
+    """How long a qubit holds, and how long a gate takes in which it does not."""
+
+    t1_microseconds: Positive
+    t2_microseconds: Positive
+    one_qubit_gate_nanoseconds: Duration = 50.0
+    two_qubit_gate_nanoseconds: Duration = 300.0
+
+    @model_validator(mode="after")
+    def check_times(self) -> Self:
+        """Refuse what no physical qubit does."""
+        if self.t2_microseconds > 2 * self.t1_microseconds:
+            raise ValueError("t2Microseconds: it is at most twice t1Microseconds")
+        return self
+
+
+class NoiseSpec(ContractModel):
+    """The noise of every qubit and gate alike; each part is left out where it is not given."""
+
+    depolarizing: Depolarizing | None = None
+    readout: ReadoutNoise | None = None
+    relaxation: Relaxation | None = None
+
+
+class SeedPolicy(ContractModel):
+    """Where a job's random numbers come from, if its parameters name no ``seed_simulator``.
+
+    ``PerJob`` draws a seed for each job and puts it on its status; ``Fixed`` begins each job with
+    ``value``, so that equal jobs have equal results.
+    """
+
+    policy: Literal["PerJob", "Fixed"] = "PerJob"
+    value: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+
+    @model_validator(mode="after")
+    def check_value(self) -> Self:
+        """A value is what makes it fixed."""
+        if (self.policy == "Fixed") != (self.value is not None):
+            raise ValueError("value: it goes with the policy Fixed, and that with it")
+        return self
+
+
+class BackendSpec(ContractModel):
+    """An Aer device.
+
+    ``fake_device`` names a device of ``qiskit_ibm_runtime.fake_provider`` whose coupling map,
+    basis gates and noise it takes over, unless ``noise`` is given; ``qubits`` None means as many
+    as its memory holds. ``coupling_map`` is the pairs of qubits that two-qubit gates work on.
+    """
+
+    name: str
+    description: str = ""
+    method: Literal[
+        "automatic", "statevector", "density_matrix", "stabilizer", "matrix_product_state"
+    ] = "automatic"
+    qubits: Annotated[int, Field(ge=1, le=MAX_QUBITS)] | None = None
+    fake_device: Annotated[str, StringConstraints(pattern="^Fake[A-Za-z0-9]+$", max_length=63)] | (
+        None
+    ) = None
+    noise: NoiseSpec | None = None
+    coupling_map: CouplingMap | None = None
+    basis_gates: Annotated[tuple[Gate, ...], Field(min_length=1, max_length=64)] | None = None
+    seed: SeedPolicy | None = None
+
+    @model_validator(mode="after")
+    def check_coupling_map(self) -> Self:
+        """A map is of the qubits that there are."""
+        if self.fake_device and (self.coupling_map is not None or self.basis_gates is not None):
+            raise ValueError("fakeDevice: it has a couplingMap and basisGates of its own")
+        if self.coupling_map is not None:
+            if self.qubits is None:
+                raise ValueError("couplingMap: it needs qubits, the number of them")
+            highest = max((max(pair) for pair in self.coupling_map), default=0)
+            if highest >= self.qubits:
+                raise ValueError(
+                    f"couplingMap: it names qubit {highest}, and {self.qubits} are counted from 0"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def check_basis_gates(self) -> Self:
+        """Every backend branches and loops: that is no gate."""
+        for gate in self.basis_gates or ():
+            if gate in CONTROL_FLOW:
+                raise ValueError(f"basisGates: {gate} is no gate and there already; leave it out")
+        return self
+
+
+class NotARuntimeBackend(ValueError):
+    """The manifest is none that the CRD admits; the text names the field that is wrong."""
+
+
+def parse_runtimebackend(manifest: Any) -> BackendSpec:
+    """The backend that a resource, or a document of ``backends.yaml``, is.
+
+    Raises:
+        NotARuntimeBackend: a field is missing, unknown or wrong.
+    """
+    try:
+        kind = (manifest["apiVersion"], manifest["kind"])
+        name, spec = manifest["metadata"]["name"], manifest.get("spec") or {}
+        if kind != (API_VERSION, KIND):
+            raise NotARuntimeBackend(f"kind: {KIND} of {API_VERSION} is needed, not {kind}")
+        if not isinstance(name, str) or not is_name(name):
+            raise NotARuntimeBackend(
+                "metadata.name: at most 40 small letters, digits and dashes are needed"
+            )
+        return BackendSpec.model_validate({**spec, "name": name})
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("spec", *first["loc"])))
+        raise NotARuntimeBackend(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise NotARuntimeBackend(f"it is no {KIND}: {error!r}") from error
+
+
+BACKENDS: tuple[BackendSpec, ...] = (
+    BackendSpec(
+        name=DEFAULT_BACKEND,
+        description="Aer's simulator; it picks the method that suits a circuit.",
+    ),
+    BackendSpec(
+        name="aer_simulator_statevector",
+        description="Aer's dense statevector: 16 bytes times 2 to the number of qubits.",
+        method="statevector",
+    ),
+    BackendSpec(
+        name="aer_simulator_density_matrix",
+        description="Aer's dense density matrix: 16 bytes times 4 to the number of qubits.",
+        method="density_matrix",
+    ),
+    BackendSpec(
+        name="aer_simulator_stabilizer",
+        description="Aer's stabilizer simulator: Clifford circuits only, with many qubits.",
+        method="stabilizer",
+    ),
+    BackendSpec(
+        name="aer_simulator_matrix_product_state",
+        description="Aer's matrix product state: many qubits with little entanglement.",
+        method="matrix_product_state",
+    ),
+    BackendSpec(
+        name="aer_montreal",
+        description="A 27-qubit device: Aer with the coupling map, basis gates and noise"
+        " once measured on ibmq_montreal.",
+        qubits=27,
+        fake_device="FakeMontrealV2",
+    ),
+)
+"""The backends that are always there."""
+
+
+class UnknownBackend(LookupError):
+    """No backend has this name."""
+
+
+def find_backend(name: str) -> BackendSpec:
+    """The backend of this name.
+
+    Raises:
+        UnknownBackend: there is none.
+    """
+    for backend in BACKENDS:
+        if backend.name == name:
+            return backend
+    raise UnknownBackend(name)

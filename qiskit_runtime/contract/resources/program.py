@@ -1,0 +1,164 @@
+"""A program: its metadata (the JSON file beside its code, in the 2021 form or with JSON Schemas)
+and, where it is a user's own, its source: one module, or a tar archive of a package.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from qiskit_runtime.contract.resources.job import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_EXECUTION_SECONDS,
+)
+from qiskit_runtime.contract.resources.old_schemas import list_to_schema, translate
+
+MAX_SOURCE_BYTES = 256 * 1024
+"""A program's source as it is uploaded: a module's text, or an archive, compressed or not."""
+
+MODULE_SUFFIX, ARCHIVE_SUFFIX = ".py", ".tar"
+"""How a source's file is called for the runner, which tells by it what it is."""
+
+_TAR_MAGIC_AT = 257
+_ZIP = b"PK\x03\x04"
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+"""How gzip, bzip2 and xz begin: tar archives come so too."""
+
+
+class SourceInvalid(ValueError):
+    """The bytes are no program's source; the text says why, and the limit where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSource:
+    """A user's program as it was uploaded. It is unpacked and read in the runner alone."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be a source.
+
+        Raises:
+            SourceInvalid: it is empty or too large, or neither an archive nor UTF-8.
+        """
+        if not self.data:
+            raise SourceInvalid("the source is empty")
+        if len(self.data) > MAX_SOURCE_BYTES:
+            raise SourceInvalid(
+                f"the source is {len(self.data)} bytes; at most {MAX_SOURCE_BYTES} are taken"
+            )
+        if self.data.startswith(_ZIP):
+            raise SourceInvalid("the source is a zip archive: a tar archive is taken, or a module")
+        if self.suffix == MODULE_SUFFIX:
+            try:
+                has_nul = "\0" in self.data.decode()
+            except UnicodeDecodeError as error:
+                raise SourceInvalid(
+                    f"the source is neither a tar archive nor a module in UTF-8: {error}"
+                ) from None
+            if has_nul:
+                raise SourceInvalid("the source is no Python module: it has NUL characters")
+
+    @property
+    def suffix(self) -> str:
+        """``MODULE_SUFFIX`` or ``ARCHIVE_SUFFIX``, told by how it begins."""
+        is_tar = self.data[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
+        return ARCHIVE_SUFFIX if is_tar or self.data.startswith(_COMPRESSED) else MODULE_SUFFIX
+
+    @property
+    def sha256(self) -> str:
+        """Its digest, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def version(self) -> str:
+        """The beginning of its digest, as a job's status tells it."""
+        return f"sha256:{self.sha256[:12]}"
+
+    def file_name(self, program_id: str) -> str:
+        """What its file is called for the runner."""
+        return name_source(program_id, self.suffix)
+
+
+def name_source(program_id: str, suffix: str) -> str:
+    """What a source's file is called for the runner: as its author's was, most likely.
+
+    A traceback shows it.
+    """
+    return program_id.replace("-", "_") + suffix
+
+
+class ProgramInterface(BaseModel):
+    """JSON Schemas of what goes into a program and what comes out; the ``spec`` of today's API."""
+
+    backend_requirements: dict[str, Any] | None = None
+    parameters: dict[str, Any] | None = None
+    return_values: dict[str, Any] | None = None
+    interim_results: dict[str, Any] | None = None
+
+    def translated(self) -> tuple["ProgramInterface", list[str]]:
+        """Return it with JSON's type names where 2021 had others, and a warning for each."""
+        changed: dict[str, Any] = {}
+        warnings: list[str] = []
+        for name in ("parameters", "return_values", "interim_results"):
+            if (schema := getattr(self, name)) is not None:
+                changed[name], told = translate(schema, f"spec.{name}")
+                warnings += told
+        return (self.model_copy(update=changed) if warnings else self), warnings
+
+
+class ProgramMetadata(BaseModel):
+    """What a program's JSON file says. Keys that are not ours are left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    description: str
+    max_execution_time: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
+        DEFAULT_MAX_EXECUTION_SECONDS
+    )
+    """Seconds; a job that runs longer is cancelled."""
+    cost: int = 600
+    version: str = "1.0"
+    is_public: bool = True
+    spec: ProgramInterface = ProgramInterface()
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_2021_form(cls, fields: Any) -> Any:
+        """Take what 2021 had at the top level into ``spec``, lists as JSON Schemas."""
+        if not isinstance(fields, dict) or not isinstance(fields.get("spec", {}), dict):
+            return fields
+        spec = {key: fields[key] for key in ProgramInterface.model_fields if key in fields}
+        return fields | {"spec": _with_schemas(spec | fields.get("spec", {}))}
+
+
+def _with_schemas(spec: dict[str, Any]) -> dict[str, Any]:
+    """The same with JSON Schemas in place of the lists of 2021."""
+    return {
+        key: list_to_schema(value) if isinstance(value, list) else value
+        for key, value in spec.items()
+    }
+
+
+class Program(BaseModel):
+    """A program that jobs can run: its id and metadata, and where its code is.
+
+    ``path`` is the file that holds ``main``, for a program of the library or of a folder; it is
+    empty for a user's own, which is kept with its ``version``s, and pinned by each job.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    path: str = ""
+    metadata: ProgramMetadata
+    created: datetime | None = None
+    updated: datetime | None = None
+
+    @property
+    def is_uploaded(self) -> bool:
+        """Whether it is a user's own: one that can be changed and deleted."""
+        return not self.path

@@ -1,0 +1,56 @@
+"""A finished job's record as the cluster keeps it: compressed, and cut into Secrets.
+
+The operator writes them, the API reads them back. Pure.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+
+from qiskit_runtime.contract.resources.resource import SECRET_BYTES
+from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Event, RecordParser
+
+RECORD_KEY = "record"
+"""The key of each such Secret."""
+
+
+class RecordDamaged(ValueError):
+    """What was read is no compressed record."""
+
+
+def split_record(base: str, compressed: bytes) -> dict[str, bytes]:
+    """Each Secret's part of a compressed record, by its name; ``base`` is the Kubernetes Job's.
+
+    Another record has other names: an operator that knows less can't write over a whole one.
+    """
+    digest = hashlib.sha256(compressed).hexdigest()[:8]
+    starts = range(0, len(compressed), SECRET_BYTES)
+    return {
+        f"{base}-record-{digest}-{number}": compressed[start : start + SECRET_BYTES]
+        for number, start in enumerate(starts)
+    }
+
+
+def join_record(parts: Iterable[bytes]) -> bytes:
+    """The record's lines from the Secrets' parts, in order.
+
+    Raises:
+        RecordDamaged: a part is missing or is not what was written.
+    """
+    inflater = zlib.decompressobj()
+    try:
+        lines = inflater.decompress(b"".join(parts), RECORD_BUDGET)
+    except zlib.error as error:
+        raise RecordDamaged(str(error)) from error
+    if not inflater.eof:
+        raise RecordDamaged(f"it has no end within {RECORD_BUDGET} bytes")
+    return lines
+
+
+def read_record(parts: Iterable[bytes]) -> list[Event]:
+    """The record's events from the Secrets' parts, in order.
+
+    Raises:
+        RecordDamaged: a part is missing or is not what was written.
+    """
+    return list(RecordParser().feed(join_record(parts)))

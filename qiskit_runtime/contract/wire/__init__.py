@@ -1,0 +1,1 @@
+"""The formats that travel between processes. Standard library only: the supervisor imports them."""

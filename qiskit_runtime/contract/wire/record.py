@@ -1,0 +1,300 @@
+"""The record: one job's append-only, line-numbered, bounded log, and the one parser of it.
+
+The supervisor writes a record with ``record_writer``; the API (local mode) and the operator read it
+back with ``RecordParser``, and everything that a client sees is derived from the events. Standard
+library only: the supervisor imports it.
+
+Every line is at most ``MAX_LINE_BYTES`` long with its newline, so that a pipe takes it in one
+atomic write and no container runtime splits it. A console line stands as it was printed. A line
+that begins with ``MARK`` is a frame, whose kind is the next byte:
+
+=====  =========================================================================================
+kind   after it
+=====  =========================================================================================
+``l``  a console line that can't stand as it is (begins with the mark, or ends in CR, which
+       container runtimes strip), closed by a mark
+``c``  console bytes that no newline followed (yet), closed by a mark
+``x``  nothing: the console is cut here
+``i``  `` FIRST COUNT I/N ENCODING PAYLOAD``: interim messages FIRST..FIRST+COUNT-1
+``f``  the same for the final result, COUNT is 1
+``g``  `` FIRST COUNT``: interim messages that the record had no room for
+``p``  `` JSON``: how far the program is; the newest counts
+``v``  `` CRC JSON``: the verdict, the last line, with its CRC-32 in eight hexadecimal digits
+=====  =========================================================================================
+
+A payload (I of N chunks) is ``=`` verbatim or ``~`` base64 of zlib. Messages of one frame are
+joined by the mark, which JSON never holds; one that does hold it stands alone. A message is the
+JSON text exactly as the program encoded it: it is never decoded here.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from qiskit_runtime.contract.wire.progress import Progress, parse_progress
+from qiskit_runtime.contract.wire.verdict import Verdict, checksum, parse_verdict
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MARK = b"\x1e"
+"""ASCII's record separator: no terminal prints it, no JSON holds it."""
+
+MAX_LINE_BYTES = 4096
+"""PIPE_BUF: one write of it is atomic; under every runtime's split size (8 and 16 KiB)."""
+
+LINE_OVERHEAD = 64
+"""What a container log adds to a line (time stamp, stream, tag), counted in every budget."""
+
+CONSOLE_BUDGET = 2272 * KIB
+"""Console bytes with their overhead; what comes after it is dropped."""
+
+INTERIM_BUDGET = 2560 * KIB
+"""Interim messages as framed; those that come after it are dropped and counted in a gap."""
+
+MESSAGE_OVERHEAD = 128
+"""What a message takes of memory beside its text, counted in its budget: 260,000 at most fit."""
+
+INTERIM_TEXT_BUDGET = 32 * MIB
+"""Interim messages before compression, with their overhead: a reader holds them all."""
+
+PROGRESS_BUDGET = 160 * KIB
+"""Reports of progress. They come the more seldom the longer a job runs: a week of them fits."""
+
+RESULT_BUDGET = 4 * MIB
+"""The final result as framed; a larger one is refused."""
+
+RESERVE = 128 * KIB
+"""Kept for the lines that explain an end: the traceback, the cut, the last gap, the verdict."""
+
+RECORD_BUDGET = CONSOLE_BUDGET + INTERIM_BUDGET + PROGRESS_BUDGET + RESULT_BUDGET + RESERVE
+"""9 MiB: the kubelet rotates a container's log at 10 MiB, and readers lose lines there."""
+
+MAX_MESSAGE_BYTES = 16 * MIB
+"""One message before compression: what a reader must be ready to hold."""
+
+TRACEBACK_BUDGET = 64 * KIB
+"""A longer traceback keeps its first line and its end. It has room also after a cut: in RESERVE."""
+
+CHUNK_BYTES = MAX_LINE_BYTES - 96
+"""What a frame line carries: the rest is its header and newline."""
+
+_FRAME = re.compile(rb"([if]) (\d{1,12}) (\d{1,5}) (\d{1,6})/(\d{1,6}) ([=~])(.*)", re.DOTALL)
+_GAP = re.compile(rb"g (\d{1,12}) (\d{1,12})")
+_END = re.compile(rb"v ([0-9a-f]{8}) (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Bytes that the program printed; ``newline`` is whether a newline followed them."""
+
+    line: int
+    data: bytes
+    newline: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that the program published, numbered from 1; ``text`` is its JSON, verbatim."""
+
+    line: int
+    number: int
+    text: str
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Interim messages ``first`` to ``first + count - 1`` were dropped: the budget was spent."""
+
+    line: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """From here on what the program printed was dropped: the budget was spent."""
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The program reported how far it is."""
+
+    line: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A line that no writer writes; ``why`` says what is wrong with it."""
+
+    line: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last line. ``intact``: its count and digest match the lines that were read."""
+
+    line: int
+    verdict: Verdict
+    intact: bool
+
+
+Event = Console | Message | Gap | Cut | Reported | Garbage | End
+
+
+def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
+    """The verdict that the events end with, if it vouches for all of the record."""
+    last = events[-1] if events else None
+    return last.verdict if isinstance(last, End) and last.intact else None
+
+
+def newest_progress(events: Sequence[Event]) -> Progress | None:
+    """What was reported last; None where nothing was."""
+    return next((e.progress for e in reversed(events) if isinstance(e, Reported)), None)
+
+
+class RecordParser:
+    """Reads a record in pieces of any size and yields its events. Never raises.
+
+    Holds at most one line, one frame's chunks (``RESULT_BUDGET``) and one frame's messages
+    (``MAX_MESSAGE_BYTES``). A line that no writer writes is ``Garbage``, and interim messages over
+    ``INTERIM_TEXT_BUDGET`` are a ``Gap``; reading goes on after both.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._line = 0
+        self._rest = b""
+        self._overlong = False
+        self._ended = False
+        self._chunks: list[bytes] = []
+        self._chunks_bytes = 0
+        self._next_chunk: tuple[bytes, ...] | None = None
+        self._interim_text_left = INTERIM_TEXT_BUDGET
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events of the lines that ``data`` completes."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            yield from self._parse_line(line)
+        self._rest = rest
+        if len(rest) >= MAX_LINE_BYTES:
+            self._overlong, self._rest = True, b""
+
+    @property
+    def lines(self) -> int:
+        """How many lines were read."""
+        return self._line
+
+    def _parse_line(self, line: bytes) -> Iterator[Event]:
+        self._line += 1
+        if self._ended:
+            yield self._garbage("a line after the verdict")
+        elif self._overlong or len(line) >= MAX_LINE_BYTES:
+            self._overlong = False
+            yield self._garbage(f"a line of {MAX_LINE_BYTES} bytes or more")
+        elif line[:2] == MARK + b"v":
+            yield self._parse_end(line)
+        else:
+            self._digest.update(line + b"\n")
+            yield from self._parse_entry(line)
+
+    def _parse_entry(self, line: bytes) -> Iterator[Event]:
+        kind = line[1:2] if line[:1] == MARK else b""
+        if self._next_chunk is not None and kind not in (b"i", b"f"):
+            yield self._forget_frame()
+        if not kind and line[:1] != MARK:
+            yield Console(self._line, line)
+        elif kind in (b"l", b"c") and len(line) >= 3 and line.endswith(MARK):
+            yield Console(self._line, line[2:-1], newline=kind == b"l")
+        elif line == MARK + b"x":
+            yield Cut(self._line)
+        elif kind == b"g" and (gap := _GAP.fullmatch(line, 1)):
+            yield Gap(self._line, int(gap[1]), int(gap[2]))
+        elif kind == b"p" and (progress := parse_progress(line[2:])):
+            yield Reported(self._line, progress)
+        elif kind in (b"i", b"f") and (frame := _FRAME.fullmatch(line, 1)):
+            yield from self._parse_frame(frame)
+        else:
+            yield self._garbage("a frame of unknown form")
+
+    def _parse_frame(self, frame: re.Match[bytes]) -> Iterator[Event]:
+        kind, first, count, index, chunks, encoding, payload = frame.groups()
+        header = (kind, first, count, index, chunks, encoding)
+        if self._next_chunk is not None and header != self._next_chunk:
+            yield self._forget_frame()
+        if self._next_chunk is None and index != b"1":
+            yield self._garbage("a chunk without those before it")
+            return
+        self._chunks.append(payload)
+        self._chunks_bytes += len(payload) + LINE_OVERHEAD
+        if self._chunks_bytes > RESULT_BUDGET:
+            yield self._forget_frame("over the budget")
+        elif index == chunks:
+            body = b"".join(self._chunks)
+            self._forget_chunks()
+            yield from self._parse_messages(kind == b"f", int(first), int(count), encoding, body)
+        else:
+            self._next_chunk = (kind, first, count, b"%d" % (int(index) + 1), chunks, encoding)
+
+    def _parse_messages(
+        self, final: bool, first: int, count: int, encoding: bytes, body: bytes
+    ) -> Iterator[Event]:
+        try:
+            payload = _inflate(body) if encoding == b"~" else body
+            cost = 0 if final else len(payload) + count * MESSAGE_OVERHEAD
+            if cost > self._interim_text_left:
+                yield Gap(self._line, first, count)
+                return
+            self._interim_text_left -= cost
+            # Never split first: a payload of nothing but marks would be a million times its size.
+            is_joined = 1 < count == payload.count(MARK) + 1
+            texts = [one.decode() for one in (payload.split(MARK) if is_joined else [payload])]
+        except (ValueError, zlib.error) as error:
+            yield self._garbage(f"a payload that can't be read: {error}")
+            return
+        if len(texts) != count or (final and count != 1):
+            yield self._garbage("a frame with another number of messages than it says")
+            return
+        yield from (Message(self._line, first + at, text, final) for at, text in enumerate(texts))
+
+    def _parse_end(self, line: bytes) -> Event:
+        fields = _END.fullmatch(line, 1)
+        verdict = parse_verdict(fields[2]) if fields else None
+        if fields is None or verdict is None or checksum(fields[2]) != fields[1]:
+            return self._garbage("a verdict of unknown form")
+        self._ended = True
+        intact = (verdict.lines, verdict.sha256) == (self._line - 1, self._digest.hexdigest())
+        return End(self._line, verdict, intact)
+
+    def _forget_chunks(self) -> None:
+        self._chunks, self._chunks_bytes, self._next_chunk = [], 0, None
+
+    def _forget_frame(self, why: str = "lacks chunks") -> Garbage:
+        self._forget_chunks()
+        return self._garbage(f"a frame {why}")
+
+    def _garbage(self, why: str) -> Garbage:
+        # Whatever was lost here, the digest can't match any more.
+        self._digest.update(b"garbage")
+        return Garbage(self._line, why)
+
+
+def _inflate(body: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        payload = inflater.decompress(base64.b64decode(body, validate=True), MAX_MESSAGE_BYTES)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise ValueError(f"not a whole payload of at most {MAX_MESSAGE_BYTES} bytes")
+    return payload

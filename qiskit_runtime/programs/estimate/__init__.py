@@ -1,0 +1,1 @@
+"""Expectation values: of operators and of measured outcomes, with mitigation."""

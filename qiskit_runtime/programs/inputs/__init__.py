@@ -1,0 +1,1 @@
+"""Checks and forms of what clients send to programs."""

@@ -1,0 +1,1 @@
+"""Variational optimisation: ansatz, objective and the optimisers by name."""

@@ -1,0 +1,1 @@
+"""Running circuits on Aer: targets, transpiling, options, memory, seeds."""

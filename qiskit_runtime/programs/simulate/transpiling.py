@@ -1,0 +1,115 @@
+"""The one door to Qiskit's transpiler: what the programs' circuits are transpiled for.
+
+It is the backend, as the method of the run simulates it (``targets``), with other gates or
+connections where a client gave some.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qiskit import QuantumCircuit, transpile
+from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
+
+from qiskit_runtime.programs.inputs.checks import check_integer
+from qiskit_runtime.programs.simulate import targets
+from qiskit_runtime.programs.simulate.memory import find_method
+
+if TYPE_CHECKING:
+    from qiskit_aer import AerSimulator
+
+
+def transpile_circuits(
+    backend: "AerSimulator",
+    circuits: Sequence[QuantumCircuit],
+    run_options: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+) -> list[QuantumCircuit]:
+    """The circuits, transpiled for a run with these options.
+
+    ``arguments`` are those of Qiskit's ``transpile``. Circuits of one call share their passes,
+    which each call builds anew, at a fixed cost.
+    """
+    has_angles = any(circuit.num_parameters for circuit in circuits)
+    method = find_method(backend, circuits, run_options)
+    if not targets.is_method(method):
+        method = backend.options.method  # the run refuses it by its field
+    options = _aim(backend, arguments, method, has_angles)
+    transpiled: list[QuantumCircuit] = transpile(list(circuits), **options)
+    return transpiled
+
+
+def make_passes(
+    backend: "AerSimulator",
+    optimization_level: int,
+    has_angles: bool = False,
+    method: str | None = None,
+    **arguments: Any,
+) -> PassManager:
+    """The passes that transpile for the backend; ``arguments`` as ``transpile`` has them.
+
+    ``has_angles`` tells that circuits have parameters whose values come later.
+    """
+    arguments["optimization_level"] = optimization_level
+    return generate_preset_pass_manager(**_aim(backend, arguments, method, has_angles))
+
+
+def find_target(
+    backend: "AerSimulator",
+    method: str | None = None,
+    has_angles: bool = False,
+    basis_gates: Sequence[str] | None = None,
+    coupling_map: Any = None,
+) -> Target:
+    """What to transpile for; what is None is the backend's own.
+
+    Raises:
+        ValueError: there is no such gate, or a map that is none.
+    """
+    own = backend.options.method
+    changed = basis_gates is not None or coupling_map is not None
+    if not changed and not has_angles and method in (None, own) and hasattr(backend, "device"):
+        return backend.target  # made once
+    device = targets.find_device(backend)
+    if changed:
+        device = targets.change_device(device, basis_gates, read_edges(coupling_map))
+        targets.check_gates(basis_gates or (), method or own)
+    return targets.fit_method(device, method or own, has_angles)
+
+
+def read_edges(value: Any, name: str = "coupling_map") -> list[list[int]] | None:
+    """A coupling map's pairs of qubits.
+
+    Raises:
+        ValueError: it is none; the text begins with the name.
+    """
+    if value is None:
+        return None
+    # A CouplingMap in a program that is called directly; a list of pairs from a client.
+    edges = list(value.get_edges()) if hasattr(value, "get_edges") else value
+    if not isinstance(edges, list | tuple) or not all(
+        isinstance(edge, list | tuple) and len(edge) == 2 for edge in edges
+    ):
+        raise ValueError(f"{name}: expected a list of pairs of qubits, got {value!r}")
+    return [[check_integer(name, qubit, 0, targets.WIDTH - 1) for qubit in edge] for edge in edges]
+
+
+def _aim(
+    backend: "AerSimulator", arguments: Mapping[str, Any], method: str | None, has_angles: bool
+) -> dict[str, Any]:
+    """The arguments, with a target in the place of gates and connections."""
+    options = dict(arguments)
+    basis_gates, edges = options.pop("basis_gates", None), options.pop("coupling_map", None)
+    method = method or backend.options.method
+    if options.get("target") is None:
+        options["target"] = find_target(backend, method, has_angles, basis_gates, edges)
+    if options.get("dt") is not None:
+        options["target"] = copy.deepcopy(options["target"])
+        options["target"].dt = options["dt"]
+    translation = targets.choose_translation(method)
+    if translation is not None and options.get("translation_method") is None:
+        options["translation_method"] = translation
+    if has_angles and method == targets.CLIFFORD:
+        # From level 2 on gates are put together to rotations by any angle.
+        options["optimization_level"] = min(options.get("optimization_level") or 0, 1)
+    return options
