@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 
-from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET, Console, Cut, Event, Gap, Message
+from qiskit_runtime.contract.wire.record import (
+    CONSOLE_BUDGET,
+    Console,
+    ConsoleTruncated,
+    Event,
+    Gap,
+    Message,
+)
 
 
 def log_pieces(events: Iterable[Event]) -> Iterator[str]:
@@ -22,7 +29,7 @@ def _format_line(event: Event) -> str:
     match event:
         case Message(text=text):
             return text
-        case Cut():
+        case ConsoleTruncated():
             return f"[the console is cut here: its limit is {CONSOLE_BUDGET} bytes]"
         case Gap(first=first, count=count):
             return f"[{count} interim results from number {first} on were dropped: over the limit]"

@@ -16,7 +16,7 @@ class ParamsInvalid(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenProgram:
+class ProgramSelection:
     """What a job runs. ``file`` is its source's name for the runner, empty for the library's own.
 
     ``source`` is what is handed over; None where the job has brought it, or needs none.

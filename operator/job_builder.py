@@ -9,14 +9,14 @@ import json
 from pathlib import PurePath
 from typing import Any
 
-from chosen_program import ChosenProgram
+from chosen_program import ProgramSelection
 from operator_settings import RunnerSettings
 from qiskit_runtime.contract.resources.program import name_source
 from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
 from qiskit_runtime.contract.resources.runtimejob import KIND
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY, ParamsFrom
 from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, split_record
-from qiskit_runtime.contract.wire.handover import JOB_FILE, PARAMS_FILE
+from qiskit_runtime.contract.wire.job_input import JOB_FILE, PARAMS_FILE
 from qiskit_runtime.contract.wire.verdict import MAX_VERSION_CHARACTERS
 
 Manifest = dict[str, Any]
@@ -61,7 +61,7 @@ def build_metadata(job: Manifest, name: str | None = None) -> Manifest:
 
 
 def build_input(
-    job: Manifest, backend: Manifest, program: ChosenProgram, image: str, pod: str
+    job: Manifest, backend: Manifest, program: ProgramSelection, image: str, pod: str
 ) -> Manifest:
     """The Secret with the hand-over document, which no other pod than ``pod`` takes.
 
@@ -94,7 +94,7 @@ def build_input(
     }
 
 
-def _build_versions(spec: Manifest, program: ChosenProgram, image: str) -> dict[str, str]:
+def _build_versions(spec: Manifest, program: ProgramSelection, image: str) -> dict[str, str]:
     """What the runner can't know of itself, for the job's status."""
     digest = program.source.sha256 if program.source else spec.get("programFrom", {}).get("sha256")
     versions = {

@@ -9,7 +9,7 @@ Turn = tuple[datetime, str]
 """What jobs are ordered by: the time of submission, and the name."""
 
 
-class JobGate:
+class ConcurrencyLimit:
     """At most ``slots`` jobs are let in at once."""
 
     def __init__(self, slots: int) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from cluster_view import Seen
-from pod_place import PodPlace, is_over_time, waits_since
-from qiskit_runtime.contract.lifecycle import Limits, Observation, Place, State, observe
+from pod_place import PodState, is_over_time, waits_since
+from qiskit_runtime.contract.lifecycle import Limits, Observation, RunnerState, State, observe
 from record_copy import RecordCopy
 
 Manifest = dict[str, Any]
 
 
-def observe_job(seen: Seen, place: PodPlace, copy: RecordCopy | None, now: datetime) -> State:
+def observe_job(seen: Seen, place: PodState, copy: RecordCopy | None, now: datetime) -> State:
     """The state that follows; ``copy`` is what was read of the record, where it is followed."""
     assert seen.runtimejob is not None
     verdict = copy.verdict if copy else None
@@ -22,9 +22,9 @@ def observe_job(seen: Seen, place: PodPlace, copy: RecordCopy | None, now: datet
     where = place.place
     if verdict or place.has_ended:
         if is_over_time(seen.pod, limits.max_execution_seconds, now):
-            where = Place.OVER_TIME
+            where = RunnerState.OVER_TIME
         elif seen.job is None:
-            where = Place.JOB_DELETED
+            where = RunnerState.JOB_DELETED
     return observe(
         Observation(
             place=where,

@@ -15,21 +15,21 @@ from cluster_view import ClusterView, Seen, is_final, trim
 from event_builder import build_event
 from job_builder import build_job, build_name
 from job_cluster import JobCluster, Manifest
-from job_gate import JobGate
+from job_gate import ConcurrencyLimit
 from job_observation import observe_job, waited_seconds
 from job_workers import CHECK_SECONDS, JobWorkers
 from operator_settings import OperatorSettings
 from pod_finder import PodFinder
 from pod_inputs import NOT_BUILDABLE, PodInputs, reject_input
-from pod_place import NO_POD_SECONDS, PodPlace, can_run_again, is_over_time
+from pod_place import NO_POD_SECONDS, PodState, can_run_again, is_over_time
 from program_library import ProgramLibrary
 from qiskit_runtime.cluster.client import API_ERRORS, describe_error
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
     Phase,
-    Place,
     Reason,
+    RunnerState,
     State,
     observe,
 )
@@ -46,7 +46,7 @@ HELD = "it waits until its spec.suspend is false"
 """What is said of a job that is suspended by its own resource."""
 
 _REFUSALS = (400, 403, 404, 413, 422)
-_ENDED_BY_ITSELF = (Place.ENDED, Place.OUT_OF_MEMORY)
+_ENDED_BY_ITSELF = (RunnerState.ENDED, RunnerState.OUT_OF_MEMORY)
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class JobReconciler:
         self._inputs = PodInputs(cluster, ProgramLibrary(view), settings.runner.image)
         self._finder = PodFinder(cluster, view, self._inputs)
         self._slots = settings.max_running_jobs
-        self._gate: JobGate | None = None
+        self._gate: ConcurrencyLimit | None = None
         self._begun: set[str] = set()
         """By uid, as below: those that have no Job any more, and had one."""
         self._refused: dict[str, datetime] = {}
@@ -97,10 +97,10 @@ class JobReconciler:
             self._view.put(self._view.runtimejobs, name, trim(job))
 
     @property
-    def gate(self) -> JobGate:
+    def gate(self) -> ConcurrencyLimit:
         """The gate; when it is made, those who are inside already are known."""
         if self._gate is None:
-            self._gate = JobGate(self._slots)
+            self._gate = ConcurrencyLimit(self._slots)
             for name, job in self._view.runtimejobs.items():
                 if not is_final(job) and self._view.see(name).was_started:
                     self._gate.hold(name)
@@ -116,7 +116,9 @@ class JobReconciler:
             return await self._conclude(job, observe(Observation(cancel_requested=True)), {})
         if spec.get("suspend"):
             self._leave(name)
-            await self._write(job, observe(Observation(place=Place.SUSPENDED, detail=HELD)), {})
+            await self._write(
+                job, observe(Observation(place=RunnerState.SUSPENDED, detail=HELD)), {}
+            )
             return CHECK_SECONDS
         if job.get("status", {}).get("reason") == Reason.SUSPENDED:
             await self._write(job, State(Phase.QUEUED), {})
@@ -171,7 +173,7 @@ class JobReconciler:
         limit = job["spec"]["startDeadlineSeconds"]
         state = observe(
             Observation(
-                place=Place.UNSCHEDULABLE,
+                place=RunnerState.UNSCHEDULABLE,
                 waited_seconds=(now - since).total_seconds(),
                 detail=f"the cluster refuses its Kubernetes Job: {words}",
                 limits=Limits(start_deadline_seconds=limit),
@@ -206,7 +208,7 @@ class JobReconciler:
         limit = job["spec"]["maxExecutionSeconds"]
         if job["spec"].get("cancelRequested") or is_over_time(seen.pod, limit, now):
             await self._followers.end_pod(follower, seen.pod)
-        if state.phase is Phase.RUNNING or place.place is Place.SUSPENDED:
+        if state.phase is Phase.RUNNING or place.place is RunnerState.SUSPENDED:
             return CHECK_SECONDS
         # Until its deadline passes; the moment more is for clocks of whole seconds.
         waited = waited_seconds(seen, now)
@@ -219,7 +221,7 @@ class JobReconciler:
     # The end.
 
     async def _conclude(
-        self, job: Manifest, state: State, names: Manifest, place: PodPlace | None = None
+        self, job: Manifest, state: State, names: Manifest, place: PodState | None = None
     ) -> float | None:
         """Keep the record, then make the job final: whoever sees that finds the record."""
         name = job["metadata"]["name"]

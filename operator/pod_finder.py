@@ -15,9 +15,9 @@ from job_builder import build_name
 from job_cluster import JobCluster, Manifest
 from job_observation import waited_seconds
 from pod_inputs import NOT_BUILDABLE, UNNAMED, Holder, PodInputs
-from pod_place import PodPlace, find_place, is_deleted, say_gone
+from pod_place import PodState, is_deleted, read_pod_state, say_gone
 from qiskit_runtime.cluster.client import describe_error, is_over_quota
-from qiskit_runtime.contract.lifecycle import Place
+from qiskit_runtime.contract.lifecycle import RunnerState
 
 INPUT_CHECK_SECONDS = 10.0
 """How long a pod may be on its way until its input is looked for."""
@@ -33,23 +33,23 @@ class PodFinder:
 
     async def find(
         self, seen: Seen, job: Manifest, now: datetime, *, log_is_over: bool
-    ) -> tuple[PodPlace, Seen]:
+    ) -> tuple[PodState, Seen]:
         """Where the pod is, and what was seen. What would end the job is asked of the API server.
 
         ``log_is_over`` says that its log was read to an end that is not the record's.
         """
         holder = await self._inputs.find_holder(job)
-        place = find_place(seen.job, seen.pod, now)
+        place = read_pod_state(seen.job, seen.pod, now)
         is_doubtful = seen.job is None or (log_is_over and not place.has_ended)
         if is_doubtful or _is_missed(job, holder, seen.pod):
             seen = await self._ask(job, holder)
-            place = find_place(seen.job, seen.pod, now)
+            place = read_pod_state(seen.job, seen.pod, now)
         if place.has_ended and (seen.job is None or seen.pod is None):
             return place, seen
         if _is_missed(job, holder, seen.pod):
             unused = self._view.unused.get(build_name(job), ())
             if has_run(job) or (holder and holder.pod not in unused):
-                return PodPlace(Place.DISRUPTED, say_gone(seen.job)), replace(seen, pod=None)
+                return PodState(RunnerState.DISRUPTED, say_gone(seen.job)), replace(seen, pod=None)
             if holder:
                 await self._inputs.take_back(job, holder)
                 holder = None
@@ -65,12 +65,12 @@ class PodFinder:
         return Seen(job, there, next(iter(held + pods), None))
 
     async def _hand_over(
-        self, job: Manifest, seen: Seen, place: PodPlace, holder: Holder | None, now: datetime
-    ) -> PodPlace:
+        self, job: Manifest, seen: Seen, place: PodState, holder: Holder | None, now: datetime
+    ) -> PodState:
         """Give the pod its input, and look after it: without, the pod can't start."""
         assert seen.pod is not None
         pod = seen.pod["metadata"]["name"]
-        if holder is None and place.place not in (Place.RUNNING, Place.SUSPENDED):
+        if holder is None and place.place not in (RunnerState.RUNNING, RunnerState.SUSPENDED):
             try:
                 with suppress(*NOT_BUILDABLE):
                     await self._inputs.give(job, pod)
@@ -78,13 +78,13 @@ class PodFinder:
                 if not is_over_quota(error):
                     raise
                 words = f"the cluster refuses the Secret of its input: {describe_error(error)}"
-                return PodPlace(Place.UNSCHEDULABLE, words)
+                return PodState(RunnerState.UNSCHEDULABLE, words)
         is_late = waited_seconds(seen, now) > INPUT_CHECK_SECONDS
-        if place.place is Place.STARTING and is_late:
+        if place.place is RunnerState.STARTING and is_late:
             with suppress(*NOT_BUILDABLE):
                 if await self._inputs.is_complete(job, pod):
                     return place
-            return PodPlace(Place.INPUT_MISSING)
+            return PodState(RunnerState.INPUT_MISSING)
         return place
 
 

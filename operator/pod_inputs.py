@@ -17,7 +17,7 @@ from program_library import ProgramLibrary
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, State, reject
 from qiskit_runtime.contract.resources.backend import UnknownBackend
-from qiskit_runtime.contract.wire.handover import JOB_FILE
+from qiskit_runtime.contract.wire.job_input import JOB_FILE
 
 NOT_BUILDABLE = (UnknownBackend, UnknownProgram, ParamsInvalid)
 """Why a job can't be handed to any pod."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from job_builder import OVERTIME_SECONDS
-from qiskit_runtime.contract.lifecycle import Place
+from qiskit_runtime.contract.lifecycle import RunnerState
 from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict, parse_verdict
 
 Manifest = dict[str, Any]
@@ -35,11 +35,11 @@ SUSPENDED = "its Kubernetes Job was suspended while the job ran"
 """The same, where the pod went for that."""
 
 _ENDED = (
-    Place.ENDED,
-    Place.OUT_OF_MEMORY,
-    Place.DISRUPTED,
-    Place.OVER_TIME,
-    Place.JOB_DELETED,
+    RunnerState.ENDED,
+    RunnerState.OUT_OF_MEMORY,
+    RunnerState.DISRUPTED,
+    RunnerState.OVER_TIME,
+    RunnerState.JOB_DELETED,
 )
 
 
@@ -47,10 +47,10 @@ _JOB_ENDS = ("Complete", "Failed")
 
 
 @dataclass(frozen=True, slots=True)
-class PodPlace:
+class PodState:
     """The pod's place, the cluster's words for what holds or ended it, and its exit code."""
 
-    place: Place
+    place: RunnerState
     detail: str = ""
     exit_code: int | None = None
     verdict: Verdict | None = None
@@ -62,24 +62,26 @@ class PodPlace:
         return self.place in _ENDED
 
 
-def find_place(job: Manifest | None, pod: Manifest | None, now: datetime) -> PodPlace:
+def read_pod_state(job: Manifest | None, pod: Manifest | None, now: datetime) -> PodState:
     """Where the pod of a job that was started is."""
     if pod is None:
         return _find_without_pod(job, now)
     status = pod.get("status", {})
     state = _container_state(status)
     if status.get("reason") == "Evicted":
-        return PodPlace(Place.DISRUPTED, f"its pod was evicted: {status.get('message', '')}")
+        return PodState(RunnerState.DISRUPTED, f"its pod was evicted: {status.get('message', '')}")
     if is_deleted(pod) and never_ran(pod) and not _is_lost(pod, now):
         return _find_without_pod(job, now)
     if ended := state.get("terminated"):
         return _find_ended(job, ended)
     if status.get("phase") == "Failed":
-        return PodPlace(Place.DISRUPTED, f"{status.get('reason', '')}: {status.get('message', '')}")
+        return PodState(
+            RunnerState.DISRUPTED, f"{status.get('reason', '')}: {status.get('message', '')}"
+        )
     if _is_lost(pod, now):
-        return PodPlace(Place.DISRUPTED, "its pod was deleted, and its node does not answer")
+        return PodState(RunnerState.DISRUPTED, "its pod was deleted, and its node does not answer")
     if "running" in state:
-        return PodPlace(Place.RUNNING, say_gone(job) if is_deleted(pod) else "")
+        return PodState(RunnerState.RUNNING, say_gone(job) if is_deleted(pod) else "")
     if is_suspended(job):
         return _find_without_pod(job, now)
     return _find_hold(pod, state.get("waiting", {}))
@@ -168,43 +170,45 @@ def _container_state(status: Manifest) -> Manifest:
     return state
 
 
-def _find_without_pod(job: Manifest | None, now: datetime) -> PodPlace:
+def _find_without_pod(job: Manifest | None, now: datetime) -> PodState:
     """A pod that has not come yet, or is gone: its Job tells."""
     if job is None:
-        return PodPlace(Place.JOB_DELETED)
+        return PodState(RunnerState.JOB_DELETED)
     for condition in job.get("status", {}).get("conditions") or []:
         if condition["type"] in ("Failed", "FailureTarget") and condition["status"] == "True":
             if condition.get("reason") == "DeadlineExceeded":
-                return PodPlace(Place.OVER_TIME)
-            return PodPlace(Place.DISRUPTED, say_gone(job))
+                return PodState(RunnerState.OVER_TIME)
+            return PodState(RunnerState.DISRUPTED, say_gone(job))
         if condition["type"] == "Complete" and condition["status"] == "True":
-            return PodPlace(Place.ENDED, "its pod is gone")
+            return PodState(RunnerState.ENDED, "its pod is gone")
     if is_suspended(job):
         detail = f"its Kubernetes Job {job['metadata']['name']} is suspended"
-        return PodPlace(Place.SUSPENDED, detail)
+        return PodState(RunnerState.SUSPENDED, detail)
     since = waits_since(job)
     if since and (now - since).total_seconds() > NO_POD_SECONDS:
         detail = f"the cluster makes no pod for it: kubectl describe job {job['metadata']['name']}"
-        return PodPlace(Place.UNSCHEDULABLE, detail)
-    return PodPlace(Place.STARTING, "the cluster has made no pod for it")
+        return PodState(RunnerState.UNSCHEDULABLE, detail)
+    return PodState(RunnerState.STARTING, "the cluster has made no pod for it")
 
 
-def _find_ended(job: Manifest | None, ended: Manifest) -> PodPlace:
+def _find_ended(job: Manifest | None, ended: Manifest) -> PodState:
     exit_code, message = ended.get("exitCode"), str(ended.get("message") or "")
     if ended.get("reason") == "OOMKilled" and exit_code == 137:
-        return PodPlace(Place.OUT_OF_MEMORY, exit_code=exit_code)
+        return PodState(RunnerState.OUT_OF_MEMORY, exit_code=exit_code)
     verdict = parse_verdict(message)
     if verdict is not None and EXIT_CODES[verdict.outcome] != exit_code:
         # A program can write that file, and then have its supervisor killed.
         verdict = None
     if verdict is None and is_suspended(job):
-        return PodPlace(Place.DISRUPTED, SUSPENDED, exit_code)
+        return PodState(RunnerState.DISRUPTED, SUSPENDED, exit_code)
     if exit_code == EXIT_UNREADABLE and job is not None and _was_suspended(job):
         # Resumed so soon that this pod found the input of the one before it.
-        return PodPlace(Place.DISRUPTED, f"its Kubernetes Job was suspended: {message}", exit_code)
-    place = Place.ENDED if job is not None else Place.JOB_DELETED
+        return PodState(
+            RunnerState.DISRUPTED, f"its Kubernetes Job was suspended: {message}", exit_code
+        )
+    place = RunnerState.ENDED if job is not None else RunnerState.JOB_DELETED
     words = SUSPENDED if is_suspended(job) else ""
-    return PodPlace(place, words if verdict else message, exit_code, verdict)
+    return PodState(place, words if verdict else message, exit_code, verdict)
 
 
 def _is_lost(pod: Manifest, now: datetime) -> bool:
@@ -212,14 +216,14 @@ def _is_lost(pod: Manifest, now: datetime) -> bool:
     return bool(deleted) and (now - _parse_time(deleted)).total_seconds() > _LOST_SECONDS
 
 
-def _find_hold(pod: Manifest, waiting: Manifest) -> PodPlace:
+def _find_hold(pod: Manifest, waiting: Manifest) -> PodState:
     container = pod["spec"]["containers"][0]
     if waiting.get("reason") in _PULL_REASONS:
         words = f"{waiting['reason']}: {waiting.get('message', '')}"
-        return PodPlace(Place.IMAGE_PULL, f"image {container['image']}: {words}")
+        return PodState(RunnerState.IMAGE_PULL, f"image {container['image']}: {words}")
     if waiting.get("reason") in _CONTAINER_REASONS:
         words = f"{waiting['reason']}: {waiting.get('message', '')}"
-        return PodPlace(Place.UNSCHEDULABLE, f"its container can't be started: {words}")
+        return PodState(RunnerState.UNSCHEDULABLE, f"its container can't be started: {words}")
     for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             asked = ", ".join(
@@ -227,8 +231,8 @@ def _find_hold(pod: Manifest, waiting: Manifest) -> PodPlace:
                 for name, amount in sorted(container["resources"]["requests"].items())
             )
             detail = f"{condition.get('message', 'no node takes its pod')} (it asks for {asked})"
-            return PodPlace(Place.UNSCHEDULABLE, detail)
-    return PodPlace(Place.STARTING, f"its pod is {waiting.get('reason', 'pending')}")
+            return PodState(RunnerState.UNSCHEDULABLE, detail)
+    return PodState(RunnerState.STARTING, f"its pod is {waiting.get('reason', 'pending')}")
 
 
 def _parse_time(text: str) -> datetime:

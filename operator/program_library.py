@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
-from chosen_program import ChosenProgram
+from chosen_program import ProgramSelection
 from cluster_view import ClusterView
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.resources.backend import (
@@ -30,7 +30,7 @@ class ProgramLibrary:
         self._view = view
         self._catalog = Catalog()
 
-    def choose_program(self, spec: Manifest) -> ChosenProgram:
+    def choose_program(self, spec: Manifest) -> ProgramSelection:
         """The program of a job that starts now: its own, a RuntimeProgram, or the library's.
 
         Raises:
@@ -39,7 +39,7 @@ class ProgramLibrary:
         name = spec["programId"]
         if own := spec.get("programFrom"):
             # The API has compared its parameters already.
-            return ChosenProgram(
+            return ProgramSelection(
                 spec.get("programVersion", ""), name_source(name, PurePath(own["key"]).suffix)
             )
         if resource := self._view.programs.get(name):
@@ -48,11 +48,11 @@ class ProgramLibrary:
             except NotARuntimeProgram as error:
                 raise UnknownProgram(f"{name} that could run: {error}") from error
             metadata = program.metadata
-            return ChosenProgram(
+            return ProgramSelection(
                 metadata.version, source.file_name(name), source, metadata.spec.parameters
             )
         metadata = self._catalog.get(name).metadata
-        return ChosenProgram(metadata.version, schema=metadata.spec.parameters)
+        return ProgramSelection(metadata.version, schema=metadata.spec.parameters)
 
     def find_backend(self, name: str) -> BackendSpec:
         """The backend of this name.

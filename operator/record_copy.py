@@ -4,7 +4,13 @@ import zlib
 from collections.abc import Iterator
 
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import MAX_LINE_BYTES, End, Message, RecordParser, Reported
+from qiskit_runtime.contract.wire.record import (
+    MAX_LINE_BYTES,
+    EndEvent,
+    Message,
+    ProgressEvent,
+    RecordParser,
+)
 from qiskit_runtime.contract.wire.record_stream import BATCH_BYTES, Batch
 from qiskit_runtime.contract.wire.verdict import Verdict
 
@@ -43,10 +49,10 @@ class RecordCopy:
         verdict = None
         # One by one: a few bytes of a record may hold a million messages.
         for event in self._parser.feed(lines):
-            verdict = event.verdict if isinstance(event, End) and event.intact else None
+            verdict = event.verdict if isinstance(event, EndEvent) and event.intact else None
             if isinstance(event, Message) and event.final:
                 self.result = event.text
-            elif isinstance(event, Reported):
+            elif isinstance(event, ProgressEvent):
                 self.progress = event.progress
         self.verdict = verdict or self.verdict
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from cluster_view import ClusterView, Seen
 from job_cluster import JobCluster, Manifest
 from job_workers import JobWorkers
-from pod_place import PodPlace, find_place, has_log
+from pod_place import PodState, has_log, read_pod_state
 from record_follower import RecordFollower
 from stream_writer import StreamWriter
 
@@ -36,7 +36,7 @@ class RecordFollowers:
         """Who follows this job's log, if anybody does."""
         return self._followers.get(job["metadata"]["uid"])
 
-    def follow(self, job: Manifest, seen: Seen, place: PodPlace) -> RecordFollower | None:
+    def follow(self, job: Manifest, seen: Seen, place: PodState) -> RecordFollower | None:
         """Who follows the job's log, from the moment on when there is one."""
         name, uid = job["metadata"]["name"], job["metadata"]["uid"]
         if uid in self._followers:
@@ -62,7 +62,7 @@ class RecordFollowers:
 
     def _has_ended(self, name: str) -> bool:
         seen = self._view.see(name)
-        return find_place(seen.job, seen.pod, datetime.now(UTC)).has_ended
+        return read_pod_state(seen.job, seen.pod, datetime.now(UTC)).has_ended
 
     async def end_pod(self, follower: RecordFollower | None, pod: Manifest | None) -> None:
         """Have the runner end its program, and say so in its record."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from qiskit_runtime.contract.wire.handover import HandOver, HandOverError, read_handover
+from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
 from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict
 from qiskit_runtime.host.left_behind import remove_tree
 from runner.pipes import write_all
@@ -58,9 +58,9 @@ def main() -> int:
     if arguments.mark:
         carry(arguments.mark)
     try:
-        job = read_handover(arguments.input, arguments.pod) if arguments.input else None
+        job = read_job_input(arguments.input, arguments.pod) if arguments.input else None
         verdict = supervise(job, arguments.grace, arguments.folder)
-    except HandOverError as error:
+    except JobInputError as error:
         print(f"runner: {error}", file=sys.stderr)
         leave_pod(str(error))
         return EXIT_UNREADABLE
@@ -68,11 +68,11 @@ def main() -> int:
     return EXIT_CODES[verdict.outcome]
 
 
-def supervise(job: HandOver | None, grace_seconds: float, folder: Path | None = None) -> Verdict:
+def supervise(job: JobInput | None, grace_seconds: float, folder: Path | None = None) -> Verdict:
     """Run one job, given now or (None) as a line of standard input; returns its verdict.
 
     Raises:
-        HandOverError: what came on standard input is no hand-over.
+        JobInputError: what came on standard input is no hand-over.
     """
     supervisor = Supervisor(write_all, grace_seconds)
     with _make_folder(folder) as made:

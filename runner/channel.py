@@ -14,7 +14,7 @@ from enum import Enum
 
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
-from qiskit_runtime.contract.wire.verdict import is_text_by_name
+from qiskit_runtime.contract.wire.verdict import is_text_map
 
 MAX_SEED = 2**53 - 1
 """So that a seed is the same number to every reader of JSON."""
@@ -93,7 +93,7 @@ def read_fields(payload: bytes) -> dict[str, str]:
         fields = json.loads(payload)
     except (ValueError, RecursionError) as error:
         raise ChannelBroken(f"a packet that is not JSON: {error}") from error
-    if not is_text_by_name(fields):
+    if not is_text_map(fields):
         raise ChannelBroken("a packet that is not an object of strings")
     return dict(fields)
 

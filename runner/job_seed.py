@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from qiskit_runtime.contract.wire.handover import SEED_PARAMETER
+from qiskit_runtime.contract.wire.job_input import SEED_PARAMETER
 from runner.channel import MAX_SEED
 
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from qiskit_runtime.contract.wire.handover import ENTRY_POINT, HandOver, parse_handover
+from qiskit_runtime.contract.wire.job_input import ENTRY_POINT, JobInput, parse_job_input
 from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
 from qiskit_runtime.contract.wire.verdict import MAX_MESSAGE_CHARACTERS, shorten
 from qiskit_runtime.messenger import UserMessenger
@@ -59,13 +59,13 @@ def main() -> int:
         return 1
     messenger = UserMessenger(_make_send(connection, sender, reports, flush), reports.report)
     try:
-        return _run(parse_handover(document), messenger, sender, flush)
+        return _run(parse_job_input(document), messenger, sender, flush)
     finally:
         reports.send_rest()
 
 
 def _run(
-    job: HandOver, messenger: UserMessenger, sender: PacketSender, flush: Callable[[], None]
+    job: JobInput, messenger: UserMessenger, sender: PacketSender, flush: Callable[[], None]
 ) -> int:
     _apply_limits(job)
     process = os.getpid()
@@ -115,7 +115,7 @@ def _find_remedy(error: BaseException, line: str) -> str:
 
 
 def _call_program(
-    job: HandOver, path: Path, messenger: UserMessenger, sender: PacketSender
+    job: JobInput, path: Path, messenger: UserMessenger, sender: PacketSender
 ) -> None:
     # Imported in _preload already; here it only names it.
     from runner.quantum_backend import make_backend
@@ -270,7 +270,7 @@ def _preload() -> dict[str, str]:
     return {"python": version, "qiskit": qiskit.__version__, "aer": qiskit_aer.__version__}
 
 
-def _apply_limits(job: HandOver) -> None:
+def _apply_limits(job: JobInput) -> None:
     logging.basicConfig(level=job.log_level, stream=sys.stdout)
     if job.memory_bytes:
         # So that one large array is a MemoryError with its line, before the supervisor has to kill.

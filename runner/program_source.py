@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import qiskit_runtime
-from qiskit_runtime.contract.wire.handover import ENTRY_POINT
+from qiskit_runtime.contract.wire.job_input import ENTRY_POINT
 
 MAX_MEMBERS = 500
 """Files and folders of an archive."""

@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from qiskit_runtime.contract.wire.handover import ENTRY_POINT
+from qiskit_runtime.contract.wire.job_input import ENTRY_POINT
 from qiskit_runtime.contract.wire.verdict import shorten
 
 MAX_LINE_CHARACTERS = 160

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 MIB = 2**20
 
-LEAST_MIB = 16
+MIN_MIB = 16
 """What Aer is told at least: of less than a MiB a thread it makes no shot, and says all is well."""
 
 _VIRTUAL = ("rz", "p", "u1", "delay", "barrier")
@@ -194,7 +194,7 @@ def make_backend(
     """
     options: dict[str, Any] = {"method": spec.get("method", "automatic")}
     if available := available_bytes(memory_bytes):
-        options["max_memory_mb"] = max(available // MIB, LEAST_MIB)
+        options["max_memory_mb"] = max(available // MIB, MIN_MIB)
     if (noise := spec.get("noise")) is not None:
         # An empty one is a device without noise, also where it is made from another.
         options["noise_model"] = _make_noise(noise, spec.get("basis_gates"))

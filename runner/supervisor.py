@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-from qiskit_runtime.contract.wire.handover import HandOver, parse_handover
-from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, are_versions
+from qiskit_runtime.contract.wire.job_input import JobInput, parse_job_input
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, is_version_map
 from runner import processes
 from runner.channel import ChannelBroken, Kind, PacketReader, pack, read_fields, read_seed
 from runner.pipes import open_signal_pipe, readable_bytes
@@ -42,7 +42,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._packets = PacketReader()
         self._to_program = memoryview(b"")
-        self._job: HandOver | None = None
+        self._job: JobInput | None = None
         self._started = time.monotonic()
         self._flush_at: float | None = None
         self._flushed_at = 0.0
@@ -64,7 +64,7 @@ class Supervisor:
         self._selector.register(self._console, selectors.EVENT_READ, self._read_console)
         self._selector.register(self._channel, selectors.EVENT_READ, self._use_channel)
 
-    def hand_over(self, job: HandOver) -> None:
+    def hand_over(self, job: JobInput) -> None:
         """Give the program process its job; the time it may take begins."""
         # The parameters may be large, and only the program process reads them.
         self._job = replace(job, params="")
@@ -88,7 +88,7 @@ class Supervisor:
             elif self._job is None:
                 received.extend(data)
                 if received.endswith(b"\n"):
-                    self.hand_over(parse_handover(bytes(received)))
+                    self.hand_over(parse_job_input(bytes(received)))
                     received.clear()
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
@@ -295,6 +295,6 @@ class Supervisor:
             end.verdict(),
             peak_memory_bytes=self._program.peak_bytes or None,
             seconds=round(time.monotonic() - self._started, 3),
-            versions=(versions if are_versions(versions) else handed) or None,
+            versions=(versions if is_version_map(versions) else handed) or None,
             seed=self._seed,
         )

@@ -50,7 +50,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ConsoleTruncated:
     """From here on what the job prints is dropped."""
 
 
@@ -75,7 +75,7 @@ class Reconnecting:
     why: str
 
 
-Frame = Console | Message | Gap | Cut | Progress
+Frame = Console | Message | Gap | ConsoleTruncated | Progress
 StreamEvent = Frame | Waiting | Reconnecting
 
 
@@ -134,7 +134,7 @@ class _Cursor:
             case Progress():
                 # The newest counts, whatever was seen of it.
                 return True
-            case Cut():
+            case ConsoleTruncated():
                 is_new, self._cut = not self._cut, True
         self.frames += is_new
         return is_new
@@ -168,7 +168,7 @@ def parse_frame(text: str | bytes) -> Frame | None:
         case {"type": "gap", "first": int(first), "count": int(count)}:
             return Gap(first, count)
         case {"type": "cut"}:
-            return Cut()
+            return ConsoleTruncated()
         case {"type": "progress", "done": int() | float(), "total": int() | float()}:
             return Progress(frame["done"], frame["total"], frame.get("best"))
         case _:

@@ -13,7 +13,7 @@ import click
 from api.cli.client import Client, Unreachable
 from api.cli.job_stream import (
     Console,
-    Cut,
+    ConsoleTruncated,
     Gap,
     Message,
     Progress,
@@ -71,7 +71,7 @@ class JobView:
                 self._screen.note(
                     f"[{count} messages from number {first} on were dropped: too many]"
                 )
-            case Cut():
+            case ConsoleTruncated():
                 self._screen.note("[what was printed from here on was dropped: too much]")
 
     def finish(self, job: dict[str, Any]) -> int:

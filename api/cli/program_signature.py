@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from qiskit_runtime.contract.wire.handover import ENTRY_POINT
+from qiskit_runtime.contract.wire.job_input import ENTRY_POINT
 
 _POSITIONAL = 2
 """The backend and the messenger; what follows them are a job's parameters."""

@@ -48,10 +48,10 @@ class Reason(StrEnum):
     NO_RESULT = "NoResult"
 
 
-class Place(StrEnum):
+class RunnerState(StrEnum):
     """What is seen of the process or pod that runs the job."""
 
-    NOWHERE = "Nowhere"
+    NOT_STARTED = "Nowhere"
     """Not started yet."""
     INPUT_MISSING = "InputMissing"
     """Not startable: its input is not there (yet)."""
@@ -95,7 +95,7 @@ class Observation:
     the signal that ended it); ``detail`` is the cluster's words (an image, what was asked for).
     """
 
-    place: Place = Place.NOWHERE
+    place: RunnerState = RunnerState.NOT_STARTED
     verdict: Verdict | None = None
     exit_code: int | None = None
     cancel_requested: bool = False
@@ -121,7 +121,7 @@ def observe(seen: Observation) -> State:
         return _judge(seen, seen.verdict)
     if seen.place in _ENDED:
         return _explain_lost_end(seen)
-    if seen.place is Place.RUNNING:
+    if seen.place is RunnerState.RUNNING:
         return State(Phase.RUNNING)
     if seen.cancel_requested:
         return _cancelled("before it started")
@@ -171,9 +171,9 @@ def _explain_termination(seen: Observation) -> State:
     match seen.place:
         case _ if seen.cancel_requested:
             return _cancelled("while it ran")
-        case Place.OVER_TIME:
+        case RunnerState.OVER_TIME:
             return _ran_too_long(seen.limits)
-        case Place.JOB_DELETED:
+        case RunnerState.JOB_DELETED:
             return _job_deleted()
         case _:
             return _failed(
@@ -184,15 +184,15 @@ def _explain_termination(seen: Observation) -> State:
 def _explain_lost_end(seen: Observation) -> State:
     """A runner that ended and left no verdict."""
     match seen.place:
-        case Place.OUT_OF_MEMORY:
+        case RunnerState.OUT_OF_MEMORY:
             return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, None))
         case _ if seen.cancel_requested:
             return _cancelled("while it ran")
-        case Place.OVER_TIME:
+        case RunnerState.OVER_TIME:
             return _ran_too_long(seen.limits)
-        case Place.JOB_DELETED:
+        case RunnerState.JOB_DELETED:
             return _job_deleted()
-        case Place.DISRUPTED:
+        case RunnerState.DISRUPTED:
             return _failed(Reason.INTERRUPTED, seen.detail or "the runner was ended from outside")
         case _ if seen.exit_code == EXIT_UNREADABLE:
             return _failed(Reason.INPUT_LOST, f"its runner could not read its input: {seen.detail}")
@@ -211,7 +211,7 @@ def _explain_lost_end(seen: Observation) -> State:
 def _wait(seen: Observation) -> State:
     """A job that has not started: queued with what holds it, until a deadline passes."""
     reason = _HOLDS.get(seen.place, Reason.NONE)
-    if seen.place is Place.INPUT_MISSING:
+    if seen.place is RunnerState.INPUT_MISSING:
         limit = seen.limits.input_deadline_seconds
         if seen.waited_seconds > limit:
             return _failed(Reason.INPUT_LOST, f"its input did not arrive within {limit:g} s")
@@ -264,20 +264,20 @@ def _cancelled(when: str) -> State:
 
 
 _ENDED = (
-    Place.ENDED,
-    Place.OUT_OF_MEMORY,
-    Place.DISRUPTED,
-    Place.OVER_TIME,
-    Place.JOB_DELETED,
+    RunnerState.ENDED,
+    RunnerState.OUT_OF_MEMORY,
+    RunnerState.DISRUPTED,
+    RunnerState.OVER_TIME,
+    RunnerState.JOB_DELETED,
 )
 
 _HOLDS = {
-    Place.IMAGE_PULL: Reason.IMAGE_PULL,
-    Place.UNSCHEDULABLE: Reason.UNSCHEDULABLE,
-    Place.SUSPENDED: Reason.SUSPENDED,
+    RunnerState.IMAGE_PULL: Reason.IMAGE_PULL,
+    RunnerState.UNSCHEDULABLE: Reason.UNSCHEDULABLE,
+    RunnerState.SUSPENDED: Reason.SUSPENDED,
 }
 
-_WITHOUT_DEADLINE = (Place.NOWHERE, Place.SUSPENDED)
+_WITHOUT_DEADLINE = (RunnerState.NOT_STARTED, RunnerState.SUSPENDED)
 
 _NAMED_BY_PROGRAM = (
     Reason.INVALID_PARAMS,

@@ -14,7 +14,14 @@ from api.models import list_properties
 from api.settings import ApiSettings
 from api.store_errors import StoreUnavailable
 from api.strict_json import StrictJSONError, load_strict
-from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET, Console, Cut, Gap, Garbage, Message
+from qiskit_runtime.contract.wire.record import (
+    CONSOLE_BUDGET,
+    Console,
+    ConsoleTruncated,
+    Gap,
+    MalformedLine,
+    Message,
+)
 from tests.api.fake_store import FakeStore
 
 with warnings.catch_warnings():
@@ -118,7 +125,7 @@ def test_message_after_a_lost_one_is_not_skipped(client, store):
     """Where the record lost message 2, a listener that saw it still gets message 3."""
 
     async def follow(_):
-        for event in (Message(1, 1, "1"), Garbage(2, "unreadable"), Message(3, 3, "3")):
+        for event in (Message(1, 1, "1"), MalformedLine(2, "unreadable"), Message(3, 3, "3")):
             yield event
 
     store.follow = follow
@@ -127,7 +134,13 @@ def test_message_after_a_lost_one_is_not_skipped(client, store):
 
 def test_typed_frames_say_gaps_and_cuts_and_no_garbage(client, store):
     """Typed frames tell what was dropped; plain ones are the messages alone."""
-    events = [Console(1, b"a\xff"), Cut(2), Gap(3, 1, 2), Garbage(4, "x"), Message(5, 3, "3")]
+    events = [
+        Console(1, b"a\xff"),
+        ConsoleTruncated(2),
+        Gap(3, 1, 2),
+        MalformedLine(4, "x"),
+        Message(5, 3, "3"),
+    ]
 
     async def follow(_):
         for event in events:
@@ -159,7 +172,9 @@ def test_log_puts_a_message_on_a_line_of_its_own():
 
 def test_log_says_what_was_dropped_and_its_limit():
     """Dropped lines and messages leave a line that names the limit and the numbers."""
-    log = "".join(log_pieces([Console(1, b"\xff"), Cut(2), Gap(3, 5, 7), Garbage(4, "x")]))
+    log = "".join(
+        log_pieces([Console(1, b"\xff"), ConsoleTruncated(2), Gap(3, 5, 7), MalformedLine(4, "x")])
+    )
 
     assert log.startswith("\ufffd\n[")
     assert str(CONSOLE_BUDGET) in log

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from chosen_program import ChosenProgram, ParamsInvalid
+from chosen_program import ParamsInvalid, ProgramSelection
 from cluster_view import ClusterView
 from job_builder import (
     build_input,
@@ -20,7 +20,7 @@ from operator_settings import RunnerSettings
 from program_library import ProgramLibrary
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.resources.resource import JOB_LABEL, SECRET_BYTES
-from qiskit_runtime.contract.wire.handover import HandOverError, read_handover
+from qiskit_runtime.contract.wire.job_input import JobInputError, read_job_input
 
 JOB = {
     "metadata": {"name": "bell", "namespace": "jobs", "uid": "6f1c"},
@@ -40,7 +40,7 @@ def with_spec(**fields):
     return {**JOB, "spec": {**JOB["spec"], **fields}}
 
 
-OURS = ChosenProgram("1.0")
+OURS = ProgramSelection("1.0")
 
 
 def read_files(secret):
@@ -68,7 +68,7 @@ def mount(job, folder, params=None):
             (folder / item["path"]).write_bytes(
                 content if isinstance(content, bytes) else content[item["key"]]
             )
-    return read_handover(folder, "bell-1-x")
+    return read_job_input(folder, "bell-1-x")
 
 
 def test_input_is_of_one_pod(tmp_path):
@@ -77,8 +77,8 @@ def test_input_is_of_one_pod(tmp_path):
     (container,) = build_job(JOB, RUNNER)["spec"]["template"]["spec"]["containers"]
     assert container["args"][-2:] == ["--pod", "$(POD_NAME)"]
     assert container["env"][0]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
-    with pytest.raises(HandOverError, match="handed to the pod bell-1-x: it is not run twice"):
-        read_handover(tmp_path, "bell-1-y")
+    with pytest.raises(JobInputError, match="handed to the pod bell-1-x: it is not run twice"):
+        read_job_input(tmp_path, "bell-1-y")
 
 
 def test_input_is_what_the_runner_reads(tmp_path):
@@ -114,7 +114,7 @@ def test_params_secret_of_a_person_needs_no_digest(tmp_path):
 def test_source_of_a_program_is_beside_its_hand_over():
     """A program that the library has not is run from the mounted folder."""
     source = ProgramSource(b"def main(b, m): ...")
-    program = ChosenProgram("3", "hello_quantum.py", source)
+    program = ProgramSelection("3", "hello_quantum.py", source)
     files = read_files(build_input(JOB, {}, program, "example.org/runner:1", ""))
     assert files["hello_quantum.py"] == source.data
     document = json.loads(files["job.json"])
@@ -134,7 +134,7 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
     del job["spec"]["params"]
     files = {"params.json": b"{}", "program.tar": b"an archive"}
     program = ProgramLibrary(ClusterView()).choose_program(job["spec"])
-    assert program == ChosenProgram("7", "hello_quantum.tar")
+    assert program == ProgramSelection("7", "hello_quantum.tar")
     for name, content in read_files(build_input(job, {}, program, "i:1", "")).items():
         (tmp_path / name).write_bytes(content)
     sources = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]["projected"][
@@ -143,7 +143,7 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
     items = sources[1]["secret"]["items"]
     for item in items:
         (tmp_path / item["path"]).write_bytes(files[item["key"]])
-    handover = read_handover(tmp_path)
+    handover = read_job_input(tmp_path)
     assert handover.program == "/run/job/hello_quantum.tar"
     assert (tmp_path / "hello_quantum.tar").read_bytes() == b"an archive"
     assert handover.versions == {"program": "7", "source": "sha256:abababababab", "image": "i:1"}
@@ -152,7 +152,7 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
 def test_parameters_that_do_not_match_cost_no_pod():
     """A job of kubectl is compared with its program's schema, as a posted one is."""
     schema = {"properties": {"shots": {"type": "integer", "minimum": 1}}}
-    program = ChosenProgram("1", schema=schema)
+    program = ProgramSelection("1", schema=schema)
     program.check_params('{"shots": 10}')
     program.check_params("not JSON: the runner says so")
     with pytest.raises(ParamsInvalid, match=r"params\.shots: 0 is less"):

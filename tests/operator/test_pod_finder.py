@@ -11,7 +11,7 @@ from job_builder import build_name
 from pod_finder import PodFinder
 from pod_inputs import PodInputs
 from program_library import ProgramLibrary
-from qiskit_runtime.contract.lifecycle import Place
+from qiskit_runtime.contract.lifecycle import RunnerState
 
 pytestmark = pytest.mark.anyio
 
@@ -100,28 +100,30 @@ async def find(cluster, job, pod, unused=()):
 FIRST, SECOND = make_pod("p1"), make_pod("p2")
 RAN = {"attempt": 1, "podName": "p1"}
 CASES = {
-    "its first pod": (make_job(), FIRST, "", (), (Place.STARTING, "p1"), "p1"),
-    "the pod that has it": (make_job(), FIRST, "p1", (), (Place.STARTING, "p1"), "p1"),
-    "no pod yet": (make_job(), None, "", (), (Place.STARTING, None), None),
+    "its first pod": (make_job(), FIRST, "", (), (RunnerState.STARTING, "p1"), "p1"),
+    "the pod that has it": (make_job(), FIRST, "p1", (), (RunnerState.STARTING, "p1"), "p1"),
+    "no pod yet": (make_job(), None, "", (), (RunnerState.STARTING, None), None),
     "a second pod, not knowing of the first": (
-        make_job(), SECOND, "p1", (), (Place.DISRUPTED, None), "p1",
+        make_job(), SECOND, "p1", (), (RunnerState.DISRUPTED, None), "p1",
     ),
     "a second pod, the first never started": (
-        make_job(podName="p1"), SECOND, "p1", ("p1",), (Place.STARTING, "p2"), "p2",
+        make_job(podName="p1"), SECOND, "p1", ("p1",), (RunnerState.STARTING, "p2"), "p2",
     ),
     "a second pod after a run": (
-        make_job(**RAN), SECOND, "p1", ("p1",), (Place.DISRUPTED, None), "p1",
+        make_job(**RAN), SECOND, "p1", ("p1",), (RunnerState.DISRUPTED, None), "p1",
     ),
     "a second pod after a run, the input deleted": (
-        make_job(**RAN), SECOND, "", (), (Place.DISRUPTED, None), None,
+        make_job(**RAN), SECOND, "", (), (RunnerState.DISRUPTED, None), None,
     ),
-    "the pod that has it is gone": (make_job(), None, "p1", (), (Place.DISRUPTED, None), "p1"),
-    "gone before it started": (make_job(), None, "p1", ("p1",), (Place.STARTING, None), None),
+    "the pod that has it is gone": (
+        make_job(), None, "p1", (), (RunnerState.DISRUPTED, None), "p1",
+    ),
+    "gone before it started": (make_job(), None, "p1", ("p1",), (RunnerState.STARTING, None), None),
     "being deleted": (
         make_job(), make_pod("p1", deletionTimestamp="2026-11-23T12:00:00Z"), "", (),
-        (Place.STARTING, "p1"), None,
+        (RunnerState.STARTING, "p1"), None,
     ),
-    "it runs": (make_job(), make_pod("p1", runs=True), "p1", (), (Place.RUNNING, "p1"), "p1"),
+    "it runs": (make_job(), make_pod("p1", runs=True), "p1", (), (RunnerState.RUNNING, "p1"), "p1"),
 }  # fmt: skip
 
 
@@ -138,14 +140,14 @@ async def test_input_goes_to_one_pod(job, pod, holder, unused, found, then):
 async def test_suspended_job_gives_nothing_away(pod):
     """There is nobody who should have the input."""
     cluster = Cluster(kubernetes_job(suspend=True))
-    assert (await find(cluster, make_job(), pod))[0] is Place.SUSPENDED
+    assert (await find(cluster, make_job(), pod))[0] is RunnerState.SUSPENDED
     assert cluster.secret is None
 
 
 async def test_pod_that_ends_is_found_behind_its_successor():
     """A view that shows the second pod asks, and goes on with the one that has the input."""
     cluster = Cluster(kubernetes_job(), SECOND, make_pod("p1", runs=True), holder="p1")
-    assert await find(cluster, make_job(**RAN), SECOND) == (Place.RUNNING, "p1")
+    assert await find(cluster, make_job(**RAN), SECOND) == (RunnerState.RUNNING, "p1")
 
 
 async def test_two_operators_hand_it_to_one_pod():

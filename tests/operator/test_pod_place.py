@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pod_place import can_run_again, find_place, has_log, is_over_time, waits_since
-from qiskit_runtime.contract.lifecycle import Place
+from pod_place import can_run_again, has_log, is_over_time, read_pod_state, waits_since
+from qiskit_runtime.contract.lifecycle import RunnerState
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -55,103 +55,108 @@ LOST = {"reason": "ContainerStatusUnknown", "exitCode": 137}
 """What a kubelet says of a container that it never made, when the pod is deleted."""
 
 CASES = {
-    "suspended before its pod": (suspended(), None, Place.SUSPENDED, "j is suspended"),
+    "suspended before its pod": (suspended(), None, RunnerState.SUSPENDED, "j is suspended"),
     "suspended while its pod waits": (
         suspended(),
         make_pod(conditions=[NOT_SCHEDULED]),
-        Place.SUSPENDED,
+        RunnerState.SUSPENDED,
         "j is suspended",
     ),
     "suspended, pod never ran": (
         suspended(),
         make_pod({"terminated": LOST}, phase="Failed", metadata=DELETED),
-        Place.SUSPENDED,
+        RunnerState.SUSPENDED,
         "j is suspended",
     ),
     "resumed, pod never ran": (
         suspended(value=False),
         make_pod({"terminated": LOST}, phase="Failed", metadata=DELETED),
-        Place.STARTING,
+        RunnerState.STARTING,
         "no pod",
     ),
     "suspended while it runs": (
         suspended(),
         make_pod({"running": {}}, metadata=DELETED),
-        Place.RUNNING,
+        RunnerState.RUNNING,
         "suspended while the job ran",
     ),
     "suspended, and the runner killed": (
         suspended(),
         make_pod({"terminated": {"exitCode": 137, "startedAt": ago(9)}}, metadata=DELETED),
-        Place.DISRUPTED,
+        RunnerState.DISRUPTED,
         "suspended while the job ran",
     ),
     "resumed before the input was taken back": (
         suspended(value=False, conditions=[condition("Suspended", "False")]),
         ended(64, message="the job was handed to the pod p"),
-        Place.DISRUPTED,
+        RunnerState.DISRUPTED,
         "suspended: the job was handed to the pod p",
     ),
     "suspended after it failed": (
         {**suspended(), "status": failed_job("BackoffLimitExceeded")["status"]},
         None,
-        Place.DISRUPTED,
+        RunnerState.DISRUPTED,
         "suspended",
     ),
-    "no pod yet": (JOB, None, Place.STARTING, "no pod"),
-    "no job either": (None, None, Place.JOB_DELETED, ""),
-    "pod gone": (failed_job("BackoffLimitExceeded"), None, Place.DISRUPTED, "deleted"),
-    "job over time": (failed_job("DeadlineExceeded"), None, Place.OVER_TIME, ""),
-    "made": (JOB, make_pod(), Place.STARTING, "pending"),
+    "no pod yet": (JOB, None, RunnerState.STARTING, "no pod"),
+    "no job either": (None, None, RunnerState.JOB_DELETED, ""),
+    "pod gone": (failed_job("BackoffLimitExceeded"), None, RunnerState.DISRUPTED, "deleted"),
+    "job over time": (failed_job("DeadlineExceeded"), None, RunnerState.OVER_TIME, ""),
+    "made": (JOB, make_pod(), RunnerState.STARTING, "pending"),
     "no node": (
         JOB,
         make_pod(conditions=[NOT_SCHEDULED]),
-        Place.UNSCHEDULABLE,
+        RunnerState.UNSCHEDULABLE,
         "0/1 nodes: no cpu (it asks for cpu 250m, memory 2Gi)",
     ),
     "no image": (
         JOB,
         make_pod({"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}}),
-        Place.IMAGE_PULL,
+        RunnerState.IMAGE_PULL,
         "image x:1: ImagePullBackOff: back-off",
     ),
     "creating": (
         JOB,
         make_pod({"waiting": {"reason": "ContainerCreating"}}),
-        Place.STARTING,
+        RunnerState.STARTING,
         "ContainerCreating",
     ),
-    "running": (JOB, make_pod({"running": {}}, phase="Running"), Place.RUNNING, ""),
+    "running": (JOB, make_pod({"running": {}}, phase="Running"), RunnerState.RUNNING, ""),
     "being deleted": (
         JOB,
         make_pod({"running": {}}, metadata={"deletionTimestamp": ago(5)}),
-        Place.RUNNING,
+        RunnerState.RUNNING,
         "deleted while the job ran",
     ),
     "on a lost node": (
         JOB,
         make_pod({"running": {}}, metadata={"deletionTimestamp": ago(61)}),
-        Place.DISRUPTED,
+        RunnerState.DISRUPTED,
         "node does not answer",
     ),
-    "ended": (JOB, ended(1, message="m"), Place.ENDED, "m"),
-    "ended without its job": (None, ended(143), Place.JOB_DELETED, ""),
-    "out of memory": (JOB, ended(137, "OOMKilled"), Place.OUT_OF_MEMORY, ""),
-    "program out of memory, runner alive": (JOB, ended(3, "OOMKilled"), Place.ENDED, ""),
+    "ended": (JOB, ended(1, message="m"), RunnerState.ENDED, "m"),
+    "ended without its job": (None, ended(143), RunnerState.JOB_DELETED, ""),
+    "out of memory": (JOB, ended(137, "OOMKilled"), RunnerState.OUT_OF_MEMORY, ""),
+    "program out of memory, runner alive": (JOB, ended(3, "OOMKilled"), RunnerState.ENDED, ""),
     "evicted": (
         JOB,
         make_pod(phase="Failed", reason="Evicted", message="disk"),
-        Place.DISRUPTED,
+        RunnerState.DISRUPTED,
         "evicted: disk",
     ),
-    "shut down": (JOB, make_pod(phase="Failed", reason="Shutdown"), Place.DISRUPTED, "Shutdown"),
+    "shut down": (
+        JOB,
+        make_pod(phase="Failed", reason="Shutdown"),
+        RunnerState.DISRUPTED,
+        "Shutdown",
+    ),
 }
 
 
 @pytest.mark.parametrize(("job", "pod", "where", "words"), CASES.values(), ids=CASES)
 def test_pod_has_its_place(job, pod, where, words):
     """Each state of a pod is one place in the life cycle's words."""
-    place = find_place(job, pod, NOW)
+    place = read_pod_state(job, pod, NOW)
     assert place.place is where
     assert words in place.detail
     assert bool(place.detail) == bool(words)
@@ -169,7 +174,7 @@ def test_pod_has_its_place(job, pod, where, words):
 def test_termination_message_counts_only_with_its_exit_code(outcome, code, counts):
     """A program can write that file and then have its supervisor killed."""
     text = Verdict(outcome, final=True).to_json()
-    place = find_place(JOB, ended(code, message=text), NOW)
+    place = read_pod_state(JOB, ended(code, message=text), NOW)
     assert (place.verdict is not None) is counts
     assert place.exit_code == code
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from qiskit_runtime.contract.wire.handover import HandOver
-from qiskit_runtime.contract.wire.record import Console, End, Event, Message, RecordParser
+from qiskit_runtime.contract.wire.job_input import JobInput
+from qiskit_runtime.contract.wire.record import Console, EndEvent, Event, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ class Run:
     def hand_over(self, program: Path, params: Any = None, **handover: Any) -> None:
         """Give it a job; its standard input stays open."""
         text = params if isinstance(params, str) else json.dumps(params or {})
-        job = HandOver(job_id="job", program=str(program), params=text, **handover)
+        job = JobInput(job_id="job", program=str(program), params=text, **handover)
         self.process.stdin.write(job.to_line())
         self.process.stdin.flush()
 
@@ -61,7 +61,11 @@ class Run:
             pass
         exit_code = self.process.wait(20)
         end = self.events[-1] if self.events else None
-        assert isinstance(end, End), (exit_code, self.record[-500:], self.process.stderr.read())
+        assert isinstance(end, EndEvent), (
+            exit_code,
+            self.record[-500:],
+            self.process.stderr.read(),
+        )
         assert end.intact
         return self.events, end.verdict, exit_code
 

@@ -16,7 +16,7 @@ from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.programs.simulate.memory import TooLarge, check_memory
 from qiskit_runtime.serialization import RuntimeEncoder
 from runner import memory
-from runner.quantum_backend import LEAST_MIB, RuntimeSimulator, make_backend
+from runner.quantum_backend import MIN_MIB, RuntimeSimulator, make_backend
 
 GIB = 1 << 30
 
@@ -145,7 +145,7 @@ def test_limit_of_the_job_goes_before_the_cgroup_s(monkeypatch):
     assert memory.available_bytes(1 << 20) == 1
     monkeypatch.setattr(memory, "cgroup_limit", lambda: None)
     assert memory.available_bytes() == 0
-    assert make_backend({}, 1 << 20).options.max_memory_mb == LEAST_MIB
+    assert make_backend({}, 1 << 20).options.max_memory_mb == MIN_MIB
 
 
 @pytest.mark.parametrize(

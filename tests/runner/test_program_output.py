@@ -2,7 +2,7 @@
 
 import time
 
-from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Cut, Gap, Message
+from qiskit_runtime.contract.wire.record import RECORD_BUDGET, ConsoleTruncated, Gap, Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 
 
@@ -92,7 +92,7 @@ def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, co
         )
     )
     events, verdict, _ = run.finish()
-    assert sum(isinstance(e, Cut) for e in events) == 1
+    assert sum(isinstance(e, ConsoleTruncated) for e in events) == 1
     assert verdict.dropped_console_bytes == 100_000_000 - len(console(events))
     assert verdict.final and verdict.outcome is Outcome.SUCCEEDED
     assert cost(run.record) < RECORD_BUDGET
@@ -107,7 +107,7 @@ def test_line_of_50_mb_is_cut_and_a_traceback_follows(start_run, write_program, 
     events, verdict, _ = run.finish()
     assert console(events).endswith(b"\nValueError: end\n")
     assert cost(run.record) < RECORD_BUDGET and verdict.outcome is Outcome.FAILED
-    assert any(isinstance(e, Cut) for e in events)
+    assert any(isinstance(e, ConsoleTruncated) for e in events)
 
 
 def test_everything_at_once_stays_within_the_record_budget(start_run, write_program):
@@ -133,7 +133,9 @@ def test_everything_at_once_stays_within_the_record_budget(start_run, write_prog
     )
     events, verdict, _ = run.finish()
     assert verdict.final and verdict.outcome is Outcome.FAILED
-    assert any(isinstance(e, Cut) for e in events) and any(isinstance(e, Gap) for e in events)
+    assert any(isinstance(e, ConsoleTruncated) for e in events) and any(
+        isinstance(e, Gap) for e in events
+    )
     assert 8_000_000 < cost(run.record) <= RECORD_BUDGET
 
 

@@ -8,16 +8,16 @@ from qiskit_runtime.contract.wire.record import (
     MARK,
     PROGRESS_BUDGET,
     Console,
-    Garbage,
+    MalformedLine,
     Message,
-    Reported,
+    ProgressEvent,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome
 
 
 def told(events):
     """What was reported, in order."""
-    return [event.progress for event in events if isinstance(event, Reported)]
+    return [event.progress for event in events if isinstance(event, ProgressEvent)]
 
 
 def shown(events):
@@ -28,7 +28,7 @@ def shown(events):
             words.append(event.data.decode())
         elif isinstance(event, Message):
             words.append(event.text)
-        elif isinstance(event, Reported):
+        elif isinstance(event, ProgressEvent):
             words.append(f"{event.progress.done:g}/{event.progress.total:g}")
     return words
 
@@ -250,5 +250,5 @@ def test_reports_from_threads_and_signals_leave_large_messages_whole(run_program
         """
     )
     assert [len(e.text) for e in events if isinstance(e, Message)] == [3_000_002] * 8 + [5]
-    assert not [event for event in events if isinstance(event, Garbage)]
+    assert not [event for event in events if isinstance(event, MalformedLine)]
     assert verdict.outcome is Outcome.SUCCEEDED and told(events)[-1] == Progress(1, 2)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.contract.lifecycle import Observation, Phase, Place, Reason, observe
-from qiskit_runtime.contract.wire.handover import HandOver, HandOverError, read_handover
-from qiskit_runtime.contract.wire.record import End, Message, RecordParser
+from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, observe
+from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
+from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
@@ -177,7 +177,7 @@ def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_pa
         "env": {**os.environ, "PYTHONPATH": str(ROOT)},
         "timeout": 20,
     }
-    (tmp_path / "job.json").write_bytes(HandOver("job", str(program)).to_line())
+    (tmp_path / "job.json").write_bytes(JobInput("job", str(program)).to_line())
     missing = subprocess.run(command, stdin=subprocess.DEVNULL, check=False, **options)
     assert missing.returncode == 64 and b"params.json" in missing.stderr
     (tmp_path / "params.json").write_text('{"n": 1}')
@@ -185,7 +185,7 @@ def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_pa
     events = list(RecordParser().feed(done.stdout))
     assert [e.text for e in events if isinstance(e, Message)] == ["2"]
     assert events[-1].verdict.final and done.returncode == 0
-    (tmp_path / "job.json").write_bytes(HandOver("job", str(program), pod="p-1").to_line())
+    (tmp_path / "job.json").write_bytes(JobInput("job", str(program), pod="p-1").to_line())
     other = [*command, "--pod", "p-2"]
     refused = subprocess.run(other, stdin=subprocess.DEVNULL, check=False, **options)
     assert (refused.returncode, refused.stdout) == (64, b"")
@@ -196,15 +196,15 @@ def test_params_cut_into_parts_are_joined_and_checked(tmp_path):
     """Parameters of several Secrets are one text again; other than what was posted is refused."""
     params = json.dumps({"n": 1, "text": "é" * 50}, ensure_ascii=False)
     digest = hashlib.sha256(params.encode()).hexdigest()
-    (tmp_path / "job.json").write_bytes(HandOver("job", "p", params_sha256=digest).to_line())
+    (tmp_path / "job.json").write_bytes(JobInput("job", "p", params_sha256=digest).to_line())
     for number in range(12):
         # Cut in the middle of a character too.
         part = params.encode()[number * 13 : (number + 1) * 13]
         (tmp_path / f"params.json.{number:03}").write_bytes(part)
-    assert read_handover(tmp_path).params == params
+    assert read_job_input(tmp_path).params == params
     (tmp_path / "params.json.000").write_bytes(b'{"n": 2, "text'[:13])
-    with pytest.raises(HandOverError, match="SHA-256"):
-        read_handover(tmp_path)
+    with pytest.raises(JobInputError, match="SHA-256"):
+        read_job_input(tmp_path)
 
 
 def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_until):
@@ -218,7 +218,7 @@ def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_un
 def test_program_process_that_can_not_start_fails_with_its_words(write_program, tmp_path):
     """A broken installation is a failed job whose log says why, also with a hand-over to send."""
     (tmp_path / "qiskit.py").write_text("raise ImportError('broken installation')\n")
-    (tmp_path / "job.json").write_bytes(HandOver("job", str(write_program(SLEEP))).to_line())
+    (tmp_path / "job.json").write_bytes(JobInput("job", str(write_program(SLEEP))).to_line())
     (tmp_path / "params.json").write_text(json.dumps({"x": "y" * 3_000_000}))
     done = subprocess.run(
         [sys.executable, "-m", "runner", "--input", str(tmp_path)],
@@ -230,7 +230,7 @@ def test_program_process_that_can_not_start_fails_with_its_words(write_program, 
     )
     assert b"ImportError: broken installation" in done.stdout and done.stderr == b""
     end = list(RecordParser().feed(done.stdout))[-1]
-    assert isinstance(end, End) and end.intact and end.verdict.outcome is Outcome.FAILED
+    assert isinstance(end, EndEvent) and end.intact and end.verdict.outcome is Outcome.FAILED
 
 
 def test_params_of_8_mib_arrive_whole(run_program):
@@ -450,7 +450,7 @@ def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run,
     run.hand_over(write_program(EATER))
     _, verdict, code = run.finish()
     assert (verdict.outcome, verdict.signal, code) == (Outcome.OUT_OF_MEMORY, signal.SIGKILL, 3)
-    state = observe(Observation(place=Place.ENDED, verdict=verdict, exit_code=code))
+    state = observe(Observation(place=RunnerState.ENDED, verdict=verdict, exit_code=code))
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
 
 
@@ -476,6 +476,6 @@ def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, wri
     while run.read_some():
         pass
     code = run.process.wait(10)
-    assert code == -signal.SIGKILL and not any(isinstance(event, End) for event in run.events)
-    state = observe(Observation(place=Place.OUT_OF_MEMORY, exit_code=code))
+    assert code == -signal.SIGKILL and not any(isinstance(event, EndEvent) for event in run.events)
+    state = observe(Observation(place=RunnerState.OUT_OF_MEMORY, exit_code=code))
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)

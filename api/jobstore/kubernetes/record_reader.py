@@ -21,7 +21,7 @@ from api.store_errors import StoreUnavailable
 from qiskit_runtime.cluster.watch import make_pause
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, StoredRecord
 from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, RecordDamaged, join_record
-from qiskit_runtime.contract.wire.record import End, Event, RecordParser
+from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
 from qiskit_runtime.contract.wire.record_stream import Batch
 
 CHECK_SECONDS = 30.0
@@ -148,7 +148,7 @@ class RecordReader:
         self._lines = batch.last
 
     def _add(self, events: list[Event]) -> None:
-        if events and isinstance(events[-1], End):
+        if events and isinstance(events[-1], EndEvent):
             # It is told when the status is final: who hears it may rely on that.
             self._end = [events.pop()]
         self.record.append(events)

@@ -10,11 +10,11 @@ from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.resources.backend import BackendSpec
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.program import SourceInvalid
-from qiskit_runtime.contract.wire.handover import HandOver
+from qiskit_runtime.contract.wire.job_input import JobInput
 
 
 @dataclass(frozen=True, slots=True)
-class JobInput:
+class InputMaker:
     """Puts hand-overs together."""
 
     folder: DataFolder
@@ -22,7 +22,7 @@ class JobInput:
     find_backend: Callable[[str], BackendSpec]
     limits: RunnerLimits
 
-    def make_handover(self, job: Job) -> HandOver:
+    def make_job_input(self, job: Job) -> JobInput:
         """The hand-over of a job that starts now.
 
         Raises:
@@ -37,7 +37,7 @@ class JobInput:
         if brought:
             versions["source"] = brought[1].version
         program = brought[0] if brought else self.catalog.get(job.spec.program_id).path
-        return HandOver(
+        return JobInput(
             job_id=job.id,
             program=str(program),
             params=self.folder.read_params(job.id),

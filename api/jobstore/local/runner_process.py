@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from api.jobstore.local.adopted import draw_mark, end_adopted, forget_mark
 from api.jobstore.local.program_environment import choose_variables
 from api.jobstore.local.scratch import Scratch
-from qiskit_runtime.contract.wire.handover import HandOver
+from qiskit_runtime.contract.wire.job_input import JobInput
 
 _READ_BYTES = 1 << 18
 _KILL_SECONDS = 5.0
@@ -77,7 +77,7 @@ class RunnerProcess:
         """Whether it can still take a job or end one."""
         return self._process.returncode is None
 
-    async def hand_over(self, job: HandOver) -> None:
+    async def hand_over(self, job: JobInput) -> None:
         """Give it its job."""
         # A runner that dies here leaves a record without an end, which the life cycle explains.
         with suppress(ConnectionError):

@@ -23,7 +23,7 @@ from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import refusing
 from api.jobstore.local.job_book import JobBook
-from api.jobstore.local.job_input import JobInput
+from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
 from api.jobstore.local.runner_process import RunnerLimits
@@ -56,7 +56,7 @@ class LocalJobStore(JobStore):
         self._folder, self._bounds = folder, bounds
         self._records = Records(folder)
         self._book = JobBook(folder, self._note_end)
-        job_input = JobInput(folder, catalog, find_backend, limits)
+        job_input = InputMaker(folder, catalog, find_backend, limits)
         self._workers = Workers(folder, self._book, self._records, job_input, limits)
         self._retention = Retention(bounds, self._book, folder, self.delete)
         self._sequence = 0

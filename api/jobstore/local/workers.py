@@ -14,12 +14,19 @@ from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import NotRunnable, broke_off, went_away
 from api.jobstore.local.files import write_all
 from api.jobstore.local.job_book import JobBook
-from api.jobstore.local.job_input import JobInput
+from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
-from qiskit_runtime.contract.lifecycle import Limits, Observation, Phase, Place, State, observe
+from qiskit_runtime.contract.lifecycle import (
+    Limits,
+    Observation,
+    Phase,
+    RunnerState,
+    State,
+    observe,
+)
 from qiskit_runtime.contract.resources.job import Job
-from qiskit_runtime.contract.wire.handover import HandOver
+from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
 
 _OVERTIME_SECONDS = 10.0
@@ -44,7 +51,7 @@ class Workers:
         folder: DataFolder,
         book: JobBook,
         records: Records,
-        job_input: JobInput,
+        job_input: InputMaker,
         limits: RunnerLimits,
     ) -> None:
         self._folder, self._book, self._records = folder, book, records
@@ -123,7 +130,7 @@ class Workers:
         if self._closing or job is None:
             return
         try:
-            handover = await asyncio.to_thread(self._input.make_handover, job)
+            handover = await asyncio.to_thread(self._input.make_job_input, job)
         except NotRunnable as error:
             await self._book.change(job_id, _set(went_away(error)))
             return
@@ -145,7 +152,7 @@ class Workers:
 
         def start(job: Job) -> Job | None:
             queued = job.status.phase is Phase.QUEUED
-            return _set(observe(Observation(place=Place.RUNNING)))(job) if queued else None
+            return _set(observe(Observation(place=RunnerState.RUNNING)))(job) if queued else None
 
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")
@@ -163,7 +170,7 @@ class Workers:
         asyncio.get_running_loop().call_later(_RESTART_SECONDS, self.queue, job)
 
     async def _run_started(
-        self, handover: HandOver, runner: RunnerProcess, record: LiveRecord
+        self, handover: JobInput, runner: RunnerProcess, record: LiveRecord
     ) -> None:
         job_id = handover.job_id
         limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
@@ -172,7 +179,7 @@ class Workers:
             await runner.hand_over(handover)
             await self._keep_record(job_id, runner, record)
             exit_code = await runner.wait()
-            place = Place.DISRUPTED if self._closing else Place.ENDED
+            place = RunnerState.DISRUPTED if self._closing else RunnerState.ENDED
             await self._conclude(job_id, Observation(place, exit_code=exit_code), runner)
         except Exception as error:
             # Whatever happened, the job has an end; the worker's log has the rest.
@@ -205,7 +212,7 @@ class Workers:
     ) -> None:
         """Make a job final by what was seen, with what is known beside it."""
         if runner and runner.is_overtime:
-            seen = replace(seen, place=Place.OVER_TIME)
+            seen = replace(seen, place=RunnerState.OVER_TIME)
         if self._closing:
             seen = replace(seen, detail=_STOPPED)
         await self._book.change(job_id, conclude(seen, self._limits.memory_bytes))
@@ -214,7 +221,7 @@ class Workers:
         """A job that a server before this one ran: its record tells how it ended, if it did."""
         events = await asyncio.to_thread(self._folder.read_events, job.id)
         verdict = verdict_at_end(events)
-        await self._conclude(job.id, Observation(Place.DISRUPTED, verdict, detail=_STOPPED))
+        await self._conclude(job.id, Observation(RunnerState.DISRUPTED, verdict, detail=_STOPPED))
 
 
 def conclude(seen: Observation, memory_bytes: int = 0) -> Callable[[Job], Job]:

@@ -28,7 +28,14 @@ from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore, RecordGone
 from api.store_errors import StoreUnavailable
 from api.text_pieces import PIECE, cut, json_pieces
-from qiskit_runtime.contract.wire.record import Console, Cut, Event, Gap, Message, Reported
+from qiskit_runtime.contract.wire.record import (
+    Console,
+    ConsoleTruncated,
+    Event,
+    Gap,
+    Message,
+    ProgressEvent,
+)
 
 FRAGMENTS = "websocket.fragments"
 """The ASGI extension of our server (``cli.connections``): a text whose message has ``more`` goes on
@@ -185,9 +192,9 @@ def _typed_fields(event: Event) -> dict[str, Any] | None:
             return {"type": "console", "line": line, "text": text, "newline": newline}
         case Gap(first=first, count=count):
             return {"type": "gap", "first": first, "count": count}
-        case Cut():
+        case ConsoleTruncated():
             return {"type": "cut"}
-        case Reported(progress=progress):
+        case ProgressEvent(progress=progress):
             return {"type": "progress", **progress.fields}
         case _:
             return None

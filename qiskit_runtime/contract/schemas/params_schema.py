@@ -20,7 +20,7 @@ import jsonschema_rs
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.contract.schemas.linear_schema import count_nodes, find_linear, is_linear
 from qiskit_runtime.contract.schemas.schema_references import SchemaInvalid, expand
-from qiskit_runtime.contract.wire.handover import SEED_PARAMETER
+from qiskit_runtime.contract.wire.job_input import SEED_PARAMETER
 
 __all__ = [
     "ParamsError",

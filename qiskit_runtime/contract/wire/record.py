@@ -117,14 +117,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class ConsoleTruncated:
     """From here on what the program printed was dropped: the budget was spent."""
 
     line: int
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ProgressEvent:
     """The program reported how far it is."""
 
     line: int
@@ -132,7 +132,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Garbage:
+class MalformedLine:
     """A line that no writer writes; ``why`` says what is wrong with it."""
 
     line: int
@@ -140,7 +140,7 @@ class Garbage:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EndEvent:
     """The last line. ``intact``: its count and digest match the lines that were read."""
 
     line: int
@@ -148,26 +148,26 @@ class End:
     intact: bool
 
 
-Event = Console | Message | Gap | Cut | Reported | Garbage | End
+Event = Console | Message | Gap | ConsoleTruncated | ProgressEvent | MalformedLine | EndEvent
 
 
 def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
     """The verdict that the events end with, if it vouches for all of the record."""
     last = events[-1] if events else None
-    return last.verdict if isinstance(last, End) and last.intact else None
+    return last.verdict if isinstance(last, EndEvent) and last.intact else None
 
 
 def newest_progress(events: Sequence[Event]) -> Progress | None:
     """What was reported last; None where nothing was."""
-    return next((e.progress for e in reversed(events) if isinstance(e, Reported)), None)
+    return next((e.progress for e in reversed(events) if isinstance(e, ProgressEvent)), None)
 
 
 class RecordParser:
     """Reads a record in pieces of any size and yields its events. Never raises.
 
     Holds at most one line, one frame's chunks (``RESULT_BUDGET``) and one frame's messages
-    (``MAX_MESSAGE_BYTES``). A line that no writer writes is ``Garbage``, and interim messages over
-    ``INTERIM_TEXT_BUDGET`` are a ``Gap``; reading goes on after both.
+    (``MAX_MESSAGE_BYTES``). A line that no writer writes is a ``MalformedLine``; interim messages
+    over ``INTERIM_TEXT_BUDGET`` are a ``Gap``; reading goes on after both.
     """
 
     def __init__(self) -> None:
@@ -217,11 +217,11 @@ class RecordParser:
         elif kind in (b"l", b"c") and len(line) >= 3 and line.endswith(MARK):
             yield Console(self._line, line[2:-1], newline=kind == b"l")
         elif line == MARK + b"x":
-            yield Cut(self._line)
+            yield ConsoleTruncated(self._line)
         elif kind == b"g" and (gap := _GAP.fullmatch(line, 1)):
             yield Gap(self._line, int(gap[1]), int(gap[2]))
         elif kind == b"p" and (progress := parse_progress(line[2:])):
-            yield Reported(self._line, progress)
+            yield ProgressEvent(self._line, progress)
         elif kind in (b"i", b"f") and (frame := _FRAME.fullmatch(line, 1)):
             yield from self._parse_frame(frame)
         else:
@@ -274,19 +274,19 @@ class RecordParser:
             return self._garbage("a verdict of unknown form")
         self._ended = True
         intact = (verdict.lines, verdict.sha256) == (self._line - 1, self._digest.hexdigest())
-        return End(self._line, verdict, intact)
+        return EndEvent(self._line, verdict, intact)
 
     def _forget_chunks(self) -> None:
         self._chunks, self._chunks_bytes, self._next_chunk = [], 0, None
 
-    def _forget_frame(self, why: str = "lacks chunks") -> Garbage:
+    def _forget_frame(self, why: str = "lacks chunks") -> MalformedLine:
         self._forget_chunks()
         return self._garbage(f"a frame {why}")
 
-    def _garbage(self, why: str) -> Garbage:
+    def _garbage(self, why: str) -> MalformedLine:
         # Whatever was lost here, the digest can't match any more.
         self._digest.update(b"garbage")
-        return Garbage(self._line, why)
+        return MalformedLine(self._line, why)
 
 
 def _inflate(body: bytes) -> bytes:

@@ -87,7 +87,7 @@ class Verdict:
     def to_json(self) -> str:
         """The verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
         fields = {**asdict(self), "reason": shorten(self.reason, MAX_REASON_CHARACTERS)}
-        if self.versions is not None and not are_versions(self.versions):
+        if self.versions is not None and not is_version_map(self.versions):
             fields["versions"] = None
         for keep in (MAX_MESSAGE_CHARACTERS, 300, 0):
             fields["message"] = shorten(self.message, keep)
@@ -139,7 +139,7 @@ def _types_hold(verdict: Verdict) -> bool:
         and type(verdict.final) is bool
         and type(verdict.seconds) in (int, float)
         and 0 <= verdict.seconds < _MAX_NUMBER
-        and (verdict.versions is None or are_versions(verdict.versions))
+        and (verdict.versions is None or is_version_map(verdict.versions))
     )
 
 
@@ -147,10 +147,10 @@ def _is_count(number: Any) -> bool:
     return type(number) is int and 0 <= number < _MAX_NUMBER
 
 
-def are_versions(value: Any) -> bool:
+def is_version_map(value: Any) -> bool:
     """Whether these are versions by name, as many and as long as a status takes."""
     return (
-        is_text_by_name(value)
+        is_text_map(value)
         and len(value) <= MAX_VERSIONS
         and all(len(text) <= MAX_VERSION_CHARACTERS for text in (*value, *value.values()))
     )
@@ -161,7 +161,7 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and value == value.encode(errors="replace").decode()
 
 
-def is_text_by_name(value: Any) -> bool:
+def is_text_map(value: Any) -> bool:
     """Whether it is an object of nothing but such strings."""
     return isinstance(value, dict) and all(map(is_text, (*value, *value.values())))
 

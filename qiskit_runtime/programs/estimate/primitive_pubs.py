@@ -15,7 +15,7 @@ from qiskit.primitives.containers import BindingsArray, ObservablesArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qiskit_runtime.programs.inputs.checks import MOST_SHOTS, check_integer, check_number, naming
+from qiskit_runtime.programs.inputs.checks import MAX_SHOTS, check_integer, check_number, naming
 from qiskit_runtime.programs.simulate.run_seeds import seed_of_run
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_sampler_pubs(pubs: Any, default_shots: int) -> list[SamplerPub]:
     for index, entry in enumerate(_list_pubs(pubs)):
         with naming(f"pubs[{index}]"):
             circuit, values, shots = _read_parts(entry, "sampler")
-            shots = default_shots if shots is None else check_integer("shots", shots, 1, MOST_SHOTS)
+            shots = default_shots if shots is None else check_integer("shots", shots, 1, MAX_SHOTS)
             read.append(SamplerPub(circuit, _read_values(circuit, values), shots))
             _refuse_empty(read[-1])
     return read

@@ -18,7 +18,7 @@ from qiskit.primitives.containers import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import Pauli, PauliList, SparseObservable
 
-from qiskit_runtime.programs.inputs.checks import MOST_SHOTS
+from qiskit_runtime.programs.inputs.checks import MAX_SHOTS
 from qiskit_runtime.programs.optimize.ansatz import find_rotations
 from qiskit_runtime.programs.simulate.checked_run import run_circuits
 from qiskit_runtime.programs.simulate.threads import spread_threads
@@ -64,11 +64,11 @@ def count_shots(precision: float) -> int:
     """The shots that give a Pauli term this standard error, or a smaller one.
 
     Raises:
-        ValueError: more than ``MOST_SHOTS``.
+        ValueError: more than ``MAX_SHOTS``.
     """
-    if precision**2 * MOST_SHOTS < 1:
+    if precision**2 * MAX_SHOTS < 1:
         raise ValueError(
-            f"precision {precision:g} takes more than {MOST_SHOTS:,} shots; 0 is exact, at no shots"
+            f"precision {precision:g} takes more than {MAX_SHOTS:,} shots; 0 is exact, at no shots"
         )
     # Rounded first: 1 / (1 / sqrt(n)) ** 2 may be a hair over n.
     return math.ceil(round(precision**-2, 6))

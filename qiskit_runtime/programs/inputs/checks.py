@@ -13,7 +13,7 @@ from qiskit.exceptions import QiskitError
 
 from qiskit_runtime.programs.simulate.memory import TooLarge
 
-MOST_SHOTS = 10**8
+MAX_SHOTS = 10**8
 """Of one circuit in one run."""
 
 _CHECKED = frozenset(("memory", "optimization_level", "seed_simulator", "seed_transpiler", "shots"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import (
-    MOST_SHOTS,
+    MAX_SHOTS,
     check_flag,
     check_integer,
     check_number,
@@ -168,8 +168,8 @@ def choose_shots(options: PrimitiveOptions, default: Any) -> int:
     """How many shots a sampler pub has that names none."""
     for name in _SHOTS:
         if options.given.get(name) is not None:
-            return check_integer(name, options.given[name], 1, MOST_SHOTS)
-    return check_integer("default_shots", default, 1, MOST_SHOTS)
+            return check_integer(name, options.given[name], 1, MAX_SHOTS)
+    return check_integer("default_shots", default, 1, MAX_SHOTS)
 
 
 def choose_precision(options: PrimitiveOptions, default: Any) -> float:
@@ -179,7 +179,7 @@ def choose_precision(options: PrimitiveOptions, default: Any) -> float:
     """
     for name in _SHOTS:
         shots = options.given.get(name)
-        if shots is not None and check_integer(name, shots, 0, MOST_SHOTS):
+        if shots is not None and check_integer(name, shots, 0, MAX_SHOTS):
             return float(shots**-0.5)
     if "options.default_precision" in options.given:
         default, name = options.given["options.default_precision"], "options.default_precision"

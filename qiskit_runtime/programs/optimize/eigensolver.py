@@ -18,7 +18,7 @@ from qiskit_runtime.programs.estimate.expectation import Inverses, make_expectat
 from qiskit_runtime.programs.estimate.fidelity import make_fidelity
 from qiskit_runtime.programs.estimate.readout_mitigation import calibrate, measured_bits
 from qiskit_runtime.programs.optimize.ansatz import TranspiledAnsatz
-from qiskit_runtime.programs.optimize.minimization import Optimizer, Surroundings
+from qiskit_runtime.programs.optimize.minimization import Optimizer, OptimizerContext
 from qiskit_runtime.programs.optimize.objective import Listener, Objective
 from qiskit_runtime.programs.simulate.simulation import BoundRuns, Simulation
 
@@ -76,7 +76,7 @@ def solve(
     )
     objective = Objective(expectation, messenger, listen)
     objective.total = optimizer.count_evaluations(len(start))
-    around = Surroundings(
+    around = OptimizerContext(
         seed=problem.simulation.seeds.optimizer,
         is_sampled=problem.simulation.shots is not None,
         make_fidelity=lambda: make_fidelity(problem.circuit, problem.simulation),

@@ -33,7 +33,7 @@ class Minimum:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class OptimizerContext:
     """What an optimiser may use beside the function."""
 
     seed: int
@@ -51,5 +51,5 @@ class Optimizer(Protocol):
     def count_evaluations(self, num_parameters: int) -> int:
         """How many evaluations it will take; a guess where the function decides it."""
 
-    def minimize(self, objective: Objective, start: Array, around: Surroundings) -> Minimum:
+    def minimize(self, objective: Objective, start: Array, around: OptimizerContext) -> Minimum:
         """Search for the minimum from ``start``, which stays as it is."""

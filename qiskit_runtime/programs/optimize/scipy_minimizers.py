@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import check_integer, check_number
-from qiskit_runtime.programs.optimize.minimization import Minimum, Surroundings
+from qiskit_runtime.programs.optimize.minimization import Minimum, OptimizerContext
 from qiskit_runtime.programs.optimize.objective import Objective
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ScipyMinimizer:
         gradients = 1 + 2 * num_parameters * (self.method in _WITH_HESSIAN)
         return maxiter * (1 + 2 * num_parameters * gradients)
 
-    def minimize(self, objective: Objective, start: Array, around: Surroundings) -> Minimum:
+    def minimize(self, objective: Objective, start: Array, around: OptimizerContext) -> Minimum:
         """Search.
 
         Raises:

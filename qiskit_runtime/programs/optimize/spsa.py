@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.estimate.fidelity import check_invertible
 from qiskit_runtime.programs.inputs.checks import check_flag, check_integer, check_number
-from qiskit_runtime.programs.optimize.minimization import Minimum, Surroundings
+from qiskit_runtime.programs.optimize.minimization import Minimum, OptimizerContext
 from qiskit_runtime.programs.optimize.objective import Objective
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Spsa:
             count += _STDDEV if self.options["allowed_increase"] is None else 0
         return count
 
-    def minimize(self, objective: Objective, start: Array, around: Surroundings) -> Minimum:
+    def minimize(self, objective: Objective, start: Array, around: OptimizerContext) -> Minimum:
         """Search; the history has the loss, point and time of each step that was taken.
 
         Without ``blocking``, a step's loss is the mean of those that its gradient was made of:
@@ -213,7 +213,7 @@ class Spsa:
         learning_rate: Any,
         perturbation: Any,
         note_step: Callable[..., bool],
-        around: Surroundings,
+        around: OptimizerContext,
     ) -> "SPSA":
         from qiskit_algorithms.optimizers import QNSPSA, SPSA
 

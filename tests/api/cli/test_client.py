@@ -13,7 +13,15 @@ from websockets.sync.server import serve
 
 from api.cli import job_stream
 from api.cli.client import Client, Refused, Unreachable, explain_refusal
-from api.cli.job_stream import Console, Cut, Gap, Message, Reconnecting, Waiting, follow_job
+from api.cli.job_stream import (
+    Console,
+    ConsoleTruncated,
+    Gap,
+    Message,
+    Reconnecting,
+    Waiting,
+    follow_job,
+)
 
 DROP = "drop"
 """In a script: cut the connection without a word."""
@@ -110,7 +118,7 @@ def test_a_whole_stream_is_read_to_its_end():
             Console(1, "line 1", newline=True),
             Message(1, "1", final=False),
             Gap(2, 3),
-            Cut(),
+            ConsoleTruncated(),
             Message(5, "5", final=True),
         ]
 
@@ -146,7 +154,7 @@ def test_a_repeated_gap_and_cut_are_shown_once():
     gap, cut = json.dumps({"type": "gap", "first": 2, "count": 3}), json.dumps({"type": "cut"})
     with playing([gap, cut, DROP], [gap, cut, message(5, final=True), 1000]) as (fake, client):
         events = [event for event in follow(client) if not isinstance(event, Reconnecting)]
-    assert events == [Gap(2, 3), Cut(), Message(5, "5", final=True)]
+    assert events == [Gap(2, 3), ConsoleTruncated(), Message(5, "5", final=True)]
     assert fake.afters == [0, 4]
 
 

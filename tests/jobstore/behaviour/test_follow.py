@@ -6,7 +6,7 @@ import pytest
 
 from api.jobstore.base import JobNotFound
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.wire.record import End, Event, Message
+from qiskit_runtime.contract.wire.record import EndEvent, Event, Message
 from tests.jobstore.store_under_test import FOR_EVER, QUICK, StoreUnderTest, messages
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +43,7 @@ async def test_listeners_of_any_time_and_pace_get_the_same_events(jobs: StoreUnd
 
     assert messages(heard[0]) == [*map(str, range(60)), '"bye"']
     assert [event.number for event in heard[0] if isinstance(event, Message)] == [*range(1, 62)]
-    assert isinstance(heard[0][-1], End)
+    assert isinstance(heard[0][-1], EndEvent)
     assert all(events == heard[0] for events in heard[1:])
     assert await jobs.store.read_events(job.id) == heard[0]
 

@@ -7,7 +7,7 @@ import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.job import Job
-from qiskit_runtime.contract.wire.record import Cut, End
+from qiskit_runtime.contract.wire.record import ConsoleTruncated, EndEvent
 from tests.jobstore.store_under_test import StoreUnderTest, messages, printed, result
 
 pytestmark = pytest.mark.anyio
@@ -138,7 +138,7 @@ async def test_end_of_a_program_gives_its_phase_reason_and_result(
     assert result(events) == case.result
     assert case.console in printed(events)
     assert case.message in job.status.message
-    assert isinstance(events[-1], End)
+    assert isinstance(events[-1], EndEvent)
     assert events[-1].intact
 
 
@@ -260,7 +260,7 @@ async def test_hostile_programs_leave_other_jobs_and_the_store_alone(jobs: Store
         (last, "1"),
     ]:
         assert (job.status.phase, result(events)) == (Phase.COMPLETED, said)
-    assert any(isinstance(event, Cut) for event in flood[1])
+    assert any(isinstance(event, ConsoleTruncated) for event in flood[1])
     assert printed(line[1]).startswith("y" * 1_000_000)
     assert death.status.phase is Phase.FAILED
     assert len(ticks) > ticks_before

@@ -21,15 +21,15 @@ from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
-    Place,
     Reason,
+    RunnerState,
     State,
     observe,
     reject,
 )
 from qiskit_runtime.contract.resources.backend import UnknownBackend, find_backend
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
-from qiskit_runtime.contract.wire.handover import HandOver
+from qiskit_runtime.contract.wire.job_input import JobInput
 from record_copy import RecordCopy
 from status_builder import Ending, build_status
 from stream_writer import StreamWriter
@@ -111,17 +111,17 @@ class FakeOperator:
             return
         if not self._unfinished(name):
             return
-        self._write(name, observe(Observation(place=Place.RUNNING)))
+        self._write(name, observe(Observation(place=RunnerState.RUNNING)))
         copy = await self._stream(job, runner, handover)
         await self._end(name, copy, await runner.wait())
 
-    async def _make_handover(self, job: Manifest) -> HandOver:
+    async def _make_handover(self, job: Manifest) -> JobInput:
         secrets, parts = self._cluster.objects.setdefault("secrets", {}), []
         for secret in find_params(job):
             while secret not in secrets:  # noqa: ASYNC110  (as the real one, which is told of none)
                 await asyncio.sleep(0.005)
             parts.append(base64.b64decode(secrets[secret]["data"][PARAMS_KEY]))
-        return HandOver(
+        return JobInput(
             job_id=job["metadata"]["name"],
             program=self._find_program(job),
             params=b"".join(parts).decode(),
@@ -142,7 +142,7 @@ class FakeOperator:
         file.write_bytes(base64.b64decode(secret["data"][own["key"]]))
         return str(file)
 
-    async def _stream(self, job: Manifest, runner: RunnerProcess, handover: HandOver) -> RecordCopy:
+    async def _stream(self, job: Manifest, runner: RunnerProcess, handover: JobInput) -> RecordCopy:
         copy = RecordCopy()
         writer = StreamWriter(self._redis, job["metadata"]["uid"], job["metadata"]["name"])
         writing = asyncio.create_task(writer.run(lambda: copy))
@@ -161,7 +161,7 @@ class FakeOperator:
             self._cluster.create("secrets", secret)
         names = [secret["metadata"]["name"] for secret in secrets]
         seen = Observation(
-            place=Place.ENDED,
+            place=RunnerState.ENDED,
             verdict=copy.verdict,
             exit_code=exit_code,
             cancel_requested=job["spec"].get("cancelRequested", False),

@@ -20,7 +20,7 @@ from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.wire.record import End, Event, RecordParser
+from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
 from tests.jobstore.processes import is_alive
 from tests.jobstore.store_under_test import (
     QUICK,
@@ -235,7 +235,7 @@ async def test_close_interrupts_running_jobs_and_keeps_queued_ones(tmp_path: Pat
         read = await jobs.store.read_events(running.id)
         ran = await jobs.finish(queued.id)
 
-    assert isinstance(heard[-1], End)
+    assert isinstance(heard[-1], EndEvent)
     assert (interrupted.status.phase, interrupted.status.reason) == (
         Phase.FAILED,
         Reason.INTERRUPTED,

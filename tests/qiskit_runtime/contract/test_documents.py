@@ -12,11 +12,11 @@ from qiskit_runtime.contract.lifecycle import Phase, Reason, State
 from qiskit_runtime.contract.resources.backend import BACKENDS, UnknownBackend, find_backend
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH, is_name, make_job_id
-from qiskit_runtime.contract.wire.handover import (
-    HandOver,
-    HandOverError,
-    parse_handover,
-    read_handover,
+from qiskit_runtime.contract.wire.job_input import (
+    JobInput,
+    JobInputError,
+    parse_job_input,
+    read_job_input,
 )
 from qiskit_runtime.contract.wire.verdict import (
     EXIT_CODES,
@@ -90,8 +90,8 @@ def test_every_outcome_has_an_exit_code_of_its_own():
 
 def test_handover_comes_back_from_its_line():
     """A hand-over is one line, and is read as it was written."""
-    job = HandOver("j", "/p.py", '{"a": "\\n é"}', {"name": "b"}, 2.5, 7, "DEBUG")
-    assert job.to_line().count(b"\n") == 1 and parse_handover(job.to_line()) == job
+    job = JobInput("j", "/p.py", '{"a": "\\n é"}', {"name": "b"}, 2.5, 7, "DEBUG")
+    assert job.to_line().count(b"\n") == 1 and parse_job_input(job.to_line()) == job
 
 
 @pytest.mark.parametrize(
@@ -114,31 +114,31 @@ def test_handover_comes_back_from_its_line():
 def test_wrong_field_is_refused_by_its_name(change):
     """A hand-over with a wrong field is an error that names the field."""
     fields = {"job_id": "j", "program": "p", **change}
-    with pytest.raises(HandOverError, match=next(iter(change))):
-        parse_handover(json.dumps(fields).encode())
+    with pytest.raises(JobInputError, match=next(iter(change))):
+        parse_job_input(json.dumps(fields).encode())
 
 
 @pytest.mark.parametrize(
     "document", [b"", b"[]", b"[" * 100_000, b"\xff", b"1", b'{"job_id": "j"}']
 )
 def test_document_that_is_no_handover_is_refused(document):
-    """Anything else is a HandOverError, whatever is wrong with it."""
-    with pytest.raises(HandOverError, match="not a hand-over document"):
-        parse_handover(document)
-    with pytest.raises(HandOverError, match="not a hand-over document"):
-        parse_handover(document, "{}")
+    """Anything else is a JobInputError, whatever is wrong with it."""
+    with pytest.raises(JobInputError, match="not a hand-over document"):
+        parse_job_input(document)
+    with pytest.raises(JobInputError, match="not a hand-over document"):
+        parse_job_input(document, "{}")
 
 
 def test_folder_gives_the_params_verbatim(tmp_path):
     """The parameters of a folder are its file's text; a missing or binary file is refused."""
     (tmp_path / "job.json").write_bytes(b'{"job_id": "j", "program": "p"}')
-    with pytest.raises(HandOverError, match=r"params\.json"):
-        read_handover(tmp_path)
+    with pytest.raises(JobInputError, match=r"params\.json"):
+        read_job_input(tmp_path)
     (tmp_path / "params.json").write_bytes(b"\xff")
-    with pytest.raises(HandOverError, match="no hand-over document"):
-        read_handover(tmp_path)
+    with pytest.raises(JobInputError, match="no hand-over document"):
+        read_job_input(tmp_path)
     (tmp_path / "params.json").write_text('{"a":  1}')
-    assert read_handover(tmp_path).params == '{"a":  1}'
+    assert read_job_input(tmp_path).params == '{"a":  1}'
 
 
 def test_job_comes_back_from_its_json():

@@ -8,8 +8,8 @@ from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
     Phase,
-    Place,
     Reason,
+    RunnerState,
     State,
     observe,
 )
@@ -23,7 +23,7 @@ QUEUED, RUNNING, COMPLETED, FAILED, CANCELLED = Phase
 
 def ended(outcome, **verdict):
     """A runner that ended with this verdict."""
-    return {"place": Place.ENDED, "verdict": Verdict(outcome, **verdict)}
+    return {"place": RunnerState.ENDED, "verdict": Verdict(outcome, **verdict)}
 
 
 def failed(reason):
@@ -31,13 +31,13 @@ def failed(reason):
     return ended(Outcome.FAILED, exit_code=1, reason=reason, message="words")
 
 
-P, O, R = Place, Outcome, Reason  # noqa: E741  (a table's columns)
+P, O, R = RunnerState, Outcome, Reason  # noqa: E741  (a table's columns)
 CANCEL = {"cancel_requested": True}
 TABLE = [
     # what is seen, phase, reason, what the message holds
-    ({"place": P.NOWHERE}, QUEUED, R.NONE, ""),
-    ({"place": P.NOWHERE, "waited_seconds": 1e6}, QUEUED, R.NONE, ""),
-    ({"place": P.NOWHERE, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, "before it started"),
+    ({"place": P.NOT_STARTED}, QUEUED, R.NONE, ""),
+    ({"place": P.NOT_STARTED, "waited_seconds": 1e6}, QUEUED, R.NONE, ""),
+    ({"place": P.NOT_STARTED, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, "before it started"),
     ({"place": P.STARTING}, QUEUED, R.NONE, ""),
     ({"place": P.STARTING, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, "before it started"),
     ({"place": P.STARTING, "waited_seconds": 31}, FAILED, R.UNSCHEDULABLE, "within 30 s"),
@@ -129,7 +129,7 @@ def test_table_covers_every_outcome_place_phase_and_reason():
     """Nothing that the enums name is left without a row."""
     seen = [row[0] for row in TABLE]
     assert {s["verdict"].outcome for s in seen if "verdict" in s} == set(Outcome)
-    assert {s["place"] for s in seen} == set(Place)
+    assert {s["place"] for s in seen} == set(RunnerState)
     assert {row[1] for row in TABLE} == set(Phase)
     assert {row[2] for row in TABLE} == set(Reason)
 
@@ -137,7 +137,9 @@ def test_table_covers_every_outcome_place_phase_and_reason():
 def test_every_combination_has_a_state_that_explains_itself():
     """Every product of place, outcome, cancel and clock gives a state; a failure has its words."""
     verdicts = [None, *(Verdict(o, final=f) for o in Outcome for f in (False, True))]
-    product = itertools.product(Place, verdicts, (False, True), (0, 10, 1e6), (None, 0, -9, 137))
+    product = itertools.product(
+        RunnerState, verdicts, (False, True), (0, 10, 1e6), (None, 0, -9, 137)
+    )
     for place, verdict, cancel, waited, code in product:
         state = observe(Observation(place, verdict, code, cancel, waited, "d", LIMITS))
         assert isinstance(state, State)
@@ -145,11 +147,11 @@ def test_every_combination_has_a_state_that_explains_itself():
             assert state.reason and state.message
         if verdict is not None:
             assert state.phase.is_final
-        if cancel and verdict is None and place is not Place.RUNNING:
-            assert state.phase is CANCELLED or place is Place.OUT_OF_MEMORY
+        if cancel and verdict is None and place is not RunnerState.RUNNING:
+            assert state.phase is CANCELLED or place is RunnerState.OUT_OF_MEMORY
 
 
 def test_no_memory_limit_is_named_where_there_is_none():
     """Without a limit the message does not invent one."""
-    state = observe(Observation(place=Place.OUT_OF_MEMORY))
+    state = observe(Observation(place=RunnerState.OUT_OF_MEMORY))
     assert "the memory there is" in state.message and "MiB" not in state.message

@@ -15,10 +15,10 @@ from qiskit_runtime.contract.wire.record import (
     PROGRESS_BUDGET,
     RECORD_BUDGET,
     Console,
-    Garbage,
+    MalformedLine,
     Message,
+    ProgressEvent,
     RecordParser,
-    Reported,
     newest_progress,
     verdict_at_end,
 )
@@ -139,7 +139,7 @@ def test_progress_between_anything_comes_back_and_disturbs_nothing(steps, piece)
     pieces = (record[at : at + piece] for at in range(0, len(record), piece))
     events = [event for data in pieces for event in parser.feed(data)]
     reports = [step for step in steps if isinstance(step, Progress)]
-    assert [event.progress for event in events if isinstance(event, Reported)] == reports
+    assert [event.progress for event in events if isinstance(event, ProgressEvent)] == reports
     assert newest_progress(events) == (reports[-1] if reports else None)
     assert b"".join(step for step in steps if isinstance(step, bytes)) == b"".join(
         event.data + b"\n" * event.newline for event in events if isinstance(event, Console)
@@ -179,5 +179,5 @@ def test_longest_job_has_room_for_all_of_its_reports():
 def test_report_of_another_form_is_garbage(rest):
     """A frame that no writer writes is told as such, and reading goes on after it."""
     garbage, line = RecordParser().feed(b"\x1ep" + rest + b"\nprinted\n")
-    assert isinstance(garbage, Garbage) and line == Console(2, b"printed")
+    assert isinstance(garbage, MalformedLine) and line == Console(2, b"printed")
     assert len(LONGEST.to_json()) < MAX_LINE_BYTES

@@ -21,10 +21,10 @@ from qiskit_runtime.contract.wire.record import (
     RECORD_BUDGET,
     RESULT_BUDGET,
     Console,
-    Cut,
-    End,
+    ConsoleTruncated,
+    EndEvent,
     Gap,
-    Garbage,
+    MalformedLine,
     Message,
     RecordParser,
 )
@@ -124,7 +124,7 @@ def test_any_interleaving_comes_back_exactly(steps, piece):
         elif action == "message" or (action == "console" and value):
             expected.append(value)
     assert flat(events) == expected
-    assert events[-1].intact and not any(isinstance(e, Garbage) for e in events)
+    assert events[-1].intact and not any(isinstance(e, MalformedLine) for e in events)
     numbers = [e.number for e in events if isinstance(e, Message)]
     assert numbers == list(range(1, len(numbers) + 1))
     assert all(len(line) < MAX_LINE_BYTES for line in record.split(b"\n"))
@@ -151,9 +151,11 @@ def test_console_flood_is_cut_with_its_marker(name):
     record = write([("console", piece) for piece in pieces])
     events = parse(record)
     kept, whole = printed(events), b"".join(pieces)
-    cut = next(n for n, event in enumerate(events) if isinstance(event, Cut))
+    cut = next(n for n, event in enumerate(events) if isinstance(event, ConsoleTruncated))
     assert whole.startswith(kept) and len(kept) > 30_000
-    assert printed(events[cut:]) == b"" and sum(isinstance(e, Cut) for e in events) == 1
+    assert (
+        printed(events[cut:]) == b"" and sum(isinstance(e, ConsoleTruncated) for e in events) == 1
+    )
     assert events[-1].intact
     assert events[-1].verdict.dropped_console_bytes == len(whole) - len(kept)
     assert CONSOLE_BUDGET * 0.9 < cost(record) < CONSOLE_BUDGET + 2 * MAX_LINE_BYTES
@@ -328,7 +330,7 @@ def small_record():
 def is_intact(record):
     """Whether a reader would take this as a whole record: an intact end, and nothing after it."""
     events = parse(record)
-    return bool(events) and isinstance(events[-1], End) and events[-1].intact
+    return bool(events) and isinstance(events[-1], EndEvent) and events[-1].intact
 
 
 def test_every_bit_flip_is_noticed(small_record):
@@ -383,7 +385,7 @@ def test_parser_never_raises_and_reads_on_after_garbage(lines, piece):
     data = b"\n".join(lines) + b"\n" + MARK + b"i 7 1 1/1 =after\nlast\n"
     events = parse(data, piece)
     assert events == parse(data)
-    if not any(isinstance(event, End) for event in events):
+    if not any(isinstance(event, EndEvent) for event in events):
         number = data.count(b"\n")
         assert events[-1] == Console(number, b"last")
         assert Message(number - 1, 7, "after") in events
@@ -419,7 +421,7 @@ def test_bomb_in_a_forged_frame_is_garbage(payload, count):
     events = parse(data + b"after\n")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert [type(e) for e in events] == [Garbage, Console]
+    assert [type(e) for e in events] == [MalformedLine, Console]
     assert peak < 3 * MAX_MESSAGE_BYTES + RESULT_BUDGET
 
 
@@ -449,13 +451,13 @@ def test_frame_without_its_last_chunk_is_garbage_and_the_next_is_read():
     """A frame that breaks off costs only itself."""
     data = frame(os.urandom(9000), 1).splitlines(keepends=True)
     events = parse(data[0] + data[1] + MARK + b"i 2 1 1/1 =next\n" + data[2] + b"line\n")
-    assert [type(e) for e in events] == [Garbage, Message, Garbage, Console]
+    assert [type(e) for e in events] == [MalformedLine, Message, MalformedLine, Console]
 
 
 def test_line_after_the_verdict_is_garbage():
     """Nothing counts after the last line."""
     events = parse(write([]) + b"more\n" + MARK + b"f 1 1 1/1 =1\n")
-    assert [type(e) for e in events] == [End, Garbage, Garbage]
+    assert [type(e) for e in events] == [EndEvent, MalformedLine, MalformedLine]
 
 
 def test_forged_verdict_line_on_the_console_stays_console():
@@ -463,5 +465,5 @@ def test_forged_verdict_line_on_the_console_stays_console():
     text = VERDICT.to_json().encode()
     forged = MARK + b"v %b %b\n" % (checksum(text), text)
     events = parse(write([("console", forged)]))
-    assert [type(e) for e in events] == [Console, End] and printed(events) == forged
+    assert [type(e) for e in events] == [Console, EndEvent] and printed(events) == forged
     assert events[-1].verdict.lines == 1

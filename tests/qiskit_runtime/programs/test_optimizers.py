@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from qiskit.circuit.library import real_amplitudes
 
-from qiskit_runtime.programs.optimize.minimization import Surroundings
+from qiskit_runtime.programs.optimize.minimization import OptimizerContext
 from qiskit_runtime.programs.optimize.objective import Objective
 from qiskit_runtime.programs.optimize.optimizers import read_optimizer
 from qiskit_runtime.programs.optimize.scipy_minimizers import METHODS
@@ -31,7 +31,7 @@ def search(optimizer, function, start, is_sampled=False):
     messenger = RecordingMessenger()
     objective = Objective(function, messenger)
     objective.total = optimizer.count_evaluations(len(start))
-    around = Surroundings(
+    around = OptimizerContext(
         seed=7,
         is_sampled=is_sampled,
         make_fidelity=lambda: lambda a, b: np.exp(-((np.array(a) - b) ** 2).sum(axis=-1) / 4),

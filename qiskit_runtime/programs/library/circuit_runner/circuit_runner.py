@@ -17,7 +17,7 @@ from qiskit.transpiler import Layout
 
 from qiskit_runtime.programs.estimate import readout_mitigation
 from qiskit_runtime.programs.inputs.checks import (
-    MOST_SHOTS,
+    MAX_SHOTS,
     check_flag,
     check_integer,
     check_number,
@@ -78,7 +78,7 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "init_qubits": check_flag,
     "rep_delay": partial(check_number, least=0),
     "measurement_error_mitigation": check_flag,
-    "shots": partial(check_integer, least=1, most=MOST_SHOTS),
+    "shots": partial(check_integer, least=1, most=MAX_SHOTS),
     "seed_simulator": check_seed,
     "memory": check_flag,
 }

@@ -21,7 +21,7 @@ from kernel_inputs import (
 )
 
 from qiskit_runtime.programs.inputs.checks import (
-    MOST_SHOTS,
+    MAX_SHOTS,
     check_integer,
     check_number,
     check_seed,
@@ -90,7 +90,7 @@ def main(
     kernel = FidelityKernel(
         backend,
         features,
-        None if shots is None else check_integer("shots", shots, 1, MOST_SHOTS),
+        None if shots is None else check_integer("shots", shots, 1, MAX_SHOTS),
         seed,
         check_seed("seed_transpiler", seed_transpiler),
         read_layout(initial_layout, features.num_qubits, backend.num_qubits),

@@ -269,7 +269,7 @@ def main(
     is_ready = inputs.check_flag("skip_transpilation", skip_transpilation)
     with_deviation = inputs.check_flag("return_stddev", return_stddev)
     mitigate = inputs.check_flag(MITIGATION, use_measurement_mitigation)
-    inputs.check_integer("shots", shots, 1, inputs.MOST_SHOTS)
+    inputs.check_integer("shots", shots, 1, inputs.MAX_SHOTS)
     simulation = Simulation(backend, shots, seed_simulator)
     own_seed = inputs.check_seed("seed_transpiler", seed_transpiler)
     seed = simulation.seed_transpiler if own_seed is None else own_seed

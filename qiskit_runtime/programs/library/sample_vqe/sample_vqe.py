@@ -18,7 +18,7 @@ from qiskit_runtime.programs.inputs import checks as inputs
 from qiskit_runtime.programs.inputs import operators
 from qiskit_runtime.programs.optimize import ansatz as circuits
 from qiskit_runtime.programs.optimize import eigensolver
-from qiskit_runtime.programs.optimize.minimization import Minimum, Surroundings
+from qiskit_runtime.programs.optimize.minimization import Minimum, OptimizerContext
 from qiskit_runtime.programs.optimize.objective import Objective
 from qiskit_runtime.programs.optimize.optimizers import is_spsa, read_optimizer
 from qiskit_runtime.programs.simulate.simulation import Simulation
@@ -134,7 +134,7 @@ def main(
         make_expectation(transpiled, operator, simulation, inverses), user_messenger
     )
     objective.total = minimizer.count_evaluations(len(start))
-    around = Surroundings(
+    around = OptimizerContext(
         seed=simulation.seeds.optimizer,
         is_sampled=simulation.shots is not None,
         make_fidelity=lambda: make_fidelity(circuit, simulation),

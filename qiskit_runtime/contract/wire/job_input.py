@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qiskit_runtime.contract.wire.verdict import are_versions
+from qiskit_runtime.contract.wire.verdict import is_version_map
 
 JOB_FILE = "job.json"
 """In a folder: the hand-over without the parameters."""
@@ -35,12 +35,12 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 """What a job may ask the program's root logger for."""
 
 
-class HandOverError(ValueError):
+class JobInputError(ValueError):
     """The document is not a hand-over; the text names what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
-class HandOver:
+class JobInput:
     """What a runner needs to know of a job.
 
     ``program`` is the path of the program's entry file or archive, or the id of one of the library;
@@ -69,44 +69,44 @@ class HandOver:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
-def parse_handover(document: bytes, params: str | None = None) -> HandOver:
+def parse_job_input(document: bytes, params: str | None = None) -> JobInput:
     """Read the document; ``params`` replaces the text within it.
 
     Raises:
-        HandOverError: it is not JSON, or a field is missing, unknown or of a wrong type.
+        JobInputError: it is not JSON, or a field is missing, unknown or of a wrong type.
     """
     try:
         fields = json.loads(document)
-        handover = HandOver(**fields if params is None else {**fields, "params": params})
+        handover = JobInput(**fields if params is None else {**fields, "params": params})
     except (ValueError, TypeError, RecursionError) as error:
-        raise HandOverError(f"not a hand-over document: {error}") from error
+        raise JobInputError(f"not a hand-over document: {error}") from error
     for name, kinds in _KINDS.items():
         if not isinstance(getattr(handover, name), kinds):
-            raise HandOverError(f"not a hand-over document: {name} has a wrong type")
+            raise JobInputError(f"not a hand-over document: {name} has a wrong type")
     for name, holds in _holds(handover).items():
         if not holds:
-            raise HandOverError(f"not a hand-over document: {name} has a wrong value")
+            raise JobInputError(f"not a hand-over document: {name} has a wrong value")
     return handover
 
 
-def read_handover(folder: Path, pod: str = "") -> HandOver:
+def read_job_input(folder: Path, pod: str = "") -> JobInput:
     """Read the files of a folder; ``pod`` is the name of the pod that this is.
 
     Raises:
-        HandOverError: one is missing or not what it should be, or is meant for another pod.
+        JobInputError: one is missing or not what it should be, or is meant for another pod.
     """
     try:
         document = (folder / JOB_FILE).read_bytes()
         params = _read_params(folder)
-        handover = parse_handover(document, params.decode())
+        handover = parse_job_input(document, params.decode())
     except (OSError, UnicodeDecodeError) as error:
-        raise HandOverError(f"no hand-over document in {folder}: {error}") from error
+        raise JobInputError(f"no hand-over document in {folder}: {error}") from error
     if handover.pod != pod:
         # A Kubernetes Job may make a second pod (it was suspended and resumed, say).
-        raise HandOverError(f"the job was handed to the pod {handover.pod}: it is not run twice")
+        raise JobInputError(f"the job was handed to the pod {handover.pod}: it is not run twice")
     digest = handover.params_sha256
     if digest and hashlib.sha256(params).hexdigest() != digest:
-        raise HandOverError("params: they are not what was posted: their SHA-256 differs")
+        raise JobInputError("params: they are not what was posted: their SHA-256 differs")
     return handover
 
 
@@ -115,12 +115,12 @@ def _read_params(folder: Path) -> bytes:
     return b"".join(part.read_bytes() for part in parts or [folder / PARAMS_FILE])
 
 
-def _holds(handover: HandOver) -> dict[str, bool]:
+def _holds(handover: JobInput) -> dict[str, bool]:
     return {
         "max_execution_seconds": 0 < handover.max_execution_seconds < math.inf,
         "memory_bytes": handover.memory_bytes >= 0,
         "log_level": handover.log_level in LOG_LEVELS,
-        "versions": are_versions(handover.versions),
+        "versions": is_version_map(handover.versions),
     }
 
 
