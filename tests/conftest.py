@@ -1,7 +1,9 @@
 """Settings of all tests, their distribution over processes, and counts for the summary."""
 
+import os
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -26,6 +28,10 @@ STORE_COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
 """The number of tests of each mode by outcome."""
 
 
+COVERAGE_OF_PROCESSES = "COVERAGE_PROCESS_CONFIG"
+"""The environment variable by which coverage measures the processes that tests start."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution:
     """Return the scheduler of a run in several processes (``pytest -n 2``)."""
@@ -37,6 +43,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the test that takes the cluster down behind all others."""
     check_marks(items)
     items.sort(key=lambda item: find_kind(item.nodeid) is Kind.LAST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keep coverage out of processes that are killed on a cluster, or that a test measures."""
+    configuration = None
+    if item.get_closest_marker("cluster") or item.get_closest_marker("unmeasured"):
+        configuration = os.environ.pop(COVERAGE_OF_PROCESSES, None)
+    try:
+        return (yield)
+    finally:
+        if configuration is not None:
+            os.environ[COVERAGE_OF_PROCESSES] = configuration
 
 
 @pytest.fixture(autouse=True)
