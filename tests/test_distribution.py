@@ -23,7 +23,7 @@ TESTS = [
 
 
 class Worker:
-    """A process of pytest-xdist: it begins its last test when it is told that no other follows."""
+    """A process of pytest-xdist: it begins its last test when it knows that no other follows."""
 
     def __init__(self):
         self.gateway = SimpleNamespace(id="gw")
