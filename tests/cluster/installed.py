@@ -85,12 +85,16 @@ class Installed:
     def wait(self, name: str, *phases: str) -> dict[str, Any]:
         """Return the RuntimeJob once it is in one of these phases."""
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            found = self.get("rj", name)
-            if found.get("status", {}).get("phase") in (phases or FINAL):
-                return found
+        while True:
+            # REST is asked first: a process of kubectl for every look would keep a core busy.
+            answer = self.http.get(f"/jobs/{name}")
+            # "Cancelled - Ran too long" is the phase Cancelled.
+            if answer.is_success and answer.json()["status"].split()[0] in (phases or FINAL):
+                found = self.get("rj", name)
+                if found["status"]["phase"] in (phases or FINAL):
+                    return found
+            assert time.monotonic() < until, f"{name} is not {phases or FINAL}: {answer.text}"
             time.sleep(0.2)
-        raise AssertionError(f"{name} is not {phases}: {found}")
 
     def listen(self, name: str, url: str = "") -> Iterator[tuple[float, str]]:
         """Yield each frame of a job's websocket, with its moment."""
