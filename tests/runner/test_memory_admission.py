@@ -16,7 +16,8 @@ from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.programs.simulate.memory import TooLarge, check_memory
 from qiskit_runtime.serialization import RuntimeEncoder
 from runner import memory
-from runner.quantum_backend import MIN_MIB, RuntimeSimulator, make_backend
+from runner.quantum_backend import MIN_MIB, make_backend
+from runner.runtime_simulator import RuntimeSimulator
 
 GIB = 1 << 30
 

@@ -17,8 +17,8 @@ from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
 from runner.channel import ChannelBroken, Kind, PacketReader, pack
+from runner.exit_status import ExitStatus
 from runner.memory import held_by_descendants
-from runner.program_end import ProgramEnd
 
 ROOT = Path(__file__).parents[2]
 DAEMON = """
@@ -408,16 +408,16 @@ def test_packets_cut_anywhere_come_back_whole():
 @pytest.mark.parametrize(
     ("end", "outcome"),
     [
-        (ProgramEnd(0), Outcome.SUCCEEDED),
-        (ProgramEnd(0, Outcome.TERMINATED), Outcome.SUCCEEDED),
-        (ProgramEnd(0, error={"message": "m"}), Outcome.FAILED),
-        (ProgramEnd(1), Outcome.FAILED),
-        (ProgramEnd(-11), Outcome.SIGNALLED),
-        (ProgramEnd(-11, oom_killed=True), Outcome.SIGNALLED),
-        (ProgramEnd(-9, oom_killed=True), Outcome.OUT_OF_MEMORY),
-        (ProgramEnd(-9, Outcome.OVER_TIME, oom_killed=True), Outcome.OVER_TIME),
-        (ProgramEnd(-15, Outcome.TERMINATED), Outcome.TERMINATED),
-        (ProgramEnd(3, Outcome.OVER_TIME), Outcome.OVER_TIME),
+        (ExitStatus(0), Outcome.SUCCEEDED),
+        (ExitStatus(0, Outcome.TERMINATED), Outcome.SUCCEEDED),
+        (ExitStatus(0, error={"message": "m"}), Outcome.FAILED),
+        (ExitStatus(1), Outcome.FAILED),
+        (ExitStatus(-11), Outcome.SIGNALLED),
+        (ExitStatus(-11, oom_killed=True), Outcome.SIGNALLED),
+        (ExitStatus(-9, oom_killed=True), Outcome.OUT_OF_MEMORY),
+        (ExitStatus(-9, Outcome.OVER_TIME, oom_killed=True), Outcome.OVER_TIME),
+        (ExitStatus(-15, Outcome.TERMINATED), Outcome.TERMINATED),
+        (ExitStatus(3, Outcome.OVER_TIME), Outcome.OVER_TIME),
     ],
 )
 def test_end_of_a_program_is_judged(end, outcome):
@@ -425,7 +425,7 @@ def test_end_of_a_program_is_judged(end, outcome):
     verdict = end.verdict()
     assert verdict.outcome is outcome
     assert (verdict.exit_code, verdict.signal) == (
-        (end.status, None) if end.status >= 0 else (None, -end.status)
+        (end.code, None) if end.code >= 0 else (None, -end.code)
     )
 
 

@@ -23,7 +23,7 @@ from qiskit_runtime.contract.wire.record import (
     verdict_at_end,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from runner.progress_pace import PROGRESS_SECONDS
+from runner.job_output import PROGRESS_SECONDS
 from runner.record_writer import RecordWriter
 
 VERDICT = Verdict(outcome=Outcome.SUCCEEDED, exit_code=0)

@@ -29,7 +29,8 @@ from qiskit_runtime.contract.wire.record import (
     RecordParser,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, checksum
-from runner.record_writer import RecordWriter, ResultTooLarge
+from runner.message_writer import ResultTooLarge
+from runner.record_writer import RecordWriter
 
 VERDICT = Verdict(outcome=Outcome.SUCCEEDED, exit_code=0)
 
