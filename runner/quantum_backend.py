@@ -31,16 +31,17 @@ class UnknownDevice(LookupError):
 def make_backend(
     spec: dict[str, Any], memory_bytes: int = 0, seed: int | None = None
 ) -> RuntimeSimulator:
-    """The simulator, told how much memory there is: its own default is the whole host's.
+    """Return the simulator of a backend's description, with the job's memory as its limit.
 
     Raises:
-        UnknownDevice: the fake device, or a basis gate, is none.
+        UnknownDevice: the fake device, or a basis gate, is unknown.
     """
     options: dict[str, Any] = {"method": spec.get("method", "automatic")}
     if available := available_bytes(memory_bytes):
+        # Aer's own default is the whole host's memory.
         options["max_memory_mb"] = max(available // MIB, MIN_MIB)
     if (noise := spec.get("noise")) is not None:
-        # An empty one is a device without noise, also where it is made from another.
+        # An empty noise makes a device noiseless, also a fake one.
         options["noise_model"] = _make_noise(noise, spec.get("basis_gates"))
     backend = _make_device(spec, options)
     backend.name = spec.get("name", backend.name)
@@ -73,7 +74,7 @@ def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimula
 
 
 def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:
-    """The noise model of a ``NoiseSpec``: the same for every qubit, and every gate of a kind."""
+    """Return the noise model of a ``NoiseSpec``: the same for every qubit and all gates of a kind."""
     from qiskit_aer.noise import NoiseModel, ReadoutError
 
     model = NoiseModel(basis_gates=basis_gates)
@@ -88,7 +89,7 @@ def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:
 
 
 def _make_gate_error(noise: dict[str, Any], qubits: int) -> Any:
-    """Relaxation while the gate lasts, then depolarisation; None where there is neither."""
+    """Return relaxation during the gate, then depolarisation, or None where the noise has neither."""
     from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
 
     size = "one_qubit" if qubits == 1 else "two_qubit"

@@ -26,15 +26,15 @@ logger = logging.getLogger(__name__)
 class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     """Aer's simulator, within a job's memory, and with random numbers from the job's seed.
 
-    A run that names no seed of its own gets the next of a series: runs differ from each other, and
-    a job that is run again with the same seed has them all again. It answers what programs since
-    2021 ask of a backend, where there is an honest answer.
+    A run without a seed of its own gets the next of a series: runs differ from each other, and
+    another job with the same seed repeats them all. Methods that programs of 2021 call on a backend
+    are here, where they have an honest answer.
     """
 
     name: str
     seeds: random.Random | None = None
     width: int | None = None
-    """The qubits of a device that has a number of them."""
+    """The number of the device's qubits; None where it has no such number."""
     described_noise: Mapping[str, Any] | None = None
     """The ``NoiseSpec`` that the noise was made from; None where it is a fake device's own."""
     _device: Target | None = None
@@ -43,7 +43,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
     @property
     def device(self) -> Target:
-        """The qubits, gates and connections that this is a simulation of, by whatever method."""
+        """Return the simulated qubits, gates and connections, whatever the method."""
         if self._device is not None:
             return self._device
         names = targets.list_noisy_gates(self.options.noise_model)
@@ -51,18 +51,18 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
     @property
     def target(self) -> Target:
-        """The device, as far as the method runs it, and what it can do beside gates."""
+        """Return the device as the method can run it, with the operations that are not gates."""
         if self._fitted is None:
             self._fitted = targets.fit_method(self.device, self.options.method)
         return self._fitted
 
     def get_translation_stage_plugin(self) -> str | None:
-        """The translation stage that the transpiler takes for this backend; None is its own."""
+        """Return the transpiler's translation stage for this backend; None is Qiskit's own."""
         return targets.choose_translation(self.options.method)
 
     def take_device(self, device: Target) -> None:
         """Become a simulation of this device."""
-        # By a target of its own Aer knows that it shall run the device's gates only.
+        # With a target of its own, Aer runs the device's gates only.
         self._device = self._target = device
         self._fitted = None
         connections = device.build_coupling_map()
@@ -70,14 +70,14 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         self.set_options(n_qubits=device.num_qubits, coupling_map=edges)
 
     def properties(self) -> Any:
-        """What is known of a device's qubits and gates; None where it has no number of them."""
+        """Return the known properties of qubits and gates; None without a number of qubits."""
         if self.width is None:
             return None
         version = self.configuration().backend_version
         return make_properties(self.name, version, self.device, self.described_noise)
 
     def set_option(self, key: str, value: Any) -> None:
-        """As ``AerSimulator.set_option``; a method changes neither the name nor the width."""
+        """Set an option as ``AerSimulator`` does, but keep name and width where the method changes."""
         name = self.name
         width = super().configuration().n_qubits
         super().set_option(key, value)
@@ -87,11 +87,11 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         self._fitted = None
 
     def configuration(self) -> Any:
-        """As ``AerSimulator.configuration``, with what programs of 2021 read there."""
+        """Return Aer's configuration, with the fields that programs of 2021 read."""
         configuration = super().configuration()
         configuration.backend_name = self.name
         configuration.dt = None if self._device is None else self._device.dt
-        # No number limits a run; this one is Qiskit's own of 2021 for that.
+        # Qiskit's own number of 2021 for a run without a limit.
         configuration.max_experiments = sys.maxsize
         if self._device is not None:
             # Aer runs no other gates then: those of the device, as each method spells them.
@@ -102,25 +102,25 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
     @property
     def max_circuits(self) -> None:
-        """No number limits a run."""
+        """Return None: no number of circuits limits a run."""
         return
 
     def provider(self) -> None:
-        """None: the backend is the program's argument, and of no provider."""
+        """Return None: the backend is the program's argument, and of no provider."""
 
     def defaults(self) -> None:
-        """None: there are no pulses, and no defaults of them."""
+        """Return None: the simulator has no pulses, and no defaults of them."""
 
     def status(self) -> BackendStatus:
-        """It is there, and no job waits before this one."""
+        """Return that the backend is active, and that no job waits before this one."""
         return BackendStatus(self.name, self.configuration().backend_version)
 
     def run(self, circuits: Any, parameter_binds: Any = None, **run_options: Any) -> Any:
-        """As ``AerSimulator.run``.
+        """Run circuits as ``AerSimulator.run`` does, after checks and with a seed of the job's.
 
         Raises:
             TooLarge: a circuit needs more memory than the job has.
-            ValueError: it has more qubits than the device, or variables that Aer can't read.
+            ValueError: a circuit has more qubits than the device, or variables that Aer can't read.
         """
         self._check_width(circuits)
         _check_variables(circuits)
@@ -133,7 +133,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         return super().run(circuits, parameter_binds, **run_options)
 
     def _warn_of_unknown(self, names: Iterable[str]) -> None:
-        """Log which options do nothing: Aer drops a name that it does not know without a word."""
+        """Log the options without effect: Aer drops unknown names in silence."""
         if not (unknown := [name for name in names if name not in self.options]):
             return
         # Imported here: a run with known options, as most are, does without.
@@ -155,7 +155,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
                 )
 
     def _execute_circuits_job(self, *args: Any, **kwargs: Any) -> Any:
-        """As Aer's, which says of an untranspiled circuit no more than a gate's name."""
+        """Execute as Aer does, with a remedy where its error is only the name of an unknown gate."""
         try:
             return super()._execute_circuits_job(*args, **kwargs)
         except AerError as error:
@@ -169,10 +169,13 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
 
 def _check_variables(circuits: Any) -> None:
-    """See that Aer can simulate the circuits' variables.
+    """Refuse variables that Aer can't simulate, before it breaks on them.
+
+    Aer 0.18 stores into a variable of bits, aborts its process where one is read, and does not know
+    the type Bool. It reads and writes classical registers.
 
     Raises:
-        ValueError: one is read, or is a Bool; circuit and variable are named.
+        ValueError: a variable is read, or is a Bool; the text names circuit and variable.
     """
     for circuit in circuits if isinstance(circuits, list | tuple) else [circuits]:
         if not isinstance(circuit, QuantumCircuit):
@@ -185,7 +188,7 @@ def _check_variables(circuits: Any) -> None:
 
 
 def _find_broken(circuit: QuantumCircuit) -> Iterator[expr.Var]:
-    # Most circuits have none, and are not looked through.
+    # Most circuits have no variables, and are not searched.
     variables = [*circuit.iter_vars()]
     yield from (variable for variable in variables if isinstance(variable.type, types.Bool))
     if variables:
@@ -193,7 +196,7 @@ def _find_broken(circuit: QuantumCircuit) -> Iterator[expr.Var]:
 
 
 def _find_read(circuit: QuantumCircuit) -> Iterator[expr.Var]:
-    """The variables in conditions, in what is switched by, and in what is stored."""
+    """Yield the variables that are read: in conditions, switch targets and stored values."""
     for item in circuit.data:
         for name in ("condition", "target", "rvalue"):
             value = getattr(item.operation, name, None)

@@ -36,10 +36,10 @@ class Run:
         self.events: list[Event] = []
         self.record = b""
 
-    def hand_over(self, program: Path, params: Any = None, **handover: Any) -> None:
+    def start_job(self, program: Path, params: Any = None, **fields: Any) -> None:
         """Give it a job; its standard input stays open."""
         text = params if isinstance(params, str) else json.dumps(params or {})
-        job = JobInput(job_id="job", program=str(program), params=text, **handover)
+        job = JobInput(job_id="job", program=str(program), params=text, **fields)
         self.process.stdin.write(job.to_line())
         self.process.stdin.flush()
 
@@ -139,9 +139,9 @@ def run_program(
 ) -> Callable[..., Ran]:
     """Run a program to its end; returns its events, its verdict and the runner's exit code."""
 
-    def run(source: str, params: Any = None, **handover: Any) -> Ran:
+    def run(source: str, params: Any = None, **fields: Any) -> Ran:
         runner = start_run()
-        runner.hand_over(write_program(source), params, **handover)
+        runner.start_job(write_program(source), params, **fields)
         return runner.finish()
 
     return run

@@ -69,7 +69,7 @@ def test_wide_dense_circuit_is_refused_at_once(start_run, write_program):
     time.sleep(4)
     program = write_program(DENSE + "    def main(b, m):\n        b.run(dense(40)).result()\n")
     begin = time.monotonic()
-    run.hand_over(program, memory_bytes=GIB)
+    run.start_job(program, memory_bytes=GIB)
     _, verdict, _ = run.finish()
     assert time.monotonic() - begin < 2
     assert (verdict.outcome, verdict.reason) == (Outcome.FAILED, "TooLarge")
@@ -109,7 +109,7 @@ def test_library_s_circuit_runner_refuses_alike(start_run):
     """A circuit that a client posts is refused with the same reason, before it is transpiled."""
     run = start_run()
     params = json.dumps({"circuits": dense(40)}, cls=RuntimeEncoder)
-    run.hand_over("circuit-runner", params, memory_bytes=GIB)
+    run.start_job("circuit-runner", params, memory_bytes=GIB)
     events, verdict, _ = run.finish()
     assert verdict.reason == "TooLarge" and "16 TiB of memory" in verdict.message
     assert not [event for event in events if isinstance(event, Message)]
@@ -122,7 +122,7 @@ def memory_cgroup(make_memory_cgroup):
 
 
 def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program, console):
-    """Without a limit in the hand-over, the cgroup's counts, less what the process holds."""
+    """Without a limit in the job input, the cgroup's counts, less what the process holds."""
 
     def enter():
         (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
@@ -131,7 +131,7 @@ def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program
     source = DENSE + (
         "    def main(b, m):\n        print(b.options.max_memory_mb)\n        b.run(dense(27))\n"
     )
-    run.hand_over(write_program(source))
+    run.start_job(write_program(source))
     events, verdict, _ = run.finish()
     assert 200 < int(console(events).split()[0]) < 650
     assert verdict.reason == "TooLarge" and "needs 2 GiB of memory" in verdict.message

@@ -60,7 +60,7 @@ def run_archive(start_run, archive):
 
     def run(data):
         runner = start_run()
-        runner.hand_over(archive(data))
+        runner.start_job(archive(data))
         events, verdict, _ = runner.finish()
         texts = [event.text for event in events if isinstance(event, Message)]
         return texts[-1] if texts else None, verdict, runner.record.decode()

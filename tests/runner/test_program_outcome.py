@@ -362,7 +362,7 @@ def test_ndarray_in_params_arrives_as_ndarray(run_program, console):
 
 
 def test_backend_is_the_simulator_that_the_job_names(run_program, console):
-    """The program's first argument is the Aer device of the hand-over."""
+    """The program's first argument is the Aer device of the job input."""
     events, _, _ = run_program(
         "def main(b, m):\n    print(b.name, b.options.method)\n",
         backend={"name": "aer_simulator_stabilizer", "method": "stabilizer"},
@@ -380,7 +380,7 @@ def test_module_beside_the_program_can_be_imported(run_program, tmp_path, consol
 def test_unknown_program_file_fails_with_a_traceback(start_run, tmp_path):
     """A program whose file is gone fails like any other."""
     run = start_run()
-    run.hand_over(tmp_path / "gone.py")
+    run.start_job(tmp_path / "gone.py")
     events, verdict, _ = run.finish()
     assert verdict.outcome is Outcome.FAILED and "FileNotFoundError" in verdict.message
     assert isinstance(events[0], Console) and events[0].data == HEADER

@@ -59,7 +59,7 @@ def test_partial_line_before_a_publish_stands_before_it(run_program, order):
 def test_print_is_streamed_while_the_program_runs(start_run, write_program):
     """What is printed, newline or not, and a message are there within a second."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             import time
@@ -81,7 +81,7 @@ def test_print_is_streamed_while_the_program_runs(start_run, write_program):
 def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, console):
     """A console flood is cut with its marker; the count is exact and the result has its room."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             def main(b, m):
@@ -101,7 +101,7 @@ def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, co
 def test_line_of_50_mb_is_cut_and_a_traceback_follows(start_run, write_program, console):
     """After one endless line there is still room for the traceback."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program("def main(b, m):\n    print('z' * 50_000_000)\n    raise ValueError('end')\n")
     )
     events, verdict, _ = run.finish()
@@ -113,7 +113,7 @@ def test_line_of_50_mb_is_cut_and_a_traceback_follows(start_run, write_program, 
 def test_everything_at_once_stays_within_the_record_budget(start_run, write_program):
     """Alternating floods, a maximal result and a huge traceback fit into the record together."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             r"""
             import os

@@ -98,7 +98,7 @@ def test_report_that_ends_half_a_line_leaves_it_whole(run_program, console):
 def test_million_reports_cost_little(start_run, write_program):
     """A report in the innermost loop takes microseconds, and the record stays in its budget."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             import time
@@ -156,7 +156,7 @@ def test_numbers_of_any_kind_are_told(start_run, write_program):
     for call, _ in REPORTS.values():
         source += f"    m.report_progress({call})\n    m.publish(0)\n    time.sleep(1.05)\n"
     run = start_run()
-    run.hand_over(write_program(source))
+    run.start_job(write_program(source))
     events, _, _ = run.finish()
     assert told(events) == [expected for _, expected in REPORTS.values()]
     assert b'p {"done":1,"total":2}\n' in run.record

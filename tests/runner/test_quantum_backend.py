@@ -18,7 +18,7 @@ LINE = [[0, 1], [1, 0], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [4, 3]]
 
 
 def make(seed=1, **fields):
-    """The backend of a description, as it comes with a hand-over."""
+    """Return the backend of a description, as it comes with a job input."""
     spec = BackendSpec.model_validate({"name": "mine"} | fields)
     return make_backend(spec.model_dump(mode="json", exclude_none=True), seed=seed)
 

@@ -47,7 +47,7 @@ def pid_after(word, run):
 def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_program, is_alive):
     """A double fork with a session of its own does not get away."""
     run = start_run()
-    run.hand_over(write_program(DAEMON))
+    run.start_job(write_program(DAEMON))
     daemon = pid_after("daemon", run)
     assert is_alive(daemon)
     _, verdict, _ = run.finish()
@@ -57,7 +57,7 @@ def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_progra
 def test_sigterm_reaches_the_program(start_run, write_program, console):
     """SIGTERM is forwarded, and a program that ends by it was terminated."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             import signal, sys, time
@@ -81,7 +81,7 @@ def test_sigterm_reaches_the_program(start_run, write_program, console):
 def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program):
     """A program that ignores SIGTERM is killed after the grace time, and not before."""
     run = start_run(grace=0.5)
-    run.hand_over(
+    run.start_job(
         write_program(
             "import signal, time\ndef main(b, m):\n"
             "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -97,7 +97,7 @@ def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program
 
 
 @pytest.mark.parametrize("delay", [0.06, 0.1, 0.15, 0.4])
-def test_sigterm_before_the_hand_over_ends_both(delay, start_run, is_alive):
+def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
     """A runner without a job ends when told so, however early, and leaves no process."""
     run = start_run(grace=0.5)
     time.sleep(delay)
@@ -112,7 +112,7 @@ def test_sigterm_before_the_hand_over_ends_both(delay, start_run, is_alive):
 def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
     """When whoever started the runner dies, its standard input ends, and the program with it."""
     run = start_run()
-    run.hand_over(write_program(SLEEP))
+    run.start_job(write_program(SLEEP))
     program = pid_after("pid", run)
     run.process.stdin.close()
     run.process.stdin = None
@@ -123,7 +123,7 @@ def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
 def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_alive, wait_until):
     """SIGKILL of the supervisor itself leaves no program process."""
     run = start_run()
-    run.hand_over(write_program(SLEEP))
+    run.start_job(write_program(SLEEP))
     program = pid_after("pid", run)
     run.process.kill()
     wait_until(lambda: not is_alive(program))
@@ -133,7 +133,7 @@ def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_
 def test_closed_stdout_takes_the_program_along(start_run, write_program, is_alive):
     """A record that nobody can read any more ends the program."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             "import os, time\ndef main(b, m):\n    print('pid', os.getpid(), flush=True)\n"
             "    while True:\n        print('more')\n        time.sleep(0.01)\n"
@@ -144,7 +144,7 @@ def test_closed_stdout_takes_the_program_along(start_run, write_program, is_aliv
     assert run.process.wait(8) != 0 and not is_alive(program)
 
 
-BAD_HAND_OVERS = {
+BAD_INPUTS = {
     "no JSON": b"{\n",
     "no object": b"[]\n",
     "deep": b"[" * 100_000 + b"\n",
@@ -156,19 +156,19 @@ BAD_HAND_OVERS = {
 
 
 @pytest.mark.parametrize("name", ["no JSON", "endless"])
-def test_bad_hand_over_ends_the_runner_and_its_program_process(name, start_run, is_alive):
-    """A document that is no hand-over is an error in words; no process stays."""
+def test_bad_job_input_ends_the_runner_and_its_program_process(name, start_run, is_alive):
+    """A document that is not a job input is an error in words, and leaves no process."""
     run = start_run()
     children = list(descendants(run.process.pid))
-    run.process.stdin.write(BAD_HAND_OVERS[name])
+    run.process.stdin.write(BAD_INPUTS[name])
     run.process.stdin.flush()
     assert run.process.wait(8) == 64
     error = run.process.stderr.read()
-    assert error.startswith(b"runner: not a hand-over document") and error.count(b"\n") == 1
+    assert error.startswith(b"runner: not a job input") and error.count(b"\n") == 1
     assert not any(map(is_alive, children))
 
 
-def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_path):
+def test_job_input_in_a_folder_runs_without_standard_input(write_program, tmp_path):
     """``--input`` takes the two files of a mounted folder; a missing one is an error in words."""
     program = write_program("def main(b, m, n):\n    return n + 1\n")
     command = [sys.executable, "-m", "runner", "--input", str(tmp_path)]
@@ -216,7 +216,7 @@ def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_un
 
 
 def test_program_process_that_can_not_start_fails_with_its_words(write_program, tmp_path):
-    """A broken installation is a failed job whose log says why, also with a hand-over to send."""
+    """A broken installation is a failed job whose log says why, also with a job input to send."""
     (tmp_path / "qiskit.py").write_text("raise ImportError('broken installation')\n")
     (tmp_path / "job.json").write_bytes(JobInput("job", str(write_program(SLEEP))).to_line())
     (tmp_path / "params.json").write_text(json.dumps({"x": "y" * 3_000_000}))
@@ -365,7 +365,7 @@ def test_waiting_supervisor_is_light_and_idle(start_run, wait_until):
 def test_running_supervisor_does_not_spin(start_run, write_program):
     """While a program that closed its output sleeps, the supervisor does nothing."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             "import os, time\ndef main(b, m):\n    m.publish('ready')\n    os.closerange(1, 64)\n"
             "    time.sleep(60)\n"
@@ -447,7 +447,7 @@ def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run,
         (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
     run = start_run(preexec_fn=enter)
-    run.hand_over(write_program(EATER))
+    run.start_job(write_program(EATER))
     _, verdict, code = run.finish()
     assert (verdict.outcome, verdict.signal, code) == (Outcome.OUT_OF_MEMORY, signal.SIGKILL, 3)
     state = observe(Observation(place=RunnerState.ENDED, verdict=verdict, exit_code=code))
@@ -469,7 +469,7 @@ def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, wri
         "    file = os.memfd_create('kept')\n"
         "    for _ in range(600):\n        os.write(file, bytes(1 << 20))\n"
     )
-    run.hand_over(program)
+    run.start_job(program)
     run.read_until("ready")
     # Makes the supervisor the one that the kernel picks first; the program goes with it.
     Path(f"/proc/{run.process.pid}/oom_score_adj").write_text("1000")

@@ -1,4 +1,4 @@
-"""The small documents: verdict, hand-over, job, names, backends, program metadata."""
+"""The small documents: verdict, job input, job, names, backends, program metadata."""
 
 import json
 from datetime import UTC, datetime
@@ -88,8 +88,8 @@ def test_every_outcome_has_an_exit_code_of_its_own():
     assert len(set(EXIT_CODES.values())) == len(Outcome) and 137 not in EXIT_CODES.values()
 
 
-def test_handover_comes_back_from_its_line():
-    """A hand-over is one line, and is read as it was written."""
+def test_job_input_comes_back_from_its_line():
+    """A job input is one line, and is read as it was written."""
     job = JobInput("j", "/p.py", '{"a": "\\n é"}', {"name": "b"}, 2.5, 7, "DEBUG")
     assert job.to_line().count(b"\n") == 1 and parse_job_input(job.to_line()) == job
 
@@ -112,7 +112,7 @@ def test_handover_comes_back_from_its_line():
     ],
 )
 def test_wrong_field_is_refused_by_its_name(change):
-    """A hand-over with a wrong field is an error that names the field."""
+    """A job input with a wrong field is an error that names the field."""
     fields = {"job_id": "j", "program": "p", **change}
     with pytest.raises(JobInputError, match=next(iter(change))):
         parse_job_input(json.dumps(fields).encode())
@@ -121,11 +121,11 @@ def test_wrong_field_is_refused_by_its_name(change):
 @pytest.mark.parametrize(
     "document", [b"", b"[]", b"[" * 100_000, b"\xff", b"1", b'{"job_id": "j"}']
 )
-def test_document_that_is_no_handover_is_refused(document):
+def test_document_that_is_no_job_input_is_refused(document):
     """Anything else is a JobInputError, whatever is wrong with it."""
-    with pytest.raises(JobInputError, match="not a hand-over document"):
+    with pytest.raises(JobInputError, match="not a job input"):
         parse_job_input(document)
-    with pytest.raises(JobInputError, match="not a hand-over document"):
+    with pytest.raises(JobInputError, match="not a job input"):
         parse_job_input(document, "{}")
 
 
@@ -135,7 +135,7 @@ def test_folder_gives_the_params_verbatim(tmp_path):
     with pytest.raises(JobInputError, match=r"params\.json"):
         read_job_input(tmp_path)
     (tmp_path / "params.json").write_bytes(b"\xff")
-    with pytest.raises(JobInputError, match="no hand-over document"):
+    with pytest.raises(JobInputError, match="no job input"):
         read_job_input(tmp_path)
     (tmp_path / "params.json").write_text('{"a":  1}')
     assert read_job_input(tmp_path).params == '{"a":  1}'
