@@ -35,7 +35,7 @@ class BackendStatus:
 def make_properties(
     name: str, version: str, device: Target, noise: Mapping[str, Any] | None
 ) -> AerBackendProperties:
-    """Return the properties of a device: its own, and those that a ``NoiseSpec`` gives each qubit."""
+    """Return a device's own properties, and those that a ``NoiseSpec`` gives to each qubit."""
     measured = target_to_backend_properties(device)
     known = measured.to_dict() if measured else {"gates": [], "general": [], "qubits": []}
     described = [] if noise is None else [*_list_times(_read_times(noise)), *_list_readout(noise)]

@@ -31,7 +31,7 @@ def use_seed(seed: int) -> None:
 
 
 def pass_seed(seed: int, entry: Callable[..., Any], params: dict[str, Any]) -> bool:
-    """Give main its seed among ``params``; returns whether the job's run depends on this seed alone.
+    """Give main its seed among ``params``; returns whether a run with this seed repeats the job.
 
     A main without the parameter is called without it, so that every program takes a seed.
     """

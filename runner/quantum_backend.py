@@ -74,7 +74,7 @@ def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimula
 
 
 def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:
-    """Return the noise model of a ``NoiseSpec``: the same for every qubit and all gates of a kind."""
+    """Return the noise model of a ``NoiseSpec``: the same for all qubits, and all gates of a kind."""
     from qiskit_aer.noise import NoiseModel, ReadoutError
 
     model = NoiseModel(basis_gates=basis_gates)
@@ -89,7 +89,7 @@ def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:
 
 
 def _make_gate_error(noise: dict[str, Any], qubits: int) -> Any:
-    """Return relaxation during the gate, then depolarisation, or None where the noise has neither."""
+    """Return relaxation during the gate, then depolarisation; None where noise has neither."""
     from qiskit_aer.noise import depolarizing_error, thermal_relaxation_error
 
     size = "one_qubit" if qubits == 1 else "two_qubit"

@@ -77,7 +77,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         return make_properties(self.name, version, self.device, self.described_noise)
 
     def set_option(self, key: str, value: Any) -> None:
-        """Set an option as ``AerSimulator`` does, but keep name and width where the method changes."""
+        """Set an option as ``AerSimulator`` does; a new method keeps the name and the width."""
         name = self.name
         width = super().configuration().n_qubits
         super().set_option(key, value)
@@ -155,7 +155,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
                 )
 
     def _execute_circuits_job(self, *args: Any, **kwargs: Any) -> Any:
-        """Execute as Aer does, with a remedy where its error is only the name of an unknown gate."""
+        """Execute as Aer does; an error that only names an unknown gate gets a remedy."""
         try:
             return super()._execute_circuits_job(*args, **kwargs)
         except AerError as error:
