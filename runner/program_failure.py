@@ -94,7 +94,7 @@ def _find_remedy(error: BaseException, line: str) -> str:
 def _write_message(error: BaseException, reason: str, line: str, remedy: str) -> str:
     """Return the job's message: the traceback's last line, the program's own line, the remedy."""
     name = type(error).__name__
-    # The job's reason stands beside the message, so its name is not repeated.
+    # The status shows the reason with the message, so its name is not repeated.
     parts = name * (name != reason), _text_of(error, line)
     sentence = ": ".join(part for part in parts if part)
     end = f" ({line})" * bool(line) + f". {remedy}" * bool(remedy)

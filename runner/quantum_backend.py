@@ -74,7 +74,7 @@ def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimula
 
 
 def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:
-    """Return the noise model of a ``NoiseSpec``: the same for all qubits, and all gates of a kind."""
+    """Return the noise model of a ``NoiseSpec``: one noise for all qubits and gates of a kind."""
     from qiskit_aer.noise import NoiseModel, ReadoutError
 
     model = NoiseModel(basis_gates=basis_gates)

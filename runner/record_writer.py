@@ -1,6 +1,6 @@
 """Writes a record within its budgets. Pure; standard library only.
 
-Used by the supervisor. The format is described in ``contract.wire.record``, beside its parser.
+Used by the supervisor. ``contract.wire.record`` describes the format and has its parser.
 """
 
 import hashlib

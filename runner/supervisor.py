@@ -67,7 +67,7 @@ class Supervisor:
             self._watch_channel()
 
     def watch_input(self, descriptor: int) -> None:
-        """Read the job from this descriptor; at its end, whoever started the runner is gone."""
+        """Read the job from this descriptor, whose end (the caller is gone) ends the job."""
         received = bytearray()
 
         def read() -> None:

@@ -1,6 +1,5 @@
 """The supervisor: leaves no process behind, is light, and survives a program that means harm."""
 
-import hashlib
 import json
 import os
 import signal
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, observe
-from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
+from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
@@ -190,21 +189,6 @@ def test_job_input_in_a_folder_runs_without_standard_input(write_program, tmp_pa
     refused = subprocess.run(other, stdin=subprocess.DEVNULL, check=False, **options)
     assert (refused.returncode, refused.stdout) == (64, b"")
     assert b"handed to the pod p-1: it is not run twice" in refused.stderr
-
-
-def test_params_cut_into_parts_are_joined_and_checked(tmp_path):
-    """Parameters of several Secrets are one text again; other than what was posted is refused."""
-    params = json.dumps({"n": 1, "text": "é" * 50}, ensure_ascii=False)
-    digest = hashlib.sha256(params.encode()).hexdigest()
-    (tmp_path / "job.json").write_bytes(JobInput("job", "p", params_sha256=digest).to_line())
-    for number in range(12):
-        # Cut in the middle of a character too.
-        part = params.encode()[number * 13 : (number + 1) * 13]
-        (tmp_path / f"params.json.{number:03}").write_bytes(part)
-    assert read_job_input(tmp_path).params == params
-    (tmp_path / "params.json.000").write_bytes(b'{"n": 2, "text'[:13])
-    with pytest.raises(JobInputError, match="SHA-256"):
-        read_job_input(tmp_path)
 
 
 def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_until):

@@ -10,7 +10,7 @@ import pytest
 
 from qiskit_runtime.host.left_behind import remove_tree
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 WRECK = """
 import os, socket, sys

@@ -4,7 +4,7 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.codec.failed_results import find_failed_results
+from qiskit_runtime.messenger import find_failed_results
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ from qiskit_ibm_runtime.results.noise_learner import (
 )
 
 from qiskit_runtime import serialization
+from qiskit_runtime.codec import named_classes
 from qiskit_runtime.serialization import RuntimeDecoder, RuntimeEncoder
 
 pytestmark = [
@@ -280,7 +281,7 @@ def test_each_class_that_describes_itself_is_read_again(module, name, encoder):
 def test_each_class_of_the_table_has_a_value_above():
     """No class of the decoder's table slips by."""
     listed = {}
-    for places in serialization._CLASSES["settings"].values():
+    for places in named_classes.CLASSES["settings"].values():
         listed.setdefault(places[0], set()).update(places[1])
     assert listed == {module: names.keys() for module, names in SELF_DESCRIBED.items()}
 
