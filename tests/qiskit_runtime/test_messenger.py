@@ -80,7 +80,7 @@ def test_error_of_the_encoder_says_what_it_was(publish, what):
 
 
 def test_error_of_a_values_own_is_left_as_it_is():
-    """What a program's to_json raises is the program's own exception."""
+    """An exception of a program's to_json stays the program's own."""
 
     class Own(TypeError):
         pass
@@ -94,7 +94,7 @@ def test_error_of_a_values_own_is_left_as_it_is():
 
 
 def test_returned_value_is_published_where_nothing_was():
-    """What main returned is the result, but None is none, and what was published wins."""
+    """The value that main returned is the result; None is not, and a published result wins."""
     sent = Sent()
     messenger = UserMessenger(sent)
     messenger.publish_returned(None)

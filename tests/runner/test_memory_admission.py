@@ -56,7 +56,7 @@ def simulator(**options):
 
 
 def counts(backend, circuit, **options):
-    """How many different values 20 shots of a circuit that runs have."""
+    """Return the number of different values in 20 shots of a circuit."""
     result = backend.run(circuit, shots=20, seed_simulator=1, **options).result()
     assert result.success, result.status
     return len(result.get_counts())
@@ -138,7 +138,7 @@ def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program
 
 
 def test_limit_of_the_job_goes_before_the_cgroup_s(monkeypatch):
-    """What is held already is taken off; no limit at all is zero, and a spent one is not."""
+    """Memory in use is taken off; no limit is zero, and a spent limit is not."""
     held = memory._private_bytes(os.getpid())[0]
     monkeypatch.setattr(memory, "cgroup_limit", lambda: 8 * GIB)
     assert abs(memory.available_bytes(4 * GIB) - (4 * GIB - held)) < 100 << 20
@@ -196,7 +196,7 @@ def test_wide_clifford_circuit_runs_where_aer_picks_the_method():
 
 
 def test_wide_clifford_circuit_with_an_observable_runs():
-    """What an estimator saves of a stabilizer state is no reason to refuse it."""
+    """The expectation values that an estimator saves of a stabilizer state do not refuse it."""
     circuit = ghz(40)
     circuit.remove_final_measurements()
     circuit.save_expectation_value(SparsePauliOp("Z" * 40), range(40), label="value")
@@ -263,6 +263,6 @@ def test_any_width_has_its_numbers():
 
 
 def test_without_a_limit_nothing_is_refused():
-    """Where nobody knows the memory, Aer's own check is all there is."""
+    """Without a known limit only Aer's own check applies."""
     check_memory(RuntimeSimulator(), dense(60))
     assert numpy.isfinite(make_backend({}, GIB).options.max_memory_mb)

@@ -1,4 +1,4 @@
-"""How a runner leaves its pod, on real pipes. On real pods the end-to-end tests hold it."""
+"""The end of a runner in its pod, on real pipes. The end-to-end tests try it on real pods."""
 
 import os
 import threading

@@ -110,7 +110,7 @@ BESIDE = {
     ],
 )
 def test_archive_runs(files, compress, result, run_archive):
-    """Its main is found, and what lies beside it, or in its package, can be imported."""
+    """The archive's main is found, and modules in the same folder or package can be imported."""
     text, verdict, record = run_archive(compress(pack(files)))
     assert (text, verdict.outcome) == (result, Outcome.SUCCEEDED), record
 
@@ -213,7 +213,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_archive_that_unpacks_to_gibibytes_is_refused_at_once(name, entry, tmp_path):
-    """Its files, and its headers too: neither time nor memory nor disk is spent on it."""
+    """Files and headers over the limits cost neither time nor memory nor disk."""
     data = bomb(BOMBS[name])
     assert len(data) < 10_000
     tracemalloc.start()
@@ -285,7 +285,7 @@ ERROR = "import json\n\n\ndef add(values):\n    return json.loads('x')  # here\n
 
 
 def test_syntax_error_shows_file_line_and_text(run_archive):
-    """Of a module that main imports as well as of main itself."""
+    """A module that main imports is named like main itself."""
     _, verdict, record = run_archive(pack({"main.py": "import helper\n", "helper.py": "\nx = (\n"}))
     assert verdict.message.startswith("SyntaxError: '(' was never closed")
     assert verdict.message.endswith("(helper.py, line 2: x = ()")
@@ -300,7 +300,7 @@ def test_error_in_a_text_that_the_program_reads_shows_the_program_s_line(run_arc
 
 
 def test_long_line_leaves_room_for_the_error(run_archive):
-    """A line of code of thousands of characters is shortened, and the error is still told."""
+    """A line of thousands of characters is shortened, and the error is still in the message."""
     _, verdict, _ = run_archive(pack({"main.py": "x = (" + "1, " * 2000 + "\n"}))
     assert verdict.message.startswith("SyntaxError: '(' was never closed")
     assert "(main.py, line 1: " in verdict.message and len(verdict.message) < 400

@@ -1,4 +1,4 @@
-"""What a program prints and publishes: its order, its bounds, and when it can be seen."""
+"""A program's console and messages: their order, their bounds and their delay."""
 
 import time
 
@@ -57,7 +57,7 @@ def test_partial_line_before_a_publish_stands_before_it(run_program, order):
 
 
 def test_print_is_streamed_while_the_program_runs(start_run, write_program):
-    """What is printed, newline or not, and a message are there within a second."""
+    """Printed text, newline or not, and a message arrive within a second."""
     run = start_run()
     run.start_job(
         write_program(

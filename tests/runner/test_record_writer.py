@@ -78,7 +78,7 @@ def write(actions, finish=True):
 
 
 def parse(record, piece=None):
-    """The events of a record, fed in pieces."""
+    """Return the events of a record that is fed in pieces."""
     parser, size = RecordParser(), piece or max(len(record), 1)
     return [
         event for at in range(0, len(record), size) for event in parser.feed(record[at : at + size])
@@ -86,12 +86,12 @@ def parse(record, piece=None):
 
 
 def cost(record):
-    """A record's bytes with what a container log adds."""
+    """Return a record's bytes with those that a container log adds."""
     return len(record) + LINE_OVERHEAD * record.count(b"\n")
 
 
 def printed(events):
-    """What was printed, byte for byte."""
+    """Return the printed bytes."""
     return b"".join(e.data + b"\n" * e.newline for e in events if isinstance(e, Console))
 
 
@@ -145,7 +145,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_console_flood_is_cut_with_its_marker(name):
-    """What exceeds the console's budget is cut, marked once, and counted to the byte."""
+    """Console bytes over the budget are cut, marked once, and counted to the byte."""
     pieces = FLOODS[name]
     record = write([("console", piece) for piece in pieces])
     events = parse(record)
@@ -246,7 +246,7 @@ def test_interim_messages_that_compress_well_are_bounded_before_compression():
 
 
 def count_by_kind(record):
-    """How many messages a record has, how many it says that were dropped, and its end."""
+    """Return the number of messages in a record, that of its gaps, and its end."""
     kept = dropped = 0
     for event in RecordParser().feed(record):
         kept += isinstance(event, Message) and not event.final
@@ -327,7 +327,7 @@ def small_record():
 
 
 def is_intact(record):
-    """Whether a reader would take this as a whole record: an intact end, and nothing after it."""
+    """Return whether a reader takes this as a whole record: an intact end, and nothing after it."""
     events = parse(record)
     return bool(events) and isinstance(events[-1], EndEvent) and events[-1].intact
 

@@ -1,4 +1,4 @@
-"""A job's random numbers: where they come from, and that they come again."""
+"""A job's random numbers: their seed, and their repetition."""
 
 import inspect
 import json
@@ -107,7 +107,7 @@ def test_backend_with_a_fixed_seed_begins_each_job_alike(run_program):
 
 @pytest.mark.parametrize("value", [2**60, "x"])
 def test_odd_seed_is_main_s_own_business(value, run_program):
-    """What can't be a job's seed reaches main as it is, and the verdict claims no seed."""
+    """A value that can't be a job's seed reaches main as it is, and the verdict claims no seed."""
     events, verdict, _ = run_program(
         "def main(b, m, seed_simulator=None):\n    return seed_simulator\n",
         {"seed_simulator": value},

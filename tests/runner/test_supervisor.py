@@ -1,4 +1,4 @@
-"""The supervisor: leaves no process behind, is light, and survives a program that means harm."""
+"""The supervisor leaves no process behind, is light, and survives a hostile program."""
 
 import json
 import os
@@ -88,16 +88,16 @@ def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program
         )
     )
     run.read_until("ready")
-    told = time.monotonic()
+    asked = time.monotonic()
     run.process.terminate()
     _, verdict, _ = run.finish()
     assert (verdict.outcome, verdict.signal) == (Outcome.TERMINATED, signal.SIGKILL)
-    assert 0.5 <= time.monotonic() - told < 3
+    assert 0.5 <= time.monotonic() - asked < 3
 
 
 @pytest.mark.parametrize("delay", [0.06, 0.1, 0.15, 0.4])
 def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
-    """A runner without a job ends when told so, however early, and leaves no process."""
+    """A runner without a job ends at SIGTERM, however early, and leaves no process."""
     run = start_run(grace=0.5)
     time.sleep(delay)
     children = list(descendants(run.process.pid))
@@ -109,7 +109,7 @@ def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
 
 
 def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
-    """When whoever started the runner dies, its standard input ends, and the program with it."""
+    """When the runner's caller dies, its standard input ends, and the program with it."""
     run = start_run()
     run.start_job(write_program(SLEEP))
     program = pid_after("pid", run)
@@ -318,7 +318,7 @@ def test_import_of_the_supervisor_stays_with_the_standard_library():
         "import sys, runner.supervisor\n"
         "top = {name.partition('.')[0] for name in sys.modules}\n"
         "own = {'runner', 'qiskit_runtime', '__main__'}\n"
-        # What an interpreter loads by itself, editable installs among it.
+        # Modules that an interpreter always loads, those of editable installs among them.
         "print(sorted(n for n in top - own - set(sys.stdlib_module_names)"
         " if not n.startswith(('__editable', '_virtualenv', '_distutils_hack'))))\n"
     )
@@ -405,7 +405,7 @@ def test_packets_cut_anywhere_come_back_whole():
     ],
 )
 def test_end_of_a_program_is_judged(end, outcome):
-    """What the supervisor saw decides the outcome; success wins over what it was told."""
+    """The exit status decides the outcome; success wins over a stop that came too late."""
     verdict = end.verdict()
     assert verdict.outcome is outcome
     assert (verdict.exit_code, verdict.signal) == (

@@ -147,7 +147,7 @@ def test_instruction_alone_is_itself_again(instruction):
     ids=name,
 )
 def test_instruction_from_the_library_is_of_its_class_again(instruction, build):
-    """What the official client's encoder keeps of an instruction is enough to make it again."""
+    """The parts of an instruction that the official client keeps are enough to make it again."""
     read = find(through(build(instruction), LibraryEncoder), instruction.name)
     assert type(read) is type(instruction)
     assert (read.num_qubits, read.label) == (instruction.num_qubits, instruction.label)
@@ -229,7 +229,7 @@ def test_library_reads_what_is_written_here(instruction):
 
 @pytest.mark.parametrize("instruction", [AerJump("here", 2), AerMark("here", 2)], ids=name)
 def test_instruction_that_qpy_loses_is_refused_by_name(instruction):
-    """What can't be written whole is a TypeError for its writer, and a ValueError for a reader."""
+    """An instruction that can't be written whole is a TypeError, and a ValueError to read."""
     with pytest.raises(TypeError, match=f"Aer's instruction '{instruction.name}' can't be written"):
         json.dumps(nested(instruction), cls=RuntimeEncoder)
     with pytest.raises(ValueError, match=f"Aer's instruction '{instruction.name}' can't be made"):
@@ -253,7 +253,7 @@ def test_instruction_that_qpy_loses_is_refused_by_name(instruction):
     ids=lambda part: name(part) or "",
 )
 def test_instruction_without_what_it_needs_is_refused_by_name(plain, lost):
-    """A reader is told which instruction can't be made, and what of it is lost."""
+    """The error names the instruction that can't be made, and its lost part."""
     with pytest.raises(ValueError, match=f"Aer's instruction '{plain.name}' can't.*{lost}"):
         through(flat(plain), LibraryEncoder)
 

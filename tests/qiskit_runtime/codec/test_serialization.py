@@ -280,7 +280,7 @@ def test_callable_becomes_null_with_a_warning() -> None:
 def test_object_with_to_json_arrives_as_what_it_returned(
     text: Any, encoder: type[json.JSONEncoder], decoder: type[json.JSONDecoder]
 ) -> None:
-    """What to_json returned arrives untouched, text or not."""
+    """The value that to_json returned arrives untouched, text or not."""
 
     class Model:
         def to_json(self) -> Any:
@@ -339,7 +339,7 @@ def test_state_that_the_library_cannot_read_back_is_read_here(
 def test_parameter_sent_is_the_same_parameter(
     encoder: type[json.JSONEncoder], decoder: type[json.JSONDecoder]
 ) -> None:
-    """A parameter keeps its identity, so that it still binds the circuit sent beside it."""
+    """A parameter keeps its identity, so that it still binds the circuit sent with it."""
     circuit = QuantumCircuit(1)
     theta = Parameter("θ")
     circuit.rx(theta, 0)

@@ -211,7 +211,7 @@ VALUES = st.recursive(
 
 
 def are_equal(read, value):
-    """Whether a value came back, whatever its class calls equality."""
+    """Return whether a value came back, whatever its class calls equality."""
     if type(read) is not type(value):
         return False
     if isinstance(value, dict):
@@ -233,7 +233,7 @@ def are_equal(read, value):
 
 
 def contents(value):
-    """What there is of an object that has no equality of its own, as JSON values of its parts."""
+    """Return the parts, as JSON values, of an object that has no equality of its own."""
     return json.loads(json.dumps(value, cls=LibraryEncoder))
 
 
@@ -265,7 +265,7 @@ CLASSES = [(module, name) for module, names in SELF_DESCRIBED.items() for name i
 @pytest.mark.parametrize(("module", "name"), CLASSES)
 @pytest.mark.parametrize("encoder", [RuntimeEncoder, LibraryEncoder])
 def test_each_class_that_describes_itself_is_read_again(module, name, encoder):
-    """An operator, a state, or one of Aer's classes is itself again, whoever has written it."""
+    """An operator, a state, or one of Aer's classes is itself again, with either writer."""
     for seed in (0, 1):
         value = SELF_DESCRIBED[module][name](seed)
         assert type(value).__name__ == name
@@ -332,7 +332,7 @@ def test_array_of_objects_from_the_library_keeps_its_values(array):
 
 
 def test_library_reads_an_array_of_objects_of_ours():
-    """The shape that we write beside the values is no trouble for the official client."""
+    """The official client reads the values of an array whose shape is written with them."""
     array = numpy.array([[1, 2], [3, None]], dtype=object)
     assert through(array, RuntimeEncoder, LibraryDecoder).tolist() == array.tolist()
 
@@ -391,6 +391,6 @@ class Callable:
     ids=lambda value: type(value).__name__,
 )
 def test_value_that_would_be_lost_is_refused_by_name(value):
-    """What would become null, a form that nobody reads, or less than it was, is a TypeError."""
+    """A value that would become null, an unreadable form, or less than it was, is a TypeError."""
     with pytest.raises(TypeError, match=f"^{type(value).__name__} is not JSON serializable: use"):
         json.dumps({"deep": [value]}, cls=RuntimeEncoder)

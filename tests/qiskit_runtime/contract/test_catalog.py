@@ -62,7 +62,7 @@ def test_unknown_id_is_refused_and_never_a_path(name):
 
 
 def test_later_folder_wins(add_program, tmp_path):
-    """Of two programs with one id the later folder's is taken, by both questions."""
+    """The later folder's program wins over an earlier one of the same id, in both questions."""
     add_program("hello_quantum", {"name": "mine", "description": "d"})
     catalog = Catalog([tmp_path / "missing", tmp_path / "own"])
     assert catalog.get("hello-quantum").metadata.name == "mine"
@@ -70,7 +70,7 @@ def test_later_folder_wins(add_program, tmp_path):
 
 
 def test_broken_metadata_is_left_out_with_a_warning(add_program, tmp_path, caplog):
-    """One broken program does not hide the others."""
+    """A broken program does not hide the others."""
     add_program("broken", "{")
     add_program("fine")
     catalog = Catalog([tmp_path / "own"])
@@ -82,7 +82,7 @@ def test_broken_metadata_is_left_out_with_a_warning(add_program, tmp_path, caplo
 
 
 def test_folder_of_code_that_is_no_program_is_told_once(add_program, tmp_path, caplog):
-    """Whoever forgot a file, or put a dash into the name, learns why it is not listed."""
+    """A forgotten file, or a dash in the name, is the logged reason why a program is not listed."""
     add_program("my-program")
     (add_program("no_metadata") / "no_metadata.json").unlink()
     (tmp_path / "own" / "data").mkdir()
@@ -96,7 +96,7 @@ def test_folder_of_code_that_is_no_program_is_told_once(add_program, tmp_path, c
 
 
 def test_program_appears_changes_and_goes_with_its_files(add_program, tmp_path):
-    """Folders are looked at anew at each question."""
+    """Folders are read again at each question."""
     catalog = Catalog([tmp_path / "own"])
     with pytest.raises(UnknownProgram):
         catalog.get("new-one")
@@ -112,7 +112,7 @@ def test_program_appears_changes_and_goes_with_its_files(add_program, tmp_path):
 
 @pytest.mark.parametrize("name", ["with-dash", "With_Capitals", ".hidden"])
 def test_folder_that_can_be_no_program_is_not_listed(name, add_program, tmp_path):
-    """What is listed can be got: a folder's name is small letters, digits and underscores."""
+    """A listed program can be got: its folder's name is small letters, digits and underscores."""
     add_program(name)
     catalog = Catalog([tmp_path / "own"])
     assert [p.id for p in catalog.all()] == [p.id for p in Catalog().all()]

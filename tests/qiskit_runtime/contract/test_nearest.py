@@ -19,7 +19,7 @@ from qiskit_runtime.contract.nearest import suggest
     ],
 )
 def test_nearest_name(name, meant):
-    """A name that is near is suggested as it is written; without one, nothing is said."""
+    """A near name is suggested as it is written; without one there is no suggestion."""
     known = ["method", "seed_simulator", None, "shots", 3]
 
     assert suggest(name, known) == (f"; did you mean {meant!r}?" if meant else "")

@@ -70,7 +70,7 @@ def test_error_says_where_and_what(params, place, text):
 
 
 def test_params_that_match_have_no_errors():
-    """What a schema allows is allowed; an empty one allows anything."""
+    """Parameters that the schema allows are allowed; an empty one allows anything."""
     assert validate(VQE, {"optimizer": {"maxiter": 1}, "layout": [1, 2]}) == []
     assert validate({}, {"anything": float("nan")}) == []
     assert validate({}, {"anything": 1}) == []
@@ -121,7 +121,7 @@ def test_half_a_character_in_a_text_is_an_error():
     ],
 )
 def test_schema_that_can_not_be_used_is_refused(schema, says):
-    """Broken, reaching out, going in circles or too large: the reason is said, and short."""
+    """Broken, reaching out, in circles or too large: the error has the reason, and is short."""
     with pytest.raises(SchemaInvalid) as refused:
         check_schema(schema)
 
@@ -152,7 +152,7 @@ def test_references_that_multiply_are_refused_at_once():
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "(x+x+)+y", "(a|a)*b"])
 def test_pattern_takes_linear_time(pattern):
-    """What would take a backtracking engine for ever takes a moment."""
+    """A pattern that would take a backtracking engine for ever takes a moment."""
     schema = {"properties": {"a": {"type": "string", "pattern": pattern}}}
     begin = time.monotonic()
     validate(schema, {"a": "a" * 2_000_000 + "!"})
@@ -161,7 +161,7 @@ def test_pattern_takes_linear_time(pattern):
 
 
 def test_every_program_of_the_library_has_a_schema_that_can_be_used():
-    """What the library's metadata says is what jobs are checked by."""
+    """Jobs are checked by the schemas of the library's metadata."""
     from qiskit_runtime.contract.catalog import Catalog
 
     for program in Catalog().all():
@@ -278,7 +278,7 @@ NOT_LINEAR = {
 @pytest.mark.parametrize("where", ["root", "properties", "items", "allOf", "$ref"])
 @pytest.mark.parametrize("kind", NOT_LINEAR)
 def test_schema_of_any_other_keyword_is_not_linear(kind, where):
-    """What is not on the list is checked where it can be stopped, wherever it stands."""
+    """A keyword outside the list is checked where it can be stopped, wherever it stands."""
     inner = NOT_LINEAR[kind]
     defs = inner.get("$defs", {})
     schema = {
@@ -299,7 +299,7 @@ def test_dialect_of_its_own_is_not_linear():
 
 
 def test_annotations_and_references_do_not_matter():
-    """What only describes is left out, and a reference is what it leads to."""
+    """Descriptions are left out, and a reference is replaced by its target."""
     assert is_linear(VQE)
     assert is_linear({"title": "x", "examples": [{"multipleOf": 3}], "default": {"a": [1]}})
 
@@ -395,7 +395,7 @@ def test_worst_cases_of_the_list_take_a_few_milliseconds(kind):
 
 
 def test_number_of_hundreds_of_digits_is_not_for_where_others_wait():
-    """Its arithmetic is quadratic: four thousand digits take a millisecond for each comparison."""
+    """Arithmetic of long numbers is quadratic: a comparison of 4,000 digits takes a millisecond."""
     schema = {"properties": {"a": {"minimum": 1}}}
     assert not is_quick(schema, json.dumps({"a": 10**4000}))
     assert is_quick(schema, json.dumps({"a": 10**200}))

@@ -84,7 +84,7 @@ def frame(payload, count, chunk=4000):
     ids=["over", "bomb", "marks", "two", "cut", "utf8", "noise"],
 )
 def test_bomb_in_a_forged_frame_is_garbage(payload, count):
-    """What inflates to too much, or to nothing that can be read, is garbage; memory is bounded."""
+    """A payload that inflates to too much, or is unreadable, is garbage; memory is bounded."""
     data = frame(payload, count)
     tracemalloc.start()
     events = parse(data + b"after\n")
