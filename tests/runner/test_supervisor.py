@@ -15,8 +15,7 @@ from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
-from runner.channel import ChannelBroken, Kind, PacketReader, pack
-from runner.exit_status import ExitStatus
+from runner.channel import Kind, pack
 from runner.memory import held_by_descendants
 
 ROOT = Path(__file__).parents[2]
@@ -372,45 +371,6 @@ def test_processes_that_end_while_they_are_listed_do_no_harm():
     while child.poll() is None:
         seen += len(list(descendants(os.getpid()))) > 0
     assert seen and child.pid not in list(descendants(os.getpid()))
-
-
-def test_packets_cut_anywhere_come_back_whole():
-    """Packets are found whatever the pieces they arrive in."""
-    data = pack(Kind.INTERIM, b"abc") + pack(Kind.FINAL, b"") + pack(Kind.ERROR, b"{}")
-    for size in range(1, len(data)):
-        reader = PacketReader()
-        pieces = [data[at : at + size] for at in range(0, len(data), size)]
-        assert [packet for piece in pieces for packet in reader.feed(piece)] == [
-            (Kind.INTERIM, b"abc"),
-            (Kind.FINAL, b""),
-            (Kind.ERROR, b"{}"),
-        ]
-    with pytest.raises(ChannelBroken):
-        list(PacketReader().feed(b"?0000"))
-
-
-@pytest.mark.parametrize(
-    ("end", "outcome"),
-    [
-        (ExitStatus(0), Outcome.SUCCEEDED),
-        (ExitStatus(0, Outcome.TERMINATED), Outcome.SUCCEEDED),
-        (ExitStatus(0, error={"message": "m"}), Outcome.FAILED),
-        (ExitStatus(1), Outcome.FAILED),
-        (ExitStatus(-11), Outcome.SIGNALLED),
-        (ExitStatus(-11, oom_killed=True), Outcome.SIGNALLED),
-        (ExitStatus(-9, oom_killed=True), Outcome.OUT_OF_MEMORY),
-        (ExitStatus(-9, Outcome.OVER_TIME, oom_killed=True), Outcome.OVER_TIME),
-        (ExitStatus(-15, Outcome.TERMINATED), Outcome.TERMINATED),
-        (ExitStatus(3, Outcome.OVER_TIME), Outcome.OVER_TIME),
-    ],
-)
-def test_end_of_a_program_is_judged(end, outcome):
-    """The exit status decides the outcome; success wins over a stop that came too late."""
-    verdict = end.verdict()
-    assert verdict.outcome is outcome
-    assert (verdict.exit_code, verdict.signal) == (
-        (end.code, None) if end.code >= 0 else (None, -end.code)
-    )
 
 
 @pytest.fixture
