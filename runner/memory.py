@@ -31,7 +31,7 @@ def _held_bytes(pid: int) -> int:
 
 def _share(pid: int) -> int:
     """Return the memory of a process, with shared pages divided among those who share them."""
-    # A process can refuse to let us look.
+    # A process can close this file to others.
     fields = _read_sizes(f"/proc/{pid}/smaps_rollup")
     if "Pss_Anon" in fields:
         return fields["Pss_Anon"] + fields.get("Pss_Shmem", 0)

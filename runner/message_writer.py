@@ -97,7 +97,7 @@ class MessageWriter:
         # A mark separates two messages.
         size = sum(map(len, batch)) + len(batch) * (MESSAGE_OVERHEAD + 1) - 1
         frames = _frames(b"i", self.published + 1, batch)
-        # A gap frame before the batch is paid for by the batch.
+        # The batch pays for a gap frame before it.
         cost = _cost(frames) + (2 * LINE_OVERHEAD if self._gap else 0)
         if cost > self._left or size > self._text_left:
             self.drop(len(batch))
@@ -120,7 +120,7 @@ def _frames(kind: bytes, first: int, messages: list[bytes]) -> list[bytes]:
     """Return the lines of one frame: its payload encoded, and cut into chunks."""
     payload, encoding = MARK.join(messages), b"="
     if len(payload) > VERBATIM_BYTES or any(_CONTROL.search(text) for text in messages):
-        # Level 1: a program waits for it; the higher ones gain a tenth at thrice the time.
+        # Level 1, as a program waits for it: higher levels save a tenth in thrice the time.
         payload, encoding = base64.b64encode(zlib.compress(payload, 1)), b"~"
     chunks = [payload[at : at + CHUNK_BYTES] for at in range(0, len(payload), CHUNK_BYTES)] or [b""]
     head = MARK + b"%b %d %d" % (kind, first, len(messages))

@@ -46,7 +46,7 @@ def describe_failure(error: BaseException, entry: Path, caller: CodeType) -> Fai
     ``caller`` is the code that calls the program's main.
     """
     if isinstance(error, MemoryError):
-        # The objects that the program's frames hold leave no memory to describe the failure in.
+        # The objects in the program's frames may leave no memory to describe the failure with.
         traceback.clear_frames(error.__traceback__)
     line = find_program_line(error, str(entry)) if is_own(entry) else ""
     remedy = _find_remedy(error, line)
@@ -58,7 +58,7 @@ def describe_failure(error: BaseException, entry: Path, caller: CodeType) -> Fai
 
 
 def _find_reason(error: BaseException, caller: CodeType) -> str:
-    # Imported already, as the device was made by it; at the top, Qiskit would come before its time.
+    # Imported by the program process already; at the top it would import Qiskit too early.
     from runner.quantum_backend import UnknownDevice
 
     match error:
@@ -86,7 +86,7 @@ def _innermost_code(error: BaseException) -> CodeType | None:
 
 
 def _find_remedy(error: BaseException, line: str) -> str:
-    with suppress(Exception):  # a class of the program's own may fail at being looked at
+    with suppress(Exception):  # an attribute of the program's own class may fail
         return find_remedy(error, line) if line else ""
     return ""
 

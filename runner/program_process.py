@@ -87,8 +87,8 @@ def _run(job: JobInput, messenger: UserMessenger, output: ProgramOutput) -> int:
 def _apply_limits(job: JobInput) -> None:
     logging.basicConfig(level=job.log_level, stream=sys.stdout)
     if job.memory_bytes:
-        # So that one large array is a MemoryError with its line, before the supervisor has to kill.
-        # The kernel counts what is reserved: over 1 GiB once the libraries' threads are there.
+        # So that a large array is a MemoryError with its line, before the supervisor has to kill.
+        # The kernel counts reserved memory: over 1 GiB once the libraries have their threads.
         limit = job.memory_bytes + untouched_bytes()
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -97,12 +97,12 @@ def _apply_limits(job: JobInput) -> None:
 def _call_program(
     job: JobInput, path: Path, messenger: UserMessenger, output: ProgramOutput
 ) -> None:
-    # Imported in _preload already; here it only names it.
+    # Imported by _preload already.
     from runner.quantum_backend import make_backend
 
     params = _decode_params(job.params)
     seed = choose_seed(params, job.backend)
-    # Before the program's first line.
+    # Before the import, whose lines may draw numbers too.
     use_seed(seed)
     honour_unused_imports()
     program = import_program(path)

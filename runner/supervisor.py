@@ -178,7 +178,7 @@ class Supervisor:
     def _check_memory(self, now: float) -> None:
         limit = self._job.memory_bytes if self._job else 0
         over = self._program.measure_memory(limit) > limit
-        # With hundreds of processes it takes long, and most of the time is to be the program's.
+        # It takes long with hundreds of processes: leave most of the time to the program.
         self._memory_check_at = now + max(MEMORY_CHECK_SECONDS, 6 * (time.monotonic() - now))
         if over:
             self._memory_check_at = None
