@@ -86,8 +86,8 @@ MOVED = {
     "QuantumCircuit.u2": "Write `circuit.u`, with pi/2 as its first angle",
     "QuantumCircuit.u3": "Write `circuit.u`",
 }
-"""By the missing name: a module, a name in a module, or ``Class.attribute``. A module's entry is for
-all names in it without an entry of their own."""
+"""By the missing name: a module, a name in one, or ``Class.attribute``. A module's entry is for all
+names in it without an entry of their own."""
 
 _CALLED_TEXT = "'str' object is not callable"
 _NAME_CALL = ".name()"
