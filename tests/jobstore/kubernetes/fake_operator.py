@@ -16,7 +16,10 @@ from redis.asyncio import Redis
 
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from api.jobstore.local.scratch import Scratch
-from job_builder import build_record, find_params
+from controller.build.job import build_record, find_params
+from controller.build.status import Ending, build_status
+from controller.record.copy import RecordCopy
+from controller.record.stream import StreamWriter
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import (
     Limits,
@@ -30,9 +33,6 @@ from qiskit_runtime.contract.lifecycle import (
 from qiskit_runtime.contract.resources.backend import UnknownBackend, find_backend
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.wire.job_input import JobInput
-from record_copy import RecordCopy
-from status_builder import Ending, build_status
-from stream_writer import StreamWriter
 from tests.jobstore.kubernetes.fake_cluster import FakeCluster, Manifest
 
 FINAL = ("Completed", "Failed", "Cancelled")

@@ -5,10 +5,10 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from cluster_view import Seen
-from pod_place import PodState, is_over_time, waits_since
+from controller.observe.cluster_view import Seen
+from controller.observe.pod_state import PodState, is_over_time, waits_since
+from controller.record.copy import RecordCopy
 from qiskit_runtime.contract.lifecycle import Limits, Observation, RunnerState, State, observe
-from record_copy import RecordCopy
 
 Manifest = dict[str, Any]
 
