@@ -34,7 +34,7 @@ from qiskit_runtime.contract.lifecycle import (
     Reason,
     RunnerState,
     State,
-    observe,
+    derive_state,
 )
 from qiskit_runtime.contract.resources.runtimejob import submission_time
 from qiskit_runtime.contract.wire.progress import Progress
@@ -113,11 +113,11 @@ class JobReconciler:
         if spec.get("cancelRequested"):
             # A creation that was not answered may have succeeded.
             await self._cluster.delete_job(build_name(job))
-            return await self._conclude(job, observe(Observation(cancel_requested=True)), {})
+            return await self._conclude(job, derive_state(Observation(cancel_requested=True)), {})
         if spec.get("suspend"):
             self._leave(name)
             await self._write(
-                job, observe(Observation(place=RunnerState.SUSPENDED, detail=HELD)), {}
+                job, derive_state(Observation(runner=RunnerState.SUSPENDED, detail=HELD)), {}
             )
             return CHECK_SECONDS
         if job.get("status", {}).get("reason") == Reason.SUSPENDED:
@@ -171,9 +171,9 @@ class JobReconciler:
         now = datetime.now(UTC)
         since = self._refused.setdefault(job["metadata"]["uid"], now)
         limit = job["spec"]["startDeadlineSeconds"]
-        state = observe(
+        state = derive_state(
             Observation(
-                place=RunnerState.UNSCHEDULABLE,
+                runner=RunnerState.UNSCHEDULABLE,
                 waited_seconds=(now - since).total_seconds(),
                 detail=f"the cluster refuses its Kubernetes Job: {words}",
                 limits=Limits(start_deadline_seconds=limit),

@@ -27,7 +27,7 @@ from qiskit_runtime.contract.lifecycle import (
     Reason,
     RunnerState,
     State,
-    observe,
+    derive_state,
     reject,
 )
 from qiskit_runtime.contract.resources.backend import UnknownBackend, find_backend
@@ -82,7 +82,7 @@ class FakeOperator:
     def _cancel_queued(self, name: str) -> None:
         job = self._unfinished(name)
         if job and job["status"]["phase"] == "Queued" and name not in self._runners:
-            self._write(name, observe(Observation(cancel_requested=True)), Ending())
+            self._write(name, derive_state(Observation(cancel_requested=True)), Ending())
 
     async def _work(self) -> None:
         while True:
@@ -111,7 +111,7 @@ class FakeOperator:
             return
         if not self._unfinished(name):
             return
-        self._write(name, observe(Observation(place=RunnerState.RUNNING)))
+        self._write(name, derive_state(Observation(runner=RunnerState.RUNNING)))
         copy = await self._stream(job, runner, handover)
         await self._end(name, copy, await runner.wait())
 
@@ -161,7 +161,7 @@ class FakeOperator:
             self._cluster.create("secrets", secret)
         names = [secret["metadata"]["name"] for secret in secrets]
         seen = Observation(
-            place=RunnerState.ENDED,
+            runner=RunnerState.ENDED,
             verdict=copy.verdict,
             exit_code=exit_code,
             cancel_requested=job["spec"].get("cancelRequested", False),
@@ -170,7 +170,7 @@ class FakeOperator:
         ending = Ending(
             copy.verdict, copy.result, copy.lines, names, len(compressed), copy.progress
         )
-        self._write(name, observe(seen), ending)
+        self._write(name, derive_state(seen), ending)
 
     def _write(self, name: str, state: State, ending: Ending | None = None) -> None:
         job = self._cluster.objects["runtimejobs"][name]
