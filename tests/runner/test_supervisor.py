@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, observe
+from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, derive_state
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
@@ -394,7 +394,7 @@ def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run,
     run.start_job(write_program(EATER))
     _, verdict, code = run.finish()
     assert (verdict.outcome, verdict.signal, code) == (Outcome.OUT_OF_MEMORY, signal.SIGKILL, 3)
-    state = observe(Observation(place=RunnerState.ENDED, verdict=verdict, exit_code=code))
+    state = derive_state(Observation(runner=RunnerState.ENDED, verdict=verdict, exit_code=code))
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
 
 
@@ -421,5 +421,5 @@ def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, wri
         pass
     code = run.process.wait(10)
     assert code == -signal.SIGKILL and not any(isinstance(event, EndEvent) for event in run.events)
-    state = observe(Observation(place=RunnerState.OUT_OF_MEMORY, exit_code=code))
+    state = derive_state(Observation(runner=RunnerState.OUT_OF_MEMORY, exit_code=code))
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from kubernetes.aio.client.exceptions import ApiException
 
-from cluster_view import ClusterView, Seen
-from job_builder import build_name
-from job_cluster import JobCluster, Manifest
-from job_observation import waited_seconds
-from pod_inputs import NOT_BUILDABLE, UNNAMED, Holder, PodInputs
-from pod_place import PodState, is_deleted, read_pod_state, say_gone
+from controller.build.job import build_name
+from controller.cluster import JobCluster, Manifest
+from controller.inputs import NOT_BUILDABLE, UNNAMED, Holder, PodInputs
+from controller.observe.cluster_view import ClusterView, Seen
+from controller.observe.job_state import waited_seconds
+from controller.observe.pod_state import PodState, is_deleted, read_pod_state, say_gone
 from qiskit_runtime.cluster.client import describe_error, is_over_quota
 from qiskit_runtime.contract.lifecycle import RunnerState
 

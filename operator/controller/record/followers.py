@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 
-from cluster_view import ClusterView, Seen
-from job_cluster import JobCluster, Manifest
-from job_workers import JobWorkers
-from pod_place import PodState, has_log, read_pod_state
-from record_follower import RecordFollower
-from stream_writer import StreamWriter
+from controller.cluster import JobCluster, Manifest
+from controller.observe.cluster_view import ClusterView, Seen
+from controller.observe.pod_state import PodState, has_log, read_pod_state
+from controller.record.follower import RecordFollower
+from controller.record.stream import StreamWriter
+from controller.workers import JobWorkers
 
 ATTACH_SECONDS = 10.0
 """How long the end of a pod may wait for its log to be read."""

@@ -11,18 +11,21 @@ from datetime import UTC, datetime, timedelta
 from kubernetes.aio.client.exceptions import ApiException
 from redis.asyncio import Redis
 
-from cluster_view import ClusterView, Seen, is_final, trim
-from event_builder import build_event
-from job_builder import build_job, build_name
-from job_cluster import JobCluster, Manifest
-from job_gate import ConcurrencyLimit
-from job_observation import observe_job, waited_seconds
-from job_workers import CHECK_SECONDS, JobWorkers
-from operator_settings import OperatorSettings
-from pod_finder import PodFinder
-from pod_inputs import NOT_BUILDABLE, PodInputs, reject_input
-from pod_place import NO_POD_SECONDS, PodState, can_run_again, is_over_time
-from program_library import ProgramLibrary
+from controller.build.event import build_event
+from controller.build.job import build_job, build_name
+from controller.build.status import Ending, build_status
+from controller.cluster import JobCluster, Manifest
+from controller.concurrency_limit import ConcurrencyLimit
+from controller.inputs import NOT_BUILDABLE, PodInputs, reject_input
+from controller.observe.cluster_view import ClusterView, Seen, is_final, trim
+from controller.observe.job_state import observe_job, waited_seconds
+from controller.observe.pod_finder import PodFinder
+from controller.observe.pod_state import NO_POD_SECONDS, PodState, can_run_again, is_over_time
+from controller.observe.program_library import ProgramLibrary
+from controller.record.archive import RecordKeeper
+from controller.record.followers import RecordFollowers
+from controller.settings import OperatorSettings
+from controller.workers import CHECK_SECONDS, JobWorkers
 from qiskit_runtime.cluster.client import API_ERRORS, describe_error
 from qiskit_runtime.contract.lifecycle import (
     Limits,
@@ -31,13 +34,10 @@ from qiskit_runtime.contract.lifecycle import (
     Reason,
     RunnerState,
     State,
-    observe,
+    derive_state,
 )
 from qiskit_runtime.contract.resources.runtimejob import submission_time
 from qiskit_runtime.contract.wire.progress import Progress
-from record_followers import RecordFollowers
-from record_keeper import RecordKeeper
-from status_builder import Ending, build_status
 
 REFUSED_SECONDS = 10.0
 """How long to wait until a Kubernetes Job that the cluster refused is asked for again."""
@@ -113,11 +113,11 @@ class JobReconciler:
         if spec.get("cancelRequested"):
             # A creation that was not answered may have succeeded.
             await self._cluster.delete_job(build_name(job))
-            return await self._conclude(job, observe(Observation(cancel_requested=True)), {})
+            return await self._conclude(job, derive_state(Observation(cancel_requested=True)), {})
         if spec.get("suspend"):
             self._leave(name)
             await self._write(
-                job, observe(Observation(place=RunnerState.SUSPENDED, detail=HELD)), {}
+                job, derive_state(Observation(runner=RunnerState.SUSPENDED, detail=HELD)), {}
             )
             return CHECK_SECONDS
         if job.get("status", {}).get("reason") == Reason.SUSPENDED:
@@ -171,9 +171,9 @@ class JobReconciler:
         now = datetime.now(UTC)
         since = self._refused.setdefault(job["metadata"]["uid"], now)
         limit = job["spec"]["startDeadlineSeconds"]
-        state = observe(
+        state = derive_state(
             Observation(
-                place=RunnerState.UNSCHEDULABLE,
+                runner=RunnerState.UNSCHEDULABLE,
                 waited_seconds=(now - since).total_seconds(),
                 detail=f"the cluster refuses its Kubernetes Job: {words}",
                 limits=Limits(start_deadline_seconds=limit),

@@ -3,8 +3,8 @@
 from pathlib import PurePath
 from typing import Any
 
-from chosen_program import ProgramSelection
-from cluster_view import ClusterView
+from controller.build.program import ProgramSelection
+from controller.observe.cluster_view import ClusterView
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.resources.backend import (
     BackendSpec,

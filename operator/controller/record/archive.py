@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 from kubernetes.aio.client.exceptions import ApiException
 
-from cluster_view import is_final
-from job_builder import build_record
-from job_cluster import JobCluster, Manifest
+from controller.build.job import build_record
+from controller.build.status import Ending, format_time
+from controller.cluster import JobCluster, Manifest
+from controller.observe.cluster_view import is_final
+from controller.record.copy import RecordCopy
 from qiskit_runtime.cluster.client import is_over_quota
 from qiskit_runtime.contract.resources.resource import RECORD_DROPPED
-from record_copy import RecordCopy
-from status_builder import Ending, format_time
 
 ROOM_SHARE = 8
 """One part of so many of the budget stays free: for the parameters of the next jobs."""

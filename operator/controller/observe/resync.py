@@ -9,11 +9,11 @@ import logging
 import time
 from collections.abc import Callable
 
-from cluster_view import ClusterView, is_final
-from job_builder import build_name
-from job_cluster import JobCluster
+from controller.build.job import build_name
+from controller.cluster import JobCluster
+from controller.observe.cluster_view import ClusterView, is_final
+from controller.record.archive import RecordKeeper
 from qiskit_runtime.cluster.client import API_ERRORS, describe_error
-from record_keeper import RecordKeeper
 
 ROUND_SECONDS = 60.0
 """How often."""

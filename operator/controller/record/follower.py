@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 
-from job_cluster import JobCluster, is_not_found
+from controller.cluster import JobCluster, is_not_found
+from controller.record.copy import RecordCopy
+from controller.record.stream import StreamWriter
 from qiskit_runtime.cluster.client import API_ERRORS
 from qiskit_runtime.contract.wire.progress import Progress
-from record_copy import RecordCopy
-from stream_writer import StreamWriter
 
 ENDED_PATIENCE_SECONDS = 10.0
 """How long after the container's end its log may take to come to its own."""

@@ -5,10 +5,10 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from cluster_view import Seen
-from pod_place import PodState, is_over_time, waits_since
-from qiskit_runtime.contract.lifecycle import Limits, Observation, RunnerState, State, observe
-from record_copy import RecordCopy
+from controller.observe.cluster_view import Seen
+from controller.observe.pod_state import PodState, is_over_time, waits_since
+from controller.record.copy import RecordCopy
+from qiskit_runtime.contract.lifecycle import Limits, Observation, RunnerState, State, derive_state
 
 Manifest = dict[str, Any]
 
@@ -25,9 +25,9 @@ def observe_job(seen: Seen, place: PodState, copy: RecordCopy | None, now: datet
             where = RunnerState.OVER_TIME
         elif seen.job is None:
             where = RunnerState.JOB_DELETED
-    return observe(
+    return derive_state(
         Observation(
-            place=where,
+            runner=where,
             verdict=verdict or place.verdict,
             exit_code=place.exit_code,
             result_lost=copy is None or copy.result is None,

@@ -9,8 +9,8 @@ import json
 from pathlib import PurePath
 from typing import Any
 
-from chosen_program import ProgramSelection
-from operator_settings import RunnerSettings
+from controller.build.program import ProgramSelection
+from controller.settings import RunnerSettings
 from qiskit_runtime.contract.resources.program import name_source
 from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
 from qiskit_runtime.contract.resources.runtimejob import KIND

@@ -7,8 +7,8 @@ the first job is looked at, because kopf lists all kinds before it calls the fir
 from dataclasses import dataclass, field
 from typing import Any
 
-from job_builder import build_name
-from pod_place import is_deleted, never_ran
+from controller.build.job import build_name
+from controller.observe.pod_state import is_deleted, never_ran
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 
 Manifest = dict[str, Any]

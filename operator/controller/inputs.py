@@ -10,10 +10,10 @@ import base64
 import json
 from dataclasses import dataclass
 
-from chosen_program import ParamsInvalid
-from job_builder import build_input, build_name, find_params
-from job_cluster import JobCluster, Manifest
-from program_library import ProgramLibrary
+from controller.build.job import build_input, build_name, find_params
+from controller.build.program import ParamsInvalid
+from controller.cluster import JobCluster, Manifest
+from controller.observe.program_library import ProgramLibrary
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, State, reject
 from qiskit_runtime.contract.resources.backend import UnknownBackend

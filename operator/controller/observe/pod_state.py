@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from job_builder import OVERTIME_SECONDS
+from controller.build.job import OVERTIME_SECONDS
 from qiskit_runtime.contract.lifecycle import RunnerState
 from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict, parse_verdict
 

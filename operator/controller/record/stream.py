@@ -13,9 +13,9 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from controller.record.copy import RecordCopy
 from qiskit_runtime.cluster.client import is_cancelled
 from qiskit_runtime.contract.wire.record_stream import LINES_FIELD, Batch, doorbell, stream_key
-from record_copy import RecordCopy
 
 EXPIRY_SECONDS = 900
 """A stream that nobody writes to any more goes by itself: its job has ended, or was deleted while
