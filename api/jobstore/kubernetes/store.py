@@ -108,8 +108,8 @@ class KubernetesJobStore(JobStore):
             self._check_room(len(encoded) + (len(source.data) if source else 0))
         name = job_id or make_job_id()
         job = Job(id=name, sequence=0, created=self._now(), spec=spec)
-        reference = ParamsFrom.of(f"{name}-params", encoded)
-        program = ProgramFrom.of(reference.secret_name, source) if source else None
+        reference = ParamsFrom.from_bytes(f"{name}-params", encoded)
+        program = ProgramFrom.from_source(reference.secret_name, source) if source else None
         found = await self._create(job, reference, program, repeatable=job_id is not None)
         try:
             if found.program == program:
