@@ -8,7 +8,6 @@ API when a job is posted, so that it is the newest whichever server it was uploa
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from kubernetes.aio import client
 
@@ -22,11 +21,12 @@ from api.programstore.base import (
     describe_taken,
     make_program,
 )
-from api.resources.kubernetes_calls import Conflict
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StoreUnavailable
+from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimeprogram import (
     PLURAL,
     NotARuntimeProgram,
@@ -34,8 +34,6 @@ from qiskit_runtime.contract.resources.runtimeprogram import (
     parse_runtimeprogram,
     parse_source,
 )
-
-Manifest = dict[str, Any]
 
 CHANGE_TRIES = 4
 """How often a change is tried while others change the same program."""
