@@ -30,10 +30,10 @@ from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_stream import LiveStream
 from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.resources.kubernetes_calls import Conflict
 from api.resources.redis_client import open_redis
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
+from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.job import Job, JobSpec
 from qiskit_runtime.contract.resources.program import ProgramSource

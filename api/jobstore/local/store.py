@@ -21,7 +21,7 @@ from api.jobstore.base import (
 )
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.failures import refusing
+from api.jobstore.local.failures import disk_errors_as_unavailable
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
@@ -107,7 +107,7 @@ class LocalJobStore(JobStore):
             self._sequence += 1
             name = job_id or make_job_id()
             job = Job(id=name, sequence=self._sequence, created=datetime.now(UTC), spec=spec)
-            with refusing():
+            with disk_errors_as_unavailable():
                 await self._book.add(job, params, source)
             self._workers.queue(job)
             return job
@@ -163,11 +163,11 @@ class LocalJobStore(JobStore):
         if phase is Phase.RUNNING:
             self._book.note_cancel(job_id)
             self._workers.terminate(job_id)
-            with refusing():
+            with disk_errors_as_unavailable():
                 await self._book.change(job_id, lambda job: job)
 
     async def delete(self, job_id: str) -> None:
-        with refusing():
+        with disk_errors_as_unavailable():
             await self._book.delete(job_id)
         self._records.forget(job_id)
 

@@ -68,7 +68,7 @@ async def run_program(
     job_id = make_repeatable_job_id(tenant, idempotency_key) if idempotency_key else None
     if job_id and await has_taken(store, job_id, request, name, params):
         return JobId(id=job_id)
-    pinned = await programs.pin(request.program_id)
+    pinned = await programs.resolve(request.program_id)
     program = pinned.program
     if request.program_version not in (None, program.metadata.version):
         raise ProgramChanged(program.id, program.metadata.version)
