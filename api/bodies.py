@@ -18,8 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.program_forms import JSON, MAX_FORM_BYTES, MULTIPART, RAW
 from api.strict_json import StrictJSONError, load_body
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES
-from qiskit_runtime.contract.resources.program import MAX_SOURCE_BYTES
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_SOURCE_BYTES
 
 MAX_BODY_BYTES = 2 * MAX_PARAMS_BYTES + 2**16
 """Parameters are a JSON text within a JSON text: at worst each of its bytes is escaped."""

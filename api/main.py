@@ -27,6 +27,7 @@ from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.routes import probes, root
 from api.settings import ApiSettings
+from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
 
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
@@ -73,6 +74,7 @@ def create_app(
     )
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
+    app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))

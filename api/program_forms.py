@@ -17,9 +17,8 @@ from pydantic.alias_generators import to_camel
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.multipart import FormInvalid, Part, parse_form
 from api.strict_json import StrictJSONError, load_body
-from qiskit_runtime.contract.resources.job import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.limits import MAX_EXECUTION_SECONDS, MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     ProgramInterface,
     ProgramSource,
     SourceInvalid,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from api.bodies import MAX_FORM_BYTES
-from qiskit_runtime.contract.resources.program import MAX_SOURCE_BYTES
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from tests.api.conftest import run_server
 
 SOURCE = b'''def main(backend, user_messenger, x=1):
