@@ -25,7 +25,8 @@ from api.text_pieces import json_pieces
 Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """A number of jobs."""
 
-router = APIRouter(tags=["jobs"], route_class=CheckedRoute)
+# CheckedRoute knows which bodies may come without a Content-Type, and FastAPI need not refuse them.
+router = APIRouter(tags=["jobs"], route_class=CheckedRoute, strict_content_type=False)
 
 
 IdempotencyKey = Annotated[
