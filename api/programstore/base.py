@@ -6,7 +6,6 @@ implementation to the words below.
 """
 
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +14,12 @@ from typing import Any
 
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
-from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
+from qiskit_runtime.contract.resources.program import (
+    Program,
+    ProgramMetadata,
+    ProgramSource,
+    make_program_id,
+)
 
 FIRST_VERSION = "1"
 """The version of a program that was just uploaded."""
@@ -48,10 +51,6 @@ class ProgramReadOnly(Exception):
 
 class SourceNotKept(LookupError):
     """The program is there, and not an uploaded one: its source is not for clients."""
-
-
-class NameUnusable(ValueError):
-    """No id can be made of the program's name; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +182,6 @@ def make_program(metadata: ProgramMetadata) -> Program:
 def _with_cost(metadata: ProgramMetadata) -> ProgramMetadata:
     """An uploaded program's cost is its time limit, as the clients of 2021 to 2023 mean it."""
     return metadata.model_copy(update={"cost": metadata.max_execution_time})
-
-
-def make_program_id(name: str) -> str:
-    """The id of a program that is called so: small letters, digits and dashes, at most 40.
-
-    Raises:
-        NameUnusable: nothing is left of the name.
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_NAME_LENGTH].strip("-")
-    if not slug:
-        raise NameUnusable("it needs a letter of a to z or a digit: the id is made of it")
-    return slug
 
 
 def count_up(version: str) -> str:
