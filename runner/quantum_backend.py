@@ -14,6 +14,7 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.backends.aerbackend import AerError
 
 from qiskit_runtime.contract.nearest import suggest
+from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.memory import check_memory
 from runner.backend_properties import BackendStatus, make_properties
@@ -153,7 +154,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if not (unknown := [name for name in names if name not in self.options]):
             return
         # Imported here: a run with known options, as most are, does without.
-        from qiskit_runtime.programs.simulate.aer_options import DEVICE_OPTIONS, option_names
+        from qiskit_runtime.programs.inputs.aer_options import DEVICE_OPTIONS, option_names
 
         known = option_names(self)
         for name in unknown:
@@ -216,7 +217,7 @@ def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimula
         backend.take_device(fake.target)
         return backend
     backend = RuntimeSimulator(**options)
-    backend.set_options(n_qubits=spec.get("qubits") or targets.WIDTH)
+    backend.set_options(n_qubits=spec.get("qubits") or MAX_QUBITS_DEFAULT)
     edges, gates = spec.get("coupling_map"), spec.get("basis_gates")
     if edges or gates:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.qiskit_runtime.test_left_behind import nest
 
 from api.jobstore.base import JobQuery, ParamsLost
 from api.jobstore.local.data_folder import DataFolder
@@ -14,7 +15,6 @@ from api.jobstore.local.store import RunnerLimits
 from qiskit_runtime.contract.lifecycle import Phase
 from tests.jobstore.processes import wait_until
 from tests.jobstore.store_under_test import QUICK, open_local_store
-from tests.qiskit_runtime.test_left_behind import nest
 
 pytestmark = pytest.mark.anyio
 
