@@ -311,6 +311,7 @@ print(before, can_open())
     assert done.stdout == b"True False\n"
 
 
+@pytest.mark.unmeasured
 def test_import_of_the_supervisor_stays_with_the_standard_library():
     """The supervisor imports nothing that is slow or large."""
     script = (
@@ -332,9 +333,10 @@ def test_import_of_the_supervisor_stays_with_the_standard_library():
     assert loaded == "[]\n"
 
 
+@pytest.mark.unmeasured
 def test_waiting_supervisor_is_light_and_idle(start_run, wait_until):
     """While the program process waits, the supervisor holds under 25 MiB and does nothing."""
-    run = start_run()
+    run = start_run(grace=1.0)
     wait_until(lambda: held_by_descendants() > 0 and list(descendants(run.process.pid)) != [])
     time.sleep(1.2)
     stat = Path(f"/proc/{run.process.pid}/stat")
