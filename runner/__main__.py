@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
 from qiskit_runtime.contract.wire.verdict import (
     EXIT_CODES,
@@ -62,7 +63,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grace",
         type=float,
-        default=3.0,
+        default=GRACE_SECONDS,
         metavar="SECONDS",
         help="the time between SIGTERM and SIGKILL for a program that is stopped (default: 3)",
     )

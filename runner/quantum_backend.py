@@ -6,6 +6,7 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 import random
 from typing import Any
 
+from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
@@ -61,7 +62,7 @@ def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimula
         backend.take_device(fake.target)
         return backend
     backend = RuntimeSimulator(**options)
-    backend.set_options(n_qubits=spec.get("qubits") or targets.WIDTH)
+    backend.set_options(n_qubits=spec.get("qubits") or MAX_QUBITS_DEFAULT)
     edges, gates = spec.get("coupling_map"), spec.get("basis_gates")
     if edges or gates:
         try:

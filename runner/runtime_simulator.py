@@ -137,7 +137,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if not (unknown := [name for name in names if name not in self.options]):
             return
         # Imported here: a run with known options, as most are, does without.
-        from qiskit_runtime.programs.simulate.aer_options import DEVICE_OPTIONS, option_names
+        from qiskit_runtime.programs.inputs.aer_options import DEVICE_OPTIONS, option_names
 
         known = option_names(self)
         for name in unknown:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.job_input import JobInput, parse_job_input
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, is_version_map
 from runner import processes
@@ -33,7 +34,7 @@ class Supervisor:
     """
 
     def __init__(
-        self, folder: str, write: Callable[[bytes], None], grace_seconds: float = 3.0
+        self, folder: str, write: Callable[[bytes], None], grace_seconds: float = GRACE_SECONDS
     ) -> None:
         processes.become_supervisor()
         self._signals = processes.open_signal_pipe()

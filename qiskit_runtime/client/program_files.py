@@ -1,6 +1,6 @@
-"""A program of one's own on this machine: a file or a folder, made ready to be uploaded.
+"""A program on this machine, a file or a folder, made ready to be uploaded.
 
-What is said of it comes from ``<name>.json`` beside it, else from the source (``outline``). All
+Its metadata come from ``<name>.json`` in the same folder, else from the source (``outline``). All
 that can be wrong is found here, before anything is sent.
 """
 
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 from pydantic import ValidationError
 
-from api.cli.program_signature import SyntaxFlaw, outline, parse
+from qiskit_runtime.client.errors import BadProgram
+from qiskit_runtime.client.program_signature import SyntaxFlaw, outline, parse
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     ProgramMetadata,
     ProgramSource,
     SourceInvalid,
@@ -31,17 +31,11 @@ ENTRIES = ("main.py", "__init__.py")
 """Where a folder's ``main`` may be."""
 
 
-class BadProgram(click.ClickException):
-    """What is at that path can't be uploaded; the text says why."""
-
-    exit_code = 2
-
-
 @dataclass(frozen=True, slots=True)
 class LocalProgram:
     """A program as it would be uploaded: ``fields`` are those of POST /programs but the data.
 
-    ``path`` is its file or folder; ``warnings`` are what was translated in its metadata.
+    ``path`` is its file or folder; ``warnings`` name the type names of 2021 that were translated.
     """
 
     path: Path
@@ -52,16 +46,16 @@ class LocalProgram:
 
     @property
     def size(self) -> str:
-        """How large it is, for people."""
+        """The number of files and their size, for people."""
         files = f"{self.files} files, " if self.files > 1 else ""
         return f"{files}{len(self.source.data) / 1024:.1f} KiB"
 
 
 def read_program(path: Path) -> LocalProgram:
-    """The program at a path.
+    """Return the program at a path.
 
     Raises:
-        BadProgram: there is none that could run; told with file and line where they are known.
+        BadProgram: no program there could run; the text has file and line where they are known.
     """
     path = path.resolve()
     try:
@@ -103,7 +97,7 @@ def _read_folder(folder: Path) -> LocalProgram:
 
 
 def _find_files(folder: Path) -> Iterator[Path]:
-    """The files of a program, in an order that does not change."""
+    """Yield the files of a program, in an order that does not change."""
     for path in sorted(folder.iterdir()):
         if path.name in LEFT_OUT or path.suffix == ".pyc":
             continue
@@ -116,7 +110,7 @@ def _find_files(folder: Path) -> Iterator[Path]:
 
 
 def _pack(folder: Path, files: list[Path], prefix: str) -> bytes:
-    """A compressed tar archive: the same files make the same bytes, whoever packs them when."""
+    """Return a compressed tar archive: the same files always make the same bytes."""
     total = sum(file.stat().st_size for file in files)
     if total > MAX_SOURCE_BYTES * 32:
         raise BadProgram(f"{folder}: its {len(files)} files are {total} bytes: is it a program?")
@@ -140,23 +134,27 @@ def _read_text(path: Path) -> str:
 def _describe(
     metadata: Path, name: str, text: str, file: str
 ) -> tuple[dict[str, Any], Sequence[str]]:
-    """Return the fields of POST /programs, and what was translated in them.
+    """Return the fields of POST /programs, and a warning for each type name that was translated.
 
-    They are what the JSON file says, and what the source says where the file is silent.
+    The JSON file counts, and the source where the file is silent.
     """
     found = outline(text, file)
-    said: dict[str, Any] = {"name": name, "description": found.description}
+    fields: dict[str, Any] = {"name": name, "description": found.description}
     warnings: Sequence[str] = ()
     if metadata.is_file():
-        known = _read_metadata(metadata, said)
-        said = known.model_dump(include={"name", "description", "max_execution_time", "is_public"})
+        known = _read_metadata(metadata, fields)
+        fields = known.model_dump(
+            include={"name", "description", "max_execution_time", "is_public"}
+        )
         spec, warnings = known.spec.translated()
-        said["spec"] = spec.model_dump(exclude_none=True)
-        said = {key: said[key] for key in said if key in known.model_fields_set | {"name", "spec"}}
-    schemas = said.setdefault("spec", {})
+        fields["spec"] = spec.model_dump(exclude_none=True)
+        fields = {
+            key: fields[key] for key in fields if key in known.model_fields_set | {"name", "spec"}
+        }
+    schemas = fields.setdefault("spec", {})
     if found.parameters is not None:
         schemas.setdefault("parameters", found.parameters)
-    return said, [f"{metadata.name}: {warning}" for warning in warnings]
+    return fields, [f"{metadata.name}: {warning}" for warning in warnings]
 
 
 def _read_metadata(path: Path, otherwise: dict[str, Any]) -> ProgramMetadata:

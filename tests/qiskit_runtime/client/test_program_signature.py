@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.cli.program_signature import SyntaxFlaw, outline
+from qiskit_runtime.client.program_signature import SyntaxFlaw, outline
 
 
 def read(signature: str, head: str = "") -> dict:

@@ -6,7 +6,7 @@ from qiskit.circuit import ClassicalRegister
 from qiskit.result.models import ExperimentResultData
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.programs.simulate.checked_run import SimulationFailed, run_circuits
+from qiskit_runtime.programs.simulate.runs import SimulationFailed, run_circuits
 
 
 class Empty(AerSimulator):

@@ -1,12 +1,14 @@
-"""The values of circuits' free parameters, as Aer's ``parameter_binds``, but by name.
+"""The values of circuits' free parameters, as clients send them.
 
-JSON has no ``Parameter`` for a key, and a circuit that came by QPY has parameters of its own.
+``parameter_binds`` is Aer's, but by name: JSON has no ``Parameter`` for a key, and a circuit that
+came by QPY has parameters of its own.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qiskit_runtime.contract.nearest import suggest
@@ -22,7 +24,7 @@ def read_binds(value: Any, circuits: Sequence[QuantumCircuit]) -> Binds:
     """Return the values for each circuit.
 
     Raises:
-        ValueError: they are not those of the circuits' parameters; the text names the place.
+        ValueError: they do not fit the circuits' parameters; the text names the place.
     """
     listed = [value] if isinstance(value, Mapping) else value
     if not isinstance(listed, list | tuple) or not all(isinstance(v, Mapping) for v in listed):
@@ -39,23 +41,30 @@ def read_binds(value: Any, circuits: Sequence[QuantumCircuit]) -> Binds:
     ]
 
 
-def bind_circuits(
-    binds: Binds, circuits: Sequence[QuantumCircuit]
-) -> tuple[list[QuantumCircuit], list[dict[Any, list[float]]], list[int]]:
-    """Return transpiled circuits and their values, ready for Aer, and where each comes from.
-
-    A circuit that the transpiler left no parameter in is repeated: Aer would run it once, not
-    once for each value.
-    """
-    tasks: list[QuantumCircuit] = []
-    values: list[dict[Any, list[float]]] = []
-    numbers: list[int] = []
-    for number, (bind, circuit) in enumerate(zip(binds, circuits, strict=True)):
-        copies = 1 if circuit.num_parameters else len(next(iter(bind.values()), [None]))
-        tasks += [circuit] * copies
-        values += [{p: bind[p.name] for p in circuit.parameters}] * copies
-        numbers += [number] * copies
-    return tasks, values, numbers
+def read_point(
+    name: str, value: Any, num_parameters: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return the initial point: as given, or drawn from [0, 1) for None and ``"random"``."""
+    if value is None or (isinstance(value, str) and value == "random"):
+        return rng.random(num_parameters)
+    try:
+        given = np.asarray(value)
+    except ValueError:
+        given = np.array(None)
+    if given.dtype.kind not in "iuf":
+        raise ValueError(f"{name}: expected real numbers or 'random', got {value!r}")
+    point = np.array(given, dtype=float)
+    if point.ndim != 1:
+        raise ValueError(
+            f"{name}: expected a list of {num_parameters} numbers, got the shape {point.shape}"
+        )
+    if len(point) != num_parameters:
+        raise ValueError(
+            f"{name}: has {point.size} numbers, but the circuit has {num_parameters} parameters"
+        )
+    if not np.all(np.isfinite(point)):
+        raise ValueError(f"{name}: has a number that is not finite")
+    return point
 
 
 def _read_bind(field: str, bind: Mapping[Any, Any], circuit: QuantumCircuit) -> dict[str, Any]:
@@ -73,8 +82,8 @@ def _read_bind(field: str, bind: Mapping[Any, Any], circuit: QuantumCircuit) -> 
     values = {name: _read_values(f"{field}.{name}", given[name]) for name in wanted}
     sizes = {name: len(listed) for name, listed in values.items()}
     if len(set(sizes.values())) > 1:
-        told = ", ".join(f"{size} for {name}" for name, size in sizes.items())
-        raise ValueError(f"{field}: expected as many values for each parameter, got {told}")
+        listed = ", ".join(f"{size} for {name}" for name, size in sizes.items())
+        raise ValueError(f"{field}: expected as many values for each parameter, got {listed}")
     return values
 
 

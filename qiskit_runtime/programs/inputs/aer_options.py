@@ -1,4 +1,4 @@
-"""The options of a run, held against those of the Aer that is installed.
+"""The options of a run, checked against the installed Aer.
 
 Aer drops a name that it does not know, and casts a value of another type: a misspelt option would
 be a run without it. Used by the programs whose clients may give options of Aer's by name.
@@ -9,14 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qiskit.circuit import CONTROL_FLOW_OP_NAMES
-from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit_aer.backends.aer_compiler import BACKEND_RUN_ARG_TYPES, AerConfig
-from qiskit_aer.backends.backend_utils import BASIS_GATES
-from qiskit_aer.backends.name_mapping import NAME_MAPPING
 
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import (
+    MAX_QUBITS_DEFAULT,
     check_flag,
     check_integer,
     check_number,
@@ -32,13 +29,13 @@ _CHOICES = {
     "mps_sample_measure_algorithm": ("mps_heuristic", "mps_apply_measure", "mps_probabilities"),
     "mps_swap_direction": ("mps_swap_left", "mps_swap_right"),
 }
-"""Values of Aer's that nothing in it lists; of the last two it takes any other for the first."""
+"""Values that Aer does not list; for the last two it takes any other value for the first one."""
 
 _AS_AER_DOES: dict[str, tuple[Any, ...]] = {
     "init_qubits": (True,),
     "init_num_resets": (0,),
     "meas_level": (2,),
-    "meas_return": ("avg", "single"),  # says something of the levels 0 and 1 alone
+    "meas_return": ("avg", "single"),  # matters at the levels 0 and 1 alone
     "use_measure_esp": (False,),
 }
 """Options of devices, by the values that every simulation fulfils."""
@@ -46,22 +43,10 @@ _AS_AER_DOES: dict[str, tuple[Any, ...]] = {
 _LEFT_OUT = frozenset(
     ("init_qubits", "init_num_resets", "use_measure_esp", "rep_delay", "rep_time", "header")
 )
-"""Options of devices whose other values a simulation can do without: left out, and said."""
+"""Options of devices whose other values a simulation can do without: they are left out."""
 
 DEVICE_OPTIONS = _LEFT_OUT | set(_AS_AER_DOES)
-"""What the clients of 2021 to 2024 send for devices, beside Aer's own options."""
-
-KNOWN_GATES = frozenset(
-    (
-        *get_standard_gate_name_mapping(),
-        *CONTROL_FLOW_OP_NAMES,
-        *NAME_MAPPING,
-        *BASIS_GATES["automatic"],
-        "barrier",
-        "store",
-    )
-)
-"""Names of instructions that a description of a device may have."""
+"""Options that the clients of 2021 to 2024 send for devices, besides Aer's own."""
 
 
 def option_names(backend: "AerSimulator") -> set[str]:
@@ -76,9 +61,9 @@ def read_run_options(
     prefix: str = "",
     beside: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Return the options that Aer is to be given; None means its default.
+    """Return the options for Aer; None means its default.
 
-    Those of devices are left out, and the job's log says which. ``beside`` are other names that a
+    Those of devices are left out, and the job's log lists them. ``beside`` are other names that a
     misspelt one may have meant.
 
     Raises:
@@ -98,10 +83,28 @@ def read_run_options(
     return taken
 
 
+def read_edges(value: Any, name: str = "coupling_map") -> list[list[int]] | None:
+    """Return a coupling map's pairs of qubits.
+
+    Raises:
+        ValueError: it is no coupling map; the text begins with the name.
+    """
+    if value is None:
+        return None
+    # A CouplingMap in a program that is called directly; a list of pairs from a client.
+    edges = list(value.get_edges()) if hasattr(value, "get_edges") else value
+    if not isinstance(edges, list | tuple) or not all(
+        isinstance(edge, list | tuple) and len(edge) == 2 for edge in edges
+    ):
+        raise ValueError(f"{name}: expected a list of pairs of qubits, got {value!r}")
+    last = MAX_QUBITS_DEFAULT - 1
+    return [[check_integer(name, qubit, 0, last) for qubit in edge] for edge in edges]
+
+
 def say_left_out(names: Iterable[str], reason: str = "Aer has no such thing") -> None:
     """Print which options a job runs without, if any."""
-    if told := ", ".join(names):
-        print(f"left out, as {reason}: {told}")  # noqa: T201  (the job's log has it)
+    if listed := ", ".join(names):
+        print(f"left out, as {reason}: {listed}")  # noqa: T201  (the job's log has it)
 
 
 def read_noise(field: str, value: Any) -> "NoiseModel | None":
@@ -119,13 +122,6 @@ def read_noise(field: str, value: Any) -> "NoiseModel | None":
             return NoiseModel.from_dict(value)
     except Exception as error:  # Aer raises a KeyError or whatever its constructors meet
         raise ValueError(f"{field}: cannot be read: {error!r}") from error
-
-
-def check_gates(field: str, names: Iterable[str]) -> None:
-    """Refuse a name that is no gate's."""
-    for name in names:
-        if name not in KNOWN_GATES:
-            raise ValueError(f"{field}: there is no gate {name!r}{suggest(name, KNOWN_GATES)}")
 
 
 def _is_left_out(prefix: str, name: str, value: Any) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 from qiskit import QuantumCircuit
 
-from qiskit_runtime.programs.simulate.mixtures import leaves_mixture
+from qiskit_runtime.programs.simulate.purity import leaves_mixture
 
 
 def _resets(touched, inside=None):

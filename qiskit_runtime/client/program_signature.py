@@ -1,4 +1,4 @@
-"""What a program's source says of it, read from its syntax tree: it is never imported here.
+"""A program's description and parameters, read from its syntax tree: it is never imported here.
 
 The parameters of its ``main`` become a JSON Schema, by their annotations and defaults.
 """
@@ -38,7 +38,7 @@ class Outline:
 
 
 def parse(text: str, file: str) -> ast.Module:
-    """The syntax tree.
+    """Return the syntax tree.
 
     Raises:
         SyntaxFlaw: it is no Python.
@@ -54,17 +54,16 @@ def parse(text: str, file: str) -> ast.Module:
 
 
 def outline(text: str, file: str) -> Outline:
-    """A program's description, and its parameters' schema.
+    """Return a program's description, and its parameters' schema.
 
     Raises:
         SyntaxFlaw: it is no Python, or has no ``main``.
     """
     module = parse(text, file)
-    paragraph = (ast.get_docstring(module) or "").strip().partition("\n\n")[0]
-    description = " ".join(paragraph.split())
+    description = read_description(module)
     for statement in module.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == ENTRY_POINT:
-            return Outline(description, _read_parameters(statement))
+            return Outline(description, read_parameters(statement))
     # It may be imported from a module beside it, or made by a decorator.
     if any(_binds_main(node) for node in ast.walk(module)):
         return Outline(description)
@@ -72,6 +71,12 @@ def outline(text: str, file: str) -> Outline:
     if ENTRY_POINT in made_async:
         raise SyntaxFlaw(f"{file}: {ENTRY_POINT} is async, and is called without await")
     raise SyntaxFlaw(f"{file}: it has no function {ENTRY_POINT}(backend, user_messenger, **params)")
+
+
+def read_description(node: ast.Module | ast.FunctionDef) -> str:
+    """Return the first paragraph of a docstring on one line; empty without one."""
+    paragraph = (ast.get_docstring(node) or "").strip().partition("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 def _binds_main(node: ast.AST) -> bool:
@@ -85,7 +90,8 @@ def _binds_main(node: ast.AST) -> bool:
     return False
 
 
-def _read_parameters(function: ast.FunctionDef) -> dict[str, Any]:
+def read_parameters(function: ast.FunctionDef) -> dict[str, Any]:
+    """Return the JSON Schema of a function's parameters after the backend and the messenger."""
     given = function.args
     positional = [*given.posonlyargs, *given.args]
     first_default = len(positional) - len(given.defaults)
@@ -121,7 +127,7 @@ def _read_one(annotation: ast.expr | None, default: ast.expr | None) -> dict[str
 
 
 def _read_types(annotation: ast.expr) -> list[str] | None:
-    """JSON's types of an annotation; None where it says nothing that JSON knows."""
+    """Return JSON's types of an annotation; None where it says nothing that JSON knows."""
     match annotation:
         case ast.Name(id=name) if name in _TYPES:
             return [_TYPES[name]]
@@ -142,7 +148,7 @@ def _read_types(annotation: ast.expr) -> list[str] | None:
 
 
 def _read_value(default: ast.expr | None) -> tuple[bool, Any]:
-    """Whether a default is one that JSON can say, and which."""
+    """Return whether JSON can say a default, and its value."""
     if default is None:
         return False, None
     try:

@@ -5,9 +5,9 @@ programs ``sampler`` and ``estimator``; every error starts with the pub that it 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy
 from qiskit import QuantumCircuit, qasm2, qasm3
@@ -16,23 +16,16 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qiskit_runtime.programs.inputs.checks import MAX_SHOTS, check_integer, check_number, naming
-from qiskit_runtime.programs.simulate.run_seeds import seed_of_run
-
-if TYPE_CHECKING:
-    from qiskit_runtime.messenger import UserMessenger
-
-Pub = TypeVar("Pub")
-Result = TypeVar("Result")
 
 _FORMS = {
     "sampler": (1, 3, "[circuit, values, shots]"),
     "estimator": (2, 4, "[circuit, observables, values, precision]"),
 }
-"""Least and most parts of a pub, and what they are."""
+"""The least and most parts of a pub, and its form."""
 
 
 def read_sampler_pubs(pubs: Any, default_shots: int) -> list[SamplerPub]:
-    """The pubs, each with its number of shots."""
+    """Return the pubs, each with its number of shots."""
     read = []
     for index, entry in enumerate(_list_pubs(pubs)):
         with naming(f"pubs[{index}]"):
@@ -44,7 +37,7 @@ def read_sampler_pubs(pubs: Any, default_shots: int) -> list[SamplerPub]:
 
 
 def read_estimator_pubs(pubs: Any, default_precision: float) -> list[EstimatorPub]:
-    """The pubs, each with its precision; 0 is exact."""
+    """Return the pubs, each with its precision; 0 is exact."""
     read = []
     for index, entry in enumerate(_list_pubs(pubs)):
         with naming(f"pubs[{index}]"):
@@ -58,22 +51,6 @@ def read_estimator_pubs(pubs: Any, default_precision: float) -> list[EstimatorPu
             )
             _refuse_empty(read[-1])
     return read
-
-
-def run_pubs(
-    pubs: Sequence[Pub],
-    seed: int | None,
-    run: Callable[[Pub, int | None], Result],
-    messenger: "UserMessenger",
-) -> list[Result]:
-    """The result of each pub, run with a seed of its own; progress is told pub by pub."""
-    messenger.report_progress(0, len(pubs))
-    results = []
-    for index, pub in enumerate(pubs):
-        with naming(f"pubs[{index}]"):
-            results.append(run(pub, seed_of_run(seed, index)))
-        messenger.report_progress(index + 1, len(pubs))
-    return results
 
 
 def _refuse_empty(pub: SamplerPub | EstimatorPub) -> None:
@@ -90,7 +67,7 @@ def _list_pubs(pubs: Any) -> Sequence[Any]:
 
 
 def _read_parts(entry: Any, primitive: str) -> list[Any]:
-    """The circuit and what follows it, None where nothing does."""
+    """Return the circuit and the parts that follow it, None for those that are left out."""
     least, most, form = _FORMS[primitive]
     parts = [entry] if isinstance(entry, QuantumCircuit | str) else entry
     if not isinstance(parts, list | tuple) or not least <= len(parts) <= most:
@@ -148,13 +125,3 @@ def _read_values(circuit: QuantumCircuit, values: Any) -> BindingsArray:
     if not all(numpy.isfinite(array).all() for array in bindings.data.values()):
         raise ValueError("the values of the parameters must be finite numbers")
     return bindings
-
-
-def select_values(pub: SamplerPub | EstimatorPub, circuit: QuantumCircuit) -> BindingsArray:
-    """The pub's values for a transpiled circuit, which may have lost parameters on the way."""
-    values = pub.parameter_values.as_array(pub.circuit.parameters)
-    names = [parameter.name for parameter in pub.circuit.parameters]
-    kept = [parameter.name for parameter in circuit.parameters]
-    if not kept:
-        return BindingsArray(shape=values.shape[:-1])
-    return BindingsArray({tuple(kept): values[..., [names.index(name) for name in kept]]})

@@ -11,9 +11,9 @@ import numpy as np
 
 
 def json_clean(value: object) -> Any:
-    """A copy in JSON's own types: complex as [re, im], arrays as lists, dates in ISO 8601.
+    """Return a copy in JSON's own types: complex as [re, im], arrays as lists, dates in ISO 8601.
 
-    NaN and infinities, which JSON has not, become null; objects of other types their text.
+    NaN and infinities, which JSON lacks, become null; objects of other types their text.
     """
     match value:
         case Enum():

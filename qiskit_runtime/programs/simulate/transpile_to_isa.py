@@ -1,7 +1,7 @@
-"""Circuits made to fit a backend: those that do already stay as they are.
+"""Pubs' circuits in the backend's instruction set (ISA); those that are in it stay as they are.
 
-Used by the programs ``sampler`` and ``estimator``, whose clients transpile for a device, as its
-service wants it, or leave that to us.
+Used by the programs ``sampler`` and ``estimator``, whose clients may transpile for a device, as its
+service demands it, or leave that to us.
 """
 
 import io
@@ -11,21 +11,25 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit, qpy
+from qiskit.primitives.containers import BindingsArray
+from qiskit.primitives.containers.estimator_pub import EstimatorPub
+from qiskit.primitives.containers.sampler_pub import SamplerPub
 from qiskit.transpiler import PassManager, Target
 
 from qiskit_runtime.programs.inputs.checks import naming
 from qiskit_runtime.programs.simulate.memory import find_method
+from qiskit_runtime.programs.simulate.targets import check_gates
 from qiskit_runtime.programs.simulate.transpiling import find_target, make_passes
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
 LEVEL = 2
-"""Of the transpiler's optimisation."""
+"""The transpiler's optimisation level."""
 
 
-class CircuitFitter:
-    """Transpiles what does not fit; a circuit that is among several pubs, once."""
+class IsaTranspiler:
+    """Transpiles circuits that the backend can't run; one that is in several pubs, once."""
 
     def __init__(
         self,
@@ -33,29 +37,37 @@ class CircuitFitter:
         seed: int | None,
         basis_gates: list[str] | None = None,
         coupling_map: list[list[int]] | None = None,
+        skip: bool = False,
     ) -> None:
-        """Fit the backend, or one of these gates and connections in its place.
+        """Transpile for the backend, or for these gates and connections in its place.
+
+        With ``skip`` every circuit stays as it is.
 
         Raises:
             ValueError: there is no such gate; the text begins with the options' names.
         """
         self._backend = backend
         self._seed = seed
+        self._skip = skip
         self._given: dict[str, Any] = {"basis_gates": basis_gates, "coupling_map": coupling_map}
         self._aims = dict[tuple[str, bool], _Aim]()
-        self._fitted = dict[bytes, QuantumCircuit]()
+        self._transpiled = dict[bytes, QuantumCircuit]()
+        with naming("options.simulator.basis_gates"):
+            check_gates(basis_gates or (), backend.options.method)
         self._find_aim(backend.options.method, has_angles=False)
 
-    def fit(self, circuit: QuantumCircuit) -> QuantumCircuit:
-        """The circuit itself if it runs as it is, otherwise its transpiled form."""
+    def run(self, circuit: QuantumCircuit) -> QuantumCircuit:
+        """Return the circuit itself if it runs as it is, otherwise its transpiled form."""
+        if self._skip:
+            return circuit
         method = find_method(self._backend, [circuit])
         aim = self._find_aim(method, has_angles=bool(circuit.num_parameters))
         if _runs(aim.target, circuit, range(circuit.num_qubits)):
             return circuit
         key = _identify(circuit)
-        if key not in self._fitted:
-            self._fitted[key] = aim.passes.run(circuit)
-        return self._fitted[key]
+        if key not in self._transpiled:
+            self._transpiled[key] = aim.passes.run(circuit)
+        return self._transpiled[key]
 
     def _find_aim(self, method: str, has_angles: bool) -> "_Aim":
         key = (method, has_angles)
@@ -71,9 +83,19 @@ class CircuitFitter:
         return self._aims[key]
 
 
+def select_values(pub: SamplerPub | EstimatorPub, circuit: QuantumCircuit) -> BindingsArray:
+    """Return the pub's values for its transpiled circuit, which may have lost parameters."""
+    values = pub.parameter_values.as_array(pub.circuit.parameters)
+    names = [parameter.name for parameter in pub.circuit.parameters]
+    kept = [parameter.name for parameter in circuit.parameters]
+    if not kept:
+        return BindingsArray(shape=values.shape[:-1])
+    return BindingsArray({tuple(kept): values[..., [names.index(name) for name in kept]]})
+
+
 @dataclass(frozen=True)
 class _Aim:
-    """What circuits of a kind are made to fit, by passes that are built when they are needed."""
+    """The target of a kind of circuits, and its passes, which are built when they are needed."""
 
     backend: "AerSimulator"
     method: str
@@ -88,7 +110,7 @@ class _Aim:
 
 
 def _runs(target: Target, circuit: QuantumCircuit, places: Iterable[int]) -> bool:
-    """Whether each instruction is one of the target's, on its qubits' places there."""
+    """Return whether the target has each instruction, on its qubits' places there."""
     place = dict(zip(circuit.qubits, places, strict=True))
     for item in circuit.data:
         qubits = tuple(place[qubit] for qubit in item.qubits)
@@ -106,7 +128,7 @@ def _has(target: Target, name: str, qubits: tuple[int, ...]) -> bool:
 
 
 def _identify(circuit: QuantumCircuit) -> bytes:
-    """Equal for one circuit that was sent in several pubs, and so decoded several times."""
+    """Return a key that is equal for one circuit in several pubs, each decoded on its own."""
     buffer = io.BytesIO()
     qpy.dump(circuit, buffer)
     return buffer.getvalue()
