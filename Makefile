@@ -82,6 +82,8 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 	$(BIN)/lint-imports
 
 test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pytest
+	@# Thousands of processes start; where PYTHONDONTWRITEBYTECODE is set each would compile our modules again.
+	@$(BIN)/python -m compileall -q -x programs/library api operator runner qiskit_runtime
 	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)
 
 docs: $(DEV_READY) ## Run the tutorials in docs/, and make their figures anew
