@@ -63,7 +63,7 @@ def read_parts(document, *, on_a_cluster):
 
 
 class Shell:
-    """One bash for all blocks, as a reader has one terminal."""
+    """A bash that runs all blocks, as a reader has one terminal."""
 
     def __init__(self, folder, environment):
         self.process = subprocess.Popen(

@@ -19,7 +19,7 @@ MAX_LINES = 150
 
 @pytest.fixture
 def reader(tmp_path):
-    """Somebody who has just cloned the repository."""
+    """A reader with a fresh clone of the repository."""
     return Reader(make_checkout(tmp_path / "checkout"), make_environment(tmp_path))
 
 

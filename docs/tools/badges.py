@@ -1,6 +1,7 @@
 """Write the README's badges as SVG files, from what the repository itself says.
 
-``make drawings`` runs it; tests/docs checks that they are up to date. No host is asked for a picture.
+``make drawings`` runs it; tests/docs checks that they are up to date.
+No picture is loaded from a host.
 """
 
 import tomllib

@@ -33,7 +33,7 @@ CONTROL = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 @dataclass(frozen=True)
 class Style:
-    """How a character is drawn."""
+    """The colours and weight of a character."""
 
     color: str = FOREGROUND
     bold: bool = False

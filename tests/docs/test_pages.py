@@ -52,7 +52,7 @@ def reader(tmp_path):
 
 
 def compare(output, text):
-    """What a block printed is what the page shows."""
+    """Check that a block printed what the page shows."""
     assert documents.normalise(output) == documents.normalise(text)
 
 

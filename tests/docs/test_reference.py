@@ -32,7 +32,7 @@ def test_every_option_of_serve_is_described(option):
 
 @pytest.mark.parametrize("reason", [reason.value for reason in Reason if reason])
 def test_every_reason_is_described(reason):
-    """Whoever sees a reason finds what it means and what helps."""
+    """The page has each reason, with its meaning and what helps."""
     assert f"`{reason}`" in read("reasons")
 
 

@@ -38,7 +38,7 @@ def site(tmp_path_factory):
 
 
 def test_site_loads_nothing_from_another_host(site):
-    """It can be read without the internet."""
+    """The site can be read without the internet."""
     pages = list(site.rglob("*.html"))
     assert len(pages) >= len(list(DOCS.rglob("*.md")))
     for page in pages:
@@ -48,7 +48,7 @@ def test_site_loads_nothing_from_another_host(site):
 
 
 def test_site_has_the_project_s_own_pages(site):
-    """What the pages link to outside docs/ is there, with its links."""
+    """Files outside docs/ that the pages link to are in the site, and their links work."""
     chart = (site / "repository" / "charts" / "qiskit-runtime" / "index.html").read_text("utf-8")
     assert 'href="../../../how-to/operate.html"' in chart
     assert (site / "repository" / "SECURITY.html").is_file()
@@ -77,7 +77,7 @@ def test_pictures_need_nothing_else(picture):
 
 
 def test_recording_is_of_the_whole_command():
-    """It begins with the command and ends with what to try next."""
+    """The recording begins with the command and ends with what to try next."""
     text = (ASSETS / "quickstart.svg").read_text("utf-8")
     assert "make quickstart" in text and "What to try next:" in text
     assert "@keyframes" in text and "prefers-reduced-motion" in text

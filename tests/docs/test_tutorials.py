@@ -45,7 +45,7 @@ def normalise(text):
 
 
 def compare(output, text):
-    """What a block printed is what the page shows."""
+    """Check that a block printed what the page shows."""
     assert normalise(output) == normalise(text)
 
 
@@ -201,7 +201,7 @@ def find_figures(page):
 
 
 def check_figure(figure, since):
-    """It is a PNG image, made since then, of a size for a page, and with something on it."""
+    """Check that it is a PNG image, made since then, of a size for a page, and not empty."""
     data = figure.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack("!II", data[16:24])
