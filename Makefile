@@ -128,7 +128,7 @@ $(RUNTIME_READY): requirements/local.txt pyproject.toml
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing Qiskit, Aer and the server (about 60 packages, once) ..."
 	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_READY): requirements/dev.txt $(RUNTIME_READY)
