@@ -5,6 +5,7 @@ import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,13 +38,15 @@ def test_lint_is_clean(tools):
     assert "0 chart(s) failed" in tools.helm("lint", "--strict", str(CHART))
 
 
-def test_crds_are_the_ones_in_k8s():
-    """The chart's copies are byte for byte the source's."""
+def test_package_has_the_crds_of_k8s(tools, tmp_path):
+    """The chart links to k8s/crds, and a package of it has the files, byte for byte."""
+    tools.helm("package", str(CHART), "--destination", str(tmp_path))
+    (archive,) = tmp_path.glob("*.tgz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    packed = tmp_path / "qiskit-runtime" / "files" / "crds"
     names = sorted(path.name for path in (ROOT / "k8s" / "crds").glob("*.yaml"))
-    assert names == sorted(path.name for path in (CHART / "files" / "crds").iterdir())
-    _, differ, errors = filecmp.cmpfiles(
-        ROOT / "k8s" / "crds", CHART / "files" / "crds", names, shallow=False
-    )
+    assert names == sorted(path.name for path in packed.iterdir())
+    _, differ, errors = filecmp.cmpfiles(ROOT / "k8s" / "crds", packed, names, shallow=False)
     assert differ == errors == []
 
 
