@@ -40,8 +40,9 @@ def draw(diagrams: dict[str, str]) -> None:
         subprocess.run(["npm", "pack", "--silent", MERMAID], cwd=folder, check=True)
         (archive,) = Path(folder).glob("*.tgz")
         shutil.unpack_archive(archive, folder)
-        options = {"executable_path": shutil.which("chromium"), "args": ["--no-sandbox"]}
-        page = playwright.chromium.launch(**options).new_page()
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
         page.add_script_tag(path=f"{folder}/package/dist/mermaid.min.js")
         page.evaluate(f"mermaid.initialize({SETTINGS})")
         for name, text in diagrams.items():
