@@ -15,7 +15,6 @@ import click
 
 from api.cli import job_commands, program_commands, run_commands
 from api.cli.run_commands import INTERRUPTED
-from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
     from api.settings import ApiSettings
@@ -234,6 +233,7 @@ def _describe_store(settings: "ApiSettings") -> list[str]:
 def quickstart() -> int:
     """See it work: start a server, run hello-quantum, watch it, stop the server."""
     from api.cli.quickstart import quickstart as show
+    from api.cli.screen import open_screen
 
     return show(open_screen())
 

@@ -19,7 +19,7 @@ import click
 
 from api.cli.job_commands import connect
 from api.cli.job_view import watch
-from api.cli.terminal import Screen
+from api.cli.screen import Screen
 from api.settings import PREFIX
 
 START_SECONDS = 60.0

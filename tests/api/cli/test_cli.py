@@ -523,8 +523,8 @@ def test_a_terminal_sees_the_wait_and_colours(served):
         os.close(writer)
         shown = read_terminal(reader)
     assert ended.returncode == 0
-    assert re.search(r"\r[|/\\-] (Queued|Running)  \d+ s", shown)
-    assert "\x1b[1m\r\nResult\x1b[0m" in shown
+    assert re.search(r"(\r|\x1b\[2K|\x1b\[\?25l)[|/\\-] (Queued|Running)  \d+ s", shown)
+    assert "\r\n\x1b[1mResult\x1b[0m" in shown
     assert shown.rstrip().endswith("\x1b[0m")
 
 
@@ -684,7 +684,7 @@ def test_sizes_are_read_in_their_units(text, size):
 
 def test_help_imports_nothing_heavy():
     """--help is instant: no HTTP, websocket, server or model library is imported."""
-    heavy = "httpx", "websockets", "uvicorn", "pydantic", "fastapi"
+    heavy = "httpx", "websockets", "uvicorn", "pydantic", "fastapi", "rich"
     code = f"import sys, api.cli.main; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
