@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from qiskit_runtime.client.errors import BadProgram
 from qiskit_runtime.client.program_signature import SyntaxFlaw, outline, parse
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     ProgramMetadata,
     ProgramSource,
     SourceInvalid,
