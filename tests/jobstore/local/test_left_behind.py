@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.qiskit_runtime.test_left_behind import nest
 
 from api.jobstore.base import JobQuery, ParamsLost
 from api.jobstore.local.data_folder import DataFolder
