@@ -75,10 +75,10 @@ class ServerProcess:
         self.stop()
 
     def wait_url(self, screen: Screen) -> str:
-        """Where it serves, as soon as it says so; shows the wait.
+        """Return the address that it serves at, once it is printed; shows the wait.
 
         Raises:
-            ClickException: it ended instead, or says nothing. What it wrote is in the text.
+            ClickException: it ended instead, or printed nothing. Its output is in the text.
         """
         started = time.monotonic()
         while (waited := time.monotonic() - started) < START_SECONDS:

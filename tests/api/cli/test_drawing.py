@@ -24,12 +24,12 @@ def test_bit_strings_with_numbers_are_counts(value):
     "value", [{}, {"a": 1}, {"00": -1}, {"00": 1.5}, {"00": True}, {"0  1": 1}, [1], "00", None]
 )
 def test_other_values_are_not_counts(value):
-    """What only resembles counts is shown as JSON."""
+    """A value that only resembles counts is shown as JSON."""
     assert not is_counts(value)
 
 
 def test_counts_within_a_message_are_found():
-    """Counts under "counts" are drawn, and what stands beside them is kept."""
+    """Counts under "counts" are drawn, and the rest of the message is kept."""
     message = {"iteration": 0, "counts": {"01": 2}}
     assert split_counts(message) == ({"iteration": 0}, {"01": 2})
     assert split_counts({"iteration": 0}) == ({}, None)
@@ -72,7 +72,7 @@ def test_a_bar_is_exact_to_an_eighth():
 
 
 def test_a_bar_without_blocks_is_of_hashes():
-    """Where the encoding has no blocks the bar is '#'."""
+    """The bar is of '#' in an encoding without blocks."""
     assert draw_bar(1, 2, 4, blocks=False) == "##  "
 
 

@@ -1,4 +1,4 @@
-"""The command line's screen: styles, tables, the status line, and plain text where no one looks."""
+"""The command line's screen: styles, tables, the status line, and plain text in files."""
 
 import io
 import re
@@ -30,7 +30,7 @@ def _fixed_width(monkeypatch):
 
 
 def test_a_file_gets_no_escape_codes():
-    """Where stdout and stderr are files, no escape code and no status line is written."""
+    """No escape code and no status line is written to files."""
     out, err = io.StringIO(), io.StringIO()
     screen = Screen(out, err, {})
     screen.status("Queued")
@@ -78,7 +78,7 @@ def read_lines(written):
 
 
 def test_progress_is_a_bar():
-    """The status line has a bar of the share that is done, beside its numbers."""
+    """The status line has a bar of the share that is done, next to its numbers."""
     err = Terminal()
     screen = Screen(Terminal(), err, {"NO_COLOR": "1"})
     screen.status("5/10 (50 %)", Progress(5, 10))
