@@ -53,7 +53,9 @@ def read_comments(text: str) -> dict[str, str]:
     return comments
 
 
-def find_values(values: dict[str, Any], described: set[str], path: str = "") -> Iterator[tuple[str, Any]]:
+def find_values(
+    values: dict[str, Any], described: set[str], path: str = ""
+) -> Iterator[tuple[str, Any]]:
     """Yield each value by its dotted name; a described mapping is one value."""
     for name, value in values.items():
         if isinstance(value, dict) and path + name not in described:
