@@ -15,7 +15,6 @@ import click
 
 from api.cli import job_commands, program_commands, run_commands
 from api.cli.run_commands import INTERRUPTED
-from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
     from api.settings import ApiSettings
@@ -31,7 +30,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # What is still buffered has to go somewhere when the interpreter ends.
+            # Buffered output has to go somewhere when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OUTPUT_CLOSED
 
@@ -164,7 +163,7 @@ def serve(**given: Any) -> None:
 
 
 def _needs_a_token(settings: "ApiSettings") -> bool:
-    """Whether there is none, and the system does not tell whose a connection is."""
+    """Return whether a token must be made: none is set, and connections do not show their user."""
     from api.peers import can_tell
 
     return not (settings.token.get_secret_value() or settings.allow_anonymous or can_tell())
@@ -199,7 +198,7 @@ def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _announce(url: str, settings: "ApiSettings", *, is_made: bool) -> None:
-    """Say where the server is, and who may use it."""
+    """Print the server's address, and who may use it."""
     token = settings.token.get_secret_value()
     if is_made:
         who = f"made for this run: {token} (the command line finds it in {settings.data})"
@@ -234,6 +233,7 @@ def _describe_store(settings: "ApiSettings") -> list[str]:
 def quickstart() -> int:
     """See it work: start a server, run hello-quantum, watch it, stop the server."""
     from api.cli.quickstart import quickstart as show
+    from api.cli.screen import open_screen
 
     return show(open_screen())
 

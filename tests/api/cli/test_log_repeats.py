@@ -6,7 +6,7 @@ from api.serving.log_repeats import EXEMPT, LINES_A_MINUTE, HoldsBackRepeats
 
 
 def _log(messages, clock):
-    """What is written of these messages, each a name and a text with arguments."""
+    """Return the lines that are written of messages, each a name and a text with arguments."""
     written = []
     repeats = HoldsBackRepeats(lambda: clock[0])
     for name, text, *arguments in messages:
@@ -35,7 +35,7 @@ def test_lines_of_one_kind_are_held_back_and_counted():
 
 
 def test_access_log_is_written_whole():
-    """Who asks for a line for each request gets it."""
+    """The access log has a line for each request."""
     assert len(_log([(EXEMPT[0], "GET")] * 100, [0.0])) == 100
 
 
