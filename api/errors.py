@@ -37,7 +37,7 @@ class InvalidFields(Exception):
 
 
 class InvalidField(InvalidFields):
-    """One field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
+    """A single field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
 
     def __init__(
         self, place: tuple[str | int, ...], message: str, kind: str = "value_error"
@@ -82,7 +82,7 @@ def describe(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 RETRY_AFTER = {429: "60", 503: "5"}
-"""After how many seconds it is worth another try."""
+"""The seconds after which another try makes sense, by status code."""
 
 
 def _detail(code: int, text: str = "{0}") -> Callable[[Exception], JSONResponse]:

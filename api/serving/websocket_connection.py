@@ -12,7 +12,7 @@ from api.serving.connection_bounds import Bounds, Connection, Room
 
 
 class WebsocketConnection(Connection, WebSocketsSansIOProtocol):
-    """A websocket that is in the room from its handshake on."""
+    """A websocket's connection, counted in the room from its handshake on."""
 
     def __init__(self, bounds: Bounds, room: Room, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
@@ -30,7 +30,7 @@ class WebsocketConnection(Connection, WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.handshake_exc is not None:
-            # uvicorn does not look at it, and would keep what is no handshake for ever.
+            # uvicorn does not check this, and would keep a failed handshake open for ever.
             self.transport.close()
 
     async def run_asgi(self) -> None:
@@ -43,7 +43,7 @@ class WebsocketConnection(Connection, WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            # uvicorn would log an error for each handshake that was answered so.
+            # Otherwise uvicorn logs an error for each handshake that was denied.
             self.handshake_complete = True
 
     async def _send_piece(self, piece: bytes, *, fin: bool) -> None:

@@ -24,9 +24,10 @@ PENDING = ("Queued", "Running")
 
 LAUNCH = """
 from api.serving.server import open_socket, serve
+from api.settings import ApiSettings
 listener = open_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
-serve(listener, reload=False, access_log=False)
+serve(listener, ApiSettings())
 """
 
 

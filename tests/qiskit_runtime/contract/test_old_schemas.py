@@ -33,7 +33,7 @@ from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, check_s
     ],
 )
 def test_plain_names_are_translated(named, kind):
-    """What a name plainly means is JSON's type, and a warning says so with the place."""
+    """A name that plainly means a JSON type becomes it, and a warning names the place."""
     schema, [warning] = translate({"properties": {"n": {"type": named}}}, "spec.parameters")
 
     assert schema == {"properties": {"n": {"type": kind}}}
@@ -92,7 +92,7 @@ def test_every_place_of_a_schema_is_reached():
 
 
 def test_required_at_a_property_becomes_a_list():
-    """What the drafts before JSON Schema 4 had; a list that is there is kept."""
+    """``required`` of the drafts before JSON Schema 4 moves into the list, which is kept."""
     schema, warnings = translate(
         {
             "properties": {"a": {"required": True}, "b": {"required": False, "type": "string"}},
@@ -113,7 +113,7 @@ def test_schemas_of_today_are_left_alone():
 
 
 def test_warnings_are_bounded():
-    """Hundreds of odd types are told in twenty lines and a number."""
+    """Hundreds of odd types give twenty warnings and a number."""
     _, warnings = translate({"properties": {f"p{n}": {"type": "int"} for n in range(300)}}, "p")
 
     assert len(warnings) == MAX_WARNINGS + 1
@@ -121,7 +121,7 @@ def test_warnings_are_bounded():
 
 
 def test_deep_schema_is_left_to_the_check():
-    """One that nests too deeply is no error here."""
+    """A schema that nests too deeply is no error here."""
     schema = {"type": "int"}
     for _ in range(5000):
         schema = {"items": schema}

@@ -86,7 +86,7 @@ def test_any_text_is_read_or_is_none(text):
     ],
 )
 def test_huge_numbers_and_deep_nests_are_none(text):
-    """What json and float refuse in their own ways is no progress either."""
+    """Text that json or float refuses with errors of their own is no progress either."""
     assert parse_progress(text) is None
 
 
@@ -163,7 +163,7 @@ def test_budget_holds_whoever_reports_too_often():
 
 
 def test_longest_job_has_room_for_all_of_its_reports():
-    """Of a job that reports for as long as any may run, the last report is still written."""
+    """The last report of a job that reports for as long as any may run is still written."""
     lines = []
     writer = RecordWriter(lines.append)
     seconds, reports = 0.0, 0
@@ -177,7 +177,7 @@ def test_longest_job_has_room_for_all_of_its_reports():
 
 @pytest.mark.parametrize("rest", [b"", b" ", b" {}", b" rubbish", b' {"done":2,"total":1}', b"x"])
 def test_report_of_another_form_is_garbage(rest):
-    """A frame that no writer writes is told as such, and reading goes on after it."""
+    """A frame that no writer writes is reported as malformed, and reading continues."""
     garbage, line = RecordParser().feed(b"\x1ep" + rest + b"\nprinted\n")
     assert isinstance(garbage, MalformedLine) and line == Console(2, b"printed")
     assert len(LONGEST.to_json()) < MAX_LINE_BYTES

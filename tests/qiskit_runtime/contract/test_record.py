@@ -92,7 +92,7 @@ def cost(record):
 
 
 def printed(events):
-    """What was printed, byte for byte."""
+    """Return the printed text, byte for byte."""
     return b"".join(e.data + b"\n" * e.newline for e in events if isinstance(e, Console))
 
 
@@ -146,7 +146,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_console_flood_is_cut_with_its_marker(name):
-    """What exceeds the console's budget is cut, marked once, and counted to the byte."""
+    """Text over the console's budget is cut, marked once, and counted to the byte."""
     pieces = FLOODS[name]
     record = write([("console", piece) for piece in pieces])
     events = parse(record)
@@ -247,7 +247,7 @@ def test_interim_messages_that_compress_well_are_bounded_before_compression():
 
 
 def count_by_kind(record):
-    """How many messages a record has, how many it says that were dropped, and its end."""
+    """Return a record's number of messages, of dropped messages by its gaps, and its end."""
     kept = dropped = 0
     for event in RecordParser().feed(record):
         kept += isinstance(event, Message) and not event.final
@@ -328,7 +328,7 @@ def small_record():
 
 
 def is_intact(record):
-    """Whether a reader would take this as a whole record: an intact end, and nothing after it."""
+    """Return whether this is a whole record: an intact end, and nothing after it."""
     events = parse(record)
     return bool(events) and isinstance(events[-1], EndEvent) and events[-1].intact
 
@@ -415,7 +415,7 @@ def frame(payload, count, chunk=4000):
     ids=["over", "bomb", "marks", "two", "cut", "utf8", "noise"],
 )
 def test_bomb_in_a_forged_frame_is_garbage(payload, count):
-    """What inflates to too much, or to nothing that can be read, is garbage; memory is bounded."""
+    """A payload that inflates to too much, or to nonsense, is malformed; memory is bounded."""
     data = frame(payload, count)
     tracemalloc.start()
     events = parse(data + b"after\n")
