@@ -57,7 +57,7 @@ class JobSubmission:
 
     async def _resolve(self, asked: JobRequest, version: str | None) -> JobRequest:
         """Return the request with its program, that program's version and source, and backend."""
-        pinned = await self._programs.pin(asked.spec.program_id)
+        pinned = await self._programs.resolve(asked.spec.program_id)
         program = pinned.program
         if version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)

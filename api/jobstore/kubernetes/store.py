@@ -29,10 +29,10 @@ from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_stream import LiveStream
 from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.resources.kubernetes_calls import Conflict
 from api.resources.redis_client import open_redis
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
+from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import make_job_id
@@ -100,8 +100,8 @@ class KubernetesJobStore(JobStore):
             self._check_room(len(encoded) + (len(source.data) if source else 0))
         name = request.id or make_job_id()
         job = Job(id=name, sequence=0, created=self._now(), spec=request.spec)
-        params = ParamsFrom.of(f"{name}-params", encoded)
-        program = ProgramFrom.of(params.secret_name, source) if source else None
+        params = ParamsFrom.from_bytes(f"{name}-params", encoded)
+        program = ProgramFrom.from_source(params.secret_name, source) if source else None
         found = await self._create(request, job, params, program)
         try:
             if found.program == program:

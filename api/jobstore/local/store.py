@@ -20,7 +20,7 @@ from api.jobstore.base import (
 )
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.failures import refusing
+from api.jobstore.local.failures import disk_errors_as_unavailable
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
@@ -103,7 +103,7 @@ class LocalJobStore(JobStore):
                 created=datetime.now(UTC),
                 spec=request.spec,
             )
-            with refusing():
+            with disk_errors_as_unavailable():
                 await self._book.add(job, request.params, request.source)
             self._workers.queue(job)
             return job
@@ -160,11 +160,11 @@ class LocalJobStore(JobStore):
         if phase is Phase.RUNNING:
             self._book.note_cancel(job_id)
             self._workers.terminate(job_id)
-            with refusing():
+            with disk_errors_as_unavailable():
                 await self._book.change(job_id, lambda job: job)
 
     async def delete(self, job_id: str) -> None:
-        with refusing():
+        with disk_errors_as_unavailable():
             await self._book.delete(job_id)
         self._records.forget(job_id)
 

@@ -108,7 +108,7 @@ async def get_program(
     program_id: str, programs: ProgramsDep
 ) -> UploadedProgramResponse | ProgramResponse:
     """Return a program; an uploaded one with its source."""
-    pinned = await programs.pin(program_id)
+    pinned = await programs.resolve(program_id)
     if pinned.source is None:
         return ProgramResponse.from_program(pinned.program)
     return UploadedProgramResponse.with_source(pinned.program, pinned.source)

@@ -10,9 +10,9 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.live_stream import LiveStream
 from api.resources.redis_client import open_redis
+from controller.record.copy import RecordCopy
+from controller.record.stream import StreamWriter
 from qiskit_runtime.contract.wire.record_stream import Batch
-from record_copy import RecordCopy
-from stream_writer import StreamWriter
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
 LINES = b"one\ntwo\n"

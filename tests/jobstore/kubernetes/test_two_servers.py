@@ -177,7 +177,7 @@ async def uploaded_program(world):
 
     async def check(server):
         assert await server.list_programs() == {"my-program": "1"}
-        assert (await server.programs.pin("my-program")).source == ONE
+        assert (await server.programs.resolve("my-program")).source == ONE
 
     yield check
 
@@ -191,7 +191,7 @@ async def changed_program(world):
     async def check(server):
         assert await server.list_programs() == {"my-program": "2"}
         assert (await server.programs.get("my-program")).metadata.is_public
-        assert (await server.programs.pin("my-program")).source == TWO
+        assert (await server.programs.resolve("my-program")).source == TWO
 
     yield check
 
@@ -204,7 +204,7 @@ async def deleted_program(world):
 
     async def check(server):
         assert await server.list_programs() == {}
-        for read in (server.programs.get, server.programs.pin, server.programs.delete):
+        for read in (server.programs.get, server.programs.resolve, server.programs.delete):
             with pytest.raises(UnknownProgram):
                 await read("my-program")
 
