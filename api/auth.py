@@ -22,7 +22,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine itself, in a Host header."""
 
 STRANGER = (
-    "without a token this server serves the user alone who started it, and root, and it can't see"
+    "without a token this server serves only the user who started it, and root, and it can't see"
     " that this connection is theirs: start it with a token (RUNTIME_TOKEN), or with"
     " --allow-anonymous for every user of this machine"
 )

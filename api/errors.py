@@ -112,7 +112,7 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     ClientDisconnect: _detail(400, "the request breaks off"),
     JobNotFound: _detail(404, "Job not found"),
     UnknownProgram: _detail(404, "Program not found"),
-    UnknownBackend: _detail(404, "backend: there is none named '{0}'; GET /backends lists them"),
+    UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
     SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
     ProgramReadOnly: _detail(403),
     ProgramExists: _detail(409),

@@ -95,7 +95,7 @@ class _Form:
     def _end_part(self) -> None:
         part = _make_part(self._headers, bytes(self._content))
         if part.name in self.parts:
-            raise FormInvalid(f"the part {part.name[:100]!r} is there twice")
+            raise FormInvalid(f"the part {part.name[:100]!r} appears twice")
         if len(self.parts) == MAX_PARTS:
             raise FormInvalid(f"the form has more than {MAX_PARTS} parts")
         self.parts[part.name] = part

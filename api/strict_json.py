@@ -118,7 +118,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         seen = set[str]()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise StrictJSONError(f"the key {twice[:100]!r} is there twice")
+        raise StrictJSONError(f"the key {twice[:100]!r} appears twice")
     return value
 
 

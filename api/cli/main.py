@@ -73,20 +73,18 @@ def cli() -> None:
     "--programs",
     multiple=True,
     metavar="DIR",
-    help="A folder of programs beside the library's; may be repeated. [RUNTIME_PROGRAMS]",
+    help="A folder of programs to add to the library; may be repeated. [RUNTIME_PROGRAMS]",
 )
 @click.option(
     "--backends",
     metavar="FILE",
-    help="RuntimeBackend documents in YAML: devices of your own. [RUNTIME_BACKENDS]",
+    help="A YAML file of RuntimeBackends: your own devices. [RUNTIME_BACKENDS]",
 )
-@click.option(
-    "--data", metavar="DIR", help="Where jobs are kept. [RUNTIME_DATA; ~/.qiskit-runtime]"
-)
+@click.option("--data", metavar="DIR", help="The folder of jobs. [RUNTIME_DATA; ~/.qiskit-runtime]")
 @click.option(
     "--token",
-    help="What clients must present; empty is none. Better in a file or the variable:"
-    " arguments can be read by every user of this machine. [RUNTIME_TOKEN]",
+    help="The token that clients must present; empty is none. A file or the variable is safer:"
+    " every user of this machine can read arguments. [RUNTIME_TOKEN]",
 )
 @click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
@@ -106,7 +104,7 @@ def cli() -> None:
     "--job-memory",
     "job_memory_bytes",
     metavar="SIZE",
-    help="Memory limit of one job, as 2GiB; 0 is none. [RUNTIME_JOB_MEMORY_BYTES]",
+    help="Memory limit of one job, such as 2GiB; 0 is none. [RUNTIME_JOB_MEMORY_BYTES]",
 )
 @click.option(
     "--program-env",
@@ -118,12 +116,12 @@ def cli() -> None:
 @click.option(
     "--keep-days",
     metavar="DAYS",
-    help="Delete jobs so long after their end; 0 is never. [RUNTIME_KEEP_DAYS; 0]",
+    help="Delete jobs so many days after their end; 0 is never. [RUNTIME_KEEP_DAYS; 0]",
 )
 @click.option(
     "--keep-bytes",
     metavar="SIZE",
-    help="Delete the oldest ended jobs where all take more, as 10GiB; 0 is never."
+    help="Delete the oldest ended jobs when all take more, such as 10GiB; 0 is never."
     " [RUNTIME_KEEP_BYTES; 0]",
 )
 @click.option("--max-queued", metavar="N", help="Jobs that may wait. [RUNTIME_MAX_QUEUED; 1000]")

@@ -82,4 +82,4 @@ def _explain(error: Any, given: GivenOptions) -> str:
     if error["type"] == "value_error":
         # Our own words. What was given is not repeated: it may be a token.
         return f"{name}: {message.removeprefix('Value error, ')}"
-    return f"{name}: {error['input']!r} won't do, it should be {message}"
+    return f"{name}: {error['input']!r} is not valid: it should be {message}"

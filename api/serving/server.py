@@ -65,7 +65,7 @@ def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
         raise NotLoopback(
             f"refusing to listen on {host} without a token:"
             " everybody who reaches it could run programs here."
-            " Give it one (RUNTIME_TOKEN or --token-file), or --allow-anonymous if that is meant."
+            " Set a token (RUNTIME_TOKEN or --token-file), or allow everybody: --allow-anonymous."
         )
 
 

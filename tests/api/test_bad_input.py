@@ -286,7 +286,7 @@ def test_unknown_backend_is_404_that_names_the_field(server, backend):
     answer = server.post(backend=backend)
 
     assert answer.status_code == 404
-    named = f"backend: there is none named '{backend}'; GET /backends lists them"
+    named = f"backend: no backend is named '{backend}'; GET /backends lists them"
     assert answer.json() == {"detail": named}
 
 

@@ -93,7 +93,7 @@ async def test_check_that_would_not_end_is_ended_and_holds_nobody_up(check):
     work = asyncio.ensure_future(find(check, NEVER, {"a": {"q": 1}}))
     longest = await measure(work)
 
-    assert work.result() == [], "what can't be told is left to the program"
+    assert work.result() == [], "what is not known in time is left to the program"
     assert longest < 1
     assert time.monotonic() - begin < params_check.PATIENCE + 5
     [error] = await find(check, {"properties": {"a": {"pattern": "^b"}}}, {"a": "x"})

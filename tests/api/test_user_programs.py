@@ -572,15 +572,15 @@ def test_programs_outlive_a_killed_server(tmp_path):
 def test_repeated_request_is_its_job_though_the_program_changed_or_went(server):
     """A POST with a key is answered again as it was, whatever became of the program."""
     source = base64.b64encode(b"def main(backend, messenger, x=1):\n    return x\n").decode()
-    made = server.http.post("/programs", json={"name": "told-twice", "data": source})
+    made = server.http.post("/programs", json={"name": "sent-twice", "data": source})
     assert made.status_code == 200, made.text
-    headers = {"Idempotency-Key": "told-twice-1"}
-    body = server.make_body("told-twice") | {"params": ['{"x": 2}']}
+    headers = {"Idempotency-Key": "sent-twice-1"}
+    body = server.make_body("sent-twice") | {"params": ['{"x": 2}']}
     first = server.http.post("/jobs", json=body, headers=headers)
     spec = {"parameters": {"required": ["y"]}}
-    assert server.http.patch("/programs/told-twice", json={"spec": spec}).status_code == 200
+    assert server.http.patch("/programs/sent-twice", json={"spec": spec}).status_code == 200
     assert server.http.post("/jobs", json=body, headers=headers).json() == first.json()
-    assert server.http.delete("/programs/told-twice").status_code == 204
+    assert server.http.delete("/programs/sent-twice").status_code == 204
     assert server.http.post("/jobs", json=body, headers=headers).json() == first.json()
     other = body | {"params": ['{"x": 3}']}
     assert server.http.post("/jobs", json=other, headers=headers).status_code in (404, 409)
