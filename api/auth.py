@@ -21,7 +21,7 @@ from api.settings import ApiSettings
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 """The names of this machine itself, in a Host header."""
 
-STRANGER = (
+OTHER_USER = (
     "without a token this server serves only the user who started it, and root, and it can't see"
     " that this connection is theirs: start it with a token (RUNTIME_TOKEN), or with"
     " --allow-anonymous for every user of this machine"
@@ -62,7 +62,7 @@ class AuthMiddleware:
         # Another ASGI server sets no peer, and the tests' client has no connection.
         peer: Peer | None = scope.get("state", {}).get(PEER)
         if self._asks_peers and peer is not None and not peer.is_trusted:
-            return JSONResponse({"detail": STRANGER}, 403)
+            return JSONResponse({"detail": OTHER_USER}, 403)
         # With a token, a page that points its own name here still has no token to send.
         if not self._token and not self._hosts & {host[0], "*"}:
             detail = f"this server does not serve the host {host[0][:100]!r} (see --allow-host)"

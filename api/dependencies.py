@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
 from api.backendstore.base import BackendLibrary
@@ -52,6 +52,9 @@ async def _result(job_id: str, connection: HTTPConnection) -> AsyncIterator[str 
     async with _job_store(connection).open_result(job_id) as result:
         yield result
 
+
+NonNegative = Annotated[int, Query(ge=0, le=2**31 - 1)]
+"""The limit or the offset of a listing."""
 
 TenantDep = Annotated[str, Depends(_tenant)]
 """The owner of what a client makes: for now, all clients of one server are one tenant."""

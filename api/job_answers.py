@@ -31,7 +31,7 @@ class JobAnswers:
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def write_page(self, page: JobPage) -> AsyncIterator[str]:
         """Write a ``JobsResponse`` as JSON, without jobs deleted since they were found."""
@@ -63,7 +63,7 @@ class JobAnswers:
         return self._write_large(job, head, tail)
 
     async def _write_large(self, job: Job, head: str, tail: str) -> AsyncIterator[str]:
-        async with self._room:
+        async with self._large:
             # Read again: while it waited, this request held no parameters.
             try:
                 params = await self._read_params(job)

@@ -4,7 +4,6 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
@@ -39,10 +38,6 @@ def _check_unicode(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_check_unicode)]
 """Text of any length. Where a type has a limit, pydantic checks the Unicode already."""
-
-
-NonNegative = Annotated[int, Query(ge=0, le=2**31 - 1)]
-"""A limit or an offset of a listing."""
 
 
 class RunRequest(RootModel):
@@ -206,7 +201,7 @@ class UploadedProgramResponse(ProgramResponse):
         return cls.model_validate(cls._read(program) | {"data": data})
 
 
-class Warned(BaseModel):
+class WithWarnings(BaseModel):
     """A response that may come with warnings about what the server translated."""
 
     warnings: list[str] | None = Field(
@@ -216,13 +211,13 @@ class Warned(BaseModel):
     )
 
 
-class ProgramId(Warned):
+class ProgramId(WithWarnings):
     """The answer to POST /programs."""
 
     id: str
 
 
-class ChangedProgramResponse(ProgramResponse, Warned):
+class ChangedProgramResponse(ProgramResponse, WithWarnings):
     """A changed program's metadata."""
 
     @classmethod

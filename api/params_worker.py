@@ -71,7 +71,7 @@ def _answer_apart(schema: bytes, text: bytes) -> bytes:
     if child == 0:
         try:
             _limit()
-            for answer in answer_better_and_better(schema, text):
+            for answer in refine_answer(schema, text):
                 os.write(writer, json.dumps(answer).encode() + b"\n")
         finally:
             # A fork ends here even after an error: it must not go on as its parent does.
@@ -94,7 +94,7 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def answer_better_and_better(schema: bytes, text: bytes) -> Iterator[dict[str, Any]]:
+def refine_answer(schema: bytes, text: bytes) -> Iterator[dict[str, Any]]:
     """Return the answers to a request, each more exact than those before it."""
     try:
         if not text:

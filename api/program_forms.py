@@ -230,7 +230,7 @@ def _read_spec(spec: dict[str, Any]) -> tuple[ProgramInterface, list[str]]:
             warnings += warned
         except ValueError as error:
             raise InvalidField(("body", "spec", given), f"spec.{given}: {error}") from None
-    _check_room(list(known.values()))
+    _check_common_limits(list(known.values()))
     return ProgramInterface(**known), warnings
 
 
@@ -248,7 +248,7 @@ def _read_schema(value: Any) -> dict[str, Any]:
     return value
 
 
-def _check_room(schemas: list[dict[str, Any]]) -> None:
+def _check_common_limits(schemas: list[dict[str, Any]]) -> None:
     """See that a program's schemas are within their common limits: all are kept in memory.
 
     Raises:

@@ -16,7 +16,7 @@ from qiskit_runtime.contract.wire.record import (
 )
 
 PIECE = 1 << 14
-"""How many characters are sent at once."""
+"""The characters that are sent at once."""
 
 
 def cut(text: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ class Bounds:
 
 
 @dataclass(slots=True)
-class Room:
+class OpenConnections:
     """The open connections: at most ``limit``, a tenth of them kept for other than websockets.
 
     If there are more, those are closed first that have never sent a whole request, then those that

@@ -8,7 +8,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.peers import PEER, Peer
-from api.serving.connection_bounds import Bounds, Connection, Room
+from api.serving.connection_bounds import Bounds, Connection, OpenConnections
 
 MAX_HEAD_BYTES = 1 << 16
 """The limit of a request's URL and headers together, and of the trailers of a chunked body."""
@@ -38,9 +38,9 @@ class _Refused(Exception):
 class HttpConnection(Connection, HttpToolsProtocol):
     """A connection that refuses a request over a bound, in the form of the API's errors."""
 
-    def __init__(self, bounds: Bounds, room: Room, **uvicorns: Any) -> None:
+    def __init__(self, bounds: Bounds, open_connections: OpenConnections, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
-        self.bounds, self._room = bounds, room
+        self.bounds, self._open = bounds, open_connections
         self._deadline: asyncio.TimerHandle | None = None
         self._began = 0.0
         self._refusal: tuple[HTTPStatus, str] | None = None
@@ -56,7 +56,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self.app_state = {**self.app_state, PEER: Peer(self.client, self.server)}
-        if self._room.enter(self):
+        if self._open.enter(self):
             self._set_deadline()
         else:
             # It does not linger for its client to read: it has no place.
@@ -65,7 +65,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._room.leave(self)
+        self._open.leave(self)
         self._unset_deadline()
         super().connection_lost(exc)
 
@@ -94,8 +94,8 @@ class HttpConnection(Connection, HttpToolsProtocol):
             self._refuse(*_too_large(f"a websocket's URL or a header of it is too long: {limit}"))
         elif any(name in _OF_A_BODY and value != b"0" for name, value in self.headers):
             self._refuse(HTTPStatus.BAD_REQUEST, "a websocket's handshake has no body")
-        elif self._room.has_listeners_place:
-            self._room.leave(self)
+        elif self._open.has_listeners_place:
+            self._open.leave(self)
             super().handle_websocket_upgrade()
         else:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "all websockets are in use")
@@ -139,7 +139,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._is_whole, self._unparsed = True, 0
         self._unset_deadline()
-        self._room.answer(self)
+        self._open.answer(self)
         super().on_message_complete()
         if self.cycle is not None and self.cycle.response_complete and not self._refusal:
             # The request was answered before its body came.
@@ -148,10 +148,10 @@ class HttpConnection(Connection, HttpToolsProtocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
-            self._room.rest(self)
+            self._open.rest(self)
 
     def _rest(self) -> None:
-        self._room.rest(self)
+        self._open.rest(self)
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler

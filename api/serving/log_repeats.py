@@ -16,7 +16,7 @@ _MINUTE = 60.0
 _MAX_KINDS = 1000
 
 
-class HoldsBackRepeats(logging.Filter):
+class RepeatFilter(logging.Filter):
     """Passes so many records of one kind; the first of the next minute counts those held back.
 
     A kind is a logger and a message before its arguments are put in: its first line.

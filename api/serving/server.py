@@ -22,9 +22,9 @@ from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.main import create_app
-from api.serving.connection_bounds import Bounds, Room
+from api.serving.connection_bounds import Bounds, OpenConnections
 from api.serving.http_connection import HttpConnection
-from api.serving.log_repeats import HoldsBackRepeats
+from api.serving.log_repeats import RepeatFilter
 from api.serving.server_process import ACCEPTED_AT_ONCE, bound_connections
 from api.serving.websocket_connection import WebsocketConnection
 from api.settings import ApiSettings
@@ -135,7 +135,7 @@ def make_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def give_up_stalled(listener: socket.socket, seconds: float) -> None:
+def drop_stalled_clients(listener: socket.socket, seconds: float) -> None:
     """Have the kernel drop a client that reads nothing for so long, even after the close."""
     # Accepted sockets inherit it. Other systems rely on the connection's own timer.
     if sys.platform == "linux":
@@ -177,13 +177,13 @@ def serve(
     exit_on_signals()
     # This process holds the token, and the pipes with the records of jobs.
     close_to_others()
-    give_up_stalled(listener, settings.send_seconds)
+    drop_stalled_clients(listener, settings.send_seconds)
     bounds = Bounds(settings.request_seconds, settings.send_seconds)
-    room = Room(bound_connections(settings.max_connections))
+    open_connections = OpenConnections(bound_connections(settings.max_connections))
     # uvicorn calls a connection's class; a partial does as well, but not for its types.
     protocols: dict[str, Any] = {
-        "http": partial(HttpConnection, bounds, room),
-        "ws": partial(WebsocketConnection, bounds, room),
+        "http": partial(HttpConnection, bounds, open_connections),
+        "ws": partial(WebsocketConnection, bounds, open_connections),
     }
     config = uvicorn.Config(
         _choose_app(settings, reload=reload),
@@ -233,7 +233,7 @@ def _make_log_config() -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": plain},
-        "filters": {"repeats": {"()": HoldsBackRepeats}},
+        "filters": {"repeats": {"()": RepeatFilter}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",

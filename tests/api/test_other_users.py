@@ -10,9 +10,9 @@ import pytest
 from api.peers import Peer, can_identify, find_uid
 from tests.api.conftest import run_server
 
-STRANGER = 4242
+OTHER_USER = 4242
 IS_ROOT = os.geteuid() == 0
-BELIEVES_ANOTHER = f"import os; os.geteuid = lambda: {STRANGER}"
+WITH_ANOTHER_USER_ID = f"import os; os.geteuid = lambda: {OTHER_USER}"
 """If the tests can't become another user, the server takes another user id for its own."""
 
 GET = "GET /jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -28,7 +28,7 @@ UPGRADE = GET.replace("/jobs", "/stream/jobs/any").replace(
 def dial(server):
     """A connection of another user: a socket is whose it was made by."""
     if IS_ROOT:
-        os.seteuid(STRANGER)
+        os.seteuid(OTHER_USER)
     try:
         connection = socket.socket()
     finally:
@@ -50,7 +50,7 @@ def ask(server, request):
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory):
     """A server of this user's, without a token."""
-    prepare = "" if IS_ROOT else BELIEVES_ANOTHER
+    prepare = "" if IS_ROOT else WITH_ANOTHER_USER_ID
     folder = tmp_path_factory.mktemp("mine")
     with run_server(folder, prepare=prepare, RUNTIME_WORKERS="1") as running:
         yield running

@@ -12,13 +12,14 @@ from api.dependencies import (
     EventsDep,
     JobAnswersDep,
     JobStoreDep,
+    NonNegative,
     ResultDep,
     SubmissionDep,
     TenantDep,
 )
 from api.errors import WITH_BODY, describe
 from api.jobstore.base import JobQuery
-from api.models import JobId, JobResponse, JobsResponse, NonNegative, RunRequest
+from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.text_pieces import json_pieces, log_pieces
 
 # CheckedRoute knows which bodies may come without a Content-Type, and FastAPI need not refuse them.

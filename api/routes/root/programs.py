@@ -7,11 +7,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
 from api.bodies import JSON, MULTIPART, RAW, BodyDep, CheckedRoute
-from api.dependencies import ParamsCheckDep, ProgramsDep
+from api.dependencies import NonNegative, ParamsCheckDep, ProgramsDep
 from api.errors import WITH_BODY, InvalidField, describe
 from api.models import (
     ChangedProgramResponse,
-    NonNegative,
     ProgramId,
     ProgramResponse,
     ProgramsResponse,
