@@ -12,13 +12,14 @@ from contextlib import suppress
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
+from api.text_pieces import json_pieces
 from qiskit_runtime.contract.resources.job import Job
 
-PIECE = 2**16
-"""Characters of parameters in one piece."""
+LARGE = 2**16
+"""Parameters of more characters take their turn, and are written in pieces."""
 
 LARGE_AT_ONCE = 8
-"""Parameters of more than one piece that are in memory at the same time."""
+"""Large parameters that are in memory at the same time."""
 
 _NO_PARAMS = '"params":[]'
 """The field of a job without them. No text can contain it: its quotes would be escaped."""
@@ -58,7 +59,7 @@ class JobAnswers:
             return _each(whole)
         head, key, tail = whole.partition(_NO_PARAMS)
         head, tail = head + key[:-1], key[-1] + tail
-        if len(params) <= PIECE:
+        if len(params) <= LARGE:
             return _each(head + json.dumps(params, ensure_ascii=False) + tail)
         return self._write_large(job, head, tail)
 
@@ -72,10 +73,10 @@ class JobAnswers:
             if params is None:
                 yield head + tail
                 return
-            yield head + '"'
-            for start in range(0, len(params), PIECE):
-                yield json.dumps(params[start : start + PIECE], ensure_ascii=False)[1:-1]
-            yield '"' + tail
+            yield head
+            for piece in json_pieces([params]):
+                yield piece
+            yield tail
 
     async def _read_params(self, job: Job) -> str | None:
         """Return the text as it was posted, or None if it is lost: the rest of the job is valid."""

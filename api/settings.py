@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, ByteSize, Fi
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, GRACE_SECONDS
+from qiskit_runtime.contract.wire.local_server import DEFAULT_DATA
 
 PREFIX = "RUNTIME_"
 """The prefix of the environment variables' names."""
@@ -95,7 +96,7 @@ class ApiSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    data: Folder = Path.home() / ".qiskit-runtime"
+    data: Folder = DEFAULT_DATA
     """The data folder of local mode."""
     programs: Annotated[tuple[Folder, ...], NoDecode, _split(os.pathsep)] = ()
     """Folders of programs to add to the library; in the environment separated as PATH is."""

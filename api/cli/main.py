@@ -16,6 +16,7 @@ import click
 from api.cli import job_commands, program_commands, run_commands
 from api.cli.run_commands import INTERRUPTED
 from api.cli.terminal import open_screen
+from qiskit_runtime.contract.wire.local_server import DEFAULT_HOST, DEFAULT_PORT
 
 if TYPE_CHECKING:
     from api.settings import ApiSettings
@@ -60,11 +61,11 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", help="The address to listen on.", show_default=True)
+@click.option("--host", default=DEFAULT_HOST, help="The address to listen on.", show_default=True)
 @click.option(
     "--port",
     type=_OrEmpty(click.IntRange(0, 65535)),
-    default=8000,
+    default=DEFAULT_PORT,
     show_default=True,
     help="0 takes a free one.",
 )
@@ -146,12 +147,12 @@ def serve(context: click.Context, /, **options: Any) -> None:
     settings = load_settings(given)
     if options["token"]:
         hide_option("--token", options["token"], "RUNTIME_TOKEN")
-    host, has_token = options["host"] or "127.0.0.1", bool(settings.token.get_secret_value())
+    host, has_token = options["host"] or DEFAULT_HOST, bool(settings.token.get_secret_value())
     try:
         serving.check_address(host, has_token, settings.allow_anonymous)
     except serving.NotLoopback as refusal:
         raise WrongSetting(f"--host: {refusal}") from None
-    port = 8000 if options["port"] is None else options["port"]
+    port = DEFAULT_PORT if options["port"] is None else options["port"]
     listener = serving.open_socket(host, port)
     if not settings.namespace:
         serving.check_backends(settings, given.name_of("backends"))

@@ -178,6 +178,17 @@ def serve(
     # This process holds the token, and the pipes with the records of jobs.
     close_to_others()
     drop_stalled_clients(listener, settings.send_seconds)
+    config = _make_config(settings, reload=reload, access_log=access_log)
+    server = Server(config)
+    if reload:
+        ChangeReload(config, target=server.run, sockets=[listener]).run()
+        return
+    server.run(sockets=[listener])
+    if not server.started:
+        raise CannotServe("the server did not start; the lines above say why")
+
+
+def _make_config(settings: ApiSettings, *, reload: bool, access_log: bool) -> uvicorn.Config:
     bounds = Bounds(settings.request_seconds, settings.send_seconds)
     open_connections = OpenConnections(bound_connections(settings.max_connections))
     # uvicorn calls a connection's class; a partial does as well, but not for its types.
@@ -185,7 +196,7 @@ def serve(
         "http": partial(HttpConnection, bounds, open_connections),
         "ws": partial(WebsocketConnection, bounds, open_connections),
     }
-    config = uvicorn.Config(
+    return uvicorn.Config(
         _choose_app(settings, reload=reload),
         factory=True,
         **protocols,
@@ -204,13 +215,6 @@ def serve(
         timeout_graceful_shutdown=2,
         server_header=False,
     )
-    server = Server(config)
-    if reload:
-        ChangeReload(config, target=server.run, sockets=[listener]).run()
-        return
-    server.run(sockets=[listener])
-    if not server.started:
-        raise CannotServe("the server did not start; the lines above say why")
 
 
 def _choose_app(settings: ApiSettings, *, reload: bool) -> str | Callable[[], ASGIApp]:
