@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
 from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, Verdict
 from qiskit_runtime.host.left_behind import remove_tree
@@ -38,9 +39,10 @@ def main() -> int:
     parser.add_argument(
         "--grace",
         type=float,
-        default=3.0,
+        default=GRACE_SECONDS,
         metavar="SECONDS",
-        help="how long a program that is told to end may take before it is killed (default: 3)",
+        help="how long a program that is told to end may take before it is killed "
+        "(default: %(default)g)",
     )
     parser.add_argument(
         "--folder",

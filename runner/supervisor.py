@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.job_input import JobInput, parse_job_input
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, is_version_map
 from runner import processes
@@ -36,7 +37,9 @@ _READ_BYTES = 1 << 18
 class Supervisor:
     """Runs one job. ``write`` takes record lines; ``grace_seconds`` is from SIGTERM to SIGKILL."""
 
-    def __init__(self, write: Callable[[bytes], None], grace_seconds: float = 3.0) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], grace_seconds: float = GRACE_SECONDS
+    ) -> None:
         self._writer = RecordWriter(write)
         self._grace_seconds = grace_seconds
         self._selector = selectors.DefaultSelector()

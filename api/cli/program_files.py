@@ -17,8 +17,8 @@ import click
 from pydantic import ValidationError
 
 from api.cli.program_signature import SyntaxFlaw, outline, parse
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     ProgramMetadata,
     ProgramSource,
     SourceInvalid,

@@ -17,13 +17,12 @@ from typing import Any
 
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.limits import MAX_VERSION_CHARACTERS
 from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
 from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
 
 FIRST_VERSION = "1"
 """The version of a program that was just uploaded."""
-
-MAX_VERSION_LENGTH = 64
 
 MAX_PROGRAMS = 200
 """Uploaded programs of one server: 50 MiB of sources, which the cluster's etcd holds and the
@@ -230,7 +229,7 @@ def count_up(version: str) -> str:
         following = version[: found.start()] + str(int(found[1]) + 1)
     else:
         following = f"{version}.1" if version else FIRST_VERSION
-    return following if len(following) <= MAX_VERSION_LENGTH else FIRST_VERSION
+    return following if len(following) <= MAX_VERSION_CHARACTERS else FIRST_VERSION
 
 
 def describe_taken(program_id: str) -> str:

@@ -27,8 +27,8 @@ from api.programstore.base import (
 )
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     Program,
     ProgramSource,
     SourceInvalid,

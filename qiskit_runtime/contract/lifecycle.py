@@ -7,6 +7,11 @@ that ``observe`` returns. The table in its test is the specification.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    INPUT_DEADLINE_SECONDS,
+    START_DEADLINE_SECONDS,
+)
 from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, Outcome, Verdict
 
 
@@ -81,9 +86,9 @@ class RunnerState(StrEnum):
 class Limits:
     """The limits that a message names. Seconds and bytes; 0 is none."""
 
-    max_execution_seconds: float = 300
-    start_deadline_seconds: float = 1800
-    input_deadline_seconds: float = 60
+    max_execution_seconds: float = DEFAULT_MAX_EXECUTION_SECONDS
+    start_deadline_seconds: float = START_DEADLINE_SECONDS
+    input_deadline_seconds: float = INPUT_DEADLINE_SECONDS
     memory_bytes: int = 0
 
 

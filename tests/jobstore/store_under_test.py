@@ -17,7 +17,7 @@ from api.jobstore.local.store import LocalJobStore, RunnerLimits
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.record import Console, Event, Message
 
@@ -57,12 +57,12 @@ class StoreUnderTest:
         """Queue a job of this program."""
         program = await self.install(textwrap.dedent(source))
         asked = {"program_id": program, "backend": DEFAULT_BACKEND, **spec}
-        return await self.store.submit(JobSpec.model_validate(asked), params)
+        return await self.store.submit(JobRequest(JobSpec.model_validate(asked), params))
 
     async def submit_source(self, source: ProgramSource, params: str = "{}") -> Job:
         """Queue a job that brings its own program, which no catalog has."""
         spec = JobSpec(program_id="my-own", program_version="7", backend=DEFAULT_BACKEND)
-        return await self.store.submit(spec, params, source=source)
+        return await self.store.submit(JobRequest(spec, params, source=source))
 
     async def finish(self, job_id: str) -> Job:
         """The job once it is final."""

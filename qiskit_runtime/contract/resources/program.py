@@ -9,14 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from qiskit_runtime.contract.resources.job import (
+from qiskit_runtime.contract.limits import (
     DEFAULT_MAX_EXECUTION_SECONDS,
     MAX_EXECUTION_SECONDS,
+    MAX_SOURCE_BYTES,
 )
 from qiskit_runtime.contract.resources.old_schemas import list_to_schema, translate
-
-MAX_SOURCE_BYTES = 256 * 1024
-"""A program's source as it is uploaded: a module's text, or an archive, compressed or not."""
 
 MODULE_SUFFIX, ARCHIVE_SUFFIX = ".py", ".tar"
 """How a source's file is called for the runner, which tells by it what it is."""

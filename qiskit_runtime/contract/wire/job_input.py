@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qiskit_runtime.contract.limits import DEFAULT_MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.wire.verdict import is_version_map
 
 JOB_FILE = "job.json"
@@ -54,7 +55,7 @@ class JobInput:
     program: str
     params: str = "{}"
     backend: dict[str, Any] = field(default_factory=dict)
-    max_execution_seconds: float = 300.0
+    max_execution_seconds: float = DEFAULT_MAX_EXECUTION_SECONDS
     memory_bytes: int = 0
     log_level: str = "WARNING"
     params_sha256: str = ""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qiskit_runtime.contract.resources.job import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.limits import MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.wire.progress import Progress, parse_progress
 from qiskit_runtime.contract.wire.record import (
     LINE_OVERHEAD,
