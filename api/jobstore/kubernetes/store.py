@@ -24,12 +24,10 @@ from api.jobstore.base import (
     JobStore,
     ParamsLost,
 )
-from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
-from api.jobstore.kubernetes.live_stream import LiveStream
-from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.resources.redis_client import open_redis
+from api.jobstore.kubernetes.live_streams import LiveStreams
+from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
@@ -79,20 +77,18 @@ class KubernetesJobStore(JobStore):
         return self._kind.is_ready
 
     async def open(self) -> None:
-        self._redis = open_redis(self._settings.redis_url)
         secrets = JobSecrets(await self._kind.open(), self._settings.namespace)
         self._params = JobParams(secrets)
-        doorbell = Doorbell(self._redis)
-        sources = Sources(self._kind, secrets, LiveStream(self._redis), doorbell)
-        self._readers = RecordReaders(sources)
-        self._keep(doorbell.run())
+        self._streams = LiveStreams(self._settings.redis_url)
+        self._readers = RecordReaders(RecordSources(self._kind, secrets, self._streams))
+        self._keep(self._streams.run())
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._kind.close()
-        await self._redis.aclose()
+        await self._streams.close()
 
     async def submit(self, request: JobRequest) -> Job:
         encoded, source = request.params.encode(), request.source
