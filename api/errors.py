@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
 from api.programstore.base import (
-    NameUnusable,
     ProgramChanged,
     ProgramExists,
     ProgramReadOnly,
@@ -26,6 +25,7 @@ from api.programstore.base import (
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.resources.backend import UnknownBackend
+from qiskit_runtime.contract.resources.program import NameUnusable
 
 
 class InvalidFields(Exception):

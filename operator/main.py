@@ -12,11 +12,11 @@ from typing import Any
 import kopf
 from redis.asyncio import Redis
 
-from cluster_resync import STALE_SECONDS, ClusterResync
-from cluster_view import ClusterView, pod_key, trim
-from job_cluster import JobCluster
-from job_reconciler import JobReconciler
-from operator_settings import OperatorSettings
+from controller.cluster import JobCluster
+from controller.observe.cluster_view import ClusterView, pod_key, trim
+from controller.observe.resync import STALE_SECONDS, ClusterResync
+from controller.reconciler import JobReconciler
+from controller.settings import OperatorSettings
 from qiskit_runtime.cluster.client import ClusterApi, connect
 from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
 

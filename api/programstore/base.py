@@ -8,7 +8,6 @@ every implementation to this.
 """
 
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,8 +17,12 @@ from typing import Any
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.limits import MAX_VERSION_CHARACTERS
-from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
-from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
+from qiskit_runtime.contract.resources.program import (
+    Program,
+    ProgramMetadata,
+    ProgramSource,
+    make_program_id,
+)
 
 FIRST_VERSION = "1"
 """The version of a program that was just uploaded."""
@@ -49,10 +52,6 @@ class ProgramReadOnly(Exception):
 
 class SourceNotKept(LookupError):
     """The program is not an uploaded one: its source is not for clients."""
-
-
-class NameUnusable(ValueError):
-    """No id can be made of the program's name; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,19 +207,6 @@ def make_program(metadata: ProgramMetadata) -> Program:
 def _with_cost(metadata: ProgramMetadata) -> ProgramMetadata:
     """Set the cost to the time limit, as the clients of 2021 to 2023 mean it."""
     return metadata.model_copy(update={"cost": metadata.max_execution_time})
-
-
-def make_program_id(name: str) -> str:
-    """Return the id for a program's name: small letters, digits and dashes, at most 40.
-
-    Raises:
-        NameUnusable: the name has no letter of a to z and no digit.
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_NAME_LENGTH].strip("-")
-    if not slug:
-        raise NameUnusable("it needs a letter of a to z or a digit: the id is made of it")
-    return slug
 
 
 def count_up(version: str) -> str:

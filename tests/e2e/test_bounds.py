@@ -9,7 +9,7 @@ from tests.faults.history import FINAL
 
 pytestmark = pytest.mark.cluster
 
-IMPATIENT = "import record_keeper; record_keeper.QUOTA_SECONDS = 1.0"
+IMPATIENT = "from controller.record import archive; archive.QUOTA_SECONDS = 1.0"
 BODY = {
     "programId": "hello-quantum", "hub": "h", "group": "g", "project": "p",
     "backend": "aer_simulator", "params": ['{"greeting": "Hi"}'],

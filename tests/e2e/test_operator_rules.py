@@ -43,8 +43,9 @@ def main(backend, messenger):
     return "kept"
 """
 DEAF = """
-import sys, cluster_resync, cluster_view
-cluster_resync.ROUND_SECONDS, cluster_resync.DELAY_SECONDS = 2.0, 0.2
+import sys
+from controller.observe import cluster_view, resync
+resync.ROUND_SECONDS, resync.DELAY_SECONDS = 2.0, 0.2
 put = cluster_view.ClusterView.put
 def deaf_put(self, kind, name, manifest):
     if sys._getframe(1).f_code.co_name != "see_job":

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-import cluster_resync
-from cluster_resync import ClusterResync
-from cluster_view import ClusterView, pod_key
-from job_builder import build_name
+from controller.build.job import build_name
+from controller.observe import resync as resync_module
+from controller.observe.cluster_view import ClusterView, pod_key
+from controller.observe.resync import ClusterResync
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 
 pytestmark = pytest.mark.anyio
@@ -118,7 +118,7 @@ class Keeper:
 @pytest.fixture
 def resync(monkeypatch):
     """A resync over this view and cluster, and the names that it notices."""
-    monkeypatch.setattr(cluster_resync, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(resync_module, "DELAY_SECONDS", 0.0)
 
     def make_resync(view, cluster):
         noticed = []
@@ -159,7 +159,7 @@ async def test_deletion_that_no_watch_told_is_found(resync, lost):
 
 async def test_probe_is_told_when_rounds_fail(resync, monkeypatch):
     """Without a good round the time since the last one grows; with one it begins anew."""
-    monkeypatch.setattr(cluster_resync, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(resync_module, "ROUND_SECONDS", 0.02)
     cluster = Cluster()
     rounds, _ = resync(ClusterView(), cluster)
     running = asyncio.create_task(rounds.run())

@@ -7,17 +7,17 @@ import zlib
 
 import pytest
 
-from chosen_program import ParamsInvalid, ProgramSelection
-from cluster_view import ClusterView
-from job_builder import (
+from controller.build.job import (
     build_input,
     build_job,
     build_name,
     build_record,
     find_params,
 )
-from operator_settings import RunnerSettings
-from program_library import ProgramLibrary
+from controller.build.program import ParamsInvalid, ProgramSelection
+from controller.observe.cluster_view import ClusterView
+from controller.observe.program_library import ProgramLibrary
+from controller.settings import RunnerSettings
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.resources.resource import JOB_LABEL, SECRET_BYTES
 from qiskit_runtime.contract.wire.job_input import JobInputError, read_job_input

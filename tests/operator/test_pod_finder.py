@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cluster_view import ClusterView, Seen
-from job_builder import build_name
-from pod_finder import PodFinder
-from pod_inputs import PodInputs
-from program_library import ProgramLibrary
+from controller.build.job import build_name
+from controller.inputs import PodInputs
+from controller.observe.cluster_view import ClusterView, Seen
+from controller.observe.pod_finder import PodFinder
+from controller.observe.program_library import ProgramLibrary
 from qiskit_runtime.contract.lifecycle import RunnerState
 
 pytestmark = pytest.mark.anyio

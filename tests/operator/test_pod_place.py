@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pod_place import can_run_again, has_log, is_over_time, read_pod_state, waits_since
+from controller.observe.pod_state import (
+    can_run_again,
+    has_log,
+    is_over_time,
+    read_pod_state,
+    waits_since,
+)
 from qiskit_runtime.contract.lifecycle import RunnerState
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 

@@ -2,8 +2,8 @@
 
 import tracemalloc
 
+from controller.record.copy import RecordCopy
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from record_copy import RecordCopy
 from runner.record_writer import RecordWriter
 
 MESSAGES = 100_000

@@ -6,10 +6,10 @@ import math
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
-import record_follower
+from controller.record import follower as record_follower
+from controller.record.copy import RecordCopy
+from controller.record.follower import RecordFollower
 from qiskit_runtime.contract.wire.progress import Progress
-from record_copy import RecordCopy
-from record_follower import RecordFollower
 
 pytestmark = pytest.mark.anyio
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from record_keeper import choose_dropped
+from controller.record.archive import choose_dropped
 
 
 def make_job(name, size=0, params=0, ended="", dropped=False):

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from controller.build.status import MAX_INLINE_BYTES, MAX_MESSAGE_CHARACTERS, Ending, build_status
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from status_builder import MAX_INLINE_BYTES, MAX_MESSAGE_CHARACTERS, Ending, build_status
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 VERDICT = Verdict(Outcome.SUCCEEDED, exit_code=0, final=True, lines=3, sha256="ab", seconds=1.25)

@@ -6,19 +6,19 @@ import shutil
 import pytest
 
 from api.programstore.base import (
-    NameUnusable,
     ProgramChange,
     ProgramExists,
     ProgramReadOnly,
     count_up,
-    make_program_id,
 )
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.resources.program import (
+    NameUnusable,
     ProgramInterface,
     ProgramMetadata,
     ProgramSource,
+    make_program_id,
 )
 
 pytestmark = pytest.mark.anyio

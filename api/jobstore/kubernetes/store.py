@@ -96,8 +96,8 @@ class KubernetesJobStore(JobStore):
             self._check_room(len(encoded) + (len(source.data) if source else 0))
         name = request.id or make_job_id()
         job = Job(id=name, sequence=0, created=self._now(), spec=request.spec)
-        params = ParamsFrom.of(f"{name}-params", encoded)
-        program = ProgramFrom.of(params.secret_name, source) if source else None
+        params = ParamsFrom.from_bytes(f"{name}-params", encoded)
+        program = ProgramFrom.from_source(params.secret_name, source) if source else None
         found = await self._create(request, job, params, program)
         try:
             if found.program == program:

@@ -23,7 +23,7 @@ from qiskit_runtime.contract.lifecycle import (
     Phase,
     RunnerState,
     State,
-    observe,
+    derive_state,
 )
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.wire.job_input import JobInput
@@ -152,7 +152,9 @@ class Workers:
 
         def start(job: Job) -> Job | None:
             queued = job.status.phase is Phase.QUEUED
-            return _set(observe(Observation(place=RunnerState.RUNNING)))(job) if queued else None
+            return (
+                _set(derive_state(Observation(runner=RunnerState.RUNNING)))(job) if queued else None
+            )
 
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")
@@ -212,7 +214,7 @@ class Workers:
     ) -> None:
         """Make a job final by what was seen, with what is known beside it."""
         if runner and runner.is_overtime:
-            seen = replace(seen, place=RunnerState.OVER_TIME)
+            seen = replace(seen, runner=RunnerState.OVER_TIME)
         if self._closing:
             seen = replace(seen, detail=_STOPPED)
         await self._book.change(job_id, conclude(seen, self._limits.memory_bytes))
@@ -230,7 +232,7 @@ def conclude(seen: Observation, memory_bytes: int = 0) -> Callable[[Job], Job]:
     def make(job: Job) -> Job:
         limits = Limits(job.spec.max_execution_seconds, memory_bytes=memory_bytes)
         asked = seen.cancel_requested or job.cancel_requested
-        state = observe(replace(seen, cancel_requested=asked, limits=limits))
+        state = derive_state(replace(seen, cancel_requested=asked, limits=limits))
         status = job.status.with_state(state)
         if seen.verdict is not None:
             status = status.with_verdict(seen.verdict)

@@ -3,12 +3,15 @@
 The API writes them and reads them back; the operator writes their status. Pure.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
+from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.limits import START_DEADLINE_SECONDS
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
@@ -23,6 +26,9 @@ PLURAL = "runtimejobs"
 
 RESULT_IN_RECORD = "Record"
 """``status.resultFrom`` of a result that is too large for ``status.result``."""
+
+DEFAULT_TTL_SECONDS = 7 * 24 * 3600
+"""How long an ended job is kept whose spec does not say it."""
 
 _SPEC_FIELDS = (
     "programId",
@@ -47,12 +53,12 @@ _STATUS_FIELDS = (
 
 
 class NotARuntimeJob(ValueError):
-    """The manifest is none that the CRD admits; the text says what is wrong."""
+    """The manifest is none that the CRD admits; the text names what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """Where the record of an ended job is: its Secrets, in order, and what they hold together."""
+    """The record of an ended job: the names of its Secrets, in order, and their size."""
 
     secrets: tuple[str, ...]
     lines: int = 0
@@ -62,7 +68,7 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeJob:
-    """A job with what the cluster knows beside it.
+    """A job with what the cluster knows of it besides: parsed once, where a watch or a call ends.
 
     ``params`` is their text where the resource itself holds them; ``result`` is that of a small
     result, and a larger one is in the record alone; ``record`` is None until the job has ended, and
@@ -72,23 +78,99 @@ class RuntimeJob:
     job: Job
     uid: str
     params: str | ParamsFrom
+    created: datetime
+    """Its ``metadata.creationTimestamp``, to the second; ``job.created`` is the submission."""
     program: ProgramFrom | None = None
     result: str | None = None
     result_in_record: bool = False
     record: StoredRecord | None = None
     record_dropped: bool = False
+    namespace: str = ""
+    version: int = 0
+    """Its ``metadata.resourceVersion``."""
+    generation: int = 0
+    """The number of changes of its spec, and of deletions."""
+    is_deleted: bool = False
+    """Whether Kubernetes is about to remove it."""
+    suspend: bool = False
+    """Whether it is held until this is false, as long as it has not started."""
+    log_level: str = "WARNING"
+    start_deadline_seconds: int = START_DEADLINE_SECONDS
+    ttl_seconds: int = DEFAULT_TTL_SECONDS
+    job_name: str = ""
+    """The Kubernetes Job that its status names."""
+    pod_name: str = ""
+    """The pod that its status names."""
+    attempt: int = 0
+    """The number of times that its program was seen to start."""
+    status: Manifest = field(default_factory=dict)
+    """Its status as it is in the cluster: a change of it is found by comparison."""
+
+    @property
+    def name(self) -> str:
+        """The name of the resource, which is the job's id."""
+        return self.job.id
+
+    @property
+    def run_name(self) -> str:
+        """The name of its Kubernetes Job and input Secret. It is deterministic: one at most."""
+        return f"{self.name}-{hashlib.sha256(self.uid.encode()).hexdigest()[:10]}"
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether it has ended."""
+        return self.job.is_final
+
+    @property
+    def reason(self) -> Reason:
+        """The reason on its status."""
+        return self.job.status.reason
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Return whether its user has asked for its end."""
+        return self.job.cancel_requested
+
+    @property
+    def max_execution_seconds(self) -> int:
+        """The time limit of its program."""
+        return self.job.spec.max_execution_seconds
+
+    @property
+    def has_run(self) -> bool:
+        """Return whether a pod of it was seen to run."""
+        return self.attempt > 0
+
+    @property
+    def expires(self) -> datetime | None:
+        """The time at which it is to be deleted; None until it has ended."""
+        finished = self.job.status.finished_at
+        return finished + timedelta(seconds=self.ttl_seconds) if finished else None
+
+    @property
+    def params_secrets(self) -> list[str]:
+        """The Secrets that hold its parameters, in order; none where the resource holds them."""
+        return self.params.secret_names if isinstance(self.params, ParamsFrom) else []
+
+    @property
+    def record_bytes(self) -> int:
+        """The size of its record's Secrets."""
+        return self.record.size if self.record and not self.record_dropped else 0
 
     @property
     def stored_bytes(self) -> int:
-        """What the job's parameters and record take of the namespace's storage budget."""
+        """The share of the namespace's storage budget that its parameters and record take."""
         params = self.params.size if isinstance(self.params, ParamsFrom) else 0
         program = self.program.size if self.program else 0
-        record = self.record.size if self.record and not self.record_dropped else 0
-        return params + program + record
+        return params + program + self.record_bytes
+
+    def owner_reference(self) -> Manifest:
+        """Build the reference that makes it own an object."""
+        return build_owner(self.name, self.uid)
 
 
 def build_owner(name: str, uid: str) -> Manifest:
-    """The reference that makes a RuntimeJob own what it caused: deleting it removes all of it."""
+    """Build the reference that makes a RuntimeJob own an object: deleting the job removes both."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -99,7 +181,7 @@ def build_owner(name: str, uid: str) -> Manifest:
 
 
 def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None = None) -> Manifest:
-    """The resource that asks for a job; ``program`` is where it brings its own."""
+    """Build the resource that asks for a job; ``program`` is where the job brings its own."""
     spec = job.spec.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     if program is not None:
         spec["programFrom"] = {
@@ -128,7 +210,7 @@ def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None =
 
 
 def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
-    """The job that a resource is.
+    """Parse a resource.
 
     Raises:
         NotARuntimeJob: the API server would not have admitted it by this version's CRD.
@@ -144,13 +226,19 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
             result_in_record=status.get("resultFrom") == RESULT_IN_RECORD,
             record=_parse_record(status),
             record_dropped=RECORD_DROPPED in metadata.get("annotations", {}),
+            **_parse_metadata(metadata),
+            **_parse_rules(spec),
+            job_name=status.get("jobName", ""),
+            pod_name=status.get("podName", ""),
+            attempt=status.get("attempt", 0),
+            status=status,
         )
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotARuntimeJob(str(error)) from error
 
 
 def submission_time(metadata: Manifest) -> datetime:
-    """When a job was submitted: as the API noted it, else (by kubectl) to the second."""
+    """Return the time of a job's submission: as the API noted it, else its creation (kubectl)."""
     noted = metadata.get("annotations", {}).get(SUBMITTED_AT, "")
     try:
         time = datetime.fromisoformat(noted)
@@ -171,6 +259,26 @@ def _parse_job(metadata: Manifest, spec: Manifest, status: Manifest) -> Job:
         spec=JobSpec.model_validate(_pick(spec, _SPEC_FIELDS)),
         status=JobStatus.model_validate(seen),
     )
+
+
+def _parse_metadata(metadata: Manifest) -> dict[str, Any]:
+    return {
+        "namespace": metadata.get("namespace", ""),
+        "version": int(metadata.get("resourceVersion", 0)),
+        "generation": metadata.get("generation", 0),
+        "created": datetime.fromisoformat(metadata["creationTimestamp"]),
+        "is_deleted": "deletionTimestamp" in metadata,
+    }
+
+
+def _parse_rules(spec: Manifest) -> dict[str, Any]:
+    """Parse how the job is started and kept; the API server fills in most of the defaults."""
+    return {
+        "suspend": bool(spec.get("suspend")),
+        "log_level": spec.get("logLevel", "WARNING"),
+        "start_deadline_seconds": spec.get("startDeadlineSeconds", START_DEADLINE_SECONDS),
+        "ttl_seconds": spec.get("ttlSecondsAfterFinished", DEFAULT_TTL_SECONDS),
+    }
 
 
 def _parse_params(spec: Manifest) -> str | ParamsFrom:

@@ -15,11 +15,11 @@ RECORD_KEY = "record"
 
 
 class RecordDamaged(ValueError):
-    """What was read is no compressed record."""
+    """The Secrets hold no compressed record."""
 
 
 def split_record(base: str, compressed: bytes) -> dict[str, bytes]:
-    """Each Secret's part of a compressed record, by its name; ``base`` is the Kubernetes Job's.
+    """Cut a compressed record into the parts of its Secrets, by name; ``base`` is the Job's name.
 
     Another record has other names: an operator that knows less can't write over a whole one.
     """
@@ -32,7 +32,7 @@ def split_record(base: str, compressed: bytes) -> dict[str, bytes]:
 
 
 def join_record(parts: Iterable[bytes]) -> bytes:
-    """The record's lines from the Secrets' parts, in order.
+    """Return the record's lines, from the parts in their order.
 
     Raises:
         RecordDamaged: a part is missing or is not what was written.
@@ -48,7 +48,7 @@ def join_record(parts: Iterable[bytes]) -> bytes:
 
 
 def read_record(parts: Iterable[bytes]) -> list[Event]:
-    """The record's events from the Secrets' parts, in order.
+    """Return the record's events, from the parts in their order.
 
     Raises:
         RecordDamaged: a part is missing or is not what was written.

@@ -16,7 +16,10 @@ from redis.asyncio import Redis
 
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from api.jobstore.local.scratch import Scratch
-from job_builder import build_record, find_params
+from controller.build.job import build_record, find_params
+from controller.build.status import Ending, build_status
+from controller.record.copy import RecordCopy
+from controller.record.stream import StreamWriter
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import (
     Limits,
@@ -24,15 +27,12 @@ from qiskit_runtime.contract.lifecycle import (
     Reason,
     RunnerState,
     State,
-    observe,
+    derive_state,
     reject,
 )
 from qiskit_runtime.contract.resources.backend import UnknownBackend, find_backend
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.wire.job_input import JobInput
-from record_copy import RecordCopy
-from status_builder import Ending, build_status
-from stream_writer import StreamWriter
 from tests.jobstore.kubernetes.fake_cluster import FakeCluster, Manifest
 
 FINAL = ("Completed", "Failed", "Cancelled")
@@ -82,7 +82,7 @@ class FakeOperator:
     def _cancel_queued(self, name: str) -> None:
         job = self._unfinished(name)
         if job and job["status"]["phase"] == "Queued" and name not in self._runners:
-            self._write(name, observe(Observation(cancel_requested=True)), Ending())
+            self._write(name, derive_state(Observation(cancel_requested=True)), Ending())
 
     async def _work(self) -> None:
         while True:
@@ -111,7 +111,7 @@ class FakeOperator:
             return
         if not self._unfinished(name):
             return
-        self._write(name, observe(Observation(place=RunnerState.RUNNING)))
+        self._write(name, derive_state(Observation(runner=RunnerState.RUNNING)))
         copy = await self._stream(job, runner, handover)
         await self._end(name, copy, await runner.wait())
 
@@ -161,7 +161,7 @@ class FakeOperator:
             self._cluster.create("secrets", secret)
         names = [secret["metadata"]["name"] for secret in secrets]
         seen = Observation(
-            place=RunnerState.ENDED,
+            runner=RunnerState.ENDED,
             verdict=copy.verdict,
             exit_code=exit_code,
             cancel_requested=job["spec"].get("cancelRequested", False),
@@ -170,7 +170,7 @@ class FakeOperator:
         ending = Ending(
             copy.verdict, copy.result, copy.lines, names, len(compressed), copy.progress
         )
-        self._write(name, observe(seen), ending)
+        self._write(name, derive_state(seen), ending)
 
     def _write(self, name: str, state: State, ending: Ending | None = None) -> None:
         job = self._cluster.objects["runtimejobs"][name]

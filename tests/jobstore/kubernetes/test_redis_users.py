@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from api.jobstore.kubernetes.live_streams import LiveStreams
+from controller.record.copy import RecordCopy
+from controller.record.stream import StreamWriter
 from qiskit_runtime.contract.wire.record_stream import Batch, notification_channel
-from record_copy import RecordCopy
-from stream_writer import StreamWriter
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
 LINES = b"one\ntwo\n"
