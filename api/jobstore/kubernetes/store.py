@@ -1,7 +1,7 @@
 """The store of Kubernetes mode: a job is a RuntimeJob, which the operator runs.
 
-What a client polls is answered from memory; all that changes something, and what was never read
-before, asks the Kubernetes API. ``watched_kind`` sees to it that the memory knows what was written.
+Polls are answered from memory; changes, and reads of data that was never read before, ask the
+Kubernetes API. ``watched_kind`` keeps the memory as new as the newest write.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Where jobs and their live streams are, and how many; ``storage_budget`` is in bytes."""
+    """Addresses and bounds of the store; ``storage_budget`` is in bytes."""
 
     namespace: str
     redis_url: str
@@ -119,7 +119,7 @@ class KubernetesJobStore(JobStore):
         return JobPage(matching[offset : offset + limit], len(matching))
 
     async def read_params(self, job_id: str) -> str:
-        # They never change: whoever knows the job knows enough.
+        # They never change: a job in memory is new enough, however old.
         found = self._cache.find(job_id) or await self._refresh(job_id)
         try:
             return await self._params.read(found)
@@ -164,7 +164,7 @@ class KubernetesJobStore(JobStore):
     async def delete(self, job_id: str) -> None:
         found = await self._find(job_id)
         if not found.job.is_final:
-            # What another server said of it may be newer.
+            # Another server may have seen a newer version.
             found = await self._refresh(job_id)
         if not found.job.is_final:
             raise JobNotFinal(job_id)
@@ -225,7 +225,7 @@ class KubernetesJobStore(JobStore):
         return found
 
     async def _is_stored(self, found: RuntimeJob, program: ProgramFrom | None) -> bool:
-        """Whether the job can do without this submission's source: its program may have changed."""
+        """Return whether the job has its input already; the program may have changed since."""
         if found.program == program:
             return True
         try:
