@@ -24,7 +24,7 @@ def server() -> Iterator[RedisServer]:
 
 
 class Follower:
-    """One reader of a stream, as the record's reader uses it."""
+    """A reader of a stream, as the record's reader uses it."""
 
     def __init__(self, streams: LiveStreams, uid: str, line: int = 0) -> None:
         self._streams, self._uid = streams, uid
@@ -76,7 +76,7 @@ async def test_streams_that_join_are_read_at_once_and_completely(server: RedisSe
 
 
 async def test_redis_that_comes_back_empty_is_followed_again(server: RedisServer) -> None:
-    """What is written again is taken up by its numbers, without a new reader."""
+    """A stream that is written again is read on by its numbers, by the same reader."""
     streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
     running = asyncio.create_task(streams.run())
     came = asyncio.Event()
