@@ -57,8 +57,8 @@ class JobSubmission:
 
     async def _resolve(self, asked: JobRequest, version: str | None) -> JobRequest:
         """Return the request with its program, that program's version and source, and backend."""
-        pinned = await self._programs.resolve(asked.spec.program_id)
-        program = pinned.program
+        resolved = await self._programs.resolve(asked.spec.program_id)
+        program = resolved.program
         if version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)
         backend = await self._backends.get(asked.spec.backend)
@@ -70,7 +70,7 @@ class JobSubmission:
             "max_execution_seconds": program.metadata.max_execution_time,
         }
         spec = JobSpec.model_validate(asked.spec.model_dump() | found)
-        return JobRequest(spec, asked.params, asked.id, pinned.source)
+        return JobRequest(spec, asked.params, asked.id, resolved.source)
 
     async def _check_params(self, program: Program, text: str) -> None:
         """Refuse parameters that no program could be called with, or not this one by its schema.

@@ -107,10 +107,10 @@ async def get_program(
     program_id: str, programs: ProgramsDep
 ) -> UploadedProgramResponse | ProgramResponse:
     """Return a program; an uploaded one with its source."""
-    pinned = await programs.resolve(program_id)
-    if pinned.source is None:
-        return ProgramResponse.from_program(pinned.program)
-    return UploadedProgramResponse.with_source(pinned.program, pinned.source)
+    resolved = await programs.resolve(program_id)
+    if resolved.source is None:
+        return ProgramResponse.from_program(resolved.program)
+    return UploadedProgramResponse.with_source(resolved.program, resolved.source)
 
 
 @router.patch("/programs/{program_id}", responses=CHANGES, openapi_extra=_FIELDS)
