@@ -44,15 +44,16 @@ def main(backend, messenger):
 """
 DEAF = """
 import sys
-from controller.observe import cluster_view, resync
+from controller.observe import resync
+from controller.observe.cluster_view import ClusterView
 resync.ROUND_SECONDS, resync.DELAY_SECONDS = 2.0, 0.2
-put = cluster_view.ClusterView.put
-def deaf_put(self, kind, name, manifest):
-    if sys._getframe(1).f_code.co_name != "see_job":
-        put(self, kind, name, manifest)
-cluster_view.ClusterView.put = deaf_put
+put = ClusterView.put_runtimejob
+def deaf_put(self, manifest):
+    if sys._getframe(1).f_code.co_name != "observe_job":
+        put(self, manifest)
+ClusterView.put_runtimejob = deaf_put
 """
-"""An operator whose watch of RuntimeJobs tells nothing."""
+"""An operator whose watch of RuntimeJobs brings nothing."""
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.lifecycle import DEFAULT_START_DEADLINE_SECONDS, Reason
+from qiskit_runtime.contract.lifecycle import DEFAULT_START_DEADLINE_SECONDS, Phase, Reason
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
@@ -113,7 +113,7 @@ class RuntimeJob:
     @property
     def run_name(self) -> str:
         """The name of its Kubernetes Job and input Secret. It is deterministic: one at most."""
-        return f"{self.name}-{hashlib.sha256(self.uid.encode()).hexdigest()[:10]}"
+        return make_run_name(self.name, self.uid)
 
     @property
     def is_final(self) -> bool:
@@ -166,6 +166,11 @@ class RuntimeJob:
     def owner_reference(self) -> Manifest:
         """Build the reference that makes it own an object."""
         return build_owner(self.name, self.uid)
+
+
+def make_run_name(name: str, uid: str) -> str:
+    """Return the name of what runs the RuntimeJob of this name and UID."""
+    return f"{name}-{hashlib.sha256(uid.encode()).hexdigest()[:10]}"
 
 
 def build_owner(name: str, uid: str) -> Manifest:
@@ -234,6 +239,11 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
         )
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotARuntimeJob(str(error)) from error
+
+
+def is_final_status(status: Manifest) -> bool:
+    """Return whether a status, as it is in the cluster, is that of a job that has ended."""
+    return status.get("phase") in [phase for phase in Phase if phase.is_final]
 
 
 def submission_time(metadata: Manifest) -> datetime:

@@ -11,7 +11,7 @@ from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.live_stream import LiveStream
 from api.resources.redis_client import open_redis
 from controller.record.copy import RecordCopy
-from controller.record.stream import StreamWriter
+from controller.record.redis_stream import RedisStream
 from qiskit_runtime.contract.wire.record_stream import Batch
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
@@ -30,7 +30,7 @@ async def write_and_read(server):
     operator = Redis.from_url(server.url_of("operator"))
     api = open_redis(server.url_of("api"))
     rung, copy = asyncio.Event(), RecordCopy()
-    doorbell, writer = Doorbell(api), StreamWriter(operator, "uid", "bell")
+    doorbell, writer = Doorbell(api), RedisStream(operator, "uid", "bell")
     ringing = asyncio.create_task(doorbell.run())
     writing = asyncio.create_task(writer.run(lambda: copy))
     try:
@@ -41,7 +41,7 @@ async def write_and_read(server):
             rung.clear()
             copy.feed(LINES)
             writer.append(Batch(LINES, 2))
-            await writer.close()
+            await writer.drain()
             await asyncio.wait_for(rung.wait(), 30)
             batches = await LiveStream(api).read_after("uid", 0)
             again = await writer.read()

@@ -5,12 +5,12 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-
-from controller.build.job import build_name
 from controller.inputs import PodInputs
-from controller.observe.cluster_view import ClusterView, Seen
 from controller.observe.pod_finder import PodFinder
 from controller.observe.program_library import ProgramLibrary
+
+from controller.build.job import build_name
+from controller.observe.cluster_view import ClusterView, Seen
 from qiskit_runtime.contract.lifecycle import RunnerState
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""A follower: a log that it can't read, and the progress that it reads there."""
+"""The record pipeline: a log that can't be read, and the progress that is read there."""
 
 import asyncio
 import math
@@ -6,9 +6,9 @@ import math
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
-from controller.record import follower as record_follower
+from controller.record import pipeline as pipeline_module
 from controller.record.copy import RecordCopy
-from controller.record.follower import RecordFollower
+from controller.record.pipeline import RecordPipeline
 from qiskit_runtime.contract.wire.progress import Progress
 
 pytestmark = pytest.mark.anyio
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Tries again at once, and gives up soon."""
-    monkeypatch.setattr(record_follower, "_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(record_follower, "LOST_SECONDS", 0.2)
+    monkeypatch.setattr(pipeline_module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(pipeline_module, "LOST_SECONDS", 0.2)
 
 
 class Cluster:
@@ -52,45 +52,45 @@ class Writer:
     async def read(self):
         return RecordCopy()
 
-    async def close(self):
+    async def drain(self):
         pass
 
 
 async def follow(cluster, *, has_ended=True):
-    """A follower that has read what there is."""
-    follower = RecordFollower(cluster, "pod", Writer(), lambda: has_ended, lambda: None)
+    """A pipeline that has read all that there is."""
+    pipeline = RecordPipeline(cluster, "pod", Writer(), lambda: has_ended, lambda: None)
     async with asyncio.timeout(5):
-        await follower.run()
-    return follower
+        await pipeline.run()
+    return pipeline
 
 
 @pytest.mark.parametrize("status", [429, 500, 502])
 async def test_log_that_is_refused_after_the_end_is_asked_for_again(status):
     """One bad answer costs no result: the log is still there."""
     line = b"printed\n"
-    follower = await follow(Cluster(ApiException(status=status), line))
-    assert follower.copy.lines == 1
+    pipeline = await follow(Cluster(ApiException(status=status), line))
+    assert pipeline.copy.lines == 1
 
 
 async def test_log_that_never_comes_is_given_up():
     """A node that stays away does not hold a job for ever."""
     cluster = Cluster(ApiException(status=502))
-    follower = await follow(cluster)
-    assert follower.is_done and cluster.asked > 2
+    pipeline = await follow(cluster)
+    assert pipeline.state.is_done and cluster.asked > 2
 
 
 async def test_missing_log_is_believed_when_the_pod_is_gone():
     """A log that goes with its pod will not come."""
     cluster = Cluster(ApiException(status=404), has_pod=False)
-    assert (await follow(cluster, has_ended=False)).is_done
+    assert (await follow(cluster, has_ended=False)).state.is_done
     assert cluster.asked == 1
 
 
 async def test_missing_log_of_a_pod_that_is_there_is_asked_for_again():
     """A kubelet that starts again says for a while that it has no such log."""
     cluster = Cluster(ApiException(status=404), ApiException(status=404), b"printed\n")
-    follower = await follow(cluster)
-    assert follower.copy.lines == 1 and cluster.asked == 3
+    pipeline = await follow(cluster)
+    assert pipeline.copy.lines == 1 and cluster.asked == 3
 
 
 class Lines:
@@ -110,7 +110,7 @@ class Lines:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The follower's clock, which stands until a test moves it."""
+    """The pipeline's clock, which stands until a test moves it."""
 
     class Clock:
         now = 1000.0
@@ -119,24 +119,24 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(record_follower, "time", clock)
+    monkeypatch.setattr(pipeline_module, "time", clock)
     return clock
 
 
 @pytest.fixture
 async def log():
-    """A log, its follower, and how often that has asked for a write."""
+    """A log, its pipeline, and how often that has asked for a write."""
     log = Lines()
     log.notices = []
-    log.follower = RecordFollower(
-        log, "pod", Writer(), lambda: False, lambda: log.notices.append(log.follower.copy.progress)
+    log.pipeline = RecordPipeline(
+        log, "pod", Writer(), lambda: False, lambda: log.notices.append(log.pipeline.copy.progress)
     )
-    running = asyncio.create_task(log.follower.run())
+    running = asyncio.create_task(log.pipeline.run())
 
     async def tell(*lines):
         for line in lines:
             log.lines.put_nowait(line)
-        # The follower asks for a line when it is done with the one before.
+        # The pipeline asks for a line when it is done with the one before.
         async with asyncio.timeout(5):
             await log.lines.join()
 
@@ -144,6 +144,13 @@ async def log():
     yield log
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+def take(log):
+    """The progress that is due, which is then written."""
+    if progress := log.pipeline.state.progress:
+        log.pipeline.note_written_progress()
+    return progress
 
 
 def reported(done):
@@ -154,41 +161,41 @@ def reported(done):
 async def test_without_news_there_is_no_write(clock, log):
     """A log without reports, or with the same one again, asks for nothing."""
     await log.tell(b"printed\n")
-    assert log.follower.take_progress() is None and log.notices == []
+    assert take(log) is None and log.notices == []
     await log.tell(reported(1))
     assert log.notices == [Progress(1, 9)]
-    assert log.follower.take_progress() == Progress(1, 9)
+    assert take(log) == Progress(1, 9)
     clock.now += 100
     await log.tell(reported(1), b"printed\n")
-    assert log.follower.take_progress() is None and len(log.notices) == 1
+    assert take(log) is None and len(log.notices) == 1
 
 
 async def test_progress_is_taken_no_more_than_every_ten_seconds(clock, log):
     """The first report at once, then the newest when its time has come."""
     await log.tell(reported(1))
-    assert log.follower.take_progress() == Progress(1, 9)
+    assert take(log) == Progress(1, 9)
     await log.tell(reported(2), reported(3))
-    clock.now += record_follower.PROGRESS_SECONDS - 0.01
-    assert log.follower.take_progress() is None and len(log.notices) == 1
+    clock.now += pipeline_module.PROGRESS_SECONDS - 0.01
+    assert take(log) is None and len(log.notices) == 1
     clock.now += 0.02
     await log.tell(b"printed\n")
     assert log.notices[1:] == [Progress(3, 9)]
-    assert log.follower.take_progress() == Progress(3, 9)
-    assert log.follower.take_progress() is None
+    assert take(log) == Progress(3, 9)
+    assert take(log) is None
 
 
 async def test_report_before_a_silence_is_taken_when_its_time_has_come(clock, log):
     """Whoever looks at the job again finds the news, also where no line has come since."""
     await log.tell(reported(1))
-    assert log.follower.take_progress() == Progress(1, 9)
+    assert take(log) == Progress(1, 9)
     await log.tell(reported(2))
-    clock.now += record_follower.PROGRESS_SECONDS
-    assert log.follower.take_progress() == Progress(2, 9)
+    clock.now += pipeline_module.PROGRESS_SECONDS
+    assert take(log) == Progress(2, 9)
 
 
 async def test_last_progress_is_in_the_copy_for_the_end(log):
     """What the final status tells is the newest, however often it was taken."""
     await log.tell(reported(1))
-    log.follower.take_progress()
+    take(log)
     await log.tell(reported(2), reported(math.pi))
-    assert log.follower.copy.progress == Progress(math.pi, 9)
+    assert log.pipeline.copy.progress == Progress(math.pi, 9)
