@@ -3,14 +3,20 @@
 It is written when it changes: one write for a program, as a rule.
 """
 
+import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from controller.cluster import JobCluster
+from kubernetes.aio.client.exceptions import ApiException
+
+from controller.cluster import JobCluster, is_not_found
 from controller.observe.cluster_view import ClusterView
 from controller.observe.runnables import Runnables
 from controller.workers import JobWorkers
 from qiskit_runtime.cluster.client import API_ERRORS
+from qiskit_runtime.contract.resources.runtimeprogram import Acceptance
+
+logger = logging.getLogger(__name__)
 
 
 class ProgramStatusWriter:
@@ -29,9 +35,18 @@ class ProgramStatusWriter:
             return None
         acceptance = self._runnables.judge(program)
         if acceptance != program.acceptance:
-            status = acceptance.build_status(datetime.now(UTC))
-            self._view.programs.put(await self._cluster.write_program_status(name, status))
+            await self._write(name, acceptance)
         return None
+
+    async def _write(self, name: str, acceptance: Acceptance) -> None:
+        status = acceptance.build_status(datetime.now(UTC))
+        try:
+            self._view.programs.put(await self._cluster.write_program_status(name, status))
+        except ApiException as error:
+            if not is_not_found(error):
+                raise
+            # It was deleted, or a CRD of before gives programs no status.
+            logger.info("the condition of runtimeprogram %s is not written", name)
 
     async def refresh(self, name: str) -> None:
         """Read a program again: it may have been deleted without an event."""

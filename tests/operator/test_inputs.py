@@ -2,159 +2,143 @@
 
 import base64
 import json
-from datetime import UTC, datetime
 
 import pytest
-from controller.inputs import PodInputs
-from controller.observe.pod_finder import PodFinder
-from controller.observe.program_library import ProgramLibrary
 
-from controller.build.job import build_name
-from controller.observe.cluster_view import ClusterView, Seen
-from qiskit_runtime.contract.lifecycle import RunnerState
+from controller.act import JobActor
+from controller.actions import Finish, GiveInput, TakeInputBack
+from controller.concurrency_limit import ConcurrencyLimit
+from controller.decide import decide
+from controller.observe.cluster_view import ClusterView
+from controller.observe.memory import JobMemory
+from controller.observe.observer import JobObserver
+from controller.observe.pod_state import read_pod_state
+from controller.observe.runnables import Runnables
+from controller.record.state import RecordState
+from controller.settings import RunnerSettings
+from qiskit_runtime.contract.lifecycle import Reason, RunnerState
+from tests.operator.fake_cluster import FakeCluster
+from tests.operator.manifests import NOW, RUN, ago, job_manifest, pod_manifest, run_manifest
 
 pytestmark = pytest.mark.anyio
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-RUN_SPEC = {"programId": "hello-quantum", "backend": "aer_simulator"}
-RUN_SPEC |= {"maxExecutionSeconds": 9, "startDeadlineSeconds": 9}
+
+class Records:
+    """Logs that were read to an end that is not the record's."""
+
+    def state(self, job):
+        return RecordState(is_done=True) if job.has_run else None
 
 
-def make_job(**status):
-    """A RuntimeJob."""
-    return {"metadata": {"name": "j", "uid": "u"}, "spec": RUN_SPEC, "status": status}
+class Operator:
+    """An operator that has just started: it sees this Kubernetes Job and this pod."""
 
+    def __init__(self, status, pod, *, others=(), holder="", unused=(), suspend=False):
+        self.cluster = cluster = FakeCluster()
+        cluster.jobs[RUN] = run_manifest({"spec": {"suspend": suspend}})
+        for one in (*others, *([pod] if pod else [])):
+            cluster.pods[one["metadata"]["name"]] = one
+        if holder:
+            cluster.secrets[RUN] = make_secret(holder)
+        self.view, self.memory = ClusterView(), JobMemory()
+        self.view.put_runtimejob(job_manifest(status))
+        self.view.put_job(cluster.jobs[RUN])
+        if pod:
+            self.view.pods.put(pod)
+        self.view.unused_pods[RUN] = set(unused)
+        runnables = Runnables(self.view.programs.get, self.view.backends.get)
+        limit = ConcurrencyLimit(1)
+        self.observer = JobObserver(cluster, self.view, self.memory, limit, runnables, Records())
+        self.actor = JobActor(
+            cluster, self.view, self.memory, limit, None, None, None, RunnerSettings(image="i:1")
+        )
 
-RUN = build_name(make_job())
-
-
-def make_pod(name, *, runs=False, **metadata):
-    """A pod on a node, before its container was made or while that runs."""
-    state = {"containerID": "c", "state": {"running": {}}} if runs else {"state": {}}
-    stamp = {"creationTimestamp": "2026-11-23T12:00:00Z"}
-    return {
-        "metadata": {"name": name, **stamp, **metadata},
-        "spec": {"nodeName": "n", "containers": [{"image": "i", "resources": {"requests": {}}}]},
-        "status": {"phase": "Pending", "containerStatuses": [state]},
-    }
-
-
-class Cluster:
-    """An API server that has this Kubernetes Job, these pods, and Secrets."""
-
-    def __init__(self, job, *pods, holder=""):
-        self.job, self.pods = job, list(pods)
-        self.secret = self._make(json.dumps({"pod": holder}).encode()) if holder else None
-        self.asked = 0
-
-    def _make(self, document):
-        return {
-            "metadata": {"name": RUN, "uid": "s"},
-            "data": {"job.json": base64.b64encode(document).decode()},
-        }
-
-    async def get_job(self, name):
-        self.asked += 1
-        return self.job
-
-    async def find_pods(self, name):
-        return self.pods
-
-    async def find_secret(self, name):
-        return self.secret
-
-    async def create_secret(self, manifest):
-        if self.secret:
-            return None
-        self.secret = {**manifest, "metadata": {**manifest["metadata"], "uid": "s"}}
-        return self.secret
-
-    async def delete_secret(self, name, uid=""):
-        assert uid == "s"
-        self.secret = None
+    async def settle(self):
+        """Give the input and take it back; returns the pod's state and name as they are then."""
+        while True:
+            view = await self.observer.observe("j", NOW)
+            action = decide(view, NOW)
+            if not isinstance(action, GiveInput | TakeInputBack):
+                break
+            await self.actor.act("j", action)
+        if isinstance(action, Finish):
+            assert action.state.reason is Reason.INTERRUPTED
+            return RunnerState.DISRUPTED, None
+        state = read_pod_state(view.kubernetes_job, view.pod, NOW)
+        return state.runner, view.pod.name if view.pod else None
 
     @property
     def holder(self):
-        """Who has the input."""
-        if self.secret is None:
-            return None
-        return json.loads(base64.b64decode(self.secret["data"]["job.json"]))["pod"]
+        """The pod that has the input."""
+        secret = self.cluster.secrets.get(RUN)
+        return secret and json.loads(base64.b64decode(secret["data"]["job.json"]))["pod"]
 
 
-def kubernetes_job(*, suspend=False):
-    """A Job that was just made, or is suspended."""
-    stamp = NOW.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"metadata": {"name": RUN, "creationTimestamp": stamp}, "spec": {"suspend": suspend}}
+def make_secret(holder):
+    """The Secret of an input that was given to this pod."""
+    document = base64.b64encode(json.dumps({"pod": holder}).encode()).decode()
+    return {"metadata": {"name": RUN, "uid": "s"}, "data": {"job.json": document}}
 
 
-async def find(cluster, job, pod, unused=()):
-    """Where the pod is, as an operator finds it that has just started."""
-    view = ClusterView(unused={RUN: set(unused)})
-    inputs = PodInputs(cluster, ProgramLibrary(view), "i:1")
-    place, seen = await PodFinder(cluster, view, inputs).find(
-        Seen(job, cluster.job, pod), job, NOW, log_is_over=False
-    )
-    return place.place, seen.pod["metadata"]["name"] if seen.pod else None
-
-
-FIRST, SECOND = make_pod("p1"), make_pod("p2")
+FIRST, SECOND = pod_manifest("p1"), pod_manifest("p2")
+RUNS = pod_manifest("p1", {"running": {}})
 RAN = {"attempt": 1, "podName": "p1"}
 CASES = {
-    "its first pod": (make_job(), FIRST, "", (), (RunnerState.STARTING, "p1"), "p1"),
-    "the pod that has it": (make_job(), FIRST, "p1", (), (RunnerState.STARTING, "p1"), "p1"),
-    "no pod yet": (make_job(), None, "", (), (RunnerState.STARTING, None), None),
+    "its first pod": ({}, FIRST, "", (), (RunnerState.STARTING, "p1"), "p1"),
+    "the pod that has it": ({}, FIRST, "p1", (), (RunnerState.STARTING, "p1"), "p1"),
+    "no pod yet": ({}, None, "", (), (RunnerState.STARTING, None), None),
     "a second pod, not knowing of the first": (
-        make_job(), SECOND, "p1", (), (RunnerState.DISRUPTED, None), "p1",
+        {}, SECOND, "p1", (), (RunnerState.DISRUPTED, None), "p1",
     ),
     "a second pod, the first never started": (
-        make_job(podName="p1"), SECOND, "p1", ("p1",), (RunnerState.STARTING, "p2"), "p2",
+        {"podName": "p1"}, SECOND, "p1", ("p1",), (RunnerState.STARTING, "p2"), "p2",
     ),
     "a second pod after a run": (
-        make_job(**RAN), SECOND, "p1", ("p1",), (RunnerState.DISRUPTED, None), "p1",
+        RAN, SECOND, "p1", ("p1",), (RunnerState.DISRUPTED, None), "p1",
     ),
     "a second pod after a run, the input deleted": (
-        make_job(**RAN), SECOND, "", (), (RunnerState.DISRUPTED, None), None,
+        RAN, SECOND, "", (), (RunnerState.DISRUPTED, None), None,
     ),
     "the pod that has it is gone": (
-        make_job(), None, "p1", (), (RunnerState.DISRUPTED, None), "p1",
+        {}, None, "p1", (), (RunnerState.DISRUPTED, None), "p1",
     ),
-    "gone before it started": (make_job(), None, "p1", ("p1",), (RunnerState.STARTING, None), None),
+    "gone before it started": ({}, None, "p1", ("p1",), (RunnerState.STARTING, None), None),
     "being deleted": (
-        make_job(), make_pod("p1", deletionTimestamp="2026-11-23T12:00:00Z"), "", (),
-        (RunnerState.STARTING, "p1"), None,
+        {}, pod_manifest("p1", deletionTimestamp=ago(0)), "", (), (RunnerState.STARTING, "p1"),
+        None,
     ),
-    "it runs": (make_job(), make_pod("p1", runs=True), "p1", (), (RunnerState.RUNNING, "p1"), "p1"),
+    "it runs": ({}, RUNS, "p1", (), (RunnerState.RUNNING, "p1"), "p1"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("job", "pod", "holder", "unused", "found", "then"), CASES.values(),
+@pytest.mark.parametrize(("status", "pod", "holder", "unused", "found", "then"), CASES.values(),
                          ids=CASES)  # fmt: skip
-async def test_input_goes_to_one_pod(job, pod, holder, unused, found, then):
+async def test_input_goes_to_one_pod(status, pod, holder, unused, found, then):
     """Another pod gets it only where the first surely never started; not knowing is an end."""
-    cluster = Cluster(kubernetes_job(), *([pod] if pod else []), holder=holder)
-    assert await find(cluster, job, pod, unused) == found
-    assert cluster.holder == then
+    operator = Operator(status, pod, holder=holder, unused=unused)
+    assert await operator.settle() == found
+    assert operator.holder == then
 
 
 @pytest.mark.parametrize("pod", [None, FIRST], ids=["no pod", "a pod that is about to go"])
 async def test_suspended_job_gives_nothing_away(pod):
     """There is nobody who should have the input."""
-    cluster = Cluster(kubernetes_job(suspend=True))
-    assert (await find(cluster, make_job(), pod))[0] is RunnerState.SUSPENDED
-    assert cluster.secret is None
+    operator = Operator({}, pod, suspend=True)
+    assert (await operator.settle())[0] is RunnerState.SUSPENDED
+    assert operator.cluster.secrets == {}
 
 
 async def test_pod_that_ends_is_found_behind_its_successor():
     """A view that shows the second pod asks, and goes on with the one that has the input."""
-    cluster = Cluster(kubernetes_job(), SECOND, make_pod("p1", runs=True), holder="p1")
-    assert await find(cluster, make_job(**RAN), SECOND) == (RunnerState.RUNNING, "p1")
+    operator = Operator(RAN, SECOND, others=[RUNS], holder="p1")
+    assert await operator.settle() == (RunnerState.RUNNING, "p1")
 
 
 async def test_two_operators_hand_it_to_one_pod():
-    """Who comes second finds that it is taken, and writes nothing over it."""
-    cluster = Cluster(kubernetes_job(), SECOND)
-    inputs = PodInputs(cluster, ProgramLibrary(ClusterView()), "i:1")
-    assert await inputs.find_holder(make_job()) is None
-    cluster.secret = Cluster(None, holder="p1").secret
-    await inputs.give(make_job(), "p2")
-    assert (await inputs.find_holder(make_job())).pod == cluster.holder == "p1"
+    """The one that comes second finds that it is taken, and writes nothing over it."""
+    operator = Operator({}, SECOND)
+    view = await operator.observer.observe("j", NOW)
+    assert view.holder is None
+    operator.cluster.secrets[RUN] = make_secret("p1")
+    await operator.actor.act("j", decide(view, NOW))
+    assert operator.memory.holders[RUN].pod == operator.holder == "p1"
