@@ -17,6 +17,9 @@ KEEP_DAYS ?=
 KEEP_BYTES ?=
 MAX_QUEUED ?=
 PROGRAM_ENV ?=
+# Processes that run tests. One more than there are cores: tests on a cluster mostly wait.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+COVERAGE ?=
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -78,8 +81,8 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 	  MYPYPATH=$$program:. $(BIN)/mypy --explicit-package-bases $$program*.py || exit 1; done
 	$(BIN)/lint-imports
 
-test: $(DEV_READY) ## All tests (ARGS= goes to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pytest
+	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)
 
 docs: $(DEV_READY) ## Run the tutorials in docs/, and make their figures anew
 	UPDATE_FIGURES=1 $(BIN)/python -m pytest tests/docs $(ARGS)
@@ -106,10 +109,10 @@ manifests: ## Render k8s/install.yaml from the chart, for who has no helm
 	@$(RIG) manifests
 
 clean: ## Remove what was installed and cached here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* *.egg-info
 
 $(RUNTIME_READY): requirements/local.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=... names one); this is " + sys.version)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed (PYTHON=... names one); this is " + sys.version)'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing Qiskit, Aer and the server (about 60 packages, once) ..."
 	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'

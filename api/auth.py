@@ -32,7 +32,7 @@ PROBES = ("/livez", "/readyz")
 """What a kubelet asks, which has no token: they say yes or no, and nothing else."""
 
 
-class Gate:
+class AuthMiddleware:
     """ASGI middleware: answers 401, 403 or 421 itself, else passes on."""
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:

@@ -11,6 +11,7 @@ from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
+from api.submission import JobSubmission
 from qiskit_runtime.contract.wire.record import Event
 
 
@@ -32,6 +33,10 @@ def _backends(connection: HTTPConnection) -> BackendLibrary:
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
     return cast(ParamsCheck, connection.app.state.params_check)
+
+
+def _submission(connection: HTTPConnection) -> JobSubmission:
+    return cast(JobSubmission, connection.app.state.submission)
 
 
 def _tenant(connection: HTTPConnection) -> str:
@@ -68,6 +73,9 @@ JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""
+
+SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
+"""Decides which job a request becomes."""
 
 ParamsCheckDep = Annotated[ParamsCheck, Depends(_params_check)]
 """Checks the parameters of jobs by their programs' schemas."""

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api.auth import Gate
+from api.auth import AuthMiddleware
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
-from api.bodies import BodyChecks
+from api.bodies import BodyReader
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
@@ -27,6 +27,7 @@ from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.routes import probes, root
 from api.settings import ApiSettings
+from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
 
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
@@ -73,14 +74,14 @@ def create_app(
     )
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
+    app.state.body_reader = BodyReader()
+    app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)
     add_error_handlers(app)
-    # The last one added is the first one asked.
-    app.add_middleware(BodyChecks)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(AuthMiddleware, settings=settings)
     return app
 
 

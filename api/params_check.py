@@ -11,7 +11,7 @@ from typing import Any
 
 from api.check_process import CheckProcess
 from api.strict_json import NotAnObject, StrictJSONError, load_object
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_DEPTH
+from qiskit_runtime.contract.limits import MAX_PARAMS_DEPTH
 from qiskit_runtime.contract.resources.program import Program
 from qiskit_runtime.contract.schemas.params_schema import (
     QUICK_BYTES,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from api.strict_json import StrictJSONError, limit_containers, load_object
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_DEPTH
+from qiskit_runtime.contract.limits import MAX_PARAMS_DEPTH
 from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, check_schema, find_errors
 from qiskit_runtime.host.process_tree import close_to_others
 

@@ -14,12 +14,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
+from api.bodies import JSON, MULTIPART, Body
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.multipart import FormInvalid, Part, parse_form
 from api.strict_json import StrictJSONError, load_body
-from qiskit_runtime.contract.resources.job import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.limits import MAX_EXECUTION_SECONDS, MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     ProgramInterface,
     ProgramSource,
     SourceInvalid,
@@ -27,13 +27,6 @@ from qiskit_runtime.contract.resources.program import (
 from qiskit_runtime.contract.schemas.params_schema import MAX_SCHEMA_BYTES
 
 Model = TypeVar("Model", bound=BaseModel)
-
-JSON, MULTIPART = "application/json", "multipart/form-data"
-RAW = ("application/octet-stream", "text/x-python")
-"""Content types of a source that is a body of its own."""
-
-MAX_FORM_BYTES = 2**20
-"""The whole body: a source in base64, four schemas, and what is around them."""
 
 MAX_SCHEMA_CONTAINERS = 2000
 """The lists and objects of all schemas of a program. Each takes a quarter of a kilobyte or so."""
@@ -95,15 +88,14 @@ class ProgramData(BaseModel):
     data: str = Field(description="The source in base64.")
 
 
-def read_upload(content_type: str, body: bytes) -> tuple[ProgramFields, ProgramSource]:
+def read_upload(body: Body) -> tuple[ProgramFields, ProgramSource]:
     """A whole program, of JSON or a form.
 
     Raises:
         InvalidField, InvalidFields: what is wrong, with its name.
         TooLarge: the source.
     """
-    kind = _kind(content_type)
-    fields = _read_form(content_type, body) if kind == MULTIPART else _read_json(body)
+    fields = _read_form(body) if body.kind == MULTIPART else _read_object(body)
     files = [value for value in fields.values() if isinstance(value, Part)]
     if files:
         return _validate(_WithoutData, fields), make_source(files[0].content)
@@ -111,19 +103,19 @@ def read_upload(content_type: str, body: bytes) -> tuple[ProgramFields, ProgramS
     return whole, make_source(decode_base64(whole.data))
 
 
-def read_fields(body: bytes) -> ProgramFields:
+def read_fields(body: Body) -> ProgramFields:
     """A change of metadata. Raises as ``read_upload``."""
-    return _validate(ProgramFields, _read_json(body))
+    return _validate(ProgramFields, _read_object(body))
 
 
-def read_source(content_type: str, body: bytes) -> ProgramSource:
+def read_source(body: Body) -> ProgramSource:
     """A source alone. Raises as ``read_upload``."""
-    if _kind(content_type) == JSON:
-        return make_source(decode_base64(_validate(ProgramData, _read_json(body)).data))
+    if body.kind in ("", JSON):
+        return make_source(decode_base64(_validate(ProgramData, _read_object(body)).data))
     # The clients of 2021 to 2023 send base64 here too. No program is written in its letters alone.
-    if _BASE64.match(body) and len(body) % 4 == 0:
-        return make_source(decode_base64(body.decode("ascii")))
-    return make_source(body)
+    if _BASE64.match(body.content) and len(body.content) % 4 == 0:
+        return make_source(decode_base64(body.content.decode("ascii")))
+    return make_source(body.content)
 
 
 def make_source(data: bytes) -> ProgramSource:
@@ -160,24 +152,16 @@ class _WithoutData(ProgramFields):
     name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
-def _kind(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
-
-
-def _read_json(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body or b"null")
-    except ValueError as error:
-        raise InvalidField(("body",), f"body: not valid JSON: {error}", "json_invalid") from None
-    if not isinstance(fields, dict):
+def _read_object(body: Body) -> dict[str, Any]:
+    if not isinstance(body.value, dict):
         raise InvalidField(("body",), "body: a JSON object is needed", "dict_type")
-    return fields
+    return body.value
 
 
-def _read_form(content_type: str, body: bytes) -> dict[str, Any]:
+def _read_form(body: Body) -> dict[str, Any]:
     """The fields of a form; the file stays a ``Part``. A part ``metadata`` is JSON of the rest."""
     try:
-        parts = parse_form(content_type, body)
+        parts = parse_form(body.content_type, body.content)
     except FormInvalid as error:
         raise InvalidField(("body",), f"body: {error}", "form_invalid") from None
     metadata = parts.pop("metadata", None)

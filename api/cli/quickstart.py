@@ -17,7 +17,7 @@ from typing import Self
 
 import click
 
-from api.cli.client import Client
+from api.cli.job_commands import connect
 from api.cli.job_view import watch
 from api.cli.terminal import Screen
 from api.settings import PREFIX
@@ -122,13 +122,12 @@ def quickstart(screen: Screen) -> int:
         )
         with (
             ServerProcess(data) as server,
-            Client(server.wait_url(screen), server.token) as client,
+            connect(server.wait_url(screen), server.token) as client,
         ):
             screen.print(f"2. Posting a job: {PROGRAM} with the parameters {PARAMS}", "bold")
-            names = dict.fromkeys(("hub", "group", "project", "backend"), "")
-            job_id = client.submit({"programId": PROGRAM, "params": [PARAMS], **names})
-            screen.print(f"3. Streaming job {job_id}: what it publishes and prints, live", "bold")
-            code = watch(client, screen, job_id)
+            job = client.run(PROGRAM, params=PARAMS)
+            screen.print(f"3. Streaming job {job.id}: what it publishes and prints, live", "bold")
+            code = watch(screen, job)
             screen.print("\n4. Stopping the server, and removing its data", "bold")
     screen.print(f"\n{NEXT_STEPS}")
     return code

@@ -1,4 +1,4 @@
-"""Where a token comes from other than the environment: a file that is given, or one that is made.
+"""The token of ``serve``, from a file that is given, or made at its start.
 
 Where the system does not say whose a connection is, ``serve`` makes a token at each start, into the
 data folder, and a client of the same user finds it there.
@@ -11,21 +11,7 @@ from pathlib import Path
 import click
 
 from api.serving.serve_settings import WrongSetting
-
-MADE = "token"
-"""The file's name in the data folder."""
-
-_MAX_BYTES = 4096
-
-
-def read_token(file: str | Path) -> str:
-    """The token in a file; the end of its line is not part of it.
-
-    Raises:
-        OSError: it can't be read.
-    """
-    with Path(file).expanduser().open("rb") as opened:
-        return opened.read(_MAX_BYTES).decode("latin-1").rstrip("\r\n")
+from qiskit_runtime.contract.wire.local_server import TOKEN_FILE, read_token
 
 
 def take_from_file(given: dict[str, str]) -> dict[str, str]:
@@ -52,27 +38,18 @@ def take_from_file(given: dict[str, str]) -> dict[str, str]:
 
 
 def make_token(data: Path) -> str:
-    """A new token, which no other user can read in the data folder.
+    """Make a token, which no other user can read in the data folder.
 
     Raises:
         ClickException: it can't be written there.
     """
     token = secrets.token_urlsafe(32)
-    draft = data / f"{MADE}.new"
+    draft = data / f"{TOKEN_FILE}.new"
     try:
         draft.unlink(missing_ok=True)
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(f"{token}\n")
-        draft.replace(data / MADE)
+        draft.replace(data / TOKEN_FILE)
     except OSError as error:
         raise click.ClickException(f"can't keep a token in {data}: {error.strerror}") from None
     return token
-
-
-def find_token() -> str:
-    """The token that a server of this user made; empty where there is none."""
-    data = os.environ.get("RUNTIME_DATA") or Path.home() / ".qiskit-runtime"
-    try:
-        return read_token(Path(data) / MADE)
-    except OSError:
-        return ""

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
-from qiskit_runtime.contract.resources.job import Job, JobSpec
-from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.wire.record import Event, Message
 
 
@@ -71,13 +71,6 @@ class JobPage:
     total: int
 
 
-def is_same_request(one: JobSpec, other: JobSpec) -> bool:
-    """Whether a client asked for the same. What is the program's may have changed since."""
-    of_program = {"max_execution_seconds", "program_version"}
-    kept = one.model_dump(include=of_program)
-    return one == other.model_copy(update=kept)
-
-
 class JobStore(ABC):
     """Keeps jobs and has them run.
 
@@ -99,27 +92,34 @@ class JobStore(ABC):
         """Stop, and leave nothing running that this store would have to watch."""
 
     @abstractmethod
-    async def submit(
-        self,
-        spec: JobSpec,
-        params: str,
-        job_id: str | None = None,
-        source: ProgramSource | None = None,
-    ) -> Job:
+    async def submit(self, request: JobRequest) -> Job:
         """Keep a job and its parameters' JSON text, verbatim, and queue it.
 
-        ``source`` is that of a user's own program: the job runs it whatever becomes of the program
-        meanwhile. Without it, the program is found by its id when the job starts.
-
-        With a ``job_id`` it can be repeated: where that job is there already, and was asked for the
-        same, it is returned as it is now.
+        A request that has an id can be repeated: if the job of that id exists and is the same
+        request's, it is returned as it is now. A job that brings a source runs it, even if the
+        program changes meanwhile.
 
         Raises:
-            JobExists: the job of this id was asked for something else.
+            JobExists: the job of this id was submitted by another request.
             StorageFull: there is no room for the parameters.
             StoreUnavailable: it could not be kept; there is no such job then, or it fails unless
                 the submission is repeated.
         """
+
+    async def find_repeated(self, request: JobRequest) -> Job | None:
+        """Return the job that an earlier submission of the same request made.
+
+        None also where that is uncertain, as for a job whose input was lost: ``submit`` decides
+        then.
+        """
+        if request.id is None:
+            return None
+        try:
+            job, params = await self.get(request.id), await self.read_params(request.id)
+        except (JobNotFound, ParamsLost):
+            return None
+        is_same = request.same_as(job.spec, digest_params(params))
+        return job if is_same and job.status.reason is not Reason.INPUT_LOST else None
 
     @abstractmethod
     async def get(self, job_id: str) -> Job:

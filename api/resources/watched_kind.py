@@ -11,19 +11,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from kubernetes.aio import client
 
-from api.resources.kubernetes_calls import CALL_SECONDS, Conflict, KubernetesCalls
+from api.resources.kubernetes_calls import CALL_SECONDS, KubernetesCalls
 from api.resources.written_mark import Mark, WrittenMark
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.cluster.cache import ResourceCache
-from qiskit_runtime.cluster.client import API_ERRORS, JSON, MERGE_PATCH, ClusterApi, describe_error
+from qiskit_runtime.cluster.client import JSON, MERGE_PATCH, ClusterApi, ClusterError, Conflict
 from qiskit_runtime.cluster.watch import ResourceWatch
-from qiskit_runtime.contract.resources.resource import API_VERSION, is_name
+from qiskit_runtime.contract.resources.resource import API_VERSION, Manifest, is_name
 
-Manifest = dict[str, Any]
 T = TypeVar("T")
 
 OPEN_SECONDS = 5.0
@@ -174,8 +173,8 @@ class WatchedKind(Generic[T]):
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await self.watch.list()
-        except API_ERRORS as error:
-            logger.warning("GET %s: %s", self._path, describe_error(error))
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("GET %s: %s", self._path, error)
             raise StoreUnavailable("the Kubernetes API does not answer") from error
 
     def _trust(self, mark: Mark | None) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-MIB = 2**20
+from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, MIB
 
 
 def _split(value: object) -> object:
@@ -56,7 +56,7 @@ class OperatorSettings(BaseSettings):
     """The Redis of the live streams; its password is within."""
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many jobs run at once; the others stay queued, first come first served."""
-    storage_budget_mib: Annotated[int, Field(ge=1)] = 512
+    storage_budget_mib: Annotated[int, Field(ge=1)] = DEFAULT_STORAGE_BUDGET_MIB
     """What parameters and records may take together; over it the oldest ended records go."""
     runner: RunnerSettings = Field(default_factory=RunnerSettings)
     """What every runner pod has."""

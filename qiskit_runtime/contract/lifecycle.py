@@ -7,10 +7,12 @@ that ``derive_state`` returns. The table in its test is the specification.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    INPUT_DEADLINE_SECONDS,
+    START_DEADLINE_SECONDS,
+)
 from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, Outcome, Verdict
-
-DEFAULT_START_DEADLINE_SECONDS = 1800
-"""How long a job may wait for its start that does not say it itself."""
 
 
 class Phase(StrEnum):
@@ -84,9 +86,9 @@ class RunnerState(StrEnum):
 class Limits:
     """The limits that a message names. Seconds and bytes; 0 is none."""
 
-    max_execution_seconds: float = 300
-    start_deadline_seconds: float = DEFAULT_START_DEADLINE_SECONDS
-    input_deadline_seconds: float = 60
+    max_execution_seconds: float = DEFAULT_MAX_EXECUTION_SECONDS
+    start_deadline_seconds: float = START_DEADLINE_SECONDS
+    input_deadline_seconds: float = INPUT_DEADLINE_SECONDS
     memory_bytes: int = 0
 
 

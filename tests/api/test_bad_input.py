@@ -8,7 +8,7 @@ import pytest
 
 from api.bodies import MAX_BODY_BYTES
 from api.strict_json import MAX_BODY_DEPTH
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_PARAMS_DEPTH
 from tests.api.conftest import Server, wait_until
 
 JSON = {"Content-Type": "application/json"}

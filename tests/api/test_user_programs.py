@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from api.bodies import MAX_FORM_BYTES
-from qiskit_runtime.contract.resources.program import MAX_SOURCE_BYTES
-from tests.api.conftest import run_server
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
+from tests.api.conftest import Server, run_server
 
 SOURCE = b'''def main(backend, user_messenger, x=1):
     """Adds one: \xc3\xbc."""
@@ -527,6 +527,16 @@ def test_client_of_2021_uploads_runs_changes_and_deletes(server):
     assert http.post("/programs", json=payload, headers=CLIENT).status_code == 409
     assert http.delete(f"/programs/{program_id}", headers=CLIENT).is_success
     assert http.get(f"/programs/{program_id}", headers=CLIENT).status_code == 404
+
+
+def test_client_of_2021_posts_a_job_without_a_type(server):
+    """Its JSON for a job comes without a Content-Type as well."""
+    content = json.dumps(Server.make_body("steps"))
+    request = server.http.build_request("POST", "/jobs", content=content, headers=CLIENT)
+    assert "content-type" not in request.headers
+    answer = server.http.send(request)
+
+    assert answer.status_code == 200, answer.text
 
 
 def test_untyped_body_is_taken_of_no_browser(server):

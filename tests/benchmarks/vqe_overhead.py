@@ -19,7 +19,7 @@ from qiskit_algorithms.utils import algorithm_globals
 
 from tests.benchmarks.table import Row, milliseconds
 
-VQE = Path(__file__).parents[2] / "qiskit_runtime" / "programs" / "vqe" / "vqe.py"
+VQE = Path(__file__).parents[2] / "qiskit_runtime" / "programs" / "library" / "vqe" / "vqe.py"
 PAIRS = 9
 MAXITER = 50
 SHOTS = 1024

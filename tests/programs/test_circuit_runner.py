@@ -17,9 +17,9 @@ from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
 
 from qiskit_runtime.contract.schemas.params_schema import find_errors
+from qiskit_runtime.programs.inputs.aer_options import DEVICE_OPTIONS, option_names
 from qiskit_runtime.programs.inputs.circuits import TRANSPILER_OPTIONS
 from qiskit_runtime.programs.simulate import transpiling
-from qiskit_runtime.programs.simulate.aer_options import DEVICE_OPTIONS, option_names
 from qiskit_runtime.programs.simulate.memory import TooLarge
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import EncodedMessenger, as_decoded, as_posted

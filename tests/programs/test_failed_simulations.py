@@ -8,7 +8,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import real_amplitudes
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.programs.simulate.checked_run import SimulationFailed
+from qiskit_runtime.programs.simulate.runs import SimulationFailed
 
 AERS_SENTENCE = r'contains invalid instructions \{.*"unitary" method'
 

@@ -7,8 +7,8 @@ import pytest
 from qiskit_aer import AerSimulator
 
 from qiskit_runtime.contract.schemas.params_schema import find_errors
+from qiskit_runtime.programs.inputs.aer_options import DEVICE_OPTIONS, option_names
 from qiskit_runtime.programs.inputs.circuits import TRANSPILER_OPTIONS
-from qiskit_runtime.programs.simulate.aer_options import DEVICE_OPTIONS, option_names
 
 PROGRAMS = Path(__file__).parents[2] / "qiskit_runtime" / "programs" / "library"
 SCHEMAS = {

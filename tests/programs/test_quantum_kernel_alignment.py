@@ -159,7 +159,7 @@ def test_kernel_with_test_points_is_numpys(program, drawn):
 def test_pairs_are_run_in_parts(program, drawn, monkeypatch):
     """Many pairs are run a part at a time, and the parts fit together."""
     points, _, seed = drawn
-    monkeypatch.setitem(program.FidelityKernel.evaluate.__globals__, "MOST_CIRCUITS", 3)
+    monkeypatch.setitem(program.FidelityKernel.evaluate.__globals__, "MAX_CIRCUITS", 3)
     feature_map = program.read_feature_map(PAIR)
     kernel = program.FidelityKernel(AerSimulator(), feature_map, 8192, seed=1)
     found = kernel.evaluate(np.array([0.4]), points)

@@ -1,23 +1,24 @@
 """What ``api.programstore.base`` promises, of every store."""
 
 import asyncio
+import shutil
 
 import pytest
 
 from api.programstore.base import (
-    NameUnusable,
     ProgramChange,
     ProgramExists,
     ProgramReadOnly,
     count_up,
-    make_program_id,
 )
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.resources.program import (
+    NameUnusable,
     ProgramInterface,
     ProgramMetadata,
     ProgramSource,
+    make_program_id,
 )
 
 pytestmark = pytest.mark.anyio
@@ -72,10 +73,35 @@ async def test_programs_of_library_and_folders_are_read_only(programs, name):
         await programs.store.create(describe(name.replace("-", " ").title()), ONE)
 
 
+async def test_names_of_library_and_folders_are_reserved(programs, tmp_path):
+    """An upload is refused by name; an uploaded program that a folder's overtook is not seen."""
+    with pytest.raises(ProgramExists, match="hello-quantum is reserved"):
+        await programs.store.create(describe("Hello, Quantum!"), ONE)
+
+    await programs.store.create(describe("Late Comer"), ONE)
+    folder = tmp_path / "programs" / "late_comer"
+    folder.mkdir()
+    (folder / "late_comer.py").write_text("def main(backend, messenger):\n    return 2\n")
+    (folder / "late_comer.json").write_text('{"name": "late-comer", "description": "Folder\'s."}')
+
+    assert (await programs.store.get("late-comer")).metadata.description == "Folder's."
+    assert await programs.store.read_source("late-comer") is None
+    assert [p.path is not None for p in await programs.store.all() if p.id == "late-comer"] == [
+        True
+    ]
+    with pytest.raises(ProgramReadOnly, match="late-comer"):
+        await programs.store.delete("late-comer")
+    with pytest.raises(ProgramExists, match="late-comer is reserved"):
+        await programs.store.create(describe("Late Comer"), TWO)
+
+    shutil.rmtree(folder)
+    assert await programs.store.read_source("late-comer") == ONE
+
+
 async def test_unknown_program_is_unknown_to_all(programs):
     """No method knows it, also where its id could be none."""
     for name in ("nope", "../x", "ü", "", "x" * 200):
-        for method in (programs.store.get, programs.store.pin, programs.store.delete):
+        for method in (programs.store.get, programs.store.resolve, programs.store.delete):
             with pytest.raises(UnknownProgram):
                 await method(name)
         with pytest.raises(UnknownProgram):
@@ -118,8 +144,8 @@ async def test_new_source_counts_the_version_up(programs):
     assert versions == ["1", "1", "2", "3"]
     assert (both.id, both.metadata.name, both.metadata.description) == (made.id, "Other", "new")
     assert both.created == made.created and both.updated > made.updated
-    pinned = await programs.store.pin(made.id)
-    assert (pinned.program, pinned.source) == (both, TWO)
+    resolved = await programs.store.resolve(made.id)
+    assert (resolved.program, resolved.source) == (both, TWO)
 
 
 async def test_change_replaces_schemas_whole(programs):
@@ -176,9 +202,9 @@ async def test_many_changes_at_once_all_count(programs):
         *(programs.store.update("my-program", ProgramChange(source=one)) for one in sources)
     )
 
-    pinned = await programs.store.pin("my-program")
-    assert pinned.program.metadata.version == "4"
-    assert pinned.source in sources
+    resolved = await programs.store.resolve("my-program")
+    assert resolved.program.metadata.version == "4"
+    assert resolved.source in sources
 
 
 async def test_create_by_many_at_once_succeeds_once(programs):

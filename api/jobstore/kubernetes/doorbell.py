@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from qiskit_runtime.cluster.client import is_cancelled
-from qiskit_runtime.cluster.watch import make_pause
 from qiskit_runtime.contract.wire.record_stream import doorbell
+from qiskit_runtime.host.backoff import Backoff
 
 SUBSCRIBE_SECONDS = 5.0
 """How long it may take to connect and subscribe."""
@@ -51,23 +51,22 @@ class Doorbell:
 
     async def run(self) -> None:
         """Ring until cancelled."""
-        failures = 0
+        backoff = Backoff(first=0.25, longest=10.0)
         while not is_cancelled():
             try:
                 pubsub = self._redis.pubsub()
                 try:
                     async with asyncio.timeout(SUBSCRIBE_SECONDS):
                         await pubsub.psubscribe(doorbell("*"))
-                    failures = 0
+                    backoff.reset()
                     await self._ring(pubsub)
                 finally:
                     async with asyncio.timeout(SUBSCRIBE_SECONDS):
                         await pubsub.aclose()  # type: ignore[no-untyped-call]  # (ships no type)
             except Exception as error:  # noqa: BLE001  (nobody else would ring)
-                failures += 1
-                if failures == 1:
+                if backoff.failures == 0:
                     logger.warning("no bell rings, Redis is away: %r", error)
-            await asyncio.sleep(make_pause(failures))
+            await asyncio.sleep(backoff.next_seconds())
 
     async def _ring(self, pubsub: PubSub) -> None:
         """Ring until the connection breaks, or falls silent."""

@@ -3,18 +3,15 @@
 import asyncio
 import base64
 from collections import OrderedDict
-from typing import Any
 
 from api.jobstore.base import ParamsLost
 from api.jobstore.kubernetes.job_secrets import JobSecrets
-from api.resources.kubernetes_calls import Conflict
 from api.store_errors import StoreUnavailable
+from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.resources.program import ProgramSource
-from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, build_owner
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY, ParamsDamaged, ParamsFrom
-
-Manifest = dict[str, Any]
 
 MEMORY_CHARACTERS = 16 * 2**20
 """How much of them is kept in memory: a poll answers with the parameters, and costs no call."""

@@ -2,12 +2,10 @@
 
 import base64
 import binascii
-from typing import Any
 
 from api.resources.kubernetes_calls import KubernetesCalls
 from qiskit_runtime.cluster.client import ClusterApi
-
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import Manifest
 
 
 class JobSecrets:

@@ -18,11 +18,11 @@ from api.jobstore.kubernetes.live_stream import LiveStream
 from api.jobstore.live_record import LiveRecord
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StoreUnavailable
-from qiskit_runtime.cluster.watch import make_pause
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, StoredRecord
 from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, RecordDamaged, join_record
 from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
 from qiskit_runtime.contract.wire.record_stream import Batch
+from qiskit_runtime.host.backoff import Backoff
 
 CHECK_SECONDS = 30.0
 """How long a reader that hears no bell waits until it looks by itself."""
@@ -113,17 +113,17 @@ class RecordReader:
             self.record.close(error)
 
     async def _read_to_end(self) -> None:
-        failures = 0
+        backoff = Backoff(first=0.5, longest=10.0)
         while self.holders and not self.record.is_closed:
             self._changed.clear()
+            pause = CHECK_SECONDS
             try:
                 await self.catch_up()
-                failures = 0
+                backoff.reset()
             except StoreUnavailable as error:
-                failures += 1
+                pause = backoff.next_seconds()
                 logger.info("job %s: %s", self._name, error)
             if not self.record.is_closed:
-                pause = make_pause(failures) if failures else CHECK_SECONDS
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), pause)
 

@@ -26,8 +26,9 @@ from api.jobstore.local.files import (
     write_file,
 )
 from api.jobstore.local.scratch import Scratch
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES, Job
-from qiskit_runtime.contract.resources.program import MAX_SOURCE_BYTES, ProgramSource
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_SOURCE_BYTES
+from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Event, RecordParser
 from qiskit_runtime.host.left_behind import remove_tree, take_rights
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from api.jobstore.local.adopted import draw_mark, end_adopted, forget_mark
 from api.jobstore.local.program_environment import choose_variables
 from api.jobstore.local.scratch import Scratch
+from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.job_input import JobInput
 
 _READ_BYTES = 1 << 18
@@ -30,7 +31,7 @@ class RunnerLimits:
 
     workers: int = 4
     memory_bytes: int = 0
-    grace_seconds: float = 3.0
+    grace_seconds: float = GRACE_SECONDS
     program_env: tuple[str, ...] = ()
 
 

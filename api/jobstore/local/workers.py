@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.failures import NotRunnable, broke_off, went_away
+from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state_for_missing
 from api.jobstore.local.files import write_all
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
@@ -131,8 +131,8 @@ class Workers:
             return
         try:
             handover = await asyncio.to_thread(self._input.make_job_input, job)
-        except NotRunnable as error:
-            await self._book.change(job_id, _set(went_away(error)))
+        except MISSING_ERRORS as error:
+            await self._book.change(job_id, _set(state_for_missing(error)))
             return
         record = self._records.open(job_id)
         self._running[job_id] = runner
@@ -185,7 +185,7 @@ class Workers:
             await self._conclude(job_id, Observation(place, exit_code=exit_code), runner)
         except Exception as error:
             # Whatever happened, the job has an end; the worker's log has the rest.
-            await self._book.change(job_id, _set(broke_off(error)))
+            await self._book.change(job_id, _set(state_for_failure(error)))
             if not isinstance(error, OSError):
                 raise
         finally:

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
+from api.bodies import JSON, MULTIPART, RAW, BodyDep, CheckedRoute
 from api.dependencies import ParamsCheckDep, ProgramsDep
 from api.errors import WITH_BODY, InvalidField, describe
 from api.models import (
@@ -17,9 +18,6 @@ from api.models import (
 )
 from api.params_check import ParamsCheck
 from api.program_forms import (
-    JSON,
-    MULTIPART,
-    RAW,
     ProgramData,
     ProgramFields,
     ProgramUpload,
@@ -44,7 +42,7 @@ PAGE = MAX_PROGRAMS + 50
 CHANGES = describe(403, 404, 503, *WITH_BODY)
 """How a change of a program may be refused."""
 
-router = APIRouter(tags=["programs"])
+router = APIRouter(tags=["programs"], route_class=CheckedRoute)
 
 
 def _takes(*kinds: tuple[str, dict[str, Any]]) -> dict[str, Any]:
@@ -93,11 +91,9 @@ def _matches(program: Program, name: str | None, search: str | None) -> bool:
 
 
 @router.post("/programs", responses=describe(403, 409, 429, 503, *WITH_BODY), openapi_extra=_WHOLE)
-async def upload_program(
-    request: Request, programs: ProgramsDep, check: ParamsCheckDep
-) -> ProgramId:
+async def upload_program(body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep) -> ProgramId:
     """Keep a new program. Its id is made of its name."""
-    fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
+    fields, source = read_upload(body)
     given, warnings = await _read_metadata(fields, check)
     metadata = ProgramMetadata(**{"description": "", "is_public": False} | given)
     program = await programs.create(metadata, source)
@@ -109,7 +105,7 @@ async def get_program(
     program_id: str, programs: ProgramsDep
 ) -> UploadedProgramResponse | ProgramResponse:
     """One program; an uploaded one with its source."""
-    pinned = await programs.pin(program_id)
+    pinned = await programs.resolve(program_id)
     if pinned.source is None:
         return ProgramResponse.of(pinned.program)
     return UploadedProgramResponse.with_source(pinned.program, pinned.source)
@@ -117,29 +113,29 @@ async def get_program(
 
 @router.patch("/programs/{program_id}", responses=CHANGES, openapi_extra=_FIELDS)
 async def change_metadata(
-    program_id: str, request: Request, programs: ProgramsDep, check: ParamsCheckDep
+    program_id: str, body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep
 ) -> ChangedProgramResponse:
     """Change what is said of an uploaded program: name, description, cost, visibility, spec."""
-    given, warnings = await _read_metadata(read_fields(await request.body()), check)
+    given, warnings = await _read_metadata(read_fields(body), check)
     return await _change(programs, program_id, ProgramChange(given), warnings)
 
 
 @router.put("/programs/{program_id}", responses=CHANGES, openapi_extra=_WHOLE)
 async def change_program(
-    program_id: str, request: Request, programs: ProgramsDep, check: ParamsCheckDep
+    program_id: str, body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep
 ) -> ChangedProgramResponse:
     """Change an uploaded program's metadata and source at once; what is left out stays."""
-    fields, source = read_upload(request.headers.get("content-type", JSON), await request.body())
+    fields, source = read_upload(body)
     given, warnings = await _read_metadata(fields, check)
     return await _change(programs, program_id, ProgramChange(given, source), warnings)
 
 
 @router.put("/programs/{program_id}/data", responses=CHANGES, openapi_extra=_SOURCE)
 async def change_source(
-    program_id: str, request: Request, programs: ProgramsDep
+    program_id: str, body: BodyDep, programs: ProgramsDep
 ) -> ChangedProgramResponse:
     """Change an uploaded program's source; a new one counts its version up."""
-    source = read_source(request.headers.get("content-type", JSON), await request.body())
+    source = read_source(body)
     return await _change(programs, program_id, ProgramChange(source=source), [])
 
 

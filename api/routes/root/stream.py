@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket
 from fastapi.responses import JSONResponse
@@ -28,14 +28,7 @@ from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore, RecordGone
 from api.store_errors import StoreUnavailable
 from api.text_pieces import PIECE, cut, json_pieces
-from qiskit_runtime.contract.wire.record import (
-    Console,
-    ConsoleTruncated,
-    Event,
-    Gap,
-    Message,
-    ProgressEvent,
-)
+from qiskit_runtime.contract.wire.events import Event, Gap, Message, frame_fields
 
 FRAGMENTS = "websocket.fragments"
 """The ASGI extension of our server (``cli.connections``): a text whose message has ``more`` goes on
@@ -160,8 +153,8 @@ def _last_number(event: Event) -> int:
     match event:
         case Message(number=number):
             return number
-        case Gap(first=first, count=count):
-            return first + count - 1
+        case Gap(last=last):
+            return last
         case _:
             return 0
 
@@ -172,7 +165,7 @@ def _plain_pieces(event: Event) -> Iterable[str] | None:
 
 def _typed_pieces(event: Event) -> Iterable[str] | None:
     """The typed frame of an event; None for what is not for clients."""
-    fields = _typed_fields(event)
+    fields = frame_fields(event)
     if fields is None:
         return None
     text = fields.get("text", "")
@@ -181,20 +174,3 @@ def _typed_pieces(event: Event) -> Iterable[str] | None:
     # The same, without a copy of the text.
     head, tail = json.dumps({**fields, "text": ""}).split('""')
     return chain([head], json_pieces([text], ascii_only=True), [tail])
-
-
-def _typed_fields(event: Event) -> dict[str, Any] | None:
-    match event:
-        case Message(number=number, final=final, text=text):
-            return {"type": "message", "number": number, "final": final, "text": text}
-        case Console(line=line, data=data, newline=newline):
-            text = data.decode(errors="replace")
-            return {"type": "console", "line": line, "text": text, "newline": newline}
-        case Gap(first=first, count=count):
-            return {"type": "gap", "first": first, "count": count}
-        case ConsoleTruncated():
-            return {"type": "cut"}
-        case ProgressEvent(progress=progress):
-            return {"type": "progress", **progress.fields}
-        case _:
-            return None

@@ -4,6 +4,8 @@ The API makes jobs, the stores keep them: local mode as a JSON file, Kubernetes 
 resource of the same shape.
 """
 
+import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,20 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_EXECUTION_SECONDS,
+    MAX_LABEL_CHARACTERS,
+    MAX_TAGS,
+    MAX_VERSION_CHARACTERS,
+)
+from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Verdict
-
-MAX_PARAMS_BYTES = 8 * 2**20
-"""A job's parameters, as UTF-8 JSON text, in both modes."""
-
-MAX_PARAMS_DEPTH = 100
-"""How deep objects and lists may nest in the parameters: readers recurse."""
-
-DEFAULT_MAX_EXECUTION_SECONDS = 300
-"""The time limit of a program whose metadata names none."""
-
-MAX_EXECUTION_SECONDS = 7 * 24 * 3600
-"""The longest time limit that a program may have."""
 
 
 class ContractModel(BaseModel):
@@ -35,24 +33,59 @@ class ContractModel(BaseModel):
     )
 
 
-Label = Annotated[str, StringConstraints(max_length=128)]
+Label = Annotated[str, StringConstraints(max_length=MAX_LABEL_CHARACTERS)]
 """Free text that a client files a job under."""
 
 
 class JobSpec(ContractModel):
     """What was asked for. It never changes."""
 
-    program_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    program_version: Annotated[str, StringConstraints(max_length=64)] = ""
+    program_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
+    program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] = ""
     """The version that it was posted for; empty where kubectl made the job."""
     backend: Annotated[str, StringConstraints(max_length=63)]
     hub: Label = ""
     group: Label = ""
     project: Label = ""
-    tags: Annotated[tuple[Label, ...], Field(max_length=32)] = ()
+    tags: Annotated[tuple[Label, ...], Field(max_length=MAX_TAGS)] = ()
     max_execution_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
         DEFAULT_MAX_EXECUTION_SECONDS
     )
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A client's request for a job, as the API hands it to a store of jobs.
+
+    ``params`` is the JSON text of the program's keyword arguments, verbatim. ``id`` makes the
+    request repeatable: it has that job id, or a new one where it is None. ``source`` is that of a
+    user's own program; without it the program is found by its id when the job starts.
+    """
+
+    spec: JobSpec
+    params: str = "{}"
+    id: str | None = None
+    source: ProgramSource | None = None
+
+    @property
+    def params_sha256(self) -> str:
+        """The digest of the parameters, in hexadecimal."""
+        return digest_params(self.params)
+
+    def same_as(self, spec: JobSpec, params_sha256: str) -> bool:
+        """Return whether a job of that spec and those parameters is what this request asks for.
+
+        The program's version and time limit may have changed since the job was submitted: they are
+        the program's, and no client asks for them.
+        """
+        of_program = spec.model_dump(include={"program_version", "max_execution_seconds"})
+        same_spec = self.spec.model_copy(update=of_program) == spec
+        return same_spec and self.params_sha256 == params_sha256
+
+
+def digest_params(params: str) -> str:
+    """Return the SHA-256 of parameters' JSON text, in hexadecimal."""
+    return hashlib.sha256(params.encode()).hexdigest()
 
 
 class JobProgress(ContractModel):

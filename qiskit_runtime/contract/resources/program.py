@@ -3,20 +3,21 @@ and, where it is a user's own, its source: one module, or a tar archive of a pac
 """
 
 import hashlib
+import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from qiskit_runtime.contract.resources.job import (
+from qiskit_runtime.contract.limits import (
     DEFAULT_MAX_EXECUTION_SECONDS,
     MAX_EXECUTION_SECONDS,
+    MAX_SOURCE_BYTES,
 )
 from qiskit_runtime.contract.resources.old_schemas import list_to_schema, translate
-
-MAX_SOURCE_BYTES = 256 * 1024
-"""A program's source as it is uploaded: a module's text, or an archive, compressed or not."""
+from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
 
 MODULE_SUFFIX, ARCHIVE_SUFFIX = ".py", ".tar"
 """How a source's file is called for the runner, which tells by it what it is."""
@@ -88,6 +89,23 @@ def name_source(program_id: str, suffix: str) -> str:
     A traceback shows it.
     """
     return program_id.replace("-", "_") + suffix
+
+
+class NameUnusable(ValueError):
+    """No id can be made of the program's name; the text says why."""
+
+
+def make_program_id(name: str) -> str:
+    """Return the id of a program of this name: small letters, digits and dashes, at most 40.
+
+    Raises:
+        NameUnusable: nothing is left of the name.
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_NAME_LENGTH].strip("-")
+    if not slug:
+        raise NameUnusable("it needs a letter of a to z or a digit: the id is made of it")
+    return slug
 
 
 class ProgramInterface(BaseModel):

@@ -7,6 +7,10 @@ sends is checked here before it becomes a path, a label, a key or a selector.
 import hashlib
 import re
 import uuid
+from typing import Any
+
+Manifest = dict[str, Any]
+"""An object of the Kubernetes API, as its JSON has it."""
 
 GROUP = "qiskit-runtime.dev"
 """The API group of our resources, and the domain of our labels."""

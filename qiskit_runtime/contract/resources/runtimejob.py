@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.lifecycle import DEFAULT_START_DEADLINE_SECONDS, Phase, Reason
+from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.limits import DEFAULT_TTL_SECONDS, START_DEADLINE_SECONDS
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
@@ -25,9 +26,6 @@ PLURAL = "runtimejobs"
 
 RESULT_IN_RECORD = "Record"
 """``status.resultFrom`` of a result that is too large for ``status.result``."""
-
-DEFAULT_TTL_SECONDS = 7 * 24 * 3600
-"""How long an ended job is kept whose spec does not say it."""
 
 _SPEC_FIELDS = (
     "programId",
@@ -94,7 +92,7 @@ class RuntimeJob:
     suspend: bool = False
     """Whether it is held until this is false, as long as it has not started."""
     log_level: str = "WARNING"
-    start_deadline_seconds: int = DEFAULT_START_DEADLINE_SECONDS
+    start_deadline_seconds: int = START_DEADLINE_SECONDS
     ttl_seconds: int = DEFAULT_TTL_SECONDS
     job_name: str = ""
     """The Kubernetes Job that its status names."""
@@ -285,7 +283,7 @@ def _parse_rules(spec: Manifest) -> dict[str, Any]:
     return {
         "suspend": bool(spec.get("suspend")),
         "log_level": spec.get("logLevel", "WARNING"),
-        "start_deadline_seconds": spec.get("startDeadlineSeconds", DEFAULT_START_DEADLINE_SECONDS),
+        "start_deadline_seconds": spec.get("startDeadlineSeconds", START_DEADLINE_SECONDS),
         "ttl_seconds": spec.get("ttlSecondsAfterFinished", DEFAULT_TTL_SECONDS),
     }
 

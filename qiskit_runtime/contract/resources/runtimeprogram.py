@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.resources.job import DEFAULT_MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.limits import DEFAULT_MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.resources.program import (
     ARCHIVE_SUFFIX,
     MODULE_SUFFIX,

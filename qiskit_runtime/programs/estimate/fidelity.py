@@ -1,5 +1,6 @@
-"""The overlap of an ansatz's states at two points: what QN-SPSA measures lengths with."""
+"""The overlap of an ansatz's states at two points, by which QN-SPSA measures lengths."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,14 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.exceptions import CircuitError
 
-from qiskit_runtime.programs.optimize.ansatz import transpile_ansatz
-from qiskit_runtime.programs.optimize.minimization import Fidelity
-from qiskit_runtime.programs.simulate.mixtures import leaves_mixture
-from qiskit_runtime.programs.simulate.simulation import BoundRuns, Simulation
+from qiskit_runtime.programs.estimate.bases import measure_in
+from qiskit_runtime.programs.estimate.estimator import save_probabilities
+from qiskit_runtime.programs.simulate.placed_circuit import place_circuit
+from qiskit_runtime.programs.simulate.purity import leaves_mixture
+from qiskit_runtime.programs.simulate.simulation import RepeatedRuns, Simulation
+
+Fidelity = Callable[[Any, Any], Any]
+"""The overlaps of the ansatz's states at two points, or at the rows of two arrays of points."""
 
 
 def check_invertible(ansatz: QuantumCircuit) -> None:
@@ -30,7 +35,7 @@ def check_invertible(ansatz: QuantumCircuit) -> None:
 
 
 def make_fidelity(ansatz: QuantumCircuit, simulation: Simulation) -> Fidelity:
-    """A function of two points, or of the rows of two arrays of points.
+    """Return a function of two points, or of the rows of two arrays of points.
 
     One circuit prepares the first state, undoes the second, and counts how often all is 0 again.
     Readout errors are not mitigated: they scale it, and hardly touch its differences.
@@ -38,13 +43,12 @@ def make_fidelity(ansatz: QuantumCircuit, simulation: Simulation) -> Fidelity:
     first = ParameterVector("first", ansatz.num_parameters)
     second = ParameterVector("second", ansatz.num_parameters)
     both = ansatz.assign_parameters(first).compose(ansatz.assign_parameters(second).inverse())
-    transpiled = transpile_ansatz(both, simulation)
+    placed = place_circuit(both, simulation)
     if simulation.shots is None:
-        circuit = transpiled.circuit.copy()
-        circuit.save_probabilities(list(transpiled.qubits), label="probabilities")
+        circuit = save_probabilities(placed)
     else:
-        circuit = transpiled.measured_in("Z" * ansatz.num_qubits, {})
-    runs = BoundRuns(simulation, [circuit], [*first, *second])
+        circuit, _ = measure_in(placed, "Z" * ansatz.num_qubits, {})
+    runs = RepeatedRuns(simulation, [circuit], [*first, *second])
 
     def fidelity(left: Any, right: Any) -> NDArray[np.float64]:
         points = np.hstack([np.atleast_2d(left), np.atleast_2d(right)])

@@ -1,48 +1,49 @@
 """Expectation values of one estimator pub: by measuring, or exactly.
 
-Used by the program ``estimator``. All circuits of a pub go to Aer in one call, with the pub's
-parameter values bound there: that costs a hundredth of binding them in Python.
+This is the estimator's face for the program ``estimator``. All circuits of a pub go to Aer in one
+call, with the pub's parameter values bound there.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy
+import numpy as np
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
-from qiskit.circuit import Clbit
 from qiskit.primitives.containers import DataBin, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
-from qiskit.quantum_info import Pauli, PauliList, SparseObservable
+from qiskit.quantum_info import SparseObservable
 
+from qiskit_runtime.programs.estimate.estimator import (
+    Estimates,
+    Terms,
+    measure_terms,
+    save_values,
+)
 from qiskit_runtime.programs.inputs.checks import MAX_SHOTS
-from qiskit_runtime.programs.optimize.ansatz import find_rotations
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
-from qiskit_runtime.programs.simulate.threads import spread_threads
-from qiskit_runtime.programs.simulate.touched import find_value_qubits, touched_qubits
+from qiskit_runtime.programs.simulate.memory import find_used_qubits
+from qiskit_runtime.programs.simulate.placed_circuit import PlacedCircuit
+from qiskit_runtime.programs.simulate.runs import Task, choose_parallelism, run_tasks
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-MOST_PROJECTORS = 12
-"""In one term of an observable: n of them are 2^n Pauli terms."""
-
-Terms = Mapping[str, float]
-"""An observable: Pauli labels and their coefficients."""
+MAX_PROJECTORS = 12
+"""The most projectors in one term of an observable: n of them are 2^n Pauli terms."""
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What a pub comes to: for each of its entries, which values are bound and what is asked."""
+class _Plan:
+    """The entries of a pub, in order: each one's row of parameter values, and its observable."""
 
-    rows: NDArray[numpy.int_]
+    rows: NDArray[np.int_]
     terms: Sequence[Terms]
 
     def split(self) -> Iterator[tuple[list[str], list[int]]]:
-        """The rows of values by the labels that they need: rows with the same go together."""
+        """Yield sets of labels, each with the rows of values that need just these."""
         needed = defaultdict[int, set[str]](set)
         for row, terms in zip(self.rows, self.terms, strict=True):
             needed[int(row)].update(terms)
@@ -52,16 +53,16 @@ class _Work:
         for labels_of_rows, together in rows.items():
             yield list(labels_of_rows), together
 
-    def entries(self) -> dict[int, list[int]]:
-        """The entries of each row."""
-        entries = defaultdict[int, list[int]](list)
-        for entry, row in enumerate(self.rows):
-            entries[int(row)].append(entry)
+    def find_entries(self) -> dict[int, list[tuple[int, Terms]]]:
+        """Return the entries of each row, with what each asks for."""
+        entries = defaultdict[int, list[tuple[int, Terms]]](list)
+        for entry, (row, terms) in enumerate(zip(self.rows, self.terms, strict=True)):
+            entries[int(row)].append((entry, terms))
         return entries
 
 
 def count_shots(precision: float) -> int:
-    """The shots that give a Pauli term this standard error, or a smaller one.
+    """Return the shots that give a Pauli term this standard error, or a smaller one.
 
     Raises:
         ValueError: more than ``MAX_SHOTS``.
@@ -81,31 +82,19 @@ def estimate_by_shots(
 
     ``stds`` are standard errors from the spread of the shots themselves.
     """
-    work, shots = _plan(pub), count_shots(pub.precision)
-    plan = [
-        (paulis, _measure(backend, pub.circuit, paulis), rows)
-        for labels, rows in work.split()
-        for paulis in PauliList(labels).group_commuting(qubit_wise=True)
+    plan, shots = _read_plan(pub), count_shots(pub.precision)
+    measured = [
+        (measurement, rows)
+        for labels, rows in plan.split()
+        for measurement in measure_terms(backend, _place(pub.circuit), labels)
     ]
-    data = _run(
-        backend,
-        pub,
-        [(circuit, rows) for _, circuit, rows in plan],
-        {"shots": shots, "seed_simulator": seed, **run_options},
-    )
-    entries = work.entries()
-    evs, variances = numpy.zeros(len(work.terms)), numpy.zeros(len(work.terms))
-    for paulis, _, rows in plan:
-        labels = paulis.to_labels()
+    circuits = [(measurement.circuit, rows) for measurement, rows in measured]
+    data = _run(backend, pub, circuits, {"shots": shots, "seed_simulator": seed, **run_options})
+    entries, estimates = plan.find_entries(), Estimates(len(plan.terms))
+    for measurement, rows in measured:
         for row in rows:
-            signs, weights = _read_signs(next(data), paulis, pub.circuit.num_clbits)
-            for entry in entries[row]:
-                terms = work.terms[entry]
-                values = signs @ numpy.array([terms.get(label, 0.0) for label in labels])
-                mean = weights @ values
-                evs[entry] += mean
-                variances[entry] += weights @ (values - mean) ** 2
-    return _make_result(pub, evs, numpy.sqrt(variances / shots), shots)
+            estimates.add(measurement, next(data), entries[row], shots)
+    return _make_result(pub, estimates.values, estimates.deviations, shots)
 
 
 def estimate_exactly(
@@ -120,43 +109,38 @@ def estimate_exactly(
         raise ValueError(
             "the circuit measures, so it has no exact expectation value; give a precision above 0"
         )
-    work = _plan(pub)
-    plan = [(labels, _save(pub.circuit, labels), rows) for labels, rows in work.split()]
-    data = _run(
-        backend,
-        pub,
-        [(circuit, rows) for _, circuit, rows in plan],
-        {"shots": 1, "seed_simulator": seed, **run_options},
-    )
-    entries, evs = work.entries(), numpy.zeros(len(work.terms))
-    for _, _, rows in plan:
+    plan = _read_plan(pub)
+    saved = [
+        (save_values(_place(pub.circuit), {label: {label: 1.0} for label in labels}), rows)
+        for labels, rows in plan.split()
+    ]
+    data = _run(backend, pub, saved, {"shots": 1, "seed_simulator": seed, **run_options})
+    entries, evs = plan.find_entries(), np.zeros(len(plan.terms))
+    for _, rows in saved:
         for row in rows:
-            values = next(data)
-            for entry in entries[row]:
-                evs[entry] = sum(
-                    coefficient * values.get(label, 1.0)
-                    for label, coefficient in work.terms[entry].items()
-                )
-    return _make_result(pub, evs, numpy.zeros_like(evs), 0)
+            values = next(data).to_dict()
+            for entry, terms in entries[row]:
+                evs[entry] = sum(value * values[label] for label, value in terms.items())
+    return _make_result(pub, evs, np.zeros_like(evs), 0)
 
 
-def _plan(pub: EstimatorPub) -> _Work:
+def _read_plan(pub: EstimatorPub) -> _Plan:
     values, observables = pub.parameter_values, pub.observables.sparse_observables_array()
-    rows = numpy.arange(values.size).reshape(values.shape)
-    terms = numpy.empty(observables.shape, dtype=object)
-    for index, observable in numpy.ndenumerate(observables):
+    rows = np.arange(values.size).reshape(values.shape)
+    terms = np.empty(observables.shape, dtype=object)
+    for index, observable in np.ndenumerate(observables):
         terms[index] = _expand(observable)
-    return _Work(
-        numpy.broadcast_to(rows, pub.shape).ravel(),
-        list(numpy.broadcast_to(terms, pub.shape).ravel()),
+    return _Plan(
+        np.broadcast_to(rows, pub.shape).ravel(),
+        list(np.broadcast_to(terms, pub.shape).ravel()),
     )
 
 
 def _expand(observable: SparseObservable) -> Terms:
-    """The observable in Pauli terms: a projector is half the sum of two."""
+    """Return the observable in Pauli terms: a projector is half the sum of two."""
     for letters, _, _ in observable.to_sparse_list():
-        if sum(letter not in "XYZ" for letter in letters) > MOST_PROJECTORS:
-            raise ValueError(f"an observable has over {MOST_PROJECTORS} projectors in one term")
+        if sum(letter not in "XYZ" for letter in letters) > MAX_PROJECTORS:
+            raise ValueError(f"an observable has over {MAX_PROJECTORS} projectors in one term")
     terms = dict[str, float]()
     for letters, qubits, coefficient in observable.as_paulis().simplify().to_sparse_list():
         label = ["I"] * observable.num_qubits
@@ -166,40 +150,9 @@ def _expand(observable: SparseObservable) -> Terms:
     return terms
 
 
-def _measure(backend: "AerSimulator", circuit: QuantumCircuit, paulis: PauliList) -> QuantumCircuit:
-    """The circuit, and a measurement of these qubit-wise commuting terms at its end."""
-    x, z = paulis.x.any(axis=0), paulis.z.any(axis=0)
-    qubits = numpy.flatnonzero(x | z).tolist()
-    measured = circuit.copy()
-    # In no register: whatever name one had, the circuit may have one of that name.
-    measured.add_bits(bits := [Clbit() for _ in qubits])
-    # In gates that every device of the library has, so that they have its noise; else in its own.
-    rotations: Mapping[tuple[str, int], Sequence[Any]] = {}
-    if is_foreign := not {"rz", "sx"} <= set(backend.configuration().basis_gates):
-        rotations = find_rotations(backend, range(circuit.num_qubits), {"X", "Y"})
-    for qubit, bit in zip(qubits, bits, strict=True):
-        for operation in rotations.get(("Y" if z[qubit] else "X", qubit), ()) if x[qubit] else ():
-            measured.append(operation, [qubit])
-        if x[qubit] and not z[qubit] and not is_foreign:
-            measured.rz(numpy.pi / 2, qubit)
-        if x[qubit] and not is_foreign:
-            measured.sx(qubit)
-        measured.measure(qubit, bit)
-    return measured
-
-
-def _save(circuit: QuantumCircuit, labels: Sequence[str]) -> QuantumCircuit:
-    """The circuit, and at its end the value of each term."""
-    saving = circuit.copy()
-    named = (
-        qubit for label in labels for qubit, letter in enumerate(reversed(label)) if letter != "I"
-    )
-    qubits = find_value_qubits(circuit, named)
-    for label in labels:
-        reduced = "".join(label[-1 - qubit] for qubit in reversed(qubits))
-        if reduced.strip("I"):
-            saving.save_expectation_value(Pauli(reduced), qubits, label=label)
-    return saving
+def _place(circuit: QuantumCircuit) -> PlacedCircuit:
+    """Return the pub's circuit, whose observables are laid out on its own qubits already."""
+    return PlacedCircuit(circuit, range(circuit.num_qubits), list(circuit.parameters))
 
 
 def _run(
@@ -207,42 +160,22 @@ def _run(
     pub: EstimatorPub,
     circuits: Sequence[tuple[QuantumCircuit, list[int]]],
     options: dict[str, Any],
-) -> Iterator[dict[str, Any]]:
-    """The data of each circuit with each of its rows of values, in this order."""
-    parameters = list(pub.circuit.parameters)
-    if parameters:
-        listed = [circuit for circuit, _ in circuits]
-        values = pub.parameter_values.as_array(parameters).reshape(-1, len(parameters))
-        options["parameter_binds"] = [
-            dict(zip(parameters, values[rows].T.tolist(), strict=True)) for _, rows in circuits
-        ]
-    else:
-        listed = [circuit for circuit, rows in circuits for _ in rows]
-    used = max((len(touched_qubits(circuit)) for circuit in listed), default=0)
-    options |= spread_threads(used, sum(len(rows) for _, rows in circuits))
-    result = run_circuits(backend, listed, **options)
-    return (result.data(index) for index in range(len(result.results)))
-
-
-def _read_signs(
-    data: Mapping[str, Any], paulis: PauliList, skipped_bits: int
-) -> tuple[NDArray[numpy.float64], NDArray[numpy.float64]]:
-    """For each outcome: the sign of each term, and the share of the shots that it has."""
-    measured = numpy.flatnonzero((paulis.x | paulis.z).any(axis=0))
-    if not len(measured):  # the identity alone
-        return numpy.ones((1, len(paulis))), numpy.ones(1)
-    counts = data["counts"]
-    size = (len(measured) + 7) // 8
-    packed = b"".join((int(key, 16) >> skipped_bits).to_bytes(size, "little") for key in counts)
-    octets = numpy.frombuffer(packed, dtype=numpy.uint8).reshape(len(counts), size)
-    bits = numpy.unpackbits(octets, axis=1, bitorder="little")[:, : len(measured)]
-    support = (paulis.x | paulis.z)[:, measured].astype(numpy.int64)
-    weights = numpy.fromiter(counts.values(), dtype=float)
-    return 1.0 - 2.0 * (bits @ support.T % 2), weights / weights.sum()
+) -> Iterator[Any]:
+    """Return the data of each circuit with each of its rows of values, in this order."""
+    names = [parameter.name for parameter in pub.circuit.parameters]
+    bindings = pub.parameter_values
+    values = bindings.as_array(names).reshape(bindings.size, len(names))
+    tasks = [
+        Task(circuit, len(rows), dict(zip(names, values[rows].T.tolist(), strict=True)))
+        for circuit, rows in circuits
+    ]
+    used = max((len(find_used_qubits(circuit)) for circuit, _ in circuits), default=0)
+    options |= choose_parallelism(used, sum(task.rows for task in tasks))
+    return (experiment.data for experiment in run_tasks(backend, tasks, **options).results)
 
 
 def _make_result(
-    pub: EstimatorPub, evs: NDArray[numpy.float64], stds: NDArray[numpy.float64], shots: int
+    pub: EstimatorPub, evs: NDArray[np.float64], stds: NDArray[np.float64], shots: int
 ) -> PubResult:
     return PubResult(
         DataBin(evs=evs.reshape(pub.shape), stds=stds.reshape(pub.shape), shape=pub.shape),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 
 from qiskit_runtime.programs.inputs.checks import name_options
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
-from qiskit_runtime.programs.simulate.run_seeds import seed_of_run
+from qiskit_runtime.programs.simulate.runs import run_circuits
+from qiskit_runtime.programs.simulate.seeds import seed_of_calibration
 from qiskit_runtime.programs.simulate.transpiling import transpile_circuits
 
 if TYPE_CHECKING:
@@ -36,21 +36,16 @@ MIN_CALIBRATION_SHOTS = 8192
 MIN_CONTRAST = 0.05
 """Below this P(1|1) - P(1|0), a readout is noise, and its inverse only amplifies."""
 
-SEED_OFFSET = 1_000_003
-"""Keeps the calibration's random numbers apart from those of a run with a fixed seed."""
-
 
 def measured_bits(circuit: QuantumCircuit, field: str = "measurement_error_mitigation") -> BitMap:
-    """Which physical qubit each classical bit of a transpiled circuit reads.
+    """Return the physical qubit that each classical bit of a transpiled circuit reads.
 
     Raises:
         ValueError: that cannot be mitigated; the text begins with ``field``.
     """
-    bits: BitMap = {}
+    bits = map_bits(circuit)
     for item in circuit.data:
-        if item.operation.name == "measure":
-            bits[circuit.find_bit(item.clbits[0]).index] = circuit.find_bit(item.qubits[0]).index
-        elif getattr(item.operation, "blocks", ()) and item.clbits:
+        if getattr(item.operation, "blocks", ()) and item.clbits:
             msg = f"circuit {circuit.name!r} has control flow on classical bits"
             raise ValueError(f"{field}: {msg}; run it without mitigation")
     if len(bits) > MAX_MEASURED_BITS:
@@ -59,10 +54,19 @@ def measured_bits(circuit: QuantumCircuit, field: str = "measurement_error_mitig
     return bits
 
 
+def map_bits(circuit: QuantumCircuit) -> BitMap:
+    """Return the qubit that each classical bit reads last, of measurements outside control flow."""
+    return {
+        circuit.find_bit(item.clbits[0]).index: circuit.find_bit(item.qubits[0]).index
+        for item in circuit.data
+        if item.operation.name == "measure"
+    }
+
+
 def calibrate(
     backend: AerSimulator, bit_maps: Sequence[BitMap], run_options: Mapping[str, Any]
 ) -> dict[int, Array]:
-    """The inverse assignment matrix of every measured qubit, from runs on the backend."""
+    """Return the inverse assignment matrix of every measured qubit, from runs on the backend."""
     qubits = sorted({qubit for bits in bit_maps for qubit in bits.values()})
     if not qubits:
         return {}
@@ -90,9 +94,9 @@ def calibrate(
 
 
 def mitigate(
-    counts: Mapping[str, int], bits: BitMap, inverses: Mapping[int, Array]
+    counts: Mapping[str, int], bits: Mapping[int, int], inverses: Mapping[int, Array]
 ) -> dict[str, float]:
-    """Counts keyed by hexadecimal outcome -> the mitigated probabilities, keyed likewise."""
+    """Return the mitigated probabilities of counts, both keyed by hexadecimal outcome."""
     clbits = sorted(bits)
     vector = _observed(counts, clbits)
     for position, clbit in enumerate(clbits):
@@ -107,9 +111,9 @@ def mitigate(
 
 
 def nearest_distribution(quasi: Array) -> Array:
-    """The probability vector nearest to ``quasi`` (real, sums to 1) in Euclidean distance."""
+    """Return the probabilities nearest to ``quasi`` (real, sums to 1) in Euclidean distance."""
     descending = np.sort(quasi)[::-1]
-    # What each of the largest k entries must give for those k alone to sum to 1.
+    # Subtracted from each of the largest k entries, it makes those k sum to 1.
     excess = (np.cumsum(descending) - 1) / np.arange(1, len(quasi) + 1)
     kept = np.flatnonzero(descending > excess)[-1]
     nearest: Array = np.clip(quasi - excess[kept], 0, None)
@@ -121,7 +125,7 @@ def _groups(qubits: Sequence[int], size: int) -> list[Sequence[int]]:
 
 
 def _prepared(width: int, qubits: Sequence[int], ones: bool) -> QuantumCircuit:
-    """A circuit that measures ``qubits`` in order, all prepared as 0 or all as 1."""
+    """Return a circuit that measures ``qubits`` in order, all prepared as 0 or all as 1."""
     circuit = QuantumCircuit(width, len(qubits))
     if ones:
         circuit.x(qubits)
@@ -130,16 +134,16 @@ def _prepared(width: int, qubits: Sequence[int], ones: bool) -> QuantumCircuit:
 
 
 def _calibration_options(run_options: Mapping[str, Any]) -> dict[str, Any]:
-    """The job's own options (its noise among them), with enough shots and other random numbers."""
+    """Return the job's own options, its noise among them, with enough shots and another seed."""
     options = {name: value for name, value in run_options.items() if name != "memory"}
     options["shots"] = max(options.get("shots") or 0, MIN_CALIBRATION_SHOTS)
-    if options.get("seed_simulator") is not None:
-        options["seed_simulator"] = seed_of_run(options["seed_simulator"], SEED_OFFSET)
+    if "seed_simulator" in options:
+        options["seed_simulator"] = seed_of_calibration(options["seed_simulator"])
     return options
 
 
 def _ones_read(counts: Mapping[str, int], width: int) -> Iterator[float]:
-    """For each of ``width`` bits, from bit 0: the share of shots that read 1."""
+    """Yield for each of ``width`` bits, from bit 0, the share of shots that read 1."""
     shots = sum(counts.values())
     for position in range(width):
         # Bit 0 is the last character.
@@ -156,7 +160,7 @@ def _inverse(qubit: int, p_one_of_zero: float, p_one_of_one: float) -> Array:
 
 
 def _observed(counts: Mapping[str, int], clbits: Sequence[int]) -> Array:
-    """The relative frequencies as a vector: bit i of an entry's index is ``clbits[i]``."""
+    """Return the frequencies as a vector: bit i of an entry's index is ``clbits[i]``."""
     vector: Array = np.zeros(2 ** len(clbits))
     for outcome, count in counts.items():
         value = int(outcome, 16)

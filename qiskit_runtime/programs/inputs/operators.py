@@ -11,10 +11,10 @@ FORM = "a SparsePauliOp, or a list of [label, coefficient] such as [['ZZ', 0.5],
 
 
 def read_operator(name: str, value: Any, num_qubits: int | None = None) -> SparsePauliOp:
-    """The observable, its equal terms summed up.
+    """Return the observable, its equal terms summed up.
 
     Raises:
-        ValueError: it is none, is not Hermitian, or acts on another number of qubits; the text
+        ValueError: it is no operator, not Hermitian, or acts on another number of qubits; the text
             begins with ``name``.
     """
     operator = _convert(name, value)
@@ -34,7 +34,7 @@ def read_operator(name: str, value: Any, num_qubits: int | None = None) -> Spars
 def read_aux_operators(
     name: str, value: Any, num_qubits: int
 ) -> dict[str, SparsePauliOp] | list[SparsePauliOp] | None:
-    """Observables as a list or by name, each checked; None for none."""
+    """Return observables as a list or by name, each checked; None if none are asked for."""
     if value is None:
         return None
     if isinstance(value, Mapping):
@@ -48,19 +48,19 @@ def read_aux_operators(
 
 
 def is_diagonal(operator: SparsePauliOp) -> bool:
-    """Whether it is made of I and Z alone."""
+    """Return whether it is made of I and Z alone."""
     return not operator.paulis.x.any()
 
 
 def check_label(name: str, label: Any, letters: str = "IXYZ") -> str:
-    """The label, of these letters alone."""
+    """Return the label, of these letters alone."""
     if not isinstance(label, str) or not label or set(label) - set(letters):
         raise ValueError(f"{name}: expected a label of the letters {letters}, got {label!r}")
     return label
 
 
 def split_pair(name: str, pair: Any, letters: str = "IXYZ") -> tuple[str, complex]:
-    """A label and its coefficient, in whichever order they came."""
+    """Return a label and its coefficient, which may come in either order."""
     if not isinstance(pair, list | tuple) or len(pair) != 2:
         raise ValueError(f"{name}: expected [label, coefficient], got {pair!r}")
     label, coefficient = pair if isinstance(pair[0], str) else reversed(pair)
@@ -82,13 +82,13 @@ def _convert(name: str, value: Any) -> SparsePauliOp:
         case str():
             return SparsePauliOp(check_label(name, value))
         case Mapping():
-            return _of_pairs(name, value.items())
+            return _from_pairs(name, value.items())
         case list() | tuple():
-            return _of_pairs(name, value)
+            return _from_pairs(name, value)
     raise ValueError(f"{name}: expected {FORM}, got {type(value).__name__}")
 
 
-def _of_pairs(name: str, pairs: Iterable[Any]) -> SparsePauliOp:
+def _from_pairs(name: str, pairs: Iterable[Any]) -> SparsePauliOp:
     terms = [split_pair(name, pair) for pair in pairs]
     if not terms or len({len(label) for label, _ in terms}) > 1:
         raise ValueError(f"{name}: expected {FORM}, with labels of one length")

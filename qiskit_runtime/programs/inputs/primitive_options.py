@@ -1,8 +1,8 @@
-"""The options of a primitive, as the official client sends them: what Aer can do, and what not.
+"""The options of a primitive, as the official client sends them.
 
 Used by the programs ``sampler`` and ``estimator``. What a device would do and Aer can't (twirling,
-dynamical decoupling, error mitigation) is left out, and said: a simulation without it is of use.
-What neither a device nor Aer has, is refused.
+dynamical decoupling, error mitigation) is left out, and the log lists it: a simulation without it
+is of use. An option that neither a device nor Aer has is refused.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qiskit_runtime.contract.nearest import suggest
+from qiskit_runtime.programs.inputs.aer_options import read_edges, read_noise, say_left_out
 from qiskit_runtime.programs.inputs.checks import (
     MAX_SHOTS,
     check_flag,
@@ -17,14 +18,12 @@ from qiskit_runtime.programs.inputs.checks import (
     check_number,
     check_seed,
 )
-from qiskit_runtime.programs.simulate.aer_options import check_gates, read_noise, say_left_out
-from qiskit_runtime.programs.simulate.transpiling import read_edges
 
 if TYPE_CHECKING:
     from qiskit_aer.noise import NoiseModel
 
 VERSION = 2
-"""Of the primitives' interface: the one with pubs."""
+"""The version of the primitives' interface: the one with pubs."""
 
 MOST_RESILIENCE = 2
 
@@ -83,7 +82,7 @@ _OF_DEVICES = {
     "twirling": "enable_gates enable_measure gates measure num_randomizations"
     " shots_per_randomization strategy",
 }
-"""What clients of 2022 and of today send in these groups: a name that is nearly one is misspelt."""
+"""Names that clients send in these groups: a name that is nearly one of them is misspelt."""
 
 _KNOWN_OF_DEVICES = tuple(
     f"options.{group}.{name}" for group, names in _OF_DEVICES.items() for name in names.split()
@@ -97,7 +96,7 @@ _WHOLE = ("options.simulator.noise_model", "options.simulator.coupling_map")
 
 @dataclass(frozen=True)
 class PrimitiveOptions:
-    """What was asked for; None means that it was not."""
+    """The client's wishes; None where it has none."""
 
     given: Mapping[str, Any]
     """All options that have a value, by dotted name."""
@@ -107,16 +106,16 @@ class PrimitiveOptions:
     coupling_map: list[list[int]] | None
     skip_transpilation: bool = False
     ignored: list[str] = field(default_factory=list)
-    """What was asked for and Aer can't do, by dotted name."""
+    """Options that Aer can't fulfil, by dotted name."""
 
     @property
     def run_options(self) -> dict[str, Any]:
-        """What ``backend.run`` has to be told."""
+        """The keyword arguments of ``backend.run``."""
         return {} if self.noise_model is None else {"noise_model": self.noise_model}
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Of a whole result."""
+        """The metadata of a whole result."""
         return {"version": VERSION} | ({"ignored_options": self.ignored} if self.ignored else {})
 
 
@@ -129,7 +128,7 @@ def read_options(
     skip_transpilation: bool | None = False,
     is_estimator: bool = False,
 ) -> PrimitiveOptions:
-    """Check the options and the fields beside them, and print which ones are left out.
+    """Check the options and the related fields, and print which ones are left out.
 
     A seed of the job itself comes before one among the options.
 
@@ -165,7 +164,7 @@ def read_options(
 
 
 def choose_shots(options: PrimitiveOptions, default: Any) -> int:
-    """How many shots a sampler pub has that names none."""
+    """Return the shots of a sampler pub that names none."""
     for name in _SHOTS:
         if options.given.get(name) is not None:
             return check_integer(name, options.given[name], 1, MAX_SHOTS)
@@ -173,7 +172,7 @@ def choose_shots(options: PrimitiveOptions, default: Any) -> int:
 
 
 def choose_precision(options: PrimitiveOptions, default: Any) -> float:
-    """The precision of an estimator pub that names none; 0 is exact.
+    """Return the precision of an estimator pub that names none; 0 is exact.
 
     As with the official service, a number of shots comes before a precision.
     """
@@ -189,7 +188,7 @@ def choose_precision(options: PrimitiveOptions, default: Any) -> float:
 
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Each option and its value, by dotted name."""
+    """Yield each option and its value, by dotted name."""
     if not isinstance(value, Mapping) or name in _WHOLE:
         if name == "options":
             raise ValueError(f"options: expected an object, got {value!r}")
@@ -229,7 +228,7 @@ def _is_of_device(name: str) -> bool:
 
 
 def _refuse_unknown(given: Mapping[str, Any], honoured: Iterable[str]) -> None:
-    """Refuse a name that no client sends: what it asks for would be left out."""
+    """Refuse a name that no client sends: its wish would be ignored."""
     known = {*honoured, *_AS_AER_DOES, *_LEFT_OUT, *_KNOWN_OF_DEVICES}
     for name, value in given.items():
         if name in _GROUPS:
@@ -259,5 +258,4 @@ def _read_gates(name: str, value: Any) -> list[str] | None:
         return None
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{name}: expected a list of names, got {value!r}")
-    check_gates(name, value)
     return list(value)

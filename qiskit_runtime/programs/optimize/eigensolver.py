@@ -1,11 +1,10 @@
-"""The smallest eigenvalue by variation: what vqe and qaoa have in common.
+"""The smallest eigenvalue by variation: the common part of ``vqe`` and ``qaoa``.
 
-A program checks its inputs and makes the circuit; ``solve`` does the rest, and returns what both
-publish.
+A program checks its inputs and makes the circuit; ``solve`` does the rest, and returns the result
+that both publish.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,21 @@ from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from qiskit_runtime.programs.estimate.expectation import Inverses, make_expectation, make_reader
+from qiskit_runtime.programs.estimate.bases import measure_in
+from qiskit_runtime.programs.estimate.estimator import Inverses, Measurement, save_probabilities
+from qiskit_runtime.programs.estimate.expectation import make_expectation
 from qiskit_runtime.programs.estimate.fidelity import make_fidelity
 from qiskit_runtime.programs.estimate.readout_mitigation import calibrate, measured_bits
-from qiskit_runtime.programs.optimize.ansatz import TranspiledAnsatz
-from qiskit_runtime.programs.optimize.minimization import Optimizer, OptimizerContext
-from qiskit_runtime.programs.optimize.objective import Listener, Objective
-from qiskit_runtime.programs.simulate.simulation import BoundRuns, Simulation
+from qiskit_runtime.programs.optimize.minimization import (
+    Listener,
+    Minimum,
+    Objective,
+    Optimizer,
+    OptimizerContext,
+    StepListener,
+)
+from qiskit_runtime.programs.simulate.placed_circuit import PlacedCircuit
+from qiskit_runtime.programs.simulate.simulation import RepeatedRuns, Simulation
 
 if TYPE_CHECKING:
     from qiskit_runtime.messenger import UserMessenger
@@ -32,7 +39,10 @@ _MAX_EXACT_QUBITS = 20
 """The probabilities of all outcomes are a vector of 2^n."""
 
 _MAX_OUTCOMES = 4096
-"""Of an exact eigenstate: more would only swell the result."""
+"""The most outcomes of an exact eigenstate: more would only swell the result."""
+
+_LEAST_SHARE = 1e-12
+"""Smaller probabilities are the simulator's rounding."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class Problem:
     """An operator to minimise on an ansatz, and how it is evaluated."""
 
     circuit: QuantumCircuit
-    ansatz: TranspiledAnsatz
+    ansatz: PlacedCircuit
     operator: SparsePauliOp
     simulation: Simulation
     aux_operators: AuxOperators = None
@@ -48,17 +58,15 @@ class Problem:
     alpha: float = 1.0
 
 
-def calibrate_readout(
-    ansatz: TranspiledAnsatz, simulation: Simulation, field: str
-) -> Inverses | None:
-    """The inverse assignment matrices of the ansatz's qubits; None where nothing is sampled.
+def calibrate_readout(ansatz: PlacedCircuit, simulation: Simulation, field: str) -> Inverses | None:
+    """Return the inverse assignment matrices of the ansatz's qubits; None for exact values.
 
     Raises:
         ValueError: too many qubits; the text begins with ``field``.
     """
     if simulation.shots is None:
         return None
-    bits = measured_bits(ansatz.measured_in("Z" * len(ansatz.qubits), {}), field)
+    bits = measured_bits(_measure_all(ansatz).circuit, field)
     options = simulation.draw_options(len(ansatz.qubits))
     return calibrate(simulation.backend, [bits], options)
 
@@ -70,21 +78,14 @@ def solve(
     messenger: "UserMessenger",
     listen: Listener,
 ) -> dict[str, Any]:
-    """Minimise, then measure the state that was found: the result's fields."""
+    """Minimise, measure the state that was found, and return the result's fields."""
     expectation = make_expectation(
         problem.ansatz, problem.operator, problem.simulation, problem.inverses, problem.alpha
     )
     objective = Objective(expectation, messenger, listen)
-    objective.total = optimizer.count_evaluations(len(start))
-    around = OptimizerContext(
-        seed=problem.simulation.seeds.optimizer,
-        is_sampled=problem.simulation.shots is not None,
-        make_fidelity=lambda: make_fidelity(problem.circuit, problem.simulation),
-    )
     begin = time.perf_counter()
-    minimum = optimizer.minimize(objective, start, around)
+    minimum = search(problem.circuit, problem.simulation, optimizer, objective, start)
     seconds = time.perf_counter() - begin
-    objective.finish()
     return {
         "optimizer_evals": minimum.evaluations,
         "optimizer_time": seconds,
@@ -100,8 +101,29 @@ def solve(
     }
 
 
+def search(
+    circuit: QuantumCircuit,
+    simulation: Simulation,
+    optimizer: Optimizer,
+    objective: Objective,
+    start: Array,
+    on_step: StepListener = lambda _: None,
+) -> Minimum:
+    """Minimise the objective of a circuit, and report the progress."""
+    objective.total = optimizer.count_evaluations(len(start))
+    context = OptimizerContext(
+        seed=simulation.seeds.optimizer,
+        is_sampled=simulation.shots is not None,
+        make_fidelity=lambda: make_fidelity(circuit, simulation),
+        on_step=on_step,
+    )
+    minimum = optimizer.minimize(objective, start, context)
+    objective.finish()
+    return minimum
+
+
 def publish_evaluations(messenger: "UserMessenger") -> Listener:
-    """A listener that publishes ``[nfev, parameters, energy, stddev]`` for each evaluation."""
+    """Return a listener that publishes each ``[nfev, parameters, energy, stddev]``."""
     return lambda number, point, value, deviation: messenger.publish(
         [number, point, value, deviation]
     )
@@ -124,35 +146,33 @@ def _measure_aux(problem: Problem, point: Array) -> dict[str, float] | list[floa
 
 
 def _measure_state(problem: Problem, point: Array) -> dict[str, float] | None:
-    """The square roots of the outcomes' probabilities, by bits with qubit 0 last."""
-    width = len(problem.ansatz.qubits)
-    find = _find_sampled if problem.simulation.shots is not None else _find_exact
-    if problem.simulation.shots is None and width > _MAX_EXACT_QUBITS:
+    """Return the square roots of the outcomes' probabilities, by bits with qubit 0 last."""
+    width, is_exact = len(problem.ansatz.qubits), problem.simulation.shots is None
+    if is_exact and width > _MAX_EXACT_QUBITS:
         return None
-    found = find(problem, point)
+    measurement = _measure_all(problem.ansatz, problem.inverses, is_exact)
+    runs = RepeatedRuns(problem.simulation, [measurement.circuit], problem.ansatz.parameters)
+    [[data]] = runs.run(point[None, :])
+    outcomes, shares = measurement.read(data)
+    if is_exact:
+        likely = np.argsort(-shares, kind="stable")[:_MAX_OUTCOMES]
+        outcomes = np.sort(likely[shares[likely] > _LEAST_SHARE])
+        shares = shares[outcomes]
     return {
         f"{outcome:0{width}b}": float(share**0.5)
-        for outcome, share in zip(*found, strict=True)
+        for outcome, share in zip(outcomes, shares, strict=True)
         if share > 0
     }
 
 
-def _run_once(problem: Problem, circuit: QuantumCircuit, point: Array) -> Any:
-    runs = BoundRuns(problem.simulation, [circuit], problem.ansatz.parameters)
-    [[data]] = runs.run(point[None, :])
-    return data
-
-
-def _find_sampled(problem: Problem, point: Array) -> tuple[list[int], Array]:
-    circuit = problem.ansatz.measured_in("Z" * len(problem.ansatz.qubits), {})
-    read: Callable[..., tuple[list[int], Array]] = make_reader(problem.ansatz, problem.inverses)
-    return read(_run_once(problem, circuit, point).counts)
-
-
-def _find_exact(problem: Problem, point: Array) -> tuple[list[int], Array]:
-    circuit = problem.ansatz.circuit.copy()
-    circuit.save_probabilities(list(problem.ansatz.qubits), label="probabilities")
-    shares = np.asarray(_run_once(problem, circuit, point).probabilities)
-    likely = np.argsort(-shares, kind="stable")[:_MAX_OUTCOMES]
-    likely = np.sort(likely[shares[likely] > 1e-12])
-    return likely.tolist(), shares[likely]
+def _measure_all(
+    ansatz: PlacedCircuit, inverses: Inverses | None = None, is_exact: bool = False
+) -> Measurement:
+    """Return a measurement of all qubits, whose outcomes are mitigated if there are inverses."""
+    letters = range(len(ansatz.qubits))
+    basis = "Z" * len(letters)
+    circuit = save_probabilities(ansatz) if is_exact else measure_in(ansatz, basis, {})[0]
+    qubits = ansatz.qubits
+    return Measurement(
+        circuit, [basis], letters, qubits, inverses=inverses, mitigates_outcomes=True
+    )

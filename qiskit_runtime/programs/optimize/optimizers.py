@@ -14,10 +14,10 @@ from qiskit_runtime.programs.optimize.minimization import Optimizer
 def read_optimizer(
     name: str, value: Any, default_maxiter: int = 100, options_name: str | None = None
 ) -> Optimizer:
-    """The optimiser of ``{"name": ..., "maxiter": ..., ...}``; SPSA for None.
+    """Return the optimiser of ``{"name": ..., "maxiter": ..., ...}``; SPSA for None.
 
     Raises:
-        ValueError: an unknown name or option, or one of a wrong value; the text tells the known
+        ValueError: an unknown name or option, or one of a wrong value; the text lists the known
             ones, and begins with ``name``, or with ``options_name`` where it is an option.
     """
     if value is None:
@@ -45,7 +45,7 @@ def read_optimizer(
 
 
 def is_spsa(name: Any) -> bool:
-    """Whether it is one of the two that are not SciPy's."""
+    """Return whether it is SPSA or QN-SPSA, and not one of SciPy's."""
     return isinstance(name, str) and _normalize(name) in map(_normalize, spsa.NAMES)
 
 

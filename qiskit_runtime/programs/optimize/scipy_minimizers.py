@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import check_integer, check_number
-from qiskit_runtime.programs.optimize.minimization import Minimum, OptimizerContext
-from qiskit_runtime.programs.optimize.objective import Objective
+from qiskit_runtime.programs.optimize.minimization import Minimum, Objective, OptimizerContext
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -45,10 +44,10 @@ class ScipyMinimizer:
     options_field: str
 
     def check_ansatz(self, ansatz: "QuantumCircuit") -> None:
-        """Any will do."""
+        """Take any ansatz."""
 
     def count_evaluations(self, num_parameters: int) -> int:
-        """A guess: most of these end when they have converged."""
+        """Return a guess: most of these end when they have converged."""
         maxiter = self.maxiter or 100
         if self.method in ("COBYLA", "COBYQA"):
             return maxiter if self.maxiter else 1000
@@ -59,7 +58,7 @@ class ScipyMinimizer:
         gradients = 1 + 2 * num_parameters * (self.method in _WITH_HESSIAN)
         return maxiter * (1 + 2 * num_parameters * gradients)
 
-    def minimize(self, objective: Objective, start: Array, around: OptimizerContext) -> Minimum:
+    def minimize(self, objective: Objective, start: Array, context: OptimizerContext) -> Minimum:
         """Search.
 
         Raises:
@@ -68,16 +67,16 @@ class ScipyMinimizer:
         from scipy.optimize import OptimizeWarning, minimize
 
         failures: list[Exception] = []
-        step = _SAMPLED_STEP if around.is_sampled else _EXACT_STEP
+        step = _SAMPLED_STEP if context.is_sampled else _EXACT_STEP
         keywords: dict[str, Any] = {"options": self._scipy_options(), "tol": self.tolerance}
         if self.method not in _WITHOUT_GRADIENT:
             keywords["jac"] = _noting(failures, lambda point: objective.gradient(point, step))
         if self.method in _WITH_HESSIAN:
             keywords["hess"] = _noting(failures, lambda point: _hessian(objective, point, step))
         with warnings.catch_warnings():
-            # Only this one is the client's mistake; it would go unseen in the log.
+            # This warning alone is the client's mistake; in the log it would go unseen.
             warnings.filterwarnings("error", "Unknown solver options", OptimizeWarning)
-            # What a method says of its own convergence is in the result's message.
+            # The result's message has a method's own words about its convergence.
             warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
             try:
                 result = minimize(
@@ -85,7 +84,7 @@ class ScipyMinimizer:
                     start.copy(),
                     method=self.method,
                     callback=_noting(
-                        failures, lambda point, *_: around.on_step(np.array(point, dtype=float))
+                        failures, lambda point, *_: context.on_step(np.array(point, dtype=float))
                     ),
                     **keywords,
                 )
@@ -114,9 +113,9 @@ class ScipyMinimizer:
 def read(
     field: str, method: str, given: Mapping[str, Any], options_field: str | None = None
 ) -> ScipyMinimizer:
-    """The minimiser: ``maxiter``, ``tol``, and an object ``options`` with more of SciPy's own.
+    """Return the minimiser of ``maxiter``, ``tol`` and an object ``options`` with SciPy's own.
 
-    ``options_field`` is what the client calls that object, where it is not ``<field>.options``.
+    ``options_field`` is the client's name of that object, where it is not ``<field>.options``.
 
     Raises:
         ValueError: another field, or one of a wrong value.
@@ -143,7 +142,7 @@ def read(
 
 
 def _noting(failures: list[Exception], function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function; what it raises is no mistake of the options, so it is noted."""
+    """Return the function; its errors are noted, as they are no mistake of the options."""
 
     def call(*args: Any) -> Any:
         try:
@@ -156,7 +155,7 @@ def _noting(failures: list[Exception], function: Callable[..., Any]) -> Callable
 
 
 def _hessian(objective: Objective, point: Array, step: float) -> Array:
-    """Differences of gradients, made symmetric."""
+    """Return differences of gradients, made symmetric."""
     rows = [
         objective.gradient(point + shift, step) - objective.gradient(point - shift, step)
         for shift in step * np.eye(len(point))

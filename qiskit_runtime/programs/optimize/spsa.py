@@ -1,8 +1,8 @@
-"""SPSA and QN-SPSA, by qiskit-algorithms, with options as JSON has them.
+"""SPSA and QN-SPSA of qiskit-algorithms, with options as JSON has them.
 
-Qiskit 2.6 and qiskit-algorithms 0.4 go together, with one defect: where the function is flat
-around the start, ``SPSA.calibrate`` divides by zero and the parameters become NaN. So the
-calibration is called here, and a learning rate that is not finite is replaced.
+One defect of qiskit-algorithms 0.4 is mended here: where the function is flat around the start,
+``SPSA.calibrate`` divides by zero and the parameters become NaN. So the calibration is called here,
+and a learning rate that is not finite is replaced.
 """
 
 import time
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.estimate.fidelity import check_invertible
 from qiskit_runtime.programs.inputs.checks import check_flag, check_integer, check_number
-from qiskit_runtime.programs.optimize.minimization import Minimum, OptimizerContext
-from qiskit_runtime.programs.optimize.objective import Objective
+from qiskit_runtime.programs.optimize.minimization import Minimum, Objective, OptimizerContext
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -29,13 +28,15 @@ Array = NDArray[np.float64]
 NAMES = ("SPSA", "QN-SPSA")
 
 _CALIBRATION = 50
+"""Evaluations that find the first step's length."""
 _STDDEV = 25
+"""Evaluations that find the loss's spread, for ``blocking``."""
 _BATCH = 10
 """Points that are evaluated in one run at most: more would make the progress jumpy."""
 
 
 def _check_rate(name: str, value: Any) -> Any:
-    """A number for all iterations, or an array with one for each; None is calibrated."""
+    """Return a number for all iterations, or an array with one for each; None is calibrated."""
     if value is None:
         return None
     items = value.tolist() if isinstance(value, np.ndarray) else value
@@ -45,7 +46,7 @@ def _check_rate(name: str, value: Any) -> Any:
 
 
 def _check_perturbation(name: str, value: Any) -> Any:
-    """As a rate; slopes are divided by it."""
+    """Return a perturbation, in the form of a rate; slopes are divided by it."""
     perturbation = _check_rate(name, value)
     if perturbation is not None and np.any(np.asarray(perturbation) <= 0):
         raise ValueError(f"{name}: expected numbers over 0, got {value!r}")
@@ -53,7 +54,7 @@ def _check_perturbation(name: str, value: Any) -> Any:
 
 
 def _check_resamplings(name: str, value: Any) -> int | dict[int, int]:
-    """A number, or one by iteration; JSON's keys are text."""
+    """Return a number, or numbers by iteration; JSON's keys are text."""
     if not isinstance(value, Mapping):
         return check_integer(name, value, 1)
     if not all(str(key).isdecimal() for key in value):
@@ -100,7 +101,7 @@ _NOT_OF_QN_SPSA = ("trust_region", "second_order")
 
 
 def read(field: str, name: str, options: Mapping[str, Any]) -> "Spsa":
-    """The optimiser with these options.
+    """Return the optimiser with these options.
 
     Raises:
         ValueError: an option that is unknown, refused, or of a wrong value.
@@ -113,7 +114,7 @@ def read(field: str, name: str, options: Mapping[str, Any]) -> "Spsa":
         if name == "QN-SPSA" and option in _NOT_OF_QN_SPSA and options[option] is not None:
             raise ValueError(f"{field}.{option}: QN-SPSA does not have this option")
     values = {option: default for option, (_, default) in _OPTIONS.items()}
-    # QN-SPSA takes a step only if the loss allows it, unless told otherwise; SPSA does not.
+    # By default QN-SPSA takes a step only if the loss allows it, and SPSA takes every step.
     values["blocking"] = name == "QN-SPSA"
     for option, value in options.items():
         if value is not None:  # which stands for the default
@@ -148,7 +149,7 @@ class Spsa:
             check_invertible(ansatz)
 
     def count_evaluations(self, num_parameters: int) -> int:
-        """All of them, exactly."""
+        """Return their exact number."""
         del num_parameters
         maxiter, resamplings = self.options["maxiter"], self.options["resamplings"]
         samples = (
@@ -164,7 +165,7 @@ class Spsa:
             count += _STDDEV if self.options["allowed_increase"] is None else 0
         return count
 
-    def minimize(self, objective: Objective, start: Array, around: OptimizerContext) -> Minimum:
+    def minimize(self, objective: Objective, start: Array, context: OptimizerContext) -> Minimum:
         """Search; the history has the loss, point and time of each step that was taken.
 
         Without ``blocking``, a step's loss is the mean of those that its gradient was made of:
@@ -172,18 +173,18 @@ class Spsa:
         """
         from qiskit_algorithms.utils import algorithm_globals
 
-        algorithm_globals.random_seed = around.seed
+        algorithm_globals.random_seed = context.seed
         history: dict[str, list[Any]] = {"loss": [], "params": [], "time": []}
 
         def note_step(_nfev: int, point: Array, loss: Any, _step: Any, _accepted: bool) -> bool:
             history["loss"].append(float(loss))
             history["params"].append(point.tolist())
             history["time"].append(time.time())
-            around.on_step(point)
+            context.on_step(point)
             return False
 
         learning_rate, perturbation = self._rates(objective, start)
-        optimizer = self._build(learning_rate, perturbation, note_step, around)
+        optimizer = self._build(learning_rate, perturbation, note_step, context)
         optimizer.set_max_evals_grouped(_BATCH)
         result = optimizer.minimize(objective, start.copy())
         return Minimum(
@@ -213,7 +214,7 @@ class Spsa:
         learning_rate: Any,
         perturbation: Any,
         note_step: Callable[..., bool],
-        around: OptimizerContext,
+        context: OptimizerContext,
     ) -> "SPSA":
         from qiskit_algorithms.optimizers import QNSPSA, SPSA
 
@@ -226,7 +227,7 @@ class Spsa:
         last_avg = options.pop("last_avg")
         for name in _NOT_OF_QN_SPSA:
             del options[name]
-        optimizer = QNSPSA(around.make_fidelity(), **options)
+        optimizer = QNSPSA(context.make_fidelity(), **options)
         optimizer.last_avg = last_avg
         return optimizer
 

@@ -22,22 +22,22 @@ from qiskit.transpiler.passes.routing.commuting_2q_gate_routing import (
 )
 
 _MAX_STEPS = 100_000
-"""Of the search for a line; a device that needs more has none worth the wait."""
+"""The longest search for a line: no device is worth a longer wait."""
 
 
 def can_route(operator: SparsePauliOp) -> bool:
-    """Whether it has two-qubit terms, and none that is larger."""
+    """Return whether it has two-qubit terms, and no larger ones."""
     weights = operator.paulis.z.sum(axis=1)
     return bool(weights.max() == 2)
 
 
 def find_line(coupling_map: CouplingMap, length: int) -> list[int] | None:
-    """Different qubits, each coupled with the next; None where none was found."""
+    """Return different qubits, each coupled with the next; None if the search found no line."""
     neighbors: dict[int, set[int]] = {qubit: set() for qubit in coupling_map.physical_qubits}
     for left, right in coupling_map.get_edges():
         neighbors[left].add(right)
         neighbors[right].add(left)
-    # Ends of the device first, and ways with few goings-on first: fewer dead ends.
+    # The device's ends first, and neighbours with few connections first: fewer dead ends.
     stack = [[qubit] for qubit in sorted(neighbors, key=lambda q: (-len(neighbors[q]), -q))]
     for _ in range(_MAX_STEPS):
         if not stack:
@@ -51,7 +51,7 @@ def find_line(coupling_map: CouplingMap, length: int) -> list[int] | None:
 
 
 def order_along_line(operator: SparsePauliOp) -> list[int]:
-    """A place on the line for each qubit, such that few layers of swaps are needed.
+    """Return a place on the line for each qubit, such that few layers of swaps are needed.
 
     The heuristic: the graph's reverse Cuthill-McKee order, which puts neighbours close together,
     where it needs fewer layers than the qubits' own order.
@@ -78,7 +78,7 @@ def order_along_line(operator: SparsePauliOp) -> list[int]:
 def route(
     ansatz: QuantumCircuit, operator: SparsePauliOp, places: Sequence[int]
 ) -> tuple[QuantumCircuit, list[int]]:
-    """The QAOA circuit on a line, with ``ansatz``'s parameters, and where its qubits end on it.
+    """Return the QAOA circuit on a line, with ``ansatz``'s parameters, and where its qubits end.
 
     One layer is routed, and every second one is applied backwards: that takes the qubits back to
     where they were. (Qiskit 2.6's router loses track of them in a second layer of its own.)
@@ -108,15 +108,15 @@ def route(
 def _route_layer(
     operator: SparsePauliOp, places: Sequence[int], angle: Parameter
 ) -> tuple[QuantumCircuit, list[int]]:
-    """All two-qubit terms with the swaps that they need, and where each qubit is afterwards."""
+    """Return all two-qubit terms with the swaps that they need, and where each qubit ends."""
     width = operator.num_qubits
     terms = [("ZZ", [places[a], places[b]], value) for (a, b), value in _edges(operator)]
     evolution = PauliEvolutionGate(SparsePauliOp.from_sparse_list(terms, width), angle)
     circuit = QuantumCircuit(width, width)
     circuit.append(evolution, range(width))
-    # The router moves these with the qubits: they tell where each one ends.
+    # The router moves these with the qubits, and so shows where each one ends.
     circuit.measure(list(places), range(width))
-    # Each edge of the line has its colour: the order of the gates is then no matter of chance.
+    # Each edge of the line has its colour: the order of the gates then does not vary.
     coloring = {
         edge: place % 2
         for place in range(width - 1)
@@ -135,7 +135,7 @@ def _route_layer(
 
 
 def _edges(operator: SparsePauliOp) -> list[tuple[tuple[int, int], float]]:
-    """The pairs of qubits in two-qubit terms, with their coefficients."""
+    """Return the pairs of qubits in two-qubit terms, with their coefficients."""
     return [
         ((int(qubits[0]), int(qubits[1])), value)
         for qubits, value in _supports(operator)
@@ -153,7 +153,7 @@ def _supports(operator: SparsePauliOp) -> list[tuple[NDArray[np.intp], float]]:
 
 
 def _in_fixed_order(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The same circuit, each layer of its gates sorted: the router goes through a set."""
+    """Return the circuit with each layer of gates sorted: the router's order is a set's."""
     ordered = QuantumCircuit(circuit.num_qubits)
     for layer in circuit_to_dag(circuit).layers():
         gates = [

@@ -2,7 +2,7 @@
 
 Qiskit finds it as the entry point ``clifford`` of ``qiskit.transpiler.translation``; a backend of
 such a method asks for it. At levels 2 and 3 the transpiler puts gates together to matrices, and
-writes these as rotations by any angles; here what is a Clifford becomes Clifford gates again.
+writes these as rotations by any angles; here a Clifford becomes Clifford gates again.
 """
 
 from typing import Any
@@ -20,8 +20,8 @@ from qiskit.transpiler.passes.utils import control_flow
 from qiskit.transpiler.preset_passmanagers.builtin_plugins import DefaultTranslationPassManager
 from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePlugin
 
-MOST_QUBITS = 4
-"""Of a gate that is compared with the Cliffords by its matrix."""
+MAX_QUBITS = 4
+"""The largest gate that is compared with the Cliffords by its matrix."""
 
 
 class CliffordTranslation(PassManagerStagePlugin):  # type: ignore[misc]  # (ships no types)
@@ -44,9 +44,9 @@ class CliffordTranslation(PassManagerStagePlugin):  # type: ignore[misc]  # (shi
 
 
 class RecogniseCliffords(TransformationPass):  # type: ignore[misc]  # (ships no types)
-    """Replaces what the target lacks, and what is a Clifford, by Clifford gates.
+    """Replaces Cliffords that the target lacks by Clifford gates.
 
-    The global phase is lost, which no stabilizer state has.
+    The global phase is lost: a stabilizer state has no phase.
     """
 
     def __init__(self, target: Target) -> None:
@@ -63,7 +63,7 @@ class RecogniseCliffords(TransformationPass):  # type: ignore[misc]  # (ships no
 
 
 def spell_clifford(gate: Any) -> QuantumCircuit | None:
-    """The circuit of Clifford gates that is the gate, or None where there is none."""
+    """Return the gate as a circuit of Clifford gates, or None if it is no Clifford."""
     matrix = _find_matrix(gate)
     if matrix is None:
         return None
@@ -75,8 +75,8 @@ def spell_clifford(gate: Any) -> QuantumCircuit | None:
 
 
 def _find_matrix(gate: Any) -> Any:
-    """The matrix of a gate, or of a transpiler's node of one, that has one and is small."""
-    if gate.num_qubits > MOST_QUBITS or getattr(gate, "is_parameterized", bool)():
+    """Return the matrix of a small gate, or of a transpiler's node of one."""
+    if gate.num_qubits > MAX_QUBITS or getattr(gate, "is_parameterized", bool)():
         return None
     if hasattr(gate, "matrix"):
         return gate.matrix

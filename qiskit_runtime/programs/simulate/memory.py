@@ -1,4 +1,4 @@
-"""Memory admission: what a simulation would take, and a refusal of what can't fit.
+"""Memory admission: the bytes that a simulation would take, and a refusal if they can't fit.
 
 The library's programs ask before they transpile, the runner's simulator before each run: a job
 then fails with the numbers, instead of being killed. Program process only.
@@ -7,6 +7,8 @@ then fails with the numbers, instead of being killed. Program process only.
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from qiskit_runtime.programs.inputs.checks import CompleteError
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -21,25 +23,24 @@ _STATES = {
     "unitary": ("unitary", 4),
     "superop": ("superoperator", 16),
 }
-"""By Aer's method: what is held, and the base of its 2^n, 4^n or 16^n complex numbers.
+"""By Aer's method: the kind of state, and the base of its 2^n, 4^n or 16^n complex numbers.
 
-The other methods hold what entanglement or the circuit's length asks for, which nobody can tell
-beforehand.
+The size of other methods' states depends on entanglement or on the circuit's length, so it is not
+known beforehand.
 """
 
 _CLIFFORD = {"cx", "cy", "cz", "delay", "ecr", "h", "id", "pauli", "s", "sdg", "swap", "sx", "sxdg"}
 _CLIFFORD |= {"barrier", "measure", "reset", "x", "y", "z", "save_amplitudes_sq", "save_clifford"}
 _CLIFFORD |= {"save_expval", "save_expval_var", "save_stabilizer"}
-"""What Aer's method ``automatic`` gives to its stabilizer simulator, however many qubits."""
+"""Instructions that Aer's method ``automatic`` gives to its stabilizer simulator, at any size."""
 
-_BESIDE = {"clifford", "break_loop", "continue_loop", "store"}
-"""What the transpiler makes of Clifford gates, or what is of classical bits."""
-
+_HARMLESS = {"clifford", "break_loop", "continue_loop", "store"}
+"""Instructions that the transpiler makes Clifford gates of, or that act on classical bits."""
 
 _ANGLE_ERROR = 1e-9
 
 
-class TooLarge(ValueError):
+class TooLarge(CompleteError):
     """A simulation needs more memory than there is; the text has both numbers."""
 
 
@@ -79,7 +80,7 @@ def find_method(
     circuits: "Iterable[QuantumCircuit]",
     run_options: Mapping[str, Any] | None = None,
 ) -> str:
-    """The method that circuits are simulated by, as far as it can be told before.
+    """Return the method that circuits are simulated by, as far as it is known beforehand.
 
     ``automatic`` is the stabilizer's for Clifford circuits that there is no other memory for: they
     have to stay Clifford when they are transpiled.
@@ -94,8 +95,21 @@ def find_method(
     return method
 
 
+def find_used_qubits(circuit: "QuantumCircuit", idle: Iterable[str] = ("barrier",)) -> set[int]:
+    """Return the indices of the qubits that a state is held of: Aer drops the others.
+
+    ``idle`` are the instructions that do not use a qubit.
+    """
+    return {
+        circuit.find_bit(qubit).index
+        for item in circuit.data
+        if item.operation.name not in idle
+        for qubit in item.qubits
+    }
+
+
 def _describe_excess(options: Mapping[str, Any], circuit: "QuantumCircuit") -> str | None:
-    """What a dense simulation takes, if that is more than there is."""
+    """Return the numbers of a dense simulation that takes more than there is; None if it fits."""
     limit = options.get("max_memory_mb")
     state = _STATES.get(options.get("method") or "automatic")
     if not limit or state is None:
@@ -104,7 +118,7 @@ def _describe_excess(options: Mapping[str, Any], circuit: "QuantumCircuit") -> s
     amplitude = 8 if options.get("precision") == "single" else 16
     if amplitude * base**circuit.num_qubits <= limit * MIB:
         return None
-    qubits = _count_used_qubits(circuit)
+    qubits = len(find_used_qubits(circuit, ("barrier", "delay")))
     needed = amplitude * base**qubits
     if needed <= limit * MIB:
         return None
@@ -112,15 +126,6 @@ def _describe_excess(options: Mapping[str, Any], circuit: "QuantumCircuit") -> s
         f"{_format_size(needed)} of memory: its {what} is {amplitude} bytes x {base}^{qubits} for"
         f" {qubits} qubits, and the limit is {limit} MiB"
     )
-
-
-def _count_used_qubits(circuit: "QuantumCircuit") -> int:
-    """The qubits that something is done to: Aer drops the others."""
-    used = set[object]()
-    for item in circuit.data:
-        if item.operation.name not in ("barrier", "delay"):
-            used.update(item.qubits)
-    return len(used)
 
 
 def _goes_to_stabilizer(
@@ -133,10 +138,10 @@ def _goes_to_stabilizer(
 
 
 def _is_clifford(operation: Any) -> bool:
-    """Whether it is one by its name, its matrix, its branches or what it is made of."""
+    """Return whether it is a Clifford by name, matrix, branches or definition."""
     from qiskit_runtime.programs.simulate.clifford_translation import spell_clifford
 
-    if _is_spelt_as_clifford(operation) or operation.name in _BESIDE:
+    if _is_spelt_as_clifford(operation) or operation.name in _HARMLESS:
         return True
     if blocks := getattr(operation, "blocks", ()):
         return all(_is_clifford(item.operation) for block in blocks for item in block.data)
@@ -156,7 +161,7 @@ def _is_spelt_as_clifford(operation: Any) -> bool:
 
 
 def _is_clifford_noise(noise: Any) -> bool:
-    """Whether it does nothing to a state but Paulis, resets and the like."""
+    """Return whether it does nothing to a state but Paulis, resets and the like."""
     if noise is None:
         return True
     parts = [part for error in noise.to_dict()["errors"] for part in error.get("instructions", ())]
@@ -165,7 +170,7 @@ def _is_clifford_noise(noise: Any) -> bool:
 
 def _format_size(size: int) -> str:
     if size >= MIB << 40:
-        # Such a number is no float any more, and nobody has that much.
+        # Such a number does not fit a float, and nobody has that much.
         return f"2^{size.bit_length() - 1} bytes"
     power = max(size.bit_length() - 21, 0) // 10
     return f"{size / (MIB << 10 * power):.0f} {('MiB', 'GiB', 'TiB', 'PiB')[power]}"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qiskit.circuit.random import random_circuit
 
 from qiskit_runtime.programs.inputs.checks import check_integer, check_seed
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
 from qiskit_runtime.programs.simulate.memory import check_memory
-from qiskit_runtime.programs.simulate.run_seeds import seed_of_run
+from qiskit_runtime.programs.simulate.runs import run_circuits
+from qiskit_runtime.programs.simulate.seeds import seed_of_run
 from qiskit_runtime.programs.simulate.transpiling import make_passes
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MAX_SEED = 1000
 
 
 def draw_circuit(seed: int) -> "QuantumCircuit":
-    """The random measured circuit of this seed."""
+    """Return the random measured circuit of this seed."""
     return random_circuit(NUM_QUBITS, DEPTH, measure=True, seed=seed)
 
 
@@ -53,7 +53,7 @@ def publish_random_counts(
     for iteration in range(rounds):
         circuit = draw_circuit(draw(0, MAX_SEED))
         check_memory(backend, circuit)
-        # Five qubits are too few for threads: a second one only burns CPU beside the first.
+        # Five qubits are too few for threads: a second one only burns CPU.
         result = run_circuits(
             backend,
             [pass_manager.run(circuit)],

@@ -1,10 +1,9 @@
-"""What circuits are transpiled for: the gates and instructions of each method, on a device or not.
+"""Targets for the transpiler: the gates and instructions of each method, on a device or not.
 
-Used by ``runner.quantum_backend`` for the target of a job's backend, and by the programs'
-``algorithms.transpiling``. Program process only.
+Used by ``runner.quantum_backend`` for the target of a job's backend, and by ``transpiling`` for the
+programs. Program process only.
 """
 
-import difflib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,19 +11,17 @@ from typing import TYPE_CHECKING, Any
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import Target
 
+from qiskit_runtime.contract.nearest import suggest
+from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
+
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-WIDTH = 10_000
-"""Qubits of a simulator whose device has no number of them, whatever its method: what there is no
-memory for is refused by its numbers (``admission``), and not by a width. (It is the contract's
-``MAX_QUBITS``, whose models would be imported with it, on a job's start path.)"""
-
 UNIVERSAL = ("id", "rz", "sx", "x", "cx")
-"""The gates of a device that has a coupling map, where nothing is said of them."""
+"""The gates of a device that has a coupling map and names no gates."""
 
 TURNS = ("s", "sdg", "z")
-"""What ``rz`` is on a stabilizer method: its angles there are the multiples of a quarter turn."""
+"""The gates that ``rz`` is on a stabilizer method: its angles are multiples of a quarter turn."""
 
 CLIFFORD = "stabilizer"
 """The method that runs Clifford gates only."""
@@ -36,22 +33,22 @@ _TURNABLE = frozenset(("cx", "cz", "ecr", "rxx", "ryy", "rzx", "rzz", "swap"))
 """Gates of two qubits that the transpiler can put on a connection of the other direction."""
 
 _ALWAYS = ("measure", "reset", "delay")
-"""What every device does beside its gates, in lists of basis gates too."""
+"""What every device can do besides gates; lists of basis gates may name it too."""
 
 
 class UnknownGate(ValueError):
-    """A gate that there is none of, or that the method or a connection can't run."""
+    """A gate that does not exist, or that the method or a connection can't run."""
 
 
 @lru_cache(maxsize=16)
 def list_gates(method: str) -> frozenset[str]:
-    """The names of Aer's gates for this method."""
+    """Return the names of Aer's gates for this method."""
     return frozenset(_configure(method).basis_gates) - list_instructions(method) - {"store"}
 
 
 @lru_cache(maxsize=16)
 def list_instructions(method: str) -> frozenset[str]:
-    """What the method can do beside gates: measure, branch and loop, save, apply a channel."""
+    """Return what else the method can do: measure, branch and loop, save, apply a channel."""
     configuration = _configure(method)
     stored = {"store"} & set(configuration.basis_gates)
     return frozenset(configuration.custom_instructions) | stored | set(_ALWAYS)
@@ -62,7 +59,7 @@ def make_device(
     names: Iterable[str] | None = None,
     edges: Sequence[Sequence[int]] | None = None,
 ) -> Target:
-    """A device of these gates, all that Aer has if None, with the pairs of qubits that it connects.
+    """Return a device of these gates, or of all that Aer has, that connects these pairs of qubits.
 
     Raises:
         UnknownGate: there is no such gate, or a map of pairs does not go with it.
@@ -71,18 +68,16 @@ def make_device(
     given = dict.fromkeys((UNIVERSAL if edges else _list_all()) if names is None else names)
     device = Target(num_qubits=num_qubits)
     for name in given:
-        if name in _ALWAYS or name == "barrier":
+        if not _is_gate(name):
             continue
-        if name not in known or name in list_instructions("automatic") - {"initialize"}:
-            raise UnknownGate(_say_unknown(name))
         device.add_instruction(known[name], _place(name, num_qubits, edges), name=name)
     return device
 
 
 def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
-    """The target of the device's simulation by this method.
+    """Return the target of the device's simulation by this method.
 
-    It has the device's gates that the method runs, and what the method can do beside gates.
+    It has the device's gates that the method runs, and what else the method can do.
     ``has_angles`` keeps ``rz`` on a stabilizer method, for circuits whose parameters get their
     values later.
 
@@ -110,46 +105,46 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
 
 
 def check_gates(names: Iterable[str], method: str) -> None:
-    """Refuse a gate that the method does not run; ``rz`` is for its angles there.
+    """Refuse a name that is no gate's, and a gate that the method does not run.
 
     Raises:
         UnknownGate: the first one.
     """
     gates = list_gates(method)
     for name in names:
-        if name not in gates and name in list_gates("automatic"):
+        if _is_gate(name) and name not in gates and name in list_gates("automatic"):
             raise UnknownGate(
                 f"the method {method} has no {name}; it has {', '.join(sorted(gates))}"
             )
 
 
 def is_method(name: Any) -> bool:
-    """Whether Aer, as it is installed, has a method of this name."""
+    """Return whether the installed Aer has a method of this name."""
     return isinstance(name, str) and name in _list_methods()
 
 
 def choose_translation(method: str) -> str | None:
-    """The transpiler's translation stage for the method; None is its own."""
+    """Return the transpiler's translation stage for the method; None is its own."""
     return CLIFFORD_TRANSLATION if method == CLIFFORD else None
 
 
 def list_noisy_gates(noise: Any) -> list[str] | None:
-    """The gates that circuits are translated into to have the noise model's noise; None is all."""
+    """Return the gates whose circuits have the noise model's noise; None is all."""
     if noise is None:
         return None
     return [*sorted(list_gates("automatic") & set(noise.basis_gates)), "initialize"]
 
 
 def find_device(backend: "AerSimulator") -> Target:
-    """What the backend is a simulation of: a runner's own description, or what Aer says."""
+    """Return the device that the backend simulates: the runner's description, or Aer's own."""
     device: Target | None = getattr(backend, "device", None)
     if device is not None:
         return device
     if backend.coupling_map is None:
-        return make_device(WIDTH, list_noisy_gates(backend.options.noise_model))
+        return make_device(MAX_QUBITS_DEFAULT, list_noisy_gates(backend.options.noise_model))
     if any(len(qubits or ()) == 2 for qubits in backend.target.qargs or ()):
         return backend.target
-    # Aer lists the connections beside gates that work everywhere.
+    # Aer lists the connections separately, and gates that work everywhere.
     return change_device(backend.target, None, [*backend.coupling_map.get_edges()])
 
 
@@ -158,7 +153,7 @@ def change_device(
     basis_gates: Sequence[str] | None,
     coupling_map: Sequence[Sequence[int]] | None,
 ) -> Target:
-    """The device with other gates, other connections or both; what is None stays.
+    """Return the device with other gates, other connections or both; None leaves them.
 
     Raises:
         UnknownGate: as ``make_device``.
@@ -202,17 +197,27 @@ def _list_all() -> list[str]:
     return [*sorted(list_gates("automatic") & set(_map_names())), "initialize"]
 
 
-def _say_unknown(name: str) -> str:
-    if name in list_instructions("automatic"):
-        return f"{name} is no gate; every backend whose method can do it has it already"
-    near = difflib.get_close_matches(name, sorted(list_gates("automatic")), 1)
-    return f"there is no gate {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+def _is_gate(name: str) -> bool:
+    """Return whether it is a gate, or else an instruction that lists of gates may name.
+
+    Raises:
+        UnknownGate: it is neither.
+    """
+    if name in _ALWAYS or name == "barrier":
+        return False
+    others = list_instructions("automatic") - {"initialize"}
+    if name in others:
+        raise UnknownGate(f"{name} is no gate; every backend whose method can do it has it already")
+    if name not in _map_names():
+        hint = suggest(name, sorted(list_gates("automatic")))
+        raise UnknownGate(f"there is no gate {name!r}{hint}")
+    return True
 
 
 def _place(
     name: str, num_qubits: int | None, edges: Sequence[Sequence[int]] | None
 ) -> dict[tuple[int, ...], None] | None:
-    """The qubits that a gate works on: all of them (None), each one, or each connection."""
+    """Return the qubits that a gate works on: all of them (None), each one, or each pair."""
     if not edges:
         return None
     size = getattr(_map_names()[name], "num_qubits", None)

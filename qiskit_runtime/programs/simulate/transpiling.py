@@ -1,7 +1,7 @@
-"""The one door to Qiskit's transpiler: what the programs' circuits are transpiled for.
+"""The one door to Qiskit's transpiler.
 
-It is the backend, as the method of the run simulates it (``targets``), with other gates or
-connections where a client gave some.
+Circuits are transpiled for the backend as the run's method simulates it (``targets``), with other
+gates or connections where a client gave some.
 """
 
 import copy
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qiskit import QuantumCircuit, transpile
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 
-from qiskit_runtime.programs.inputs.checks import check_integer
+from qiskit_runtime.programs.inputs.aer_options import read_edges
 from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.memory import find_method
 
@@ -25,10 +25,10 @@ def transpile_circuits(
     run_options: Mapping[str, Any],
     arguments: Mapping[str, Any],
 ) -> list[QuantumCircuit]:
-    """The circuits, transpiled for a run with these options.
+    """Return the circuits, transpiled for a run with these options.
 
     ``arguments`` are those of Qiskit's ``transpile``. Circuits of one call share their passes,
-    which each call builds anew, at a fixed cost.
+    which each call builds, at a fixed cost.
     """
     has_angles = any(circuit.num_parameters for circuit in circuits)
     method = find_method(backend, circuits, run_options)
@@ -46,9 +46,9 @@ def make_passes(
     method: str | None = None,
     **arguments: Any,
 ) -> PassManager:
-    """The passes that transpile for the backend; ``arguments`` as ``transpile`` has them.
+    """Return the passes that transpile for the backend; ``arguments`` as ``transpile`` has them.
 
-    ``has_angles`` tells that circuits have parameters whose values come later.
+    ``has_angles`` means that circuits have parameters whose values come later.
     """
     arguments["optimization_level"] = optimization_level
     return generate_preset_pass_manager(**_aim(backend, arguments, method, has_angles))
@@ -61,10 +61,10 @@ def find_target(
     basis_gates: Sequence[str] | None = None,
     coupling_map: Any = None,
 ) -> Target:
-    """What to transpile for; what is None is the backend's own.
+    """Return the target; gates and connections that are None are the backend's own.
 
     Raises:
-        ValueError: there is no such gate, or a map that is none.
+        ValueError: there is no such gate, or the map is no list of pairs.
     """
     own = backend.options.method
     changed = basis_gates is not None or coupling_map is not None
@@ -77,27 +77,10 @@ def find_target(
     return targets.fit_method(device, method or own, has_angles)
 
 
-def read_edges(value: Any, name: str = "coupling_map") -> list[list[int]] | None:
-    """A coupling map's pairs of qubits.
-
-    Raises:
-        ValueError: it is none; the text begins with the name.
-    """
-    if value is None:
-        return None
-    # A CouplingMap in a program that is called directly; a list of pairs from a client.
-    edges = list(value.get_edges()) if hasattr(value, "get_edges") else value
-    if not isinstance(edges, list | tuple) or not all(
-        isinstance(edge, list | tuple) and len(edge) == 2 for edge in edges
-    ):
-        raise ValueError(f"{name}: expected a list of pairs of qubits, got {value!r}")
-    return [[check_integer(name, qubit, 0, targets.WIDTH - 1) for qubit in edge] for edge in edges]
-
-
 def _aim(
     backend: "AerSimulator", arguments: Mapping[str, Any], method: str | None, has_angles: bool
 ) -> dict[str, Any]:
-    """The arguments, with a target in the place of gates and connections."""
+    """Return the arguments, with a target in the place of gates and connections."""
     options = dict(arguments)
     basis_gates, edges = options.pop("basis_gates", None), options.pop("coupling_map", None)
     method = method or backend.options.method

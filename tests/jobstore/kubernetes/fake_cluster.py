@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 from kubernetes.aio import client
 
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import Manifest
 
 NAMESPACE = "jobs"
 

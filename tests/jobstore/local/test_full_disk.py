@@ -19,7 +19,7 @@ from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec
 from tests.jobstore.processes import wait_until
 from tests.jobstore.store_under_test import FOR_EVER, QUICK, open_local_store, result
 
@@ -152,7 +152,7 @@ async def test_readiness_follows_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
         with full_disk():
             assert not jobs.store.is_ready
             with pytest.raises(StoreUnavailable, match="can't be written"):
-                await jobs.store.submit(spec, "{}")
+                await jobs.store.submit(JobRequest(spec, "{}"))
         assert jobs.store.is_ready
         folder = tmp_path / "data" / "jobs"
         folder.rename(folder.with_name("elsewhere"))

@@ -14,7 +14,7 @@ from api.jobstore.local.store import RunnerLimits
 from qiskit_runtime.contract.lifecycle import Phase
 from tests.jobstore.processes import wait_until
 from tests.jobstore.store_under_test import QUICK, open_local_store
-from tests.qiskit_runtime.test_left_behind import nest
+from tests.qiskit_runtime.host.test_left_behind import nest
 
 pytestmark = pytest.mark.anyio
 

@@ -20,6 +20,7 @@ from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
 from tests.jobstore.processes import is_alive
 from tests.jobstore.store_under_test import (
@@ -38,9 +39,6 @@ ONE = RunnerLimits(workers=1)
 
 ORPHAN_SECONDS = 2.0
 """Within this after the server's death nothing is left that obeys SIGTERM."""
-
-GRACE_SECONDS = 3.0
-"""What a program that ignores SIGTERM has beyond that."""
 
 FINISHED = """
 def main(backend, messenger, name):

@@ -5,6 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_EXECUTION_SECONDS,
+    MAX_SOURCE_BYTES,
+)
 from qiskit_runtime.contract.resources import runtimeprogram
 from qiskit_runtime.contract.resources.backend import (
     BACKENDS,
@@ -17,12 +22,7 @@ from qiskit_runtime.contract.resources.backend import (
     find_backend,
     parse_runtimebackend,
 )
-from qiskit_runtime.contract.resources.job import (
-    DEFAULT_MAX_EXECUTION_SECONDS,
-    MAX_EXECUTION_SECONDS,
-)
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     Program,
     ProgramInterface,
     ProgramMetadata,

@@ -5,7 +5,7 @@ import pytest
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError
 
-from qiskit_runtime.programs.simulate.aer_options import option_names, read_run_options
+from qiskit_runtime.programs.inputs.aer_options import option_names, read_run_options
 
 BACKEND = AerSimulator()
 

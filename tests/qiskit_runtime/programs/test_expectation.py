@@ -11,8 +11,8 @@ from qiskit_aer import AerSimulator
 
 from qiskit_runtime.programs.estimate.expectation import make_expectation
 from qiskit_runtime.programs.estimate.fidelity import make_fidelity
-from qiskit_runtime.programs.optimize.ansatz import transpile_ansatz
 from qiskit_runtime.programs.simulate.memory import TooLarge
+from qiskit_runtime.programs.simulate.placed_circuit import place_circuit
 from qiskit_runtime.programs.simulate.simulation import Simulation
 from tests.programs.drawn import draw_rng, draw_terms, misread, to_matrix
 
@@ -36,7 +36,7 @@ def test_exact_values(coupled):
     terms = draw_terms(rng, 4, 20)
     simulation = Simulation(backend, None, 1)
     expectation = make_expectation(
-        transpile_ansatz(ansatz, simulation), SparsePauliOp.from_list(terms), simulation
+        place_circuit(ansatz, simulation), SparsePauliOp.from_list(terms), simulation
     )
     points = rng.uniform(-3, 3, (7, 16))
 
@@ -58,7 +58,7 @@ def test_exact_values_in_layouts_with_gaps():
         simulation = Simulation(backend, None, 1)
         layout = rng.permutation(8)[:width].tolist()
         operator = SparsePauliOp.from_list(terms)
-        transpiled = transpile_ansatz(ansatz, simulation, layout)
+        transpiled = place_circuit(ansatz, simulation, layout)
         points = rng.uniform(-3, 3, (2, ansatz.num_parameters))
         values, _ = make_expectation(transpiled, operator, simulation).evaluate(points)
         assert values == pytest.approx(by_numpy(ansatz, terms, points), abs=1e-9), (seed, layout)
@@ -90,7 +90,7 @@ def test_deviation_is_that_of_repeats():
     terms = draw_terms(rng, 2, 9)
     simulation = Simulation(AerSimulator(), 300)
     expectation = make_expectation(
-        transpile_ansatz(ansatz, simulation), SparsePauliOp.from_list(terms), simulation
+        place_circuit(ansatz, simulation), SparsePauliOp.from_list(terms), simulation
     )
     point = rng.uniform(-3, 3, 8)
     values, deviations = expectation.evaluate(np.tile(point, (300, 1)))
@@ -108,7 +108,7 @@ def test_unused_parameters_and_constant_operators():
     ansatz.p(0 * angles[1], 0)
     for shots in (None, 10):
         simulation = Simulation(AerSimulator(), shots, 1)
-        transpiled = transpile_ansatz(ansatz, simulation)
+        transpiled = place_circuit(ansatz, simulation)
         constant = make_expectation(transpiled, SparsePauliOp("I", 2.5), simulation)
         values, deviations = constant.evaluate(np.zeros((3, 2)))
         assert values.tolist() == [2.5] * 3
@@ -146,6 +146,6 @@ def test_memory_is_that_of_the_method():
         method="statevector", noise_model=misread((0.1, 0.1)).options.noise_model, max_memory_mb=8
     )
 
-    transpile_ansatz(ansatz, Simulation(backend, 100))
+    place_circuit(ansatz, Simulation(backend, 100))
     with pytest.raises(TooLarge, match="density matrix"):
-        transpile_ansatz(ansatz, Simulation(backend, None))
+        place_circuit(ansatz, Simulation(backend, None))

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from qiskit.circuit.library import real_amplitudes
 
-from qiskit_runtime.programs.optimize.minimization import OptimizerContext
-from qiskit_runtime.programs.optimize.objective import Objective
+from qiskit_runtime.programs.optimize.minimization import Objective, OptimizerContext
 from qiskit_runtime.programs.optimize.optimizers import read_optimizer
 from qiskit_runtime.programs.optimize.scipy_minimizers import METHODS
 from tests.programs.conftest import RecordingMessenger
@@ -31,12 +30,12 @@ def search(optimizer, function, start, is_sampled=False):
     messenger = RecordingMessenger()
     objective = Objective(function, messenger)
     objective.total = optimizer.count_evaluations(len(start))
-    around = OptimizerContext(
+    context = OptimizerContext(
         seed=7,
         is_sampled=is_sampled,
         make_fidelity=lambda: lambda a, b: np.exp(-((np.array(a) - b) ** 2).sum(axis=-1) / 4),
     )
-    minimum = optimizer.minimize(objective, start, around)
+    minimum = optimizer.minimize(objective, start, context)
     expected = objective.total
     objective.finish()
     check_progress(messenger.progress, objective.evaluations)

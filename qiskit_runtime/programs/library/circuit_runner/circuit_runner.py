@@ -1,7 +1,7 @@
 """Transpile circuits, run them, publish the result: the program most clients use.
 
-Every input is checked first, so that a mistake names its field. ``algorithms.readout_mitigation``
-corrects readout errors when the client asks for it.
+Every input is checked first, so that a mistake names its field. Readout errors are corrected where
+the client asks for it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from plain_json import json_clean
 from qiskit import QuantumCircuit
 from qiskit.transpiler import Layout
 
 from qiskit_runtime.programs.estimate import readout_mitigation
+from qiskit_runtime.programs.inputs.aer_options import read_run_options, say_left_out
 from qiskit_runtime.programs.inputs.checks import (
     MAX_SHOTS,
     check_flag,
@@ -30,11 +32,10 @@ from qiskit_runtime.programs.inputs.circuits import (
     read_circuits,
     refuse_free_parameters,
 )
-from qiskit_runtime.programs.inputs.plain_json import json_clean
-from qiskit_runtime.programs.simulate.aer_options import read_run_options, say_left_out
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
+from qiskit_runtime.programs.inputs.parameters import Binds, read_binds
 from qiskit_runtime.programs.simulate.memory import check_memory
-from qiskit_runtime.programs.simulate.parameter_binds import Binds, bind_circuits, read_binds
+from qiskit_runtime.programs.simulate.runs import Task, run_tasks
+from qiskit_runtime.programs.simulate.seeds import seed_of_transpiler
 from qiskit_runtime.programs.simulate.transpiling import transpile_circuits
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _expect(expected: str, *types: type) -> Callable[[str, Any], object]:
 
 
 def as_list(value: Any) -> Any:
-    """What an array holds; anything else as it is."""
+    """Return an array as a list; anything else as it is."""
     return np.atleast_1d(value).tolist() if isinstance(value, np.ndarray) else value
 
 
@@ -82,8 +83,7 @@ CHECKS: dict[str, Callable[[str, Any], object]] = {
     "seed_simulator": check_seed,
     "memory": check_flag,
 }
-"""How each known field is checked when it is given."""
-
+"""The check of each known field that is given."""
 
 IMPLIED = {"seed_transpiler", "qubits_initially_zero"}
 """Arguments of ``transpile`` that follow from other fields."""
@@ -119,7 +119,7 @@ def refuse_scheduling(schedule_circuit: object, **methods: object) -> None:
 def transpile_arguments(
     transpiler_options: Mapping[str, object] | None, **fields: object
 ) -> dict[str, object]:
-    """The keyword arguments of ``transpile``: the given fields and the options, each once."""
+    """Return the keyword arguments of ``transpile``: the fields and the options, each once."""
     options = dict(transpiler_options or {})
     check_fields(options)
     given = {name: value for name, value in fields.items() if value is not None}
@@ -136,12 +136,14 @@ def transpile_arguments(
 def choose_seed(
     own: int | None, of_job: int | None, transpiler_options: Mapping[str, object] | None
 ) -> int | None:
-    """The transpiler's seed: the job's, unless one is given for the transpiler alone."""
-    return own if own is not None or "seed_transpiler" in (transpiler_options or {}) else of_job
+    """Return the transpiler's seed; None if the transpiler's options have one."""
+    if "seed_transpiler" in (transpiler_options or {}):
+        return own
+    return seed_of_transpiler(own, of_job)
 
 
 def choose_binds(value: object, circuits: list[QuantumCircuit], is_mitigated: bool) -> Binds | None:
-    """The values of the circuits' parameters; None where there are none."""
+    """Return the values of the circuits' parameters; None without parameters."""
     if value is None:
         refuse_free_parameters(circuits)
         return None
@@ -157,7 +159,7 @@ def transpile_list(
     options: Mapping[str, Any],
     arguments: Mapping[str, Any],
 ) -> list[QuantumCircuit]:
-    """Transpile the circuits; a mistake in the arguments is said with their names."""
+    """Transpile the circuits; an error in the arguments begins with their names."""
     check_layout(arguments.get("initial_layout"), backend.num_qubits)
     with naming(name_options(arguments)):
         return transpile_circuits(backend, circuits, options, arguments)
@@ -169,13 +171,14 @@ def run_plainly(
     options: dict[str, Any],
     binds: Binds | None = None,
 ) -> dict[str, Any]:
-    """Run the circuits; what the simulator refuses is said with the options' names."""
-    field, numbers = name_options(options), list(range(len(circuits)))
-    if binds is not None:
-        circuits, values, numbers = bind_circuits(binds, circuits)
-        options = options | {"parameter_binds": values if any(values) else None}
-    labels = [f"circuits[{number}]" for number in numbers]
-    result = run_circuits(backend, circuits, labels=labels, field=field, **options)
+    """Run the circuits; an error of the simulator begins with the options' names."""
+    tasks = [
+        Task(circuit, len(next(iter(values.values()), [None])), values)
+        for circuit, values in zip(circuits, binds or [{}] * len(circuits), strict=True)
+    ]
+    labels = [f"circuits[{number}]" for number in range(len(circuits))]
+    field = name_options(options)
+    result = run_tasks(backend, tasks, labels=labels, field=field, **options)
     described: dict[str, Any] = result.to_dict()
     return described
 
@@ -183,7 +186,7 @@ def run_plainly(
 def run_mitigated(
     backend: AerSimulator, circuits: list[QuantumCircuit], options: dict[str, Any]
 ) -> dict[str, Any]:
-    """Run the circuits; each ``data`` with counts gets ``quasiprobabilities`` beside them.
+    """Run the circuits, and add ``quasiprobabilities`` to each ``data`` that has counts.
 
     They are keyed as the counts (which stay as read), at least 0, and sum to 1. This is where the
     clients of 2021 look for them: ``RunnerResult.get_quasiprobabilities()``.

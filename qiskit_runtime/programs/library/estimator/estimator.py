@@ -10,29 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit.primitives.containers import PrimitiveResult, PubResult
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
-from qiskit_aer import AerSimulator
 
-from qiskit_runtime.programs.estimate.primitive_pubs import (
-    read_estimator_pubs,
-    run_pubs,
-    select_values,
-)
 from qiskit_runtime.programs.estimate.pub_estimation import (
     count_shots,
     estimate_by_shots,
     estimate_exactly,
 )
 from qiskit_runtime.programs.inputs.checks import naming
-from qiskit_runtime.programs.inputs.circuits import as_it_is
 from qiskit_runtime.programs.inputs.primitive_options import choose_precision, read_options
-from qiskit_runtime.programs.simulate.isa import CircuitFitter
+from qiskit_runtime.programs.inputs.pubs import read_estimator_pubs
 from qiskit_runtime.programs.simulate.memory import check_memory
-from qiskit_runtime.programs.simulate.mixtures import has_noise, leaves_mixture
+from qiskit_runtime.programs.simulate.purity import needs_density_matrix
+from qiskit_runtime.programs.simulate.runs import run_pubs
+from qiskit_runtime.programs.simulate.transpile_to_isa import IsaTranspiler, select_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from qiskit import QuantumCircuit
+    from qiskit_aer import AerSimulator
 
     from qiskit_runtime.messenger import UserMessenger
 
@@ -41,10 +34,9 @@ DENSE = ("automatic", "statevector", "density_matrix")
 
 
 def find_exact_method(backend: AerSimulator, pub: EstimatorPub, noise_model: Any) -> str:
-    """The method that gives the pub's exact values."""
+    """Return the method that gives the pub's exact values."""
     method: str = backend.options.method
-    is_noisy = has_noise(noise_model) or has_noise(backend.options.noise_model)
-    if not is_noisy and not leaves_mixture(pub.circuit):
+    if not needs_density_matrix(backend, [pub.circuit], noise_model):
         return method
     if method not in DENSE:
         raise ValueError(
@@ -54,23 +46,21 @@ def find_exact_method(backend: AerSimulator, pub: EstimatorPub, noise_model: Any
 
 
 def check_size(backend: AerSimulator, pubs: list[EstimatorPub], noise_model: Any) -> None:
-    """Refuse what there is no memory for, each pub by the method that it will run with."""
+    """Refuse pubs that there is no memory for, each by the method that it will run with."""
     check_memory(backend, [pub.circuit for pub in pubs if pub.precision])
     for index, pub in enumerate(pubs):
         if not pub.precision:
             with naming(f"pubs[{index}]"):
                 method = find_exact_method(backend, pub, noise_model)
-            limit = backend.options.max_memory_mb
-            same = AerSimulator(method=method, max_memory_mb=limit)
-            check_memory(same if method == "density_matrix" else backend, pub.circuit)
+            check_memory(backend, pub.circuit, {"method": method})
 
 
-def fit_pub(fit: Callable[[QuantumCircuit], QuantumCircuit], pub: EstimatorPub) -> EstimatorPub:
-    """The pub with a circuit that fits the backend, its observables on the qubits' places there."""
+def transpile_pub(transpiler: IsaTranspiler, pub: EstimatorPub) -> EstimatorPub:
+    """Return the pub with a circuit that the backend runs, and its observables laid out on it."""
     source = pub.circuit
     if not pub.precision and "initialize" in source.count_ops():
         source = source.decompose("initialize")  # which no density matrix takes
-    circuit, observables = fit(source), pub.observables
+    circuit, observables = transpiler.run(source), pub.observables
     if circuit is not source:
         observables = observables.apply_layout(circuit.layout, circuit.num_qubits)
     return EstimatorPub(circuit, observables, select_values(pub, circuit), pub.precision)
@@ -79,7 +69,7 @@ def fit_pub(fit: Callable[[QuantumCircuit], QuantumCircuit], pub: EstimatorPub) 
 def estimate(
     backend: AerSimulator, pub: EstimatorPub, seed: int | None, run_options: dict[str, Any]
 ) -> PubResult:
-    """The expectation values of one pub, whose circuit fits the backend."""
+    """Return the expectation values of one pub, whose circuit the backend runs."""
     if pub.precision:
         return estimate_by_shots(backend, pub, seed, run_options)
     method = find_exact_method(backend, pub, run_options.get("noise_model"))
@@ -114,17 +104,18 @@ def main(
     )
     asked = read_estimator_pubs(pubs, choose_precision(wishes, default_precision))
     check_size(backend, asked, wishes.noise_model)
-    fitter = CircuitFitter(backend, wishes.seed, wishes.basis_gates, wishes.coupling_map)
-    fit = as_it_is if wishes.skip_transpilation else fitter.fit
-    fitted = []
+    transpiler = IsaTranspiler(
+        backend, wishes.seed, wishes.basis_gates, wishes.coupling_map, wishes.skip_transpilation
+    )
+    transpiled = []
     for index, pub in enumerate(asked):
         with naming(f"pubs[{index}]"):
             if pub.precision:
                 count_shots(pub.precision)
-            fitted.append(fit_pub(fit, pub))
+            transpiled.append(transpile_pub(transpiler, pub))
 
     def run(pub: EstimatorPub, seed: int | None) -> PubResult:
         return estimate(backend, pub, seed, wishes.run_options)
 
-    results = run_pubs(fitted, wishes.seed, run, user_messenger)
+    results = run_pubs(transpiled, wishes.seed, run, user_messenger)
     user_messenger.publish(PrimitiveResult(results, metadata=wishes.metadata), final=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit
 
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
+from qiskit_runtime.programs.simulate.runs import run_circuits
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def prepare_bell_circuit() -> QuantumCircuit:
-    """Two qubits in (|00> + |11>)/sqrt(2), measured; the register ``c`` stays 00."""
+    """Return two qubits in (|00> + |11>)/sqrt(2), measured; the register ``c`` stays 00."""
     bell = QuantumCircuit(2, 2)
     bell.h(0)
     bell.cx(0, 1)

@@ -1,7 +1,7 @@
 """QAOA: the smallest eigenvalue of a diagonal operator, such as the cost of a cut of a graph.
 
 On a backend whose qubits are not all coupled, swap strategies route the circuit along a line of
-qubits. What it is made of is ``qiskit_runtime.programs``.
+qubits. The parts are in the rooms of ``qiskit_runtime.programs``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from qiskit.circuit.library import qaoa_ansatz
 
 from qiskit_runtime.programs.inputs import checks as inputs
 from qiskit_runtime.programs.inputs import operators
-from qiskit_runtime.programs.optimize import ansatz as circuits
+from qiskit_runtime.programs.inputs.parameters import read_point
 from qiskit_runtime.programs.optimize import eigensolver, swap_routing
-from qiskit_runtime.programs.optimize.objective import Listener
+from qiskit_runtime.programs.optimize.minimization import Listener
 from qiskit_runtime.programs.optimize.optimizers import read_optimizer
+from qiskit_runtime.programs.simulate.placed_circuit import PlacedCircuit, place_circuit
 from qiskit_runtime.programs.simulate.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ MITIGATION = "measurement_error_mitigation"
 
 
 def read_cost(value: Any) -> SparsePauliOp:
-    """The diagonal operator."""
+    """Return the operator, which must be diagonal."""
     operator = operators.read_operator("operator", value)
     if not operators.is_diagonal(operator):
         raise ValueError("operator: must be diagonal: made of the Paulis I and Z alone")
@@ -41,21 +42,21 @@ def read_cost(value: Any) -> SparsePauliOp:
 
 
 def read_alpha(value: Any) -> float:
-    """The share of the best shots that count: over 0, and 1 at most."""
+    """Return the share of the best shots that count: over 0, and 1 at most."""
     alpha = inputs.check_number("alpha", value)
     if not 0 < alpha <= 1:
         raise ValueError(f"alpha: expected a number over 0 and up to 1, got {value!r}")
     return alpha
 
 
-def transpile_routed(
+def place_on_line(
     circuit: QuantumCircuit,
     cost: SparsePauliOp,
     simulation: Simulation,
     use_initial_mapping: bool,
     optimization_level: int,
-) -> circuits.TranspiledAnsatz | None:
-    """The ansatz by a swap strategy; None where the device or the operator is not for one."""
+) -> PlacedCircuit | None:
+    """Return the ansatz by a swap strategy; None if the device or operator has no use for one."""
     coupling_map = simulation.backend.coupling_map
     if coupling_map is None or not swap_routing.can_route(cost):
         return None
@@ -67,7 +68,7 @@ def transpile_routed(
     if use_initial_mapping:
         places = swap_routing.order_along_line(cost)
     routed, ends = swap_routing.route(circuit, cost, places)
-    on_line = circuits.transpile_ansatz(routed, simulation, line, optimization_level)
+    on_line = place_circuit(routed, simulation, line, optimization_level)
     return replace(
         on_line,
         qubits=[on_line.qubits[end] for end in ends],
@@ -76,7 +77,7 @@ def transpile_routed(
 
 
 def describe_inputs(given: dict[str, Any]) -> dict[str, Any]:
-    """The inputs as the result repeats them: operators as [label, coefficient] pairs."""
+    """Return the inputs as the result repeats them: operators as [label, coefficient] pairs."""
     described = {name: given[name] for name in given if name not in {"backend", "user_messenger"}}
     described["operator"] = _describe(given["operator"])
     aux = given["aux_operators"]
@@ -96,7 +97,7 @@ def _describe(operator: Any) -> Any:
 
 
 def keep_history(history: dict[str, list[Any]], messenger: UserMessenger) -> Listener:
-    """A listener that appends each evaluation to the history, and publishes it."""
+    """Return a listener that appends each evaluation to the history, and publishes it."""
     publish = eigensolver.publish_evaluations(messenger)
 
     def listen(number: int, point: Any, energy: float, deviation: float) -> None:
@@ -142,7 +143,7 @@ def main(
     minimizer = read_optimizer("optimizer", optimizer, default_maxiter=300)
     minimizer.check_ansatz(circuit)
     simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
-    start = circuits.read_point("initial_point", initial_point, 2 * depth, simulation.seeds.points)
+    start = read_point("initial_point", initial_point, 2 * depth, simulation.seeds.points)
     share = read_alpha(alpha)
     mitigate = inputs.check_flag(MITIGATION, measurement_error_mitigation)
     use_line = inputs.check_flag("use_swap_strategies", use_swap_strategies)
@@ -151,8 +152,8 @@ def main(
 
     ansatz = None
     if use_line:
-        ansatz = transpile_routed(circuit, cost, simulation, use_mapping, level)
-    ansatz = ansatz or circuits.transpile_ansatz(circuit, simulation, None, level)
+        ansatz = place_on_line(circuit, cost, simulation, use_mapping, level)
+    ansatz = ansatz or place_circuit(circuit, simulation, None, level)
     inverses = eigensolver.calibrate_readout(ansatz, simulation, MITIGATION) if mitigate else None
     problem = eigensolver.Problem(circuit, ansatz, cost, simulation, aux, inverses, share)
     history: dict[str, list[Any]] = {"nfevs": [], "params": [], "energy": [], "std": []}

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 GAIN, GAIN_DECAY = 0.05, 0.602
-"""Of the steps: the gain of step k (from 1) is ``GAIN / k**GAIN_DECAY``."""
+"""The steps' length: the gain of step k (from 1) is ``GAIN / k**GAIN_DECAY``."""
 
 SPREAD, SPREAD_DECAY = 0.1, 0.101
-"""Of the two trial points, likewise."""
+"""The distance of the two trial points from the parameters, likewise."""
 
 TOLERANCE = 1e-8
-"""Of the machine's optimum, whose value is the cost: its default would be seen in that."""
+"""Solver tolerance of the support vector machine; the default would visibly distort the cost."""
 
 
 def train(kernel: Array, labels: Array, box: float) -> SVC:
-    """The support vector machine of a kernel matrix; ``box`` is C."""
+    """Return the support vector machine of a kernel matrix; ``box`` is C."""
     from sklearn.svm import SVC  # takes a second, and no other program has it
 
     return SVC(kernel="precomputed", C=box, tol=TOLERANCE).fit(kernel, labels)
 
 
 def find_cost(kernel: Array, labels: Array, box: float) -> float:
-    """The maximum of sum(a) - (a y) K (a y) / 2 over 0 <= a <= C with sum(a y) = 0."""
+    """Return the maximum of sum(a) - (a y) K (a y) / 2 over 0 <= a <= C with sum(a y) = 0."""
     machine = train(kernel, labels, box)
     weights, support = machine.dual_coef_[0], machine.support_
     return float(np.abs(weights).sum() - weights @ kernel[np.ix_(support, support)] @ weights / 2)
@@ -44,7 +44,7 @@ def find_cost(kernel: Array, labels: Array, box: float) -> float:
 def align(
     cost: Callable[[Array], float], parameters: Array, steps: int
 ) -> Iterator[tuple[float, Array]]:
-    """Lower the cost by SPSA; of each step, the mean cost of its trial points and its result.
+    """Lower the cost by SPSA; yield each step's mean cost of its trial points, and its result.
 
     The perturbation of step k comes from ``RandomState(k)``, and no line search or calibration
     follows: the program's contract since 2021, so that a known data set gives known parameters.
@@ -59,6 +59,6 @@ def align(
 
 
 def average_last(found: list[Array]) -> Array:
-    """The mean of the last tenth of the steps, the last one where there are less than ten."""
+    """Return the mean of the last tenth of the steps; of fewer than ten, the last one."""
     mean: Array = np.mean(found[-max(len(found) // 10, 1) :], axis=0)
     return mean

@@ -1,4 +1,4 @@
-"""The quantum kernel of points: how far the states that a feature map makes of two are the same.
+"""The quantum kernel of points: the overlap of the states that a feature map makes of two of them.
 
 The feature map is that of Glick et al., arXiv:2105.03406: an aligned fiducial state, made by Ry
 rotations and the controlled Z gates of a graph, then a displacement by the point, two features a
@@ -16,10 +16,9 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit_aer import AerSimulator
 
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
 from qiskit_runtime.programs.simulate.memory import check_memory
-from qiskit_runtime.programs.simulate.run_seeds import seed_of_run
-from qiskit_runtime.programs.simulate.threads import spread_threads
+from qiskit_runtime.programs.simulate.runs import Task, choose_parallelism, run_tasks
+from qiskit_runtime.programs.simulate.seeds import seed_of_run, seed_of_transpiler
 from qiskit_runtime.programs.simulate.transpiling import make_passes
 
 if TYPE_CHECKING:
@@ -27,24 +26,24 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MOST_CIRCUITS = 5000
-"""In one run: more of them, and the results of a large data set would fill the memory."""
+MAX_CIRCUITS = 5000
+"""The most circuits of one run: the results of a large data set would fill the memory."""
 
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """Which points it takes and which qubits it entangles."""
+    """The number of features that it takes, and the qubits that it entangles."""
 
     feature_dimension: int
     entangler_map: list[tuple[int, int]]
 
     @property
     def num_qubits(self) -> int:
-        """Two features a qubit."""
+        """The number of qubits: half that of the features."""
         return self.feature_dimension // 2
 
     def fiducial(self, angles: Any, *, inverse: bool = False) -> QuantumCircuit:
-        """The state that is aligned, one angle a qubit, or what undoes it."""
+        """Return the circuit of the state that is aligned, one angle a qubit, or its inverse."""
         circuit = QuantumCircuit(self.num_qubits)
         for qubit in range(self.num_qubits):
             circuit.ry(angles[qubit], qubit)
@@ -53,7 +52,7 @@ class FeatureMap:
         return circuit.reverse_ops() if inverse else circuit
 
     def encode(self) -> tuple[QuantumCircuit, list[ParameterVector]]:
-        """The state of one point, with free angles: of Ry, Rz and Rx."""
+        """Return the circuit of one point's state, with free angles: of Ry, Rz and Rx."""
         ry, rz, rx = (ParameterVector(name, self.num_qubits) for name in ("ry", "rz", "rx"))
         circuit = self.fiducial(ry)
         for qubit in range(self.num_qubits):
@@ -62,7 +61,7 @@ class FeatureMap:
         return circuit, [ry, rz, rx]
 
     def compare(self) -> tuple[QuantumCircuit, list[ParameterVector]]:
-        """One point's state, then what undoes another's: all zeros tells how alike they are.
+        """Return one point's circuit, then another's inverse: the share of zeros is their overlap.
 
         The Rx of both meet in the middle, and are one. Angles: Ry; Rz of the first, Rx, Rz of the
         second; Ry of the way back.
@@ -112,7 +111,7 @@ class FidelityKernel:
             )
 
     def evaluate(self, parameters: Array, points: Array, others: Array | None = None) -> Array:
-        """The kernel of the points with each other, or with others.
+        """Return the kernel of the points with each other, or with others.
 
         With each other, the diagonal is 1 and one half is the mirror of the other, so that N
         points take N (N - 1) / 2 circuits.
@@ -140,27 +139,27 @@ class FidelityKernel:
         return np.array([result.data(index)["statevector"] for index in range(len(points))])
 
     def _measure(self, parameters: Array, first: Array, second: Array) -> Array:
-        """How often each pair of points gives all zeros."""
+        """Return the share of all zeros for each pair of points."""
         shape = (len(first), self.feature_map.num_qubits)
         ry = np.broadcast_to(-parameters, shape)
         rx = 2 * (second[:, 0::2] - first[:, 0::2])
         angles = [ry, -2 * first[:, 1::2], rx, 2 * second[:, 1::2], -ry]
         zeros: list[int] = []
-        for start in range(0, len(first), MOST_CIRCUITS):
-            part = [angle[start : start + MOST_CIRCUITS] for angle in angles]
+        for start in range(0, len(first), MAX_CIRCUITS):
+            part = [angle[start : start + MAX_CIRCUITS] for angle in angles]
             zeros += self._count_zeros(self._bind(part), len(part[0]))
         assert self.shots is not None
         return np.array(zeros) / self.shots
 
-    def _bind(self, angles: list[Array]) -> dict[Any, list[float]]:
-        """The values of each angle, in the order of the points."""
+    def _bind(self, angles: list[Array]) -> dict[str, list[float]]:
+        """Return the values of each angle by its name, in the order of the points."""
         return {
-            parameter: values[:, qubit].tolist()
+            parameter.name: values[:, qubit].tolist()
             for vector, values in zip(self._angles, angles, strict=True)
             for qubit, parameter in enumerate(vector)
         }
 
-    def _count_zeros(self, binds: dict[Any, list[float]], size: int) -> list[int]:
+    def _count_zeros(self, binds: dict[str, list[float]], size: int) -> list[int]:
         options = {"shots": self.shots, "seed_simulator": seed_of_run(self.seed, self.runs)}
         self.runs += 1
         result = self._run(self._transpile(), binds, size, options)
@@ -169,22 +168,21 @@ class FidelityKernel:
     def _run(
         self,
         circuit: QuantumCircuit,
-        binds: dict[Any, list[float]],
+        binds: dict[str, list[float]],
         size: int,
         options: dict[str, Any],
     ) -> Result:
-        options |= spread_threads(self.feature_map.num_qubits, size)
-        return run_circuits(self._simulator, [circuit], parameter_binds=[binds], **options)
+        options |= choose_parallelism(self.feature_map.num_qubits, size)
+        return run_tasks(self._simulator, [Task(circuit, size, binds)], **options)
 
     def _transpile(self) -> QuantumCircuit:
         if self._transpiled is None:
-            seed = self.seed if self.seed_transpiler is None else self.seed_transpiler
             passes = make_passes(
                 self.backend,
                 2,
                 has_angles=True,
                 initial_layout=self.initial_layout,
-                seed_transpiler=seed,
+                seed_transpiler=seed_of_transpiler(self.seed_transpiler, self.seed),
             )
             self._transpiled = passes.run(self._circuit)
         return self._transpiled

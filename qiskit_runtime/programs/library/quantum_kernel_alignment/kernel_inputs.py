@@ -11,12 +11,13 @@ from fidelity_kernel import Array, FeatureMap
 
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import check_integer
+from qiskit_runtime.programs.simulate.seeds import Seeds
 
-MOST_FEATURES = 2**10
+MAX_FEATURES = 2**10
 
 
 def read_feature_map(value: Any) -> FeatureMap:
-    """From JSON text, as the clients of 2021 send it, or an object."""
+    """Return the feature map of an object, or of its JSON text, as clients of 2021 send it."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -29,7 +30,7 @@ def read_feature_map(value: Any) -> FeatureMap:
         hint = suggest(unknown[0], known)
         raise ValueError(f"feature_map: unknown fields {', '.join(unknown)}{hint}")
     name = "feature_map.feature_dimension"
-    dimension = check_integer(name, value.get("feature_dimension"), 2, MOST_FEATURES)
+    dimension = check_integer(name, value.get("feature_dimension"), 2, MAX_FEATURES)
     if dimension % 2:
         raise ValueError(f"{name}: expected an even number, two features a qubit, got {dimension}")
     pairs = value.get("entangler_map")
@@ -55,7 +56,7 @@ def _read_pairs(value: Any, num_qubits: int) -> list[tuple[int, int]]:
 
 
 def read_points(name: str, value: Any, dimension: int) -> Array:
-    """Points, one a row."""
+    """Return points, one a row."""
     points = _read_array(name, value)
     if points.ndim != 2 or not len(points) or points.shape[1] != dimension:
         raise ValueError(
@@ -65,7 +66,7 @@ def read_points(name: str, value: Any, dimension: int) -> Array:
 
 
 def read_labels(name: str, value: Any, size: int, *, both: bool = True) -> Array:
-    """The classes 1 and -1, one for each point."""
+    """Return the classes 1 and -1, one for each point."""
     labels = _read_array(name, value)
     if labels.shape != (size,):
         raise ValueError(f"{name}: expected {size}, one a point, got the shape {labels.shape}")
@@ -77,7 +78,7 @@ def read_labels(name: str, value: Any, size: int, *, both: bool = True) -> Array
 
 
 def read_test_set(points: Any, labels: Any, dimension: int) -> tuple[Array, Array] | None:
-    """What the aligned kernel is tried on, if anything."""
+    """Return the points and labels that the aligned kernel is tested on, if any."""
     if (points is None) != (labels is None):
         missing = "test_labels" if labels is None else "test_data"
         raise ValueError(f"{missing}: test_data and test_labels go together")
@@ -88,9 +89,9 @@ def read_test_set(points: Any, labels: Any, dimension: int) -> tuple[Array, Arra
 
 
 def choose_start(value: Any, num_qubits: int, seed: int | None) -> Array:
-    """The kernel's first parameters: one for all qubits or one a qubit; drawn if none are given."""
+    """Return the kernel's first parameters, one for all qubits or one a qubit; drawn for None."""
     if value is None:
-        drawn: Array = np.random.default_rng(seed).uniform(-1, 1, num_qubits)
+        drawn: Array = Seeds(seed).points.uniform(-1, 1, num_qubits)
         return drawn
     name = "initial_kernel_parameters"
     parameters = np.atleast_1d(_read_array(name, value))
@@ -100,7 +101,7 @@ def choose_start(value: Any, num_qubits: int, seed: int | None) -> Array:
 
 
 def read_layout(value: Any, num_qubits: int, most: int) -> list[int] | None:
-    """The physical qubit of each qubit."""
+    """Return the physical qubit of each qubit."""
     if value is None:
         return None
     listed = value.tolist() if isinstance(value, np.ndarray) else value

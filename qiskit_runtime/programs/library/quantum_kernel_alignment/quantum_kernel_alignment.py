@@ -42,7 +42,7 @@ def search(
     steps: int,
     box: float,
 ) -> Array:
-    """The aligned parameters; each step is published."""
+    """Return the aligned parameters; each step is published."""
 
     def cost(parameters: Array) -> float:
         return find_cost(kernel.evaluate(parameters, points), labels, box)

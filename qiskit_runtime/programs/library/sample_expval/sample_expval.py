@@ -6,24 +6,26 @@ One that does not is measured in each basis that its operators need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from qiskit import QuantumCircuit
 
-from qiskit_runtime.programs.estimate import outcomes, readout_mitigation
+from qiskit_runtime.programs.estimate import readout_mitigation
+from qiskit_runtime.programs.estimate.estimator import Estimates, Measurement, Terms, measure_terms
 from qiskit_runtime.programs.inputs import checks as inputs
+from qiskit_runtime.programs.inputs.aer_options import read_run_options
 from qiskit_runtime.programs.inputs.circuits import (
     check_transpiler_option,
     read_circuits,
     refuse_free_parameters,
 )
 from qiskit_runtime.programs.inputs.operators import check_label, split_pair
-from qiskit_runtime.programs.optimize.ansatz import TranspiledAnsatz, find_rotations
-from qiskit_runtime.programs.simulate.aer_options import read_run_options
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
 from qiskit_runtime.programs.simulate.memory import check_memory
+from qiskit_runtime.programs.simulate.placed_circuit import PlacedCircuit, find_places
+from qiskit_runtime.programs.simulate.runs import run_circuits
 from qiskit_runtime.programs.simulate.simulation import Simulation
 from qiskit_runtime.programs.simulate.transpiling import transpile_circuits
 
@@ -32,27 +34,26 @@ if TYPE_CHECKING:
 
     from qiskit_runtime.messenger import UserMessenger
 
-Terms = list[tuple[str, float]]
-
 LETTERS = "IXYZ01"
 MITIGATION = "use_measurement_mitigation"
 CHUNK = 20
-"""Circuits that one run takes; the progress is told in between."""
+"""Circuits of one run; the progress is reported after each run."""
 
 
-class Plan(NamedTuple):
-    """The circuits to run, each once, and what every answer is summed up from."""
+class Step(NamedTuple):
+    """A measurement to run, and the answers that it is a part of."""
 
-    circuits: list[QuantumCircuit]
-    sources: list[int]
-    """Which of the client's circuits each is made of."""
-    sums: list[list[tuple[int, Terms]]]
+    measurement: Measurement
+    source: int
+    """The number of the client's circuit that is measured."""
+    entries: list[tuple[int, Terms]]
+    """Numbers of answers, and the terms of each."""
 
 
 def read_terms(name: str, value: Any) -> Terms:
-    """An operator as labels with coefficients; the empty text, for Z everywhere, as none."""
+    """Return an operator as labels with coefficients; the empty text has none yet."""
     if isinstance(value, str):
-        return [(check_label(name, value, LETTERS), 1.0)] if value else []
+        return {check_label(name, value, LETTERS): 1.0} if value else {}
     if hasattr(value, "to_list"):
         pairs: Any = value.to_list()
     elif hasattr(value, "to_label"):
@@ -66,11 +67,14 @@ def read_terms(name: str, value: Any) -> Terms:
         raise ValueError(f"{name}: has a coefficient that is not finite")
     if any(abs(coefficient.imag) > 1e-10 for _, coefficient in terms):
         raise ValueError(f"{name}: has imaginary coefficients; it is not Hermitian")
-    return [(label, coefficient.real) for label, coefficient in terms]
+    summed: dict[str, float] = {}
+    for label, coefficient in terms:
+        summed[label] = summed.get(label, 0.0) + coefficient.real
+    return summed
 
 
 def pair_up(circuits: Sequence[Any], value: Any) -> list[tuple[int, Terms]]:
-    """Each answer's circuit and operator; the shorter side repeats if it has one item."""
+    """Return each answer's circuit and operator; a side of one item is repeated."""
     field_name = "expectation_operators"
     if isinstance(value, list | tuple):
         operators = [read_terms(f"{field_name}[{i}]", item) for i, item in enumerate(value)]
@@ -86,11 +90,11 @@ def pair_up(circuits: Sequence[Any], value: Any) -> list[tuple[int, Terms]]:
 
 
 def complete(terms: Terms, circuit: QuantumCircuit) -> Terms:
-    """The terms, checked against a circuit that measures, or does not."""
+    """Return the terms, checked against a circuit that measures, or does not."""
     is_measured = circuit.num_clbits > 0
     width = circuit.num_clbits if is_measured else circuit.num_qubits
-    terms = terms or [("Z" * width, 1.0)]
-    for label, _ in terms:
+    terms = terms or {"Z" * width: 1.0}  # the empty text: Z everywhere
+    for label in terms:
         if len(label) != width:
             what = "classical bits" if is_measured else "qubits"
             raise ValueError(
@@ -105,55 +109,40 @@ def complete(terms: Terms, circuit: QuantumCircuit) -> Terms:
     return terms
 
 
-def group_by_basis(terms: Terms) -> dict[str, Terms]:
-    """Terms that one basis serves, by that basis; a term joins the first that suits."""
-    groups: dict[str, Terms] = {}
-    for label, coefficient in terms:
-        wanted = label.replace("0", "Z").replace("1", "Z")
-        for basis in groups:
-            if all("I" in pair or pair[0] == pair[1] for pair in zip(basis, wanted, strict=True)):
-                merged = "".join(max(pair) for pair in zip(basis, wanted, strict=True))
-                groups[merged] = [*groups.pop(basis), (label, coefficient)]
-                break
-        else:
-            groups[wanted] = [(label, coefficient)]
-    return groups
-
-
 def make_plan(
     backend: AerSimulator,
-    originals: Sequence[QuantumCircuit],
     transpiled: Sequence[QuantumCircuit],
     pairs: Sequence[tuple[int, Terms]],
-) -> Plan:
-    """What to run for these pairs."""
-    plan = Plan([], [], [])
-    known: dict[tuple[int, str], int] = {}
-    for index, terms in pairs:
-        original, circuit = originals[index], transpiled[index]
-        groups = {"": terms} if original.num_clbits else group_by_basis(terms)
-        parts = []
-        for basis, group in groups.items():
-            if (index, basis) not in known:
-                known[index, basis] = len(plan.circuits)
-                measured = circuit if original.num_clbits else measure(backend, circuit, basis)
-                plan.circuits.append(measured)
-                plan.sources.append(index)
-            parts.append((known[index, basis], group))
-        plan.sums.append(parts)
-    return plan
+) -> list[Step]:
+    """Return the measurements to run for these pairs: few for each circuit."""
+    entries: dict[int, list[tuple[int, Terms]]] = {}
+    for entry, (index, terms) in enumerate(pairs):
+        entries.setdefault(index, []).append((entry, terms))
+    return [
+        Step(measurement, index, asked)
+        for index, asked in entries.items()
+        for measurement in measure(
+            backend, transpiled[index], [label for _, terms in asked for label in terms]
+        )
+    ]
 
 
-def measure(backend: AerSimulator, circuit: QuantumCircuit, basis: str) -> QuantumCircuit:
-    """The transpiled circuit, measured in a basis."""
-    layout = circuit.layout
-    places = layout.final_index_layout() if layout else range(len(basis))
-    rotations = find_rotations(backend, places, set(basis))
-    return TranspiledAnsatz(circuit, places, []).measured_in(basis, rotations)
+def measure(
+    backend: AerSimulator, circuit: QuantumCircuit, labels: Sequence[str]
+) -> list[Measurement]:
+    """Return measurements that give the values of all labels."""
+    if circuit.num_clbits:
+        # It measures on its own: a label's letters stand for its classical bits.
+        bits = readout_mitigation.map_bits(circuit)
+        letters = range(circuit.num_clbits)
+        qubits = [bits.get(bit) for bit in letters]
+        return [Measurement(circuit, list(dict.fromkeys(labels)), letters, qubits)]
+    placed = PlacedCircuit(circuit, find_places(circuit), [])
+    return measure_terms(backend, placed, labels)
 
 
 def read_config(name: str, value: Any, taken: set[str]) -> dict[str, Any]:
-    """Keyword arguments for the transpiler or the run; their names are the caller's to check."""
+    """Return keyword arguments for the transpiler or the run; the caller checks their names."""
     if value is None or value is False:
         return {}
     if not isinstance(value, Mapping):
@@ -165,7 +154,7 @@ def read_config(name: str, value: Any, taken: set[str]) -> dict[str, Any]:
 
 
 def read_run_config(backend: AerSimulator, value: Any, taken: set[str]) -> dict[str, Any]:
-    """The options of the runs, which have the circuits' values bound already."""
+    """Return the options of the runs, whose circuits have their values bound already."""
     options = read_config("run_config", value, taken)
     if options.get("parameter_binds") is not None:
         raise ValueError("run_config.parameter_binds: bind the circuits' parameters before")
@@ -176,68 +165,46 @@ def read_run_config(backend: AerSimulator, value: Any, taken: set[str]) -> dict[
 
 
 def read_transpiler_config(value: Any, taken: set[str]) -> dict[str, Any]:
-    """The options of the transpiler."""
+    """Return the options of the transpiler."""
     options = read_config("transpiler_config", value, taken)
     for option in options:
         check_transpiler_option("transpiler_config", option)
     return options
 
 
-def calibrate(
-    simulation: Simulation, circuits: Sequence[QuantumCircuit], options: dict[str, Any]
-) -> list[list[Any]]:
-    """For each circuit the inverse assignment matrix of each classical bit."""
-    maps = [readout_mitigation.measured_bits(circuit, MITIGATION) for circuit in circuits]
+def calibrate(simulation: Simulation, plan: Sequence[Step], options: dict[str, Any]) -> list[Step]:
+    """Return the plan with the readout of its qubits calibrated."""
+    maps = [readout_mitigation.measured_bits(step.measurement.circuit, MITIGATION) for step in plan]
     drawn = simulation.draw_options(max(len(bits) for bits in maps))
     inverses = readout_mitigation.calibrate(simulation.backend, maps, drawn | options)
     return [
-        [inverses[bits[bit]] if bit in bits else np.eye(2) for bit in range(circuit.num_clbits)]
-        for circuit, bits in zip(circuits, maps, strict=True)
+        step._replace(measurement=replace(step.measurement, inverses=inverses)) for step in plan
     ]
 
 
 def run(
     simulation: Simulation,
-    plan: Plan,
+    plan: Sequence[Step],
     options: dict[str, Any],
     messenger: UserMessenger,
-) -> list[dict[str, int]]:
-    """The counts of each circuit, by hexadecimal outcomes."""
-    counts: list[dict[str, int]] = []
-    for start in range(0, len(plan.circuits), CHUNK):
-        chunk = plan.circuits[start : start + CHUNK]
-        drawn = simulation.draw_options(max(circuit.num_qubits for circuit in chunk))
+) -> Iterator[Any]:
+    """Run the plan chunk by chunk, and yield the data of each step's result."""
+    for start in range(0, len(plan), CHUNK):
+        chunk = plan[start : start + CHUNK]
+        circuits = [step.measurement.circuit for step in chunk]
+        drawn = simulation.draw_options(max(circuit.num_qubits for circuit in circuits))
         result = run_circuits(
             simulation.backend,
-            chunk,
-            labels=[f"circuits[{index}]" for index in plan.sources[start : start + CHUNK]],
+            circuits,
+            labels=[f"circuits[{step.source}]" for step in chunk],
             field="run_config" if options else "circuits",
             **(drawn | options),
         )
-        for circuit, experiment in zip(chunk, result.results, strict=True):
+        for circuit, experiment in zip(circuits, result.results, strict=True):
             if not hasattr(experiment.data, "counts"):
                 raise ValueError(f"circuits: {circuit.name!r} measures nothing")
-            counts.append(experiment.data.counts)
-        messenger.report_progress(len(counts), len(plan.circuits))
-    return counts
-
-
-def evaluate(
-    parts: Sequence[tuple[int, Terms]],
-    counts: Sequence[Mapping[str, int]],
-    inverses: Sequence[Any] | None,
-) -> tuple[float, float]:
-    """An answer and its standard deviation."""
-    value = variance = 0.0
-    for task, terms in parts:
-        labels, coefficients = zip(*terms, strict=True)
-        by_bit = None if inverses is None else inverses[task]
-        found, weights = outcomes.read_counts(counts[task])
-        values = outcomes.OutcomeValues(labels, coefficients, by_bit).of(found)
-        mean, spread = outcomes.mean_and_variance(values, weights)
-        value += mean
-        variance += spread / sum(counts[task].values())
-    return value, variance**0.5
+            yield experiment.data
+        messenger.report_progress(start + len(chunk), len(plan))
 
 
 def main(
@@ -270,20 +237,20 @@ def main(
     with_deviation = inputs.check_flag("return_stddev", return_stddev)
     mitigate = inputs.check_flag(MITIGATION, use_measurement_mitigation)
     inputs.check_integer("shots", shots, 1, inputs.MAX_SHOTS)
-    simulation = Simulation(backend, shots, seed_simulator)
-    own_seed = inputs.check_seed("seed_transpiler", seed_transpiler)
-    seed = simulation.seed_transpiler if own_seed is None else own_seed
+    simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
 
     check_memory(backend, listed, running)
     transpiled = listed
     if not is_ready:
         with inputs.naming("transpiler_config" if transpiling else "circuits"):
-            transpiled = transpile_circuits(
-                backend, listed, running, {"seed_transpiler": seed} | transpiling
-            )
-    plan = make_plan(backend, listed, transpiled, pairs)
-    inverses = calibrate(simulation, plan.circuits, running) if mitigate else None
-    counts = run(simulation, plan, running, user_messenger)
-    answers = [evaluate(parts, counts, inverses) for parts in plan.sums]
-    final = [list(pair) if with_deviation else pair[0] for pair in answers]
-    user_messenger.publish(final, final=True)
+            arguments = {"seed_transpiler": simulation.seed_transpiler} | transpiling
+            transpiled = transpile_circuits(backend, listed, running, arguments)
+    plan = make_plan(backend, transpiled, pairs)
+    if mitigate:
+        plan = calibrate(simulation, plan, running)
+    estimates = Estimates(len(pairs))
+    for step, data in zip(plan, run(simulation, plan, running, user_messenger), strict=True):
+        estimates.add(step.measurement, data, step.entries, sum(data.counts.values()))
+    values, deviations = estimates.values.tolist(), estimates.deviations.tolist()
+    final = [list(pair) for pair in zip(values, deviations, strict=True)]
+    user_messenger.publish(final if with_deviation else values, final=True)

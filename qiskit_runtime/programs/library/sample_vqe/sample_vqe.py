@@ -1,6 +1,6 @@
 """A VQE to learn from: an ansatz by its name, a Hamiltonian as a list, a result as SciPy's.
 
-The program ``vqe`` does more; both are made of ``qiskit_runtime.programs``.
+The program ``vqe`` does more; both use the rooms of ``qiskit_runtime.programs``.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from qiskit.circuit import library
 
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.estimate.expectation import make_expectation
-from qiskit_runtime.programs.estimate.fidelity import make_fidelity
 from qiskit_runtime.programs.inputs import checks as inputs
 from qiskit_runtime.programs.inputs import operators
-from qiskit_runtime.programs.optimize import ansatz as circuits
+from qiskit_runtime.programs.inputs.circuits import read_ansatz
+from qiskit_runtime.programs.inputs.parameters import read_point
 from qiskit_runtime.programs.optimize import eigensolver
-from qiskit_runtime.programs.optimize.minimization import Minimum, OptimizerContext
-from qiskit_runtime.programs.optimize.objective import Objective
+from qiskit_runtime.programs.optimize.minimization import Minimum, Objective
 from qiskit_runtime.programs.optimize.optimizers import is_spsa, read_optimizer
+from qiskit_runtime.programs.simulate.placed_circuit import place_circuit
 from qiskit_runtime.programs.simulate.simulation import Simulation
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from qiskit_aer import AerSimulator
 
     from qiskit_runtime.messenger import UserMessenger
@@ -42,7 +44,7 @@ ANSATZES = {
 
 
 def build_ansatz(name: Any, config: Any, num_qubits: int) -> QuantumCircuit:
-    """The named circuit with these options.
+    """Return the named circuit with these options.
 
     Raises:
         ValueError: an unknown name, or options that do not make a circuit.
@@ -64,11 +66,11 @@ def build_ansatz(name: Any, config: Any, num_qubits: int) -> QuantumCircuit:
         circuit = function(num_qubits, **options)
     except Exception as error:  # Qiskit raises many types for bad options
         raise ValueError(f"ansatz_config: does not make a {name}: {error}") from error
-    return circuits.read_ansatz("ansatz", circuit)
+    return read_ansatz("ansatz", circuit)
 
 
 def read_config(optimizer: Any, config: Any) -> dict[str, Any]:
-    """The optimizer with its options; 100 iterations unless they say otherwise."""
+    """Return the optimizer with its options, which default to 100 iterations."""
     if config is not None and not isinstance(config, dict):
         raise ValueError(f"optimizer_config: expected an object, got {config!r}")
     options: dict[str, Any] = {"maxiter": 100} | (config or {})
@@ -77,7 +79,7 @@ def read_config(optimizer: Any, config: Any) -> dict[str, Any]:
     if "name" in options:
         raise ValueError("optimizer_config: 'name' is no option; it belongs into optimizer")
     if not is_spsa(optimizer):
-        # SciPy's own are beside maxiter here, as SciPy has them.
+        # SciPy's own options stand on one level with maxiter here, as in SciPy.
         common: dict[str, Any] = {
             name: options.pop(name) for name in ("maxiter", "tol") if name in options
         }
@@ -86,7 +88,7 @@ def read_config(optimizer: Any, config: Any) -> dict[str, Any]:
 
 
 def describe(minimum: Minimum) -> dict[str, Any]:
-    """The fields of SciPy's ``OptimizeResult``."""
+    """Return the fields of SciPy's ``OptimizeResult``."""
     return {
         "fun": minimum.value,
         "x": minimum.point,
@@ -123,23 +125,16 @@ def main(
     )
     minimizer.check_ansatz(circuit)
     simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
-    start = circuits.read_point("x0", x0, circuit.num_parameters, simulation.seeds.points)
+    start = read_point("x0", x0, circuit.num_parameters, simulation.seeds.points)
     mitigate = inputs.check_flag(MITIGATION, use_measurement_mitigation)
 
-    transpiled = circuits.transpile_ansatz(circuit, simulation)
-    inverses = (
-        eigensolver.calibrate_readout(transpiled, simulation, MITIGATION) if mitigate else None
-    )
-    objective = Objective(
-        make_expectation(transpiled, operator, simulation, inverses), user_messenger
-    )
-    objective.total = minimizer.count_evaluations(len(start))
-    around = OptimizerContext(
-        seed=simulation.seeds.optimizer,
-        is_sampled=simulation.shots is not None,
-        make_fidelity=lambda: make_fidelity(circuit, simulation),
-        on_step=lambda point: user_messenger.publish(point.tolist()),
-    )
-    minimum = minimizer.minimize(objective, start, around)
-    objective.finish()
+    placed = place_circuit(circuit, simulation)
+    inverses = eigensolver.calibrate_readout(placed, simulation, MITIGATION) if mitigate else None
+    expectation = make_expectation(placed, operator, simulation, inverses)
+    objective = Objective(expectation, user_messenger)
+
+    def publish_step(point: NDArray[np.float64]) -> None:
+        user_messenger.publish(point.tolist())
+
+    minimum = eigensolver.search(circuit, simulation, minimizer, objective, start, publish_step)
     user_messenger.publish(describe(minimum), final=True)

@@ -12,19 +12,12 @@ from typing import TYPE_CHECKING, Any
 from qiskit.primitives.containers import BitArray, DataBin, PrimitiveResult, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
-from qiskit_runtime.programs.estimate.primitive_pubs import (
-    read_sampler_pubs,
-    run_pubs,
-    select_values,
-)
 from qiskit_runtime.programs.inputs.checks import naming
-from qiskit_runtime.programs.inputs.circuits import as_it_is
 from qiskit_runtime.programs.inputs.primitive_options import choose_shots, read_options
-from qiskit_runtime.programs.simulate.checked_run import run_circuits
-from qiskit_runtime.programs.simulate.isa import CircuitFitter
-from qiskit_runtime.programs.simulate.memory import check_memory
-from qiskit_runtime.programs.simulate.threads import spread_threads
-from qiskit_runtime.programs.simulate.touched import touched_qubits
+from qiskit_runtime.programs.inputs.pubs import read_sampler_pubs
+from qiskit_runtime.programs.simulate.memory import check_memory, find_used_qubits
+from qiskit_runtime.programs.simulate.runs import Task, choose_parallelism, run_pubs, run_tasks
+from qiskit_runtime.programs.simulate.transpile_to_isa import IsaTranspiler, select_values
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -36,18 +29,14 @@ if TYPE_CHECKING:
 def sample(
     backend: AerSimulator, pub: SamplerPub, seed: int | None, run_options: dict[str, Any]
 ) -> SamplerPubResult:
-    """The measured bits of one pub, whose circuit fits the backend."""
-    circuit, tasks = pub.circuit, [pub.circuit]
-    options = run_options | spread_threads(len(touched_qubits(circuit)), max(pub.size, 1))
-    if circuit.num_parameters:
-        values = pub.parameter_values.as_array(circuit.parameters)
-        columns = values.reshape(-1, circuit.num_parameters).T.tolist()
-        options["parameter_binds"] = [dict(zip(circuit.parameters, columns, strict=True))]
-    else:
-        # A shape without parameters: Aer would run the circuit once for all of its entries.
-        tasks = tasks * pub.size
-    result = run_circuits(
-        backend, tasks, shots=pub.shots, seed_simulator=seed, memory=True, **options
+    """Return the measured bits of one pub, whose circuit fits the backend."""
+    circuit = pub.circuit
+    names = [parameter.name for parameter in circuit.parameters]
+    values = pub.parameter_values.as_array(names).reshape(pub.size, len(names))
+    task = Task(circuit, pub.size, dict(zip(names, values.T.tolist(), strict=True)))
+    options = run_options | choose_parallelism(len(find_used_qubits(circuit)), pub.size)
+    result = run_tasks(
+        backend, [task], shots=pub.shots, seed_simulator=seed, memory=True, **options
     )
     memories = [getattr(item.data, "memory", None) for item in result.results]
     metadata = {"shots": pub.shots, "circuit_metadata": circuit.metadata}
@@ -55,7 +44,7 @@ def sample(
 
 
 def read_registers(pub: SamplerPub, memories: list[list[str] | None]) -> DataBin:
-    """What each register of the pub's circuit read, from the shots of each of the pub's entries."""
+    """Return the values of each of the circuit's registers, from the shots of each entry."""
     circuit = pub.circuit
     if not circuit.cregs:
         return DataBin(shape=pub.shape)
@@ -72,7 +61,7 @@ def read_registers(pub: SamplerPub, memories: list[list[str] | None]) -> DataBin
 
 
 def warn_of_lost_bits(index: int, circuit: QuantumCircuit) -> None:
-    """Print which measured bits the result will not have: it has those of registers alone."""
+    """Print which measured bits the result will lack: it has those of registers alone."""
     used = {bit for item in circuit.data for bit in item.clbits}
     lost = [place.index for place in map(circuit.find_bit, circuit.clbits) if not place.registers]
     lost = [number for number in lost if circuit.clbits[number] in used]
@@ -102,17 +91,18 @@ def main(
     )
     asked = read_sampler_pubs(pubs, choose_shots(wishes, default_shots))
     check_memory(backend, [pub.circuit for pub in asked])
-    fitter = CircuitFitter(backend, wishes.seed, wishes.basis_gates, wishes.coupling_map)
-    fit = as_it_is if wishes.skip_transpilation else fitter.fit
-    fitted = []
+    transpiler = IsaTranspiler(
+        backend, wishes.seed, wishes.basis_gates, wishes.coupling_map, wishes.skip_transpilation
+    )
+    transpiled = []
     for index, pub in enumerate(asked):
         with naming(f"pubs[{index}]"):
             warn_of_lost_bits(index, pub.circuit)
-            circuit = fit(pub.circuit)
-            fitted.append(SamplerPub(circuit, select_values(pub, circuit), pub.shots))
+            circuit = transpiler.run(pub.circuit)
+            transpiled.append(SamplerPub(circuit, select_values(pub, circuit), pub.shots))
 
     def run(pub: SamplerPub, seed: int | None) -> SamplerPubResult:
         return sample(backend, pub, seed, wishes.run_options)
 
-    results = run_pubs(fitted, wishes.seed, run, user_messenger)
+    results = run_pubs(transpiled, wishes.seed, run, user_messenger)
     user_messenger.publish(PrimitiveResult(results, metadata=wishes.metadata), final=True)

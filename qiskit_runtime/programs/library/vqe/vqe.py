@@ -1,7 +1,7 @@
 """The variational quantum eigensolver: the smallest eigenvalue of an operator on an ansatz.
 
 Inputs are checked first, so that a mistake names its field and costs no run. The ansatz is
-transpiled once. What it is made of is ``qiskit_runtime.programs``.
+transpiled once. The parts are in the rooms of ``qiskit_runtime.programs``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit_runtime.programs.inputs import checks as inputs
 from qiskit_runtime.programs.inputs import operators
-from qiskit_runtime.programs.optimize import ansatz as circuits
+from qiskit_runtime.programs.inputs.circuits import read_ansatz, read_layout
+from qiskit_runtime.programs.inputs.parameters import read_point
 from qiskit_runtime.programs.optimize import eigensolver
 from qiskit_runtime.programs.optimize.optimizers import read_optimizer
+from qiskit_runtime.programs.simulate.placed_circuit import place_circuit
 from qiskit_runtime.programs.simulate.simulation import Simulation
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ MITIGATION = "measurement_error_mitigation"
 
 
 def choose_point(initial_point: Any, initial_parameters: Any) -> tuple[str, Any]:
-    """The initial point by its name; the second is what the metadata of 2021 called it."""
+    """Return the initial point by its name; ``initial_parameters`` is its name of 2021."""
     if initial_parameters is None:
         return "initial_point", initial_point
     if initial_point is not None:
@@ -52,22 +54,22 @@ def main(
     ``vqe.json`` describes the parameters and the result's fields.
     """
     inputs.require(ansatz=ansatz, operator=operator)
-    circuit = circuits.read_ansatz("ansatz", ansatz)
+    circuit = read_ansatz("ansatz", ansatz)
     observable = operators.read_operator("operator", operator, circuit.num_qubits)
     aux = operators.read_aux_operators("aux_operators", aux_operators, circuit.num_qubits)
     minimizer = read_optimizer("optimizer", optimizer)
     minimizer.check_ansatz(circuit)
     simulation = Simulation(backend, shots, seed_simulator, seed_transpiler)
     name, point = choose_point(initial_point, initial_parameters)
-    start = circuits.read_point(name, point, circuit.num_parameters, simulation.seeds.points)
-    layout = circuits.read_layout(initial_layout, circuit.num_qubits, backend)
+    start = read_point(name, point, circuit.num_parameters, simulation.seeds.points)
+    layout = read_layout(initial_layout, circuit.num_qubits, backend)
     mitigate = inputs.check_flag(MITIGATION, measurement_error_mitigation)
 
-    transpiled = circuits.transpile_ansatz(circuit, simulation, layout)
+    placed = place_circuit(circuit, simulation, layout)
     inverses = None
     if mitigate:
-        inverses = eigensolver.calibrate_readout(transpiled, simulation, MITIGATION)
-    problem = eigensolver.Problem(circuit, transpiled, observable, simulation, aux, inverses)
+        inverses = eigensolver.calibrate_readout(placed, simulation, MITIGATION)
+    problem = eigensolver.Problem(circuit, placed, observable, simulation, aux, inverses)
     listen = eigensolver.publish_evaluations(user_messenger)
     result = eigensolver.solve(problem, minimizer, start, user_messenger, listen)
     user_messenger.publish(result, final=True)
