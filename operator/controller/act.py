@@ -3,9 +3,6 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from kubernetes.aio.client.exceptions import ApiException
 
 from controller.actions import (
     CHECK_SECONDS,
@@ -35,18 +32,17 @@ from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
 from controller.settings import RunnerSettings
 from controller.workers import JobWorkers
-from qiskit_runtime.cluster.client import API_ERRORS, describe_error, is_over_quota
+from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded, Refused
 from qiskit_runtime.contract.lifecycle import Phase, State
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
-
-Manifest = dict[str, Any]
 
 _REFUSALS = (400, 403, 404, 413, 422)
 
 logger = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """The cluster does not take what was to be created; the job is decided upon once more."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -73,9 +69,8 @@ class JobActor:
         """Take an action; returns the seconds until the job's next step, None for no next one.
 
         Raises:
-            Refused: the cluster does not take the Kubernetes Job, or its input.
-            ApiException, aiohttp.ClientError, TimeoutError, OSError: the API server has refused or
-                not answered, and the step is to be repeated.
+            ActionRefused: the cluster does not take the Kubernetes Job, or its input.
+            ClusterError: a call has failed, and the step is to be repeated.
         """
         match action:
             case Wait():
@@ -117,11 +112,11 @@ class JobActor:
         self._enqueue_next()
         try:
             created = await self.cluster.create_job(build_job(job, self.runner))
-        except ApiException as error:
+        except Refused as error:
             if error.status not in _REFUSALS:
                 raise
             since = self.memory.refused_since.setdefault(job.run_name, datetime.now(UTC))
-            raise Refused(Refusal(describe_error(error), since)) from error
+            raise ActionRefused(Refusal(str(error), since)) from error
         self.memory.refused_since.pop(job.run_name, None)
         self.view.put_job(created)
         note = f"the Kubernetes Job {job.run_name} was created"
@@ -133,10 +128,8 @@ class JobActor:
         manifest = build_input(job, action.plan, self.runner.image, action.pod)
         try:
             written = await self.cluster.create_secret(manifest)
-        except ApiException as error:
-            if not is_over_quota(error):
-                raise
-            raise Refused(Refusal(describe_error(error), datetime.now(UTC))) from error
+        except QuotaExceeded as error:
+            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
         # Where another operator was faster, its Secret names the pod.
         secret = written or await self.cluster.find_secret(job.run_name)
         self.memory.note_input(job, secret)
@@ -212,5 +205,5 @@ class JobActor:
     async def _create_event(self, event: Manifest) -> None:
         try:
             await self.cluster.create_event(event)
-        except API_ERRORS as error:
-            logger.info("an Event was not created: %s", describe_error(error))
+        except ClusterError as error:
+            logger.info("an Event was not created: %s", error)

@@ -1,24 +1,13 @@
 """The operator's calls to the Kubernetes API: RuntimeJobs and what runs them, in one namespace."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from operator import itemgetter
-from typing import Any
 
-from kubernetes.aio.client.exceptions import ApiException
-
-from qiskit_runtime.cluster.client import (
-    CONFLICT,
-    MERGE_PATCH,
-    METADATA_ONLY,
-    NOT_FOUND,
-    ClusterApi,
-)
-from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
+from qiskit_runtime.cluster.client import MERGE_PATCH, METADATA_ONLY, ClusterApi, Conflict
+from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL, Manifest
 from qiskit_runtime.contract.resources.runtimejob import PLURAL, RuntimeJob
 from qiskit_runtime.contract.resources.runtimeprogram import PLURAL as PROGRAMS
-
-Manifest = dict[str, Any]
 
 
 class JobCluster:
@@ -62,9 +51,7 @@ class JobCluster:
         """Create a Secret; returns None if there is one of its name."""
         try:
             return await self._api.call("POST", self._secrets, manifest)
-        except ApiException as error:
-            if error.status != CONFLICT:
-                raise
+        except Conflict:
             return None
 
     async def has_pod(self, name: str) -> bool:
@@ -87,9 +74,7 @@ class JobCluster:
         """Create a Kubernetes Job; if one of its name and owner is there already, return that."""
         try:
             return await self._api.call("POST", self._jobs, manifest)
-        except ApiException as error:
-            if error.status != CONFLICT:
-                raise
+        except Conflict:
             job = await self.get_job(manifest["metadata"]["name"])
             if job is None or not _same_owner(job, manifest):
                 raise
@@ -107,7 +92,7 @@ class JobCluster:
             The RuntimeJob as it is now.
 
         Raises:
-            ApiException: with 409, it has changed since.
+            Conflict: it has changed since.
         """
         body = {"metadata": {"resourceVersion": str(job.version)}, "status": status}
         path = f"{self._runtimejobs}/{job.name}/status"
@@ -151,19 +136,9 @@ class JobCluster:
         """Create an Event, for ``kubectl describe``."""
         await self._api.call("POST", self._events, manifest)
 
-    async def follow_log(self, pod: str) -> AsyncGenerator[bytes]:
-        """Follow the pod's log from its first byte, until its container has ended.
-
-        An empty piece comes first, as soon as the log is being read.
-        """
-        async with aclosing(self._logs.stream(f"{self._pods}/{pod}/log", follow="true")) as log:
-            async for data in log:
-                yield data
-
-
-def is_not_found(error: Exception) -> bool:
-    """Return whether an error says that the object does not exist."""
-    return isinstance(error, ApiException) and error.status == NOT_FOUND
+    def open_log(self, pod: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open the pod's log, from its first byte until its container has ended."""
+        return self._logs.open_stream(f"{self._pods}/{pod}/log", follow="true")
 
 
 def _same_owner(one: Manifest, other: Manifest) -> bool:

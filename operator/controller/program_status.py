@@ -7,13 +7,11 @@ import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from kubernetes.aio.client.exceptions import ApiException
-
-from controller.cluster import JobCluster, is_not_found
+from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
 from controller.observe.runnables import Runnables
 from controller.workers import JobWorkers
-from qiskit_runtime.cluster.client import API_ERRORS
+from qiskit_runtime.cluster.client import ClusterError, NotFound
 from qiskit_runtime.contract.resources.runtimeprogram import Acceptance
 
 logger = logging.getLogger(__name__)
@@ -42,15 +40,13 @@ class ProgramStatusWriter:
         status = acceptance.build_status(datetime.now(UTC))
         try:
             self._view.programs.put(await self._cluster.write_program_status(name, status))
-        except ApiException as error:
-            if not is_not_found(error):
-                raise
+        except NotFound:
             # It was deleted, or a CRD of before gives programs no status.
             logger.info("the condition of runtimeprogram %s is not written", name)
 
     async def refresh(self, name: str) -> None:
         """Read a program again: it may have been deleted without an event."""
-        with suppress(*API_ERRORS):
+        with suppress(ClusterError):
             found = await self._cluster.get_program(name)
             if found is not None:
                 self._view.programs.put(found)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 
-from controller.act import JobActor, Refused
+from controller.act import ActionRefused, JobActor
 from controller.cluster import JobCluster
 from controller.concurrency_limit import ConcurrencyLimit
 from controller.decide import decide
@@ -47,7 +47,7 @@ class JobReconciler:
         view = await self._observer.observe(name, now)
         try:
             return await self._actor.act(name, decide(view, now))
-        except Refused as refused:
+        except ActionRefused as refused:
             view = replace(view, refusal=refused.refusal)
             return await self._actor.act(name, decide(view, now))
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from qiskit_runtime.cluster.client import API_ERRORS, describe_error
+from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.host.backoff import Backoff
 
 FIRST_RETRY_SECONDS = 0.2
@@ -71,9 +71,9 @@ class JobWorkers:
             if backoff.failures:
                 await self._refresh(name)
             seconds = await self._step(name)
-        except API_ERRORS as error:
+        except ClusterError as error:
             # Whatever went wrong may be right the next time; nothing was decided.
-            logger.info("%s: %s", name, describe_error(error))
+            logger.info("%s: %s", name, error)
             return backoff.next_seconds()
         except Exception:
             # One object that is not what it should be must not hold up the others.

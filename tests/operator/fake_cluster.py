@@ -1,18 +1,16 @@
 """The API server of the operator's tests, in memory: the calls of ``JobCluster``."""
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes.aio.client.exceptions import ApiException
-
+from qiskit_runtime.cluster.client import make_error
 from tests.operator.manifests import job_manifest, pod_manifest, run_manifest
 
 
 def refused(status, words=""):
     """The API server's refusal of a call."""
-    error = ApiException(status=status, reason="refused")
-    error.body = words
-    return error
+    return make_error(status, "refused", words)
 
 
 class FakeCluster:
@@ -136,8 +134,14 @@ class FakeCluster:
         self._called("create_event")
         self.events.append(manifest)
 
-    async def follow_log(self, pod):
-        for piece in self.logs.get(pod, []):
-            if isinstance(piece, Exception):
-                raise piece
-            yield piece
+    @asynccontextmanager
+    async def open_log(self, pod):
+        yield read_pieces(self.logs.get(pod, []))
+
+
+async def read_pieces(pieces):
+    """The pieces of a log, which breaks off where one is an exception."""
+    for piece in pieces:
+        if isinstance(piece, Exception):
+            raise piece
+        yield piece

@@ -7,6 +7,7 @@ import pytest
 from controller.observe import resync as resync_module
 from controller.observe.cluster_view import ClusterView
 from controller.observe.resync import ClusterResync
+from qiskit_runtime.cluster.client import Unanswered
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from qiskit_runtime.contract.resources.runtimejob import make_run_name
 from tests.operator.manifests import SPEC, ago
@@ -108,7 +109,7 @@ class Cluster:
 
     async def list_versions(self):
         if self.fails:
-            raise OSError("away")
+            raise Unanswered("away")
         found = [one["metadata"] for run in self.runs for one in run if one]
         return {one["uid"]: ("bell", int(one["resourceVersion"])) for one in found}
 

@@ -2,14 +2,15 @@
 
 import asyncio
 import math
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
-from kubernetes.aio.client.exceptions import ApiException
 
 from controller.record import pipeline as pipeline_module
 from controller.record.copy import RecordCopy
 from controller.record.pipeline import RecordPipeline
 from qiskit_runtime.contract.wire.progress import Progress
+from tests.operator.fake_cluster import read_pieces, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -27,12 +28,13 @@ class Cluster:
     def __init__(self, *answers, has_pod=True):
         self.answers, self.pod, self.asked = list(answers), has_pod, 0
 
-    async def follow_log(self, pod):
+    @asynccontextmanager
+    async def open_log(self, pod):
         self.asked += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        yield answer
+        yield read_pieces([answer])
 
     async def has_pod(self, name):
         return self.pod
@@ -68,27 +70,27 @@ async def follow(cluster, *, has_ended=True):
 async def test_log_that_is_refused_after_the_end_is_asked_for_again(status):
     """One bad answer costs no result: the log is still there."""
     line = b"printed\n"
-    pipeline = await follow(Cluster(ApiException(status=status), line))
+    pipeline = await follow(Cluster(refused(status), line))
     assert pipeline.copy.lines == 1
 
 
 async def test_log_that_never_comes_is_given_up():
     """A node that stays away does not hold a job for ever."""
-    cluster = Cluster(ApiException(status=502))
+    cluster = Cluster(refused(502))
     pipeline = await follow(cluster)
     assert pipeline.state.is_done and cluster.asked > 2
 
 
 async def test_missing_log_is_believed_when_the_pod_is_gone():
     """A log that goes with its pod will not come."""
-    cluster = Cluster(ApiException(status=404), has_pod=False)
+    cluster = Cluster(refused(404), has_pod=False)
     assert (await follow(cluster, has_ended=False)).state.is_done
     assert cluster.asked == 1
 
 
 async def test_missing_log_of_a_pod_that_is_there_is_asked_for_again():
     """A kubelet that starts again says for a while that it has no such log."""
-    cluster = Cluster(ApiException(status=404), ApiException(status=404), b"printed\n")
+    cluster = Cluster(refused(404), refused(404), b"printed\n")
     pipeline = await follow(cluster)
     assert pipeline.copy.lines == 1 and cluster.asked == 3
 
@@ -99,7 +101,10 @@ class Lines:
     def __init__(self):
         self.lines = asyncio.Queue()
 
-    async def follow_log(self, pod):
+    def open_log(self, pod):
+        return nullcontext(self._read())
+
+    async def _read(self):
         while line := await self.lines.get():
             yield line
             self.lines.task_done()

@@ -6,6 +6,7 @@ import pytest
 
 from controller import workers as workers_module
 from controller.workers import JobWorkers
+from qiskit_runtime.cluster.client import Unanswered
 from tests.operator.fake_cluster import refused
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +94,7 @@ async def test_event_during_a_step_is_not_lost():
 
 async def test_step_that_the_api_server_refused_is_repeated_on_a_fresh_look():
     """Nothing was decided by it; what was read may have changed."""
-    steps = Steps(refused(409), OSError("away"))
+    steps = Steps(refused(409), Unanswered("away"))
     workers = JobWorkers(steps.step, steps.refresh)
     workers.enqueue("j")
     await until(lambda: len(steps.taken) == 3)

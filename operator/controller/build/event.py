@@ -2,13 +2,10 @@
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
-from qiskit_runtime.contract.resources.resource import API_VERSION
+from qiskit_runtime.contract.resources.resource import API_VERSION, Manifest
 from qiskit_runtime.contract.resources.runtimejob import KIND, RuntimeJob
-
-Manifest = dict[str, Any]
 
 MAX_NOTE_CHARACTERS = 1024
 """The longest note that the API server accepts."""

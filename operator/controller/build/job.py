@@ -6,19 +6,16 @@ All that a platform team would ask about a pod is in ``build_pod``.
 import base64
 import json
 from pathlib import PurePath
-from typing import Any
 
 from controller.build.program import JobPlan, ProgramSelection
 from controller.settings import RunnerSettings
 from qiskit_runtime.contract.resources.program import name_source
-from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, split_record
 from qiskit_runtime.contract.wire.job_input import JOB_FILE, PARAMS_FILE
 from qiskit_runtime.contract.wire.verdict import MAX_VERSION_CHARACTERS
-
-Manifest = dict[str, Any]
 
 RUNNER_UID = 65532
 """The runner image's user."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD, RuntimeJob
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record_stream import ATTEMPT
@@ -15,8 +15,6 @@ MAX_INLINE_BYTES = 32 * 1024
 
 MAX_MESSAGE_CHARACTERS = 4096
 """The longest message that the CRD admits."""
-
-Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ handler. Nothing here asks the API server.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod
@@ -18,14 +18,13 @@ from controller.observe.runnables import (
     parse_backend,
     parse_program,
 )
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import (
     NotARuntimeJob,
     RuntimeJob,
     is_final_status,
     parse_runtimejob,
 )
-
-Manifest = dict[str, Any]
 
 Versions = dict[str, tuple[str, int]]
 """By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""

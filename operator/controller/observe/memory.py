@@ -7,12 +7,10 @@ import base64
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.wire.job_input import JOB_FILE
-
-Manifest = dict[str, Any]
 
 UNNAMED = "?"
 """Stands for the pod of an input that an earlier release wrote: it names none."""

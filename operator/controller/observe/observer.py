@@ -17,7 +17,7 @@ from controller.observe.parse import parse_job, parse_pod
 from controller.observe.pod_state import read_pod_state
 from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
 from controller.record.pipelines import RecordPipelines
-from qiskit_runtime.cluster.client import API_ERRORS
+from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.lifecycle import Reason, RunnerState
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 
@@ -62,7 +62,7 @@ class JobObserver:
 
     async def refresh(self, name: str) -> None:
         """Read a RuntimeJob again: a conflict shows that it has changed without an event."""
-        with suppress(*API_ERRORS):
+        with suppress(ClusterError):
             job = await self._cluster.get_runtimejob(name)
             if job is not None:
                 self._view.put_runtimejob(job)

@@ -6,9 +6,7 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from controller.observe.objects import Condition, Container, KubernetesJob, Pod, Termination
-from qiskit_runtime.contract.resources.resource import JOB_LABEL
-
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
 from controller.record.archive import RecordArchive
-from qiskit_runtime.cluster.client import API_ERRORS, describe_error
+from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.runtimejob import make_run_name
 
 ROUND_SECONDS = 60.0
@@ -56,8 +56,8 @@ class ClusterResync:
                 missed = await self.go_round()
                 if not missed:
                     self._good_at = time.monotonic()
-            except API_ERRORS as error:
-                logger.warning("no resync: %s", describe_error(error))
+            except ClusterError as error:
+                logger.warning("no resync: %s", error)
             except Exception:
                 # The probe fails if this goes on.
                 logger.exception("no resync")

@@ -7,7 +7,6 @@ so.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 from controller.build.program import JobPlan, ParamsInvalid, ProgramSelection
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
@@ -20,6 +19,7 @@ from qiskit_runtime.contract.resources.backend import (
     parse_runtimebackend,
 )
 from qiskit_runtime.contract.resources.program import name_source
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.runtimeprogram import (
     Acceptance,
@@ -28,8 +28,6 @@ from qiskit_runtime.contract.resources.runtimeprogram import (
     parse_runtimeprogram,
     parse_source,
 )
-
-Manifest = dict[str, Any]
 
 NOT_RUNNABLE = (UnknownBackend, UnknownProgram, ParamsInvalid)
 """The reasons for which a job can't be given to any pod."""

@@ -6,14 +6,12 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from kubernetes.aio.client.exceptions import ApiException
-
 from controller.build.job import build_record
 from controller.build.status import FinalRecord, format_time
-from controller.cluster import JobCluster, Manifest
+from controller.cluster import JobCluster
 from controller.record.copy import RecordCopy
-from qiskit_runtime.cluster.client import is_over_quota
-from qiskit_runtime.contract.resources.resource import RECORD_DROPPED
+from qiskit_runtime.cluster.client import QuotaExceeded
+from qiskit_runtime.contract.resources.resource import RECORD_DROPPED, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 
 FREE_SHARE = 8
@@ -73,9 +71,9 @@ class RecordArchive:
         """
         try:
             await asyncio.gather(*map(self._cluster.put_secret, secrets))
-        except ApiException as error:
+        except QuotaExceeded as error:
             since = self._refused.setdefault(job.uid, time.monotonic())
-            if not is_over_quota(error) or time.monotonic() - since < QUOTA_SECONDS:
+            if time.monotonic() - since < QUOTA_SECONDS:
                 raise
             logger.warning("the record of runtimejob %s is not stored: %s", job.name, error.reason)
             if not job.record_dropped:

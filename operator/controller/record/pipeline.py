@@ -9,13 +9,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import suppress
 
-from controller.cluster import JobCluster, is_not_found
+from controller.cluster import JobCluster
 from controller.record.copy import RecordCopy
 from controller.record.redis_stream import RedisStream
 from controller.record.state import RecordState
-from qiskit_runtime.cluster.client import API_ERRORS
+from qiskit_runtime.cluster.client import ClusterError, NotFound
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.host.backoff import Backoff
 
@@ -116,8 +116,8 @@ class RecordPipeline:
         try:
             async with asyncio.timeout(None) as self._patience:
                 await self._read_lines(RecordCopy())
-        except API_ERRORS as error:
-            logger.info("the log of %s broke off: %r", self._pod, error)
+        except ClusterError as error:
+            logger.info("the log of %s broke off: %s", self._pod, error)
             return self.copy.verdict is not None or await self._is_lost(error, had_ended)
         finally:
             self._patience = None
@@ -125,9 +125,9 @@ class RecordPipeline:
 
     async def _read_lines(self, attempt: RecordCopy) -> None:
         """Read one log, into a copy that replaces the former one as soon as it is as long."""
-        async with aclosing(self._cluster.follow_log(self._pod)) as log:
+        async with self._cluster.open_log(self._pod) as log:
+            self.attached.set()
             async for data in log:
-                self.attached.set()
                 batch = attempt.feed(data)
                 if attempt.lines >= self.copy.lines:
                     self.copy = attempt
@@ -139,11 +139,11 @@ class RecordPipeline:
                 if attempt.verdict:
                     return
 
-    async def _is_lost(self, error: Exception, had_ended: bool) -> bool:
+    async def _is_lost(self, error: ClusterError, had_ended: bool) -> bool:
         """Return whether a log that can't be read will not come any more."""
-        if is_not_found(error):
+        if isinstance(error, NotFound):
             # A kubelet that starts again has no logs for a while, of pods that run on.
-            with suppress(*API_ERRORS):
+            with suppress(ClusterError):
                 return not await self._cluster.has_pod(self._pod)
         if not had_ended:
             return False
