@@ -153,7 +153,7 @@ class JobActor:
         return action.seconds
 
     async def _finish(self, action: Finish) -> float:
-        """Store the record, then make the job final: whoever sees that finds the record."""
+        """Store the record, then make the job final: readers of the status find the record."""
         job = action.job
         record = await self.archive.store(job, self.records.copy(job))
         now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""One worker for each object that something is to be done for: takes its steps, one at a time.
+"""A worker for each object that needs one: it takes the steps of that object, one at a time.
 
 The handlers enqueue names, the reconciler takes the steps. A step that fails is repeated soon.
 """

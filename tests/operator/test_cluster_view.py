@@ -34,7 +34,7 @@ def make_run(uid, version=1):
 
 
 def put_run(view, runtimejob, job, pod):
-    """What watches tell of one."""
+    """Take up the three objects as a watch brings them."""
     view.put_runtimejob(runtimejob)
     view.put_job(job)
     view.pods.put(pod)
@@ -52,7 +52,7 @@ def uids(*manifests):
 
 
 def test_job_made_again_never_has_its_predecessor_s_pod():
-    """Whatever comes late of the first one, the second is seen with its own pod or with none."""
+    """Late events of the first one do not matter: the second has its own pod, or none yet."""
     view, first, second = ClusterView(), make_run("1"), make_run("2", 5)
     put_run(view, *first)
     view.put_runtimejob(second[0])
@@ -66,7 +66,7 @@ def test_job_made_again_never_has_its_predecessor_s_pod():
 
 
 def test_pod_that_is_being_deleted_never_hides_its_successor():
-    """What comes late of a suspended Job's first pod changes nothing of its second."""
+    """A late event of a suspended Job's first pod changes nothing of its second."""
     view, run = ClusterView(), make_run("1")
     put_run(view, *run)
     late = make("first", "first", 9, labels=run[2]["metadata"]["labels"].items())
@@ -101,7 +101,7 @@ def test_pod_that_surely_never_started_is_remembered(spec, status, unused):
 
 
 class Cluster:
-    """What the API server would answer."""
+    """The answers of the API server."""
 
     def __init__(self, *runs):
         self.runs = list(runs)
@@ -152,7 +152,7 @@ async def test_view_that_is_newer_than_a_list_is_not_behind(resync):
 
 
 async def test_newer_and_new_objects_are_found(resync):
-    """What no watch told is taken up."""
+    """Objects that the watches have missed are taken up."""
     view, run = ClusterView(), make_run("1", 7)
     view.put_runtimejob(make_run("1", 3)[0])
     rounds, enqueued = resync(view, Cluster(run))
@@ -174,7 +174,7 @@ async def test_deletion_that_no_watch_told_is_found(resync, lost):
 
 
 async def test_probe_is_told_when_rounds_fail(resync, monkeypatch):
-    """Without a good round the time since the last one grows; with one it begins anew."""
+    """Without a good round the time since the last one grows; with one it begins at zero."""
     monkeypatch.setattr(resync_module, "ROUND_SECONDS", 0.02)
     cluster = Cluster()
     rounds, _ = resync(ClusterView(), cluster)

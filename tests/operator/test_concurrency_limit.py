@@ -12,7 +12,7 @@ def at(seconds):
 
 
 def test_first_come_is_first_served():
-    """Who asks first is not who came first; the name decides where the times are the same."""
+    """The time of submission counts, not that of asking; equal times are ordered by name."""
     limit = ConcurrencyLimit(1)
     assert limit.enter("runs", at(0))
     assert [limit.enter(name, at(age)) for name, age in (("b", 2), ("c", 2), ("a", 1))] == [
@@ -49,7 +49,7 @@ def test_job_that_runs_already_counts_whatever_the_limit_is():
 
 
 def test_job_that_stops_waiting_lets_the_next_one_in():
-    """One that was cancelled or suspended is out of the order."""
+    """A job that was cancelled or suspended is out of the order."""
     limit = ConcurrencyLimit(1)
     limit.hold("runs")
     limit.enter("first", at(0))

@@ -380,7 +380,7 @@ DELETES_JOB = {
 
 @pytest.mark.parametrize(("view", "deletes"), DELETES_JOB.values(), ids=DELETES_JOB)
 def test_job_without_a_verdict_takes_its_kubernetes_job_along(view, deletes):
-    """Its pod may be on its way still; one that has exited stays, to be looked at."""
+    """A pod may be on its way still; a pod that has exited stays, to be looked at."""
     action = decide(view, NOW)
     assert isinstance(action, Finish)
     assert action.delete_job is deletes

@@ -19,7 +19,7 @@ def test_event_is_of_its_job():
 
 
 def test_event_of_a_state_is_created_once():
-    """Its name follows from job and state: the API server refuses it a second time."""
+    """The name follows from job and state: the API server refuses it a second time."""
     states = [State(Phase.RUNNING), State(Phase.QUEUED, Reason.IMAGE_PULL), State(Phase.QUEUED)]
     names = [build_event(JOB, state)["metadata"]["name"] for state in states]
     assert len(set(names)) == 3

@@ -1,4 +1,4 @@
-"""Which pod gets a job's input, and what follows when it is not there any more."""
+"""The one pod that gets a job's input, and the end of a job whose pod is gone."""
 
 import base64
 import json
@@ -122,7 +122,7 @@ async def test_input_goes_to_one_pod(status, pod, holder, unused, found, then):
 
 @pytest.mark.parametrize("pod", [None, FIRST], ids=["no pod", "a pod that is about to go"])
 async def test_suspended_job_gives_nothing_away(pod):
-    """There is nobody who should have the input."""
+    """No pod of a suspended Job gets the input."""
     operator = Operator({}, pod, suspend=True)
     assert (await operator.settle())[0] is RunnerState.SUSPENDED
     assert operator.cluster.secrets == {}

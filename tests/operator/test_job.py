@@ -34,7 +34,7 @@ OURS = JobPlan(ProgramSelection("1.0"), AER)
 
 
 def read_files(secret):
-    """What a Secret holds."""
+    """The files that a Secret holds."""
     return {name: base64.b64decode(content) for name, content in secret["data"].items()}
 
 
@@ -60,7 +60,7 @@ def mount(job, folder, params=None):
 
 
 def test_input_is_of_one_pod(tmp_path):
-    """A second pod of the same Kubernetes Job, told its own name as the first one, refuses it."""
+    """A second pod of the same Kubernetes Job, with its own name as its argument, refuses it."""
     mount(JOB, tmp_path)
     (container,) = build_job(JOB, RUNNER)["spec"]["template"]["spec"]["containers"]
     assert container["args"][-2:] == ["--pod", "$(POD_NAME)"]
@@ -94,7 +94,7 @@ def test_params_of_secrets_are_mounted_in_their_order(size, tmp_path):
 
 
 def test_params_secret_of_a_person_needs_no_digest(tmp_path):
-    """Who writes a Secret by hand need not count its bytes."""
+    """A Secret that is written by hand needs neither digest nor size."""
     job = with_spec(paramsFrom={"secretName": "mine"})
     assert mount(job, tmp_path, {"mine": b'{"x": 1}'}).params == '{"x": 1}'
 
@@ -218,7 +218,7 @@ def test_platform_team_s_choices_are_the_pod_s():
 
 
 def test_client_text_reaches_neither_command_nor_environment(pod):
-    """What a client sends is in the Secret alone."""
+    """Text of a client is in the Secret alone."""
     (container,) = pod["containers"]
     assert [(one["name"], set(one)) for one in container["env"]] == [
         ("POD_NAME", {"name", "valueFrom"})

@@ -222,7 +222,7 @@ CLOCKS = {
 
 @pytest.mark.parametrize(("spec", "status", "seconds"), CLOCKS.values(), ids=CLOCKS)
 def test_clock_of_a_suspended_job_stands(spec, status, seconds):
-    """It counts from the Job's start, which is set anew whenever it is resumed."""
+    """The clock counts from the Job's start, which Kubernetes sets again at each resume."""
     job = {"metadata": {"creationTimestamp": ago(60)}, "spec": spec, "status": status}
     assert as_job(job).waits_since == (
         None if seconds is None else NOW - timedelta(seconds=seconds)
@@ -246,6 +246,6 @@ AGAIN = {
 
 
 @pytest.mark.parametrize(("job", "pod", "again"), AGAIN.values(), ids=AGAIN)
-def test_job_that_can_make_another_pod_is_told(job, pod, again):
+def test_job_that_can_make_another_pod_is_found(job, pod, again):
     """After the end of its RuntimeJob only a Job that is over, or about to be, may stay."""
     assert can_run_again("p", as_job(job), as_pod(pod)) is again

@@ -1,4 +1,4 @@
-"""RuntimePrograms: which ones jobs run, and the condition on their status."""
+"""RuntimePrograms: the choice of a job's program, and the condition on their status."""
 
 import pytest
 
@@ -36,7 +36,7 @@ class Programs:
         self.writer = ProgramStatusWriter(self.cluster, self.view, self.runnables)
 
     def plan(self, program, **spec):
-        """What a job of this program runs."""
+        """The program that a job of this program id runs."""
         return self.runnables.plan(make_job(spec={"programId": program, **spec})).program
 
     def condition(self, name):
@@ -67,7 +67,7 @@ def test_name_of_a_library_program_is_reserved():
     [(resource(source=""), "no program mine that could run"), (resource("x"), "no program mine")],
 )
 def test_program_that_can_not_run_is_unknown(manifest, words):
-    """A broken RuntimeProgram says what is wrong with it, as one that nobody has does."""
+    """A broken RuntimeProgram says what is wrong with it, as an unknown one does."""
     with pytest.raises(NOT_RUNNABLE) as error:
         Programs(manifest).plan("mine")
     assert words in reject_job(error.value).message
@@ -98,7 +98,7 @@ CONDITIONS = {
 
 @pytest.mark.parametrize(("manifest", "condition"), CONDITIONS.values(), ids=CONDITIONS)
 async def test_condition_is_written_once(manifest, condition):
-    """One write says whether jobs run it; the same again is no write."""
+    """The condition costs one write; the same condition again is no write."""
     programs, name = Programs(manifest), manifest["metadata"]["name"]
     for _ in range(3):
         assert await programs.writer.step(name) is None
@@ -118,7 +118,7 @@ async def test_condition_follows_the_program():
 
 
 async def test_program_without_a_status_is_let_be(caplog):
-    """It was deleted, or its CRD is of an earlier release: it runs all the same."""
+    """A deleted program, or one whose CRD is of an earlier release, is no failure."""
     programs = Programs(resource())
     programs.cluster.fails["write_program_status"] = refused(404)
     assert await programs.writer.step("mine") is None
@@ -139,6 +139,6 @@ async def test_program_is_read_again_after_a_failure():
 
 
 def test_condition_is_parsed_as_it_was_written():
-    """What the writer compares is what it wrote."""
+    """The writer compares with what it wrote."""
     for acceptance in (Acceptance.accepted(), Acceptance.reserved("vqe"), Acceptance.invalid("x")):
         assert parse_program(resource(status=acceptance.build_status(NOW))).acceptance == acceptance

@@ -74,7 +74,7 @@ class Operator:
             self.view.pods.put(pod)
 
     async def step(self, name="j"):
-        """One step."""
+        """Take a step."""
         self.watch()
         return await self.reconciler.step(name)
 
@@ -252,7 +252,7 @@ async def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(start):
 
 
 async def test_suspended_job_holds_no_place(cluster, start):
-    """One that its own resource suspends is Queued with the reason, and others pass it."""
+    """A job that its own resource suspends is Queued with the reason, and others pass it."""
     cluster.add_job(creationTimestamp=stamp(), spec={"suspend": True})
     operator = start(cluster, max_running_jobs=1)
     assert await operator.rest() == CHECK_SECONDS
@@ -274,7 +274,7 @@ async def test_suspended_job_holds_no_place(cluster, start):
     ],
 )
 async def test_job_that_no_pod_can_run_fails_at_once(cluster, start, spec, reason):
-    """It costs no pod, and its status names what is wrong."""
+    """A job that can't run costs no pod, and its status names what is wrong."""
     cluster.add_job(creationTimestamp=stamp(), spec=spec)
     operator = start(cluster)
     await operator.rest()
@@ -283,7 +283,7 @@ async def test_job_that_no_pod_can_run_fails_at_once(cluster, start, spec, reaso
 
 
 async def test_second_pod_gets_the_input_of_one_that_never_started(cluster, start):
-    """Its last version showed that its container was never made; then the input is taken back."""
+    """The last version of the first pod showed no container; so its input is taken back."""
     operator = start(cluster)
     await operator.rest()
     first = cluster.add_pod(node="")
@@ -297,7 +297,7 @@ async def test_second_pod_gets_the_input_of_one_that_never_started(cluster, star
 
 
 async def test_another_operator_that_was_faster_decides_on_the_pod(cluster, start):
-    """Where the Secret is there, it names the pod, and no other one is given the input."""
+    """An input Secret that exists names the pod, and no other pod is given the input."""
     operator = start(cluster)
     await operator.rest()
     cluster.add_pod("q")
@@ -328,7 +328,7 @@ async def test_missing_parameters_are_looked_for(start):
 
 
 async def test_cancelled_program_is_told_when_its_log_is_read(cluster, start):
-    """Its pod is deleted only then, and the status is Cancelled when its record has its end."""
+    """The pod is deleted only then, and the status is Cancelled when the record has its end."""
     operator = start(cluster)
     await operator.rest()
     cluster.add_pod(state=runs())
@@ -366,7 +366,7 @@ async def test_conflict_is_read_again(cluster, start):
 
 
 async def test_malformed_job_is_left_alone(cluster, start, caplog):
-    """It is logged once, and neither run nor forgotten; it becomes a job when it can be read."""
+    """A RuntimeJob that can't be parsed is logged, and neither run nor forgotten."""
     cluster.add_job({"phase": "Nowhere"})
     operator = start(cluster)
     assert await operator.step() is None

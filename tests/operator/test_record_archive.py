@@ -1,4 +1,4 @@
-"""Which records make room for others."""
+"""The choice of the records that make room for others."""
 
 import pytest
 

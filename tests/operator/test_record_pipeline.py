@@ -68,7 +68,7 @@ async def follow(cluster, *, has_ended=True):
 
 @pytest.mark.parametrize("status", [429, 500, 502])
 async def test_log_that_is_refused_after_the_end_is_asked_for_again(status):
-    """One bad answer costs no result: the log is still there."""
+    """A single bad answer costs no result: the log is still there."""
     line = b"printed\n"
     pipeline = await follow(Cluster(refused(status), line))
     assert pipeline.copy.lines == 1
@@ -190,7 +190,7 @@ async def test_progress_is_taken_no_more_than_every_ten_seconds(clock, log):
 
 
 async def test_report_before_a_silence_is_taken_when_its_time_has_come(clock, log):
-    """Whoever looks at the job again finds the news, also where no line has come since."""
+    """The next look at the job finds the news, also where no line has come since."""
     await log.tell(reported(1))
     assert take(log) == Progress(1, 9)
     await log.tell(reported(2))
@@ -199,7 +199,7 @@ async def test_report_before_a_silence_is_taken_when_its_time_has_come(clock, lo
 
 
 async def test_last_progress_is_in_the_copy_for_the_end(log):
-    """What the final status tells is the newest, however often it was taken."""
+    """The final status has the newest progress, however often it was written."""
     await log.tell(reported(1))
     take(log)
     await log.tell(reported(2), reported(math.pi))

@@ -141,7 +141,7 @@ async def test_redis_that_was_away_gets_all_when_it_is_back(written, server):
 
 
 async def test_stream_is_read_as_a_copy(written):
-    """Where the log is gone, Redis may have the record; batches that overlap count once."""
+    """A record whose log is gone may be in Redis; batches that overlap count once."""
     written.feed(b"1\n2\n", b"3\n")
     await written.stream.drain()
     await written.client.xadd(KEY, {"lines": b"3\n4\n"}, id="1-4")

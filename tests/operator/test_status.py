@@ -23,7 +23,7 @@ def job_with(**status):
     return make_job(status)
 
 
-def test_running_is_told_once():
+def test_running_is_written_once():
     """The first time that a job is seen running is its start; the second is no write."""
     first = build_status(job_with(), State(Phase.RUNNING), NAMES, NOW)
     assert first["startedAt"] == "2026-11-23T12:00:00.000000Z"
@@ -33,7 +33,7 @@ def test_running_is_told_once():
 
 
 def test_other_words_of_the_same_hold_are_no_write():
-    """What a scheduler says anew each second costs nothing; another reason is told, and its end."""
+    """A scheduler's changing message costs no write; another reason does, and its end."""
     held = job_with(phase="Queued", reason="Unschedulable", message="0/1 nodes")
     again = State(Phase.QUEUED, Reason.UNSCHEDULABLE, "0/2 nodes")
     assert build_status(held, again, NAMES, NOW) == {}
@@ -44,7 +44,7 @@ def test_other_words_of_the_same_hold_are_no_write():
 
 
 def test_final_status_is_whole():
-    """One status says all of the end: phase, condition, result, record."""
+    """The final status has all of the end: phase, condition, result, record."""
     ending = FinalRecord(VERDICT, '"x"', 4, ["s"], 99)
     status = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, ending)
     (condition,) = status["conditions"]
@@ -116,7 +116,7 @@ def test_final_status_has_the_last_progress(phase):
 
 
 def test_final_status_has_the_seed():
-    """What the verdict says the random numbers came from; zero is a seed, and none is none."""
+    """The status has the verdict's seed; zero is a seed, and no seed is no field."""
     for seed, expected in [(7, {"simulator": 7}), (0, {"simulator": 0})]:
         verdict = Verdict(Outcome.SUCCEEDED, exit_code=0, seed=seed)
         ended = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, FinalRecord(verdict))

@@ -20,7 +20,7 @@ def quick(monkeypatch):
 
 
 class Steps:
-    """Steps that end as they are told to, and what was done."""
+    """Steps that end with these answers, and a list of what was done."""
 
     def __init__(self, *answers):
         self.answers, self.taken, self.refreshed = list(answers), [], []
@@ -51,7 +51,7 @@ async def until(holds):
 
 
 async def test_step_that_names_no_time_is_the_last():
-    """Its worker goes; another event makes another one."""
+    """The worker ends; another event makes another one."""
     steps = Steps()
     workers = JobWorkers(steps.step, steps.refresh)
     for count in (1, 2):
@@ -79,7 +79,7 @@ async def test_event_ends_a_wait():
 
 
 async def test_event_during_a_step_is_not_lost():
-    """It leads to one more step, however many events came; steps of one object never overlap."""
+    """Events lead to one more step, however many came; steps of one object never overlap."""
     steps = Steps()
     steps.gate.clear()
     workers = JobWorkers(steps.step, steps.refresh)
@@ -102,7 +102,7 @@ async def test_step_that_the_api_server_refused_is_repeated_on_a_fresh_look():
 
 
 async def test_fault_in_a_step_holds_up_no_other(caplog):
-    """It is logged with its traceback, and the step is repeated later."""
+    """The fault is logged with its traceback, and the step is repeated later."""
     steps = Steps(KeyError("uid"))
     workers = JobWorkers(steps.step, steps.refresh)
     workers.enqueue("odd")

@@ -104,7 +104,7 @@ class Runnables:
         """Choose what a job that starts now runs.
 
         Raises:
-            UnknownProgram, UnknownBackend: there is none of that name.
+            UnknownProgram, UnknownBackend: no program or backend has that name.
             ParamsInvalid: the program could not be called with the job's parameters.
         """
         backend = self._find_backend(job.job.spec.backend)

@@ -19,7 +19,7 @@ _LEVEL = 3
 
 
 class RecordCopy:
-    """One reading of a pod's log from its first line on. It holds the lines compressed only."""
+    """The lines that one reading of a pod's log has brought so far. It holds them compressed."""
 
     def __init__(self) -> None:
         self._parser = RecordParser()
