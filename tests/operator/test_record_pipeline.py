@@ -57,6 +57,11 @@ class Writer:
     async def drain(self):
         pass
 
+    is_deleted = False
+
+    async def delete(self):
+        self.is_deleted = True
+
 
 async def follow(cluster, *, has_ended=True):
     """A pipeline that has read all that there is."""
@@ -204,3 +209,23 @@ async def test_last_progress_is_in_the_copy_for_the_end(log):
     take(log)
     await log.tell(reported(2), reported(math.pi))
     assert log.pipeline.copy.progress == Progress(math.pi, 9)
+
+
+async def test_log_of_an_ended_container_is_given_a_moment(log, monkeypatch):
+    """A log that does not come to its end is then taken as it is."""
+    monkeypatch.setattr(pipeline_module, "ENDED_PATIENCE_SECONDS", 0.05)
+    await log.tell(b"printed\n")
+    log.pipeline._has_ended = lambda: True
+    async with asyncio.timeout(5):
+        while not log.pipeline.state.is_done:
+            log.pipeline.expect_end()
+            await asyncio.sleep(0.01)
+    assert log.pipeline.copy.lines == 1
+
+
+async def test_pipeline_of_a_deleted_job_is_closed(log):
+    """Nothing is read any more, and the stream is removed."""
+    await log.tell(b"printed\n")
+    await log.pipeline.close()
+    await asyncio.sleep(0)
+    assert log.pipeline._reading.cancelling() and log.pipeline.stream.is_deleted

@@ -116,8 +116,8 @@ class RecordPipeline:
         try:
             async with asyncio.timeout(None) as self._patience:
                 await self._read_lines(RecordCopy())
-        except ClusterError as error:
-            logger.info("the log of %s broke off: %s", self._pod, error)
+        except (ClusterError, TimeoutError) as error:
+            logger.info("the log of %s broke off: %r", self._pod, error)
             return self.copy.verdict is not None or await self._is_lost(error, had_ended)
         finally:
             self._patience = None
@@ -139,7 +139,7 @@ class RecordPipeline:
                 if attempt.verdict:
                     return
 
-    async def _is_lost(self, error: ClusterError, had_ended: bool) -> bool:
+    async def _is_lost(self, error: Exception, had_ended: bool) -> bool:
         """Return whether a log that can't be read will not come any more."""
         if isinstance(error, NotFound):
             # A kubelet that starts again has no logs for a while, of pods that run on.
