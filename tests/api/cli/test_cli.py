@@ -16,9 +16,10 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import TypeAdapter
 
 from api.cli.run_commands import make_params, parse_value
-from api.serving.serve_settings import parse_size
+from api.settings import Size
 
 COMMAND = str(Path(sys.executable).with_name("qiskit-runtime"))
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -271,7 +272,7 @@ def test_a_token_that_will_not_do_is_refused_in_a_sentence(options, variables, s
 
 def test_a_token_is_made_where_the_system_tells_nobody(tmp_path):
     """Elsewhere than on Linux: it is shown, kept in a file of the user's, and found by a client."""
-    script = "import api.peers, api.cli.main as m; api.peers.can_tell = lambda: False; m.main()"
+    script = "import api.peers, api.cli.main as m; api.peers.can_identify = lambda: False; m.main()"
     command = [sys.executable, "-c", script, "serve", "--port", "0", "--workers", "1"]
     tokens = []
     for _ in range(2):
@@ -679,7 +680,7 @@ def test_parameters_without_pairs_stay_verbatim():
 )
 def test_sizes_are_read_in_their_units(text, size):
     """Binary and decimal units, fractions, and plain bytes."""
-    assert parse_size(text) == size
+    assert TypeAdapter(Size).validate_python(text) == size
 
 
 def test_help_imports_nothing_heavy():
