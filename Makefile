@@ -79,7 +79,7 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 	$(BIN)/mypy
 	@for program in qiskit_runtime/programs/library/*/; do echo "mypy $$program"; \
 	  MYPYPATH=$$program:. $(BIN)/mypy --explicit-package-bases $$program*.py || exit 1; done
-	$(BIN)/lint-imports
+	PYTHONPATH=operator $(BIN)/lint-imports
 
 test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pytest
 	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)

@@ -1,27 +1,27 @@
-"""A pod's place, for each state that a kubelet reports."""
+"""The state of a pod, for each one that a kubelet reports."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from controller.observe.pod_state import (
-    can_run_again,
-    has_log,
-    is_over_time,
-    read_pod_state,
-    waits_since,
-)
+from controller.observe.parse import parse_job, parse_pod
+from controller.observe.pod_state import can_run_again, is_over_time, read_pod_state
 from qiskit_runtime.contract.lifecycle import RunnerState
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
+from tests.operator.manifests import NOW, ago, whole
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 JOB = {"metadata": {"name": "j"}, "status": {}}
 NOT_SCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: no cpu"}
 
 
-def ago(seconds):
-    """A moment as Kubernetes writes it."""
-    return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def as_job(manifest):
+    """A Job, parsed."""
+    return manifest and parse_job(whole(manifest, "j"))
+
+
+def as_pod(manifest):
+    """A pod, parsed."""
+    return manifest and parse_pod(whole(manifest, "p"))
 
 
 def make_pod(state=None, *, phase="Pending", metadata=None, conditions=(), **status):
@@ -159,13 +159,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("job", "pod", "where", "words"), CASES.values(), ids=CASES)
-def test_pod_has_its_place(job, pod, where, words):
-    """Each state of a pod is one place in the life cycle's words."""
-    place = read_pod_state(job, pod, NOW)
-    assert place.place is where
-    assert words in place.detail
-    assert bool(place.detail) == bool(words)
+@pytest.mark.parametrize(("job", "pod", "runner", "words"), CASES.values(), ids=CASES)
+def test_pod_has_its_state(job, pod, runner, words):
+    """Each state of a pod is one of the life cycle's runner states."""
+    state = read_pod_state(as_job(job), as_pod(pod), NOW)
+    assert state.runner is runner
+    assert words in state.detail
+    assert bool(state.detail) == bool(words)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +180,9 @@ def test_pod_has_its_place(job, pod, where, words):
 def test_termination_message_counts_only_with_its_exit_code(outcome, code, counts):
     """A program can write that file and then have its supervisor killed."""
     text = Verdict(outcome, final=True).to_json()
-    place = read_pod_state(JOB, ended(code, message=text), NOW)
-    assert (place.verdict is not None) is counts
-    assert place.exit_code == code
+    state = read_pod_state(as_job(JOB), as_pod(ended(code, message=text)), NOW)
+    assert (state.verdict is not None) is counts
+    assert state.exit_code == code
 
 
 @pytest.mark.parametrize(("seconds", "over"), [(69, False), (71, True)])
@@ -192,7 +192,7 @@ def test_runner_has_a_minute_to_keep_its_own_time_limit(seconds, over):
     done = make_pod(
         {"terminated": {"exitCode": 0, "startedAt": ago(seconds), "finishedAt": ago(0)}}
     )
-    assert [is_over_time(pod, 10, NOW) for pod in (running, done)] == [over, over]
+    assert [is_over_time(as_pod(pod), 10, NOW) for pod in (running, done)] == [over, over]
     assert not is_over_time(None, 10, NOW)
 
 
@@ -200,7 +200,7 @@ def test_pod_that_never_ran_has_no_log():
     """Nobody follows it, so that the one after it can be followed."""
     never = make_pod({"terminated": LOST}, metadata=DELETED)
     ran = make_pod({"terminated": {**LOST, "startedAt": ago(9)}}, metadata=DELETED)
-    assert (has_log(never), has_log(ran)) == (False, True)
+    assert (as_pod(never).has_log, as_pod(ran).has_log) == (False, True)
 
 
 CLOCKS = {
@@ -222,14 +222,13 @@ CLOCKS = {
 
 @pytest.mark.parametrize(("spec", "status", "seconds"), CLOCKS.values(), ids=CLOCKS)
 def test_clock_of_a_suspended_job_stands(spec, status, seconds):
-    """It counts from the Job's start, which is set anew whenever it is resumed."""
-    since = waits_since(
-        {"metadata": {"creationTimestamp": ago(60)}, "spec": spec, "status": status}
+    """The clock counts from the Job's start, which Kubernetes sets again at each resume."""
+    job = {"metadata": {"creationTimestamp": ago(60)}, "spec": spec, "status": status}
+    assert as_job(job).waits_since == (
+        None if seconds is None else NOW - timedelta(seconds=seconds)
     )
-    assert since == (None if seconds is None else NOW - timedelta(seconds=seconds))
 
 
-ENDED_JOB = {"status": {"podName": "p"}}
 ALIVE = make_pod({"running": {}}, metadata={"name": "p"})
 AGAIN = {
     "its Job is gone": (None, None, False),
@@ -247,6 +246,6 @@ AGAIN = {
 
 
 @pytest.mark.parametrize(("job", "pod", "again"), AGAIN.values(), ids=AGAIN)
-def test_job_that_can_make_another_pod_is_told(job, pod, again):
+def test_job_that_can_make_another_pod_is_found(job, pod, again):
     """After the end of its RuntimeJob only a Job that is over, or about to be, may stay."""
-    assert can_run_again(ENDED_JOB, job, pod) is again
+    assert can_run_again("p", as_job(job), as_pod(pod)) is again

@@ -7,44 +7,34 @@ import zlib
 
 import pytest
 
-from controller.build.job import (
-    build_input,
-    build_job,
-    build_name,
-    build_record,
-    find_params,
-)
-from controller.build.program import ParamsInvalid, ProgramSelection
-from controller.observe.cluster_view import ClusterView
-from controller.observe.program_library import ProgramLibrary
+from controller.build.job import build_input, build_job, build_record
+from controller.build.program import JobPlan, ParamsInvalid, ProgramSelection
+from controller.observe.runnables import Runnables
 from controller.settings import RunnerSettings
+from qiskit_runtime.contract.resources.backend import find_backend
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.resources.resource import JOB_LABEL, SECRET_BYTES
 from qiskit_runtime.contract.wire.job_input import JobInputError, read_job_input
+from tests.operator.manifests import make_job
 
-JOB = {
-    "metadata": {"name": "bell", "namespace": "jobs", "uid": "6f1c"},
-    "spec": {
-        "programId": "hello-quantum",
-        "backend": "aer_simulator",
-        "params": '{"greeting":  "Hi"}',
-        "maxExecutionSeconds": 120,
-        "startDeadlineSeconds": 1800,
-    },
-}
+SPEC = {"params": '{"greeting":  "Hi"}', "maxExecutionSeconds": 120, "startDeadlineSeconds": 1800}
+
+
+def with_spec(name="bell", uid="6f1c", **fields):
+    """A job with this spec."""
+    return make_job(name=name, uid=uid, spec={**SPEC, **fields})
+
+
+JOB = with_spec()
 RUNNER = RunnerSettings(image="example.org/runner:1")
 
 
-def with_spec(**fields):
-    """The job with another spec."""
-    return {**JOB, "spec": {**JOB["spec"], **fields}}
-
-
-OURS = ProgramSelection("1.0")
+AER = find_backend("aer_simulator")
+OURS = JobPlan(ProgramSelection("1.0"), AER)
 
 
 def read_files(secret):
-    """What a Secret holds."""
+    """The files that a Secret holds."""
     return {name: base64.b64decode(content) for name, content in secret["data"].items()}
 
 
@@ -56,9 +46,7 @@ def pod():
 
 def mount(job, folder, params=None):
     """Put the files there that the pod's projected volume has; returns what the runner reads."""
-    for name, content in read_files(
-        build_input(job, {"name": "aer_simulator"}, OURS, "i:1", "bell-1-x")
-    ).items():
+    for name, content in read_files(build_input(job, OURS, "i:1", "bell-1-x")).items():
         (folder / name).write_bytes(content)
     volume = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]
     for source in volume["projected"]["sources"][1:]:
@@ -72,7 +60,7 @@ def mount(job, folder, params=None):
 
 
 def test_input_is_of_one_pod(tmp_path):
-    """A second pod of the same Kubernetes Job, told its own name as the first one, refuses it."""
+    """A second pod of the same Kubernetes Job, with its own name as its argument, refuses it."""
     mount(JOB, tmp_path)
     (container,) = build_job(JOB, RUNNER)["spec"]["template"]["spec"]["containers"]
     assert container["args"][-2:] == ["--pod", "$(POD_NAME)"]
@@ -82,11 +70,11 @@ def test_input_is_of_one_pod(tmp_path):
 
 
 def test_input_is_what_the_runner_reads(tmp_path):
-    """The mounted Secret is a hand-over document, its parameters verbatim."""
-    handover = mount(JOB, tmp_path)
-    assert (handover.job_id, handover.program) == ("bell", "hello-quantum")
-    assert handover.params == JOB["spec"]["params"]
-    assert handover.max_execution_seconds == 120
+    """The mounted Secret is an input document, its parameters verbatim."""
+    job_input = mount(JOB, tmp_path)
+    assert (job_input.job_id, job_input.program) == ("bell", "hello-quantum")
+    assert job_input.params == JOB.params
+    assert job_input.max_execution_seconds == 120
 
 
 @pytest.mark.parametrize("size", [2, SECRET_BYTES, SECRET_BYTES + 1, 3 * SECRET_BYTES + 5])
@@ -95,27 +83,27 @@ def test_params_of_secrets_are_mounted_in_their_order(size, tmp_path):
     params = b"{" + b"x" * (size - 2) + b"}"
     digest = hashlib.sha256(params).hexdigest()
     job = with_spec(paramsFrom={"secretName": "p", "sha256": digest, "bytes": size})
-    names = find_params(job)
+    names = job.params_secrets
     parts = {
         name: params[number * SECRET_BYTES : (number + 1) * SECRET_BYTES]
         for number, name in enumerate(names)
     }
-    handover = mount(job, tmp_path, parts)
-    assert handover.params.encode() == params
-    assert handover.params_sha256 == digest
+    job_input = mount(job, tmp_path, parts)
+    assert job_input.params.encode() == params
+    assert job_input.params_sha256 == digest
 
 
 def test_params_secret_of_a_person_needs_no_digest(tmp_path):
-    """Who writes a Secret by hand need not count its bytes."""
+    """A Secret that is written by hand needs neither digest nor size."""
     job = with_spec(paramsFrom={"secretName": "mine"})
     assert mount(job, tmp_path, {"mine": b'{"x": 1}'}).params == '{"x": 1}'
 
 
-def test_source_of_a_program_is_beside_its_hand_over():
+def test_source_of_a_program_is_beside_its_input():
     """A program that the library has not is run from the mounted folder."""
     source = ProgramSource(b"def main(b, m): ...")
     program = ProgramSelection("3", "hello_quantum.py", source)
-    files = read_files(build_input(JOB, {}, program, "example.org/runner:1", ""))
+    files = read_files(build_input(JOB, JobPlan(program, AER), "example.org/runner:1", ""))
     assert files["hello_quantum.py"] == source.data
     document = json.loads(files["job.json"])
     assert document["program"] == "/run/job/hello_quantum.py"
@@ -131,11 +119,10 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
         programFrom={"secretName": "bell-params", "key": "program.tar", "sha256": "ab" * 32},
         programVersion="7",
     )
-    del job["spec"]["params"]
     files = {"params.json": b"{}", "program.tar": b"an archive"}
-    program = ProgramLibrary(ClusterView()).choose_program(job["spec"])
-    assert program == ProgramSelection("7", "hello_quantum.tar")
-    for name, content in read_files(build_input(job, {}, program, "i:1", "")).items():
+    plan = Runnables(lambda _: None, lambda _: None).plan(job)
+    assert plan.program == ProgramSelection("7", "hello_quantum.tar")
+    for name, content in read_files(build_input(job, plan, "i:1", "")).items():
         (tmp_path / name).write_bytes(content)
     sources = build_job(job, RUNNER)["spec"]["template"]["spec"]["volumes"][0]["projected"][
         "sources"
@@ -143,10 +130,10 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
     items = sources[1]["secret"]["items"]
     for item in items:
         (tmp_path / item["path"]).write_bytes(files[item["key"]])
-    handover = read_job_input(tmp_path)
-    assert handover.program == "/run/job/hello_quantum.tar"
+    job_input = read_job_input(tmp_path)
+    assert job_input.program == "/run/job/hello_quantum.tar"
     assert (tmp_path / "hello_quantum.tar").read_bytes() == b"an archive"
-    assert handover.versions == {"program": "7", "source": "sha256:abababababab", "image": "i:1"}
+    assert job_input.versions == {"program": "7", "source": "sha256:abababababab", "image": "i:1"}
 
 
 def test_parameters_that_do_not_match_cost_no_pod():
@@ -161,18 +148,17 @@ def test_parameters_that_do_not_match_cost_no_pod():
 
 def test_names_follow_from_the_uid():
     """A second operator makes the same objects, another RuntimeJob of the same name others."""
-    again = {**JOB, "metadata": {**JOB["metadata"], "uid": "other"}}
+    again = with_spec(uid="other")
     names = [build_job(job, RUNNER)["metadata"]["name"] for job in (JOB, JOB, again)]
     assert names[0] == names[1] != names[2]
-    assert build_input(JOB, {}, OURS, "i:1", "")["metadata"]["name"] == names[0] == build_name(JOB)
-    longest = {**JOB, "metadata": {**JOB["metadata"], "name": "x" * 52}}
-    assert len(build_name(longest)) <= 63
+    assert build_input(JOB, OURS, "i:1", "")["metadata"]["name"] == names[0] == JOB.run_name
+    assert len(with_spec("x" * 52).run_name) <= 63
 
 
 def test_everything_is_owned_by_the_runtimejob():
     """Deleting the RuntimeJob removes all of it, also with the operator gone."""
     made = [
-        build_input(JOB, {}, OURS, "i:1", ""),
+        build_input(JOB, OURS, "i:1", ""),
         build_job(JOB, RUNNER),
         *build_record(JOB, b"x" * 2_000_000),
     ]
@@ -232,7 +218,7 @@ def test_platform_team_s_choices_are_the_pod_s():
 
 
 def test_client_text_reaches_neither_command_nor_environment(pod):
-    """What a client sends is in the Secret alone."""
+    """Text of a client is in the Secret alone."""
     (container,) = pod["containers"]
     assert [(one["name"], set(one)) for one in container["env"]] == [
         ("POD_NAME", {"name", "valueFrom"})
