@@ -282,9 +282,9 @@ def test_fewer_swaps_for_a_shuffled_line(load_program):
     circuit = qaoa_ansatz(cost)
     simulation = program.Simulation(coupled(), 100, 1)
     gates = {
-        mapping: program.place_on_line(
-            circuit, cost, simulation, mapping, 1
-        ).circuit.count_ops()["cx"]
+        mapping: program.place_on_line(circuit, cost, simulation, mapping, 1).circuit.count_ops()[
+            "cx"
+        ]
         for mapping in (False, True)
     }
 

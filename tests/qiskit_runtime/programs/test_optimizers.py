@@ -133,6 +133,33 @@ def test_scipy_options():
 
 
 @pytest.mark.parametrize(
+    ("method", "meant"),
+    [
+        ("COBYLA", "rhobeg"),
+        ("COBYQA", "initial_tr_radius"),
+        ("Nelder-Mead", "maxfev"),
+        ("Powell", "direc"),
+        ("SLSQP", "ftol"),
+        ("L-BFGS-B", "maxcor"),
+        ("BFGS", "xrtol"),
+        ("CG", "norm"),
+        ("TNC", "stepmx"),
+        ("Newton-CG", "xtol"),
+        ("trust-constr", "barrier_tol"),
+        ("dogleg", "eta"),
+        ("trust-ncg", "max_trust_radius"),
+        ("trust-krylov", "inexact"),
+        ("trust-exact", "gtol"),
+    ],
+)
+def test_misspelt_scipy_option_is_refused_with_the_nearest(method, meant):
+    """An option that is nearly one of the method's is refused with that one's name."""
+    wrong = read_optimizer("o", {"name": method, "options": {meant + "z": 1}})
+    with pytest.raises(ValueError, match=f"^o.options: .*{meant}z.*; did you mean '{meant}'"):
+        search(wrong, Bowl(np.ones(2)), np.zeros(2))
+
+
+@pytest.mark.parametrize(
     ("begin", "value"),
     [
         ("o: expected an object", 3),
