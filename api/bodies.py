@@ -1,41 +1,42 @@
-"""Bodies of requests, checked before any route sees them: their size, their type, their JSON.
+"""Bodies of requests, read and checked before their route runs: size, type, JSON.
 
-A body is JSON. Where a program is uploaded or changed it may be a form or a source as well; what
-is in those, the route reads (``program_forms``). A few large bodies are taken at a time, and what
-one says is made once: the routes get it from here.
+A route of class ``CheckedRoute`` takes bodies of the content types that its OpenAPI names, JSON
+where it names none. A few large bodies are taken at a time. A JSON body is parsed once; what is in
+forms and sources, ``program_forms`` reads.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from fastapi import Depends, HTTPException
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Receive
 
-from api.program_forms import JSON, MAX_FORM_BYTES, MULTIPART, RAW
+from api.errors import InvalidField, TooLarge
 from api.strict_json import StrictJSONError, load_body
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES
-from qiskit_runtime.contract.resources.program import MAX_SOURCE_BYTES
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_SOURCE_BYTES
+
+JSON, MULTIPART = "application/json", "multipart/form-data"
+
+RAW = ("application/octet-stream", "text/x-python")
+"""Content types of a source that is a body of its own."""
 
 MAX_BODY_BYTES = 2 * MAX_PARAMS_BYTES + 2**16
 """Parameters are a JSON text within a JSON text: at worst each of its bytes is escaped."""
+
+MAX_FORM_BYTES = 2**20
+"""The body of a program: a source in base64, four schemas, and what is around them."""
 
 SMALL_BYTES = 2**16
 """A body that is larger takes its turn: it costs up to five times its size until it is answered."""
 
 LARGE_AT_ONCE = 3
 """Large bodies that are read or answered at the same time; others wait, unread."""
-
-OTHER_TYPES = (
-    ("POST", re.compile(r"/programs/?"), (MULTIPART,)),
-    ("PUT", re.compile(r"/programs/[^/]+"), (MULTIPART,)),
-    ("PUT", re.compile(r"/programs/[^/]+/data"), RAW),
-)
-"""Method and path of requests whose bodies may be of other types besides JSON, and which."""
 
 UNTYPED_CLIENTS = ("authorization", "x-access-token", "x-qx-client-application")
 """Headers of clients whose JSON may come without a Content-Type: those of 2021 send it so. A page
@@ -44,154 +45,139 @@ of another site can't send any of them unasked."""
 _SAME_SITE = (None, "same-origin", "none")
 
 
-_VALUE = "qiskit_runtime.body"
-"""In a request's scope: what its JSON says."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A checked body. ``value`` is the value of its JSON; None where it is of another type."""
+
+    content_type: str
+    content: bytes
+    value: Any = None
+
+    @property
+    def kind(self) -> str:
+        """The content type without its parameters, in small letters."""
+        return self.content_type.partition(";")[0].strip().lower()
 
 
 class CheckedRequest(Request):
-    """A request whose body ``BodyChecks`` has read."""
+    """A request whose body was read and checked."""
+
+    def __init__(self, request: Request, checked: Body) -> None:
+        super().__init__(request.scope, request.receive)
+        self.checked = checked
+
+    async def body(self) -> bytes:
+        return self.checked.content
 
     async def json(self) -> Any:
-        """What the body says, made once."""
-        return self.scope[_VALUE] if _VALUE in self.scope else await super().json()
+        return self.checked.value
+
+
+class BodyReader:
+    """The reader of all bodies of one server: it bounds how many large ones there are at once."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._parsing = asyncio.Lock()
+
+    async def read(self, request: Request, kinds: tuple[str, ...], held: AsyncExitStack) -> Body:
+        """Read and check a body; a large one keeps its turn until ``held`` is left.
+
+        Raises:
+            TooLarge, InvalidField, HTTPException: the body is refused.
+            ClientDisconnect: the client went away before its end.
+        """
+        is_form = kinds != (JSON,)
+        limit = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
+        content = await _receive(
+            request.receive, limit, lambda: held.enter_async_context(self._large)
+        )
+        if content is None:
+            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if is_form else ""
+            raise TooLarge(f"body: it is larger than its limit of {limit} bytes{hint}")
+        body = Body(_read_content_type(request), content)
+        if not content:
+            return body
+        _check_type(request, body.kind, kinds)
+        if body.kind != JSON:
+            return body
+        try:
+            return Body(body.content_type, content, await self._load(content))
+        except StrictJSONError as error:
+            raise InvalidField(("body",), f"body: {error}", "json_invalid") from None
+
+    async def _load(self, content: bytes) -> Any:
+        if len(content) <= SMALL_BYTES:
+            return load_body(content)
+        async with self._parsing:
+            return await asyncio.to_thread(load_body, content)
 
 
 class CheckedRoute(APIRoute):
-    """A route that gets ``CheckedRequest``s."""
+    """A route that gets ``CheckedRequest``s; ``app.state.body_reader`` reads their bodies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        described = (self.openapi_extra or {}).get("requestBody", {})
+        kinds = tuple(described.get("content", (JSON,)))
 
         async def handle_checked(request: Request) -> Response:
-            return await handle(CheckedRequest(request.scope, request.receive))
+            if request.method in ("GET", "HEAD"):
+                return await handle(request)
+            async with AsyncExitStack() as held:
+                body = await request.app.state.body_reader.read(request, kinds, held)
+                return await handle(CheckedRequest(request, body))
 
         return handle_checked
 
 
-class BodyChecks:
-    """ASGI middleware: answers 413, 415 or 422 itself, else passes the whole body on."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
-        self._parsing = asyncio.Lock()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._app(scope, receive, send)
-            return
-        async with AsyncExitStack() as held:
-            await self._answer(scope, receive, send, held)
-
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, held: AsyncExitStack
-    ) -> None:
-        """Answer a request; ``held`` is left when it is answered."""
-        kinds = _other_types(scope["method"], scope["path"])
-        limit = MAX_FORM_BYTES if kinds else MAX_BODY_BYTES
-        try:
-            body = await _read_body(receive, limit, lambda: held.enter_async_context(self._room))
-        except ClientDisconnect:
-            # Half a request is none, and nobody waits for an answer.
-            return
-        answer: Response | None
-        if body is None:
-            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if kinds else ""
-            answer = _refuse(413, f"body: it is larger than its limit of {limit} bytes{hint}")
-        else:
-            answer = await self._check(Request(scope), body, kinds)
-        if answer is not None:
-            await answer(scope, receive, send)
-        else:
-            await self._app(scope, _replay(body or b"", receive), send)
-
-    async def _check(
-        self, request: Request, body: bytes, kinds: tuple[str, ...]
-    ) -> Response | None:
-        """The answer to a body that is not taken; what one says that is taken is in the scope."""
-        kind = _read_kind(request)
-        if not body:
-            return None
-        if kind in kinds:
-            return _check_origin(request)
-        # Also what keeps another site's page from posting here: a browser would have to ask first.
-        if kind != JSON:
-            return _refuse(415, f"the body's Content-Type must be {' or '.join((JSON, *kinds))}")
-        try:
-            request.scope[_VALUE] = await self._load(body)
-        except StrictJSONError as error:
-            message = str(error).encode(errors="replace").decode()
-            detail = [{"loc": ["body"], "msg": f"body: {message}", "type": "json_invalid"}]
-            return JSONResponse({"detail": detail}, 422)
-        return None
-
-    async def _load(self, body: bytes) -> Any:
-        if len(body) <= SMALL_BYTES:
-            return load_body(body)
-        async with self._parsing:
-            return await asyncio.to_thread(load_body, body)
+def _checked_body(request: Request) -> Body:
+    assert isinstance(request, CheckedRequest), "the route is a CheckedRoute"
+    return request.checked
 
 
-def _other_types(method: str, path: str) -> tuple[str, ...]:
-    """What a body may be here besides JSON."""
-    found = (kinds for of, at, kinds in OTHER_TYPES if of == method and at.fullmatch(path))
-    return next(found, ())
+BodyDep = Annotated[Body, Depends(_checked_body)]
+"""The request's body, for a route that reads it itself."""
 
 
-async def _read_body(
-    receive: Receive, limit: int, wait_for_room: Callable[[], Awaitable[None]]
+async def _receive(
+    receive: Receive, limit: int, wait_for_turn: Callable[[], Awaitable[None]]
 ) -> bytes | None:
-    """The whole body, or None as soon as it is too large. A large one waits for room first.
+    """Return the whole body, or None as soon as it is too large. A large one waits for its turn.
 
     Raises:
         ClientDisconnect: the client went away before its end.
     """
-    body = bytearray()
-    has_room = False
+    content = bytearray()
+    has_turn = False
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > limit:
+        content += message.get("body", b"")
+        if len(content) > limit:
             return None
         if not message.get("more_body", False):
-            return bytes(body)
-        if len(body) > SMALL_BYTES and not has_room:
-            has_room = True
-            await wait_for_room()
+            return bytes(content)
+        if len(content) > SMALL_BYTES and not has_turn:
+            has_turn = True
+            await wait_for_turn()
 
 
-def _read_kind(request: Request) -> str:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not kind and any(name in request.headers for name in UNTYPED_CLIENTS):
+def _read_content_type(request: Request) -> str:
+    given = request.headers.get("content-type", "")
+    if not given.strip() and any(name in request.headers for name in UNTYPED_CLIENTS):
         return JSON
-    return kind
+    return given
 
 
-def _check_origin(request: Request) -> Response | None:
-    """A form is what a page of another site may post unasked.
+def _check_type(request: Request, kind: str, kinds: tuple[str, ...]) -> None:
+    """Refuse a content type that the route does not take, and forms of other sites' pages.
 
-    Where it comes from, the browser says, in Origin (see ``auth``) and here.
+    A JSON type keeps those out as well: a browser would have to ask first. A form is what a page of
+    another site may post unasked; its browser names that site in Origin (see ``auth``) and here.
     """
-    if request.headers.get("sec-fetch-site") in _SAME_SITE:
-        return None
-    return _refuse(403, "pages of other sites may not use this server")
-
-
-def _refuse(code: int, detail: str) -> Response:
-    return JSONResponse({"detail": detail}, code)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body again, and then what the client does next."""
-    sent = False
-
-    async def replay() -> Message:
-        nonlocal sent
-        if sent:
-            return await receive()
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
+    if kind not in kinds:
+        raise HTTPException(415, f"the body's Content-Type must be {' or '.join(kinds)}")
+    if kind != JSON and request.headers.get("sec-fetch-site") not in _SAME_SITE:
+        raise HTTPException(403, "pages of other sites may not use this server")

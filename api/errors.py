@@ -1,22 +1,21 @@
-"""What is answered instead: one table from exceptions to status codes, and the form of errors.
+"""Error responses: the table from exceptions to answers, and the form of errors.
 
 The form is FastAPI's of 2021: ``{"detail": text}``, and for fields that are wrong (422) ``detail``
 is a list of ``{"loc", "msg", "type"}``.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
 from api.programstore.base import (
-    NameUnusable,
     ProgramChanged,
     ProgramExists,
     ProgramReadOnly,
@@ -26,29 +25,28 @@ from api.programstore.base import (
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.resources.backend import UnknownBackend
+from qiskit_runtime.contract.resources.program import NameUnusable
 
 
-@dataclass
-class InvalidField(Exception):
-    """A field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
-
-    place: tuple[str | int, ...]
-    message: str
-    kind: str = "value_error"
-
-
-@dataclass
 class InvalidFields(Exception):
     """Fields of a request are wrong; each error has ``loc``, ``msg``, ``type`` as pydantic's do."""
 
-    errors: Sequence[Mapping[str, Any]]
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
 
 
-@dataclass
+class InvalidField(InvalidFields):
+    """A single field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
+
+    def __init__(
+        self, place: tuple[str | int, ...], message: str, kind: str = "value_error"
+    ) -> None:
+        super().__init__([{"loc": place, "msg": message, "type": kind}])
+
+
 class TooLarge(Exception):
-    """Something is larger than its limit; the message names both."""
-
-    message: str
+    """Something is larger than its limit; the text names both."""
 
 
 class ErrorDetail(BaseModel):
@@ -58,7 +56,7 @@ class ErrorDetail(BaseModel):
 
 
 class FieldError(BaseModel):
-    """What is wrong with one field."""
+    """The error of one field."""
 
     loc: list[str | int]
     msg: str
@@ -72,88 +70,29 @@ class FieldErrors(BaseModel):
 
 
 ANYWHERE = (401, 403, 421)
-"""What ``auth`` may answer to any request."""
+"""Status codes that ``auth`` may answer to any request."""
 
 WITH_BODY = (413, 415, 422)
-"""What ``bodies`` may answer to a request that can have a body, whether or not it should."""
+"""Status codes that ``bodies`` may answer to a request that can have a body."""
 
 
 def describe(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI ``responses`` of a route that may answer these errors."""
+    """Return the OpenAPI ``responses`` of a route that may answer these errors."""
     return {code: {"model": FieldErrors if code == 422 else ErrorDetail} for code in codes}
 
 
-def _say(text: str) -> Any:
-    return text.format
-
-
-STATUS_CODES: dict[type[Exception], tuple[int, Any]] = {
-    JobNotFound: (404, _say("Job not found")),
-    UnknownProgram: (404, _say("Program not found")),
-    UnknownBackend: (404, _say("backend: there is none named '{0}'; GET /backends lists them")),
-    SourceNotKept: (404, _say("program {0} was not uploaded: its source is not served")),
-    ProgramReadOnly: (403, _say("{0}")),
-    ProgramExists: (409, _say("{0}")),
-    ProgramUnusable: (409, _say("{0}")),
-    ProgramChanged: (
-        409,
-        lambda error: "programVersion: program {} is of version {} by now".format(*error.args),
-    ),
-    JobNotFinal: (403, _say("Job not finalized")),
-    JobFinal: (409, _say("Job already finalized: {0}")),
-    JobExists: (409, _say("Idempotency-Key: it was sent before with another request, job {0}")),
-    RecordGone: (410, _say("the job's record is not kept any more: {0}")),
-    TooLarge: (413, lambda error: error.message),
-    StorageFull: (429, _say("{0}")),
-    StoreUnavailable: (503, _say("{0}")),
-    CheckBusy: (503, _say("spec.parameters: it was not checked in time; try again")),
-}
-"""Which status code an exception becomes, and what its ``detail`` says."""
-
-
 RETRY_AFTER = {429: "60", 503: "5"}
-"""After how many seconds it is worth another try."""
+"""The seconds after which another try makes sense, by status code."""
 
 
-def add_error_handlers(app: FastAPI) -> None:
-    """Have the app answer by the table, and with 422 for wrong fields."""
-
-    async def answer(_: Request, error: Exception) -> JSONResponse:
-        code, say = STATUS_CODES[type(error)]
-        headers = {"Retry-After": RETRY_AFTER[code]} if code in RETRY_AFTER else None
-        return JSONResponse({"detail": say(error)}, code, headers)
-
-    async def answer_field(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, InvalidField)
-        return _field_errors([{"loc": error.place, "msg": error.message, "type": error.kind}])
-
-    async def answer_name(_: Request, error: Exception) -> JSONResponse:
-        detail = {"loc": ("body", "name"), "msg": f"name: {error}", "type": "value_error"}
-        return _field_errors([detail])
-
-    async def answer_checked_fields(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, InvalidFields)
-        return _field_errors(error.errors)
-
-    async def answer_fields(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)
-        return _field_errors(error.errors())
-
-    async def refuse_websocket(websocket: WebSocket, error: Exception) -> None:
-        assert isinstance(error, WebSocketRequestValidationError)
-        await websocket.send_denial_response(_field_errors(error.errors()))
-
-    app.add_exception_handler(WebSocketRequestValidationError, refuse_websocket)
-    for kind in STATUS_CODES:
-        app.add_exception_handler(kind, answer)
-    app.add_exception_handler(InvalidField, answer_field)
-    app.add_exception_handler(InvalidFields, answer_checked_fields)
-    app.add_exception_handler(NameUnusable, answer_name)
-    app.add_exception_handler(RequestValidationError, answer_fields)
+def _detail(code: int, text: str = "{0}") -> Callable[[Exception], JSONResponse]:
+    """Return the answer of one status code: ``{0}`` is the error's text, ``{1}`` its first part."""
+    headers = {"Retry-After": RETRY_AFTER[code]} if code in RETRY_AFTER else None
+    return lambda error: JSONResponse({"detail": text.format(error, *error.args)}, code, headers)
 
 
-def _field_errors(errors: Sequence[Any]) -> JSONResponse:
-    """422. What was sent is not repeated: it may be large, and need not even be valid Unicode."""
+def _field_errors(errors: Sequence[Mapping[str, Any]]) -> JSONResponse:
+    """Return a 422. It repeats nothing that was sent, which may be large and no valid Unicode."""
     detail = [
         {"loc": list(error["loc"]), "msg": _printable(error["msg"]), "type": error["type"]}
         for error in errors
@@ -163,3 +102,53 @@ def _field_errors(errors: Sequence[Any]) -> JSONResponse:
 
 def _printable(text: str) -> str:
     return text.encode(errors="replace").decode()
+
+
+def _name_error(error: Exception) -> Mapping[str, Any]:
+    return {"loc": ("body", "name"), "msg": f"name: {error}", "type": "value_error"}
+
+
+ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
+    ClientDisconnect: _detail(400, "the request breaks off"),
+    JobNotFound: _detail(404, "Job not found"),
+    UnknownProgram: _detail(404, "Program not found"),
+    UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
+    SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
+    ProgramReadOnly: _detail(403),
+    ProgramExists: _detail(409),
+    ProgramUnusable: _detail(409),
+    ProgramChanged: _detail(409, "programVersion: program {1} is of version {2} by now"),
+    JobNotFinal: _detail(403, "Job not finalized"),
+    JobFinal: _detail(409, "Job already finalized: {0}"),
+    JobExists: _detail(409, "Idempotency-Key: it was sent before with another request, job {0}"),
+    RecordGone: _detail(410, "the job's record is not kept any more: {0}"),
+    TooLarge: _detail(413),
+    InvalidFields: lambda error: _field_errors(error.errors),
+    NameUnusable: lambda error: _field_errors([_name_error(error)]),
+    RequestValidationError: lambda error: _field_errors(error.errors()),
+    StorageFull: _detail(429),
+    StoreUnavailable: _detail(503),
+    CheckBusy: _detail(503, "spec.parameters: it was not checked in time; try again"),
+}
+"""The answer to each exception that a route may raise."""
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Have the app answer exceptions by the table."""
+    for kind, answer in ANSWERS.items():
+        app.add_exception_handler(kind, _handle_by(answer))
+    app.add_exception_handler(WebSocketRequestValidationError, _refuse_websocket)
+
+
+def _handle_by(
+    answer: Callable[[Any], JSONResponse],
+) -> Callable[[Request, Exception], Coroutine[Any, Any, JSONResponse]]:
+    async def handle(_: Request, error: Exception) -> JSONResponse:
+        return answer(error)
+
+    return handle
+
+
+async def _refuse_websocket(websocket: WebSocket, error: Exception) -> None:
+    assert isinstance(error, WebSocketRequestValidationError)
+    await websocket.send_denial_response(_field_errors(error.errors()))

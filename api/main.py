@@ -11,10 +11,10 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from api.auth import Gate
+from api.auth import AuthMiddleware
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
-from api.bodies import BodyChecks
+from api.bodies import BodyReader
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
@@ -27,6 +27,7 @@ from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.routes import probes, root
 from api.settings import ApiSettings
+from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
 
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
@@ -36,7 +37,7 @@ A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the firs
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What keeps things, of one mode: all are opened and closed together."""
+    """The stores of one mode; they are opened and closed together."""
 
     jobs: JobStore
     programs: ProgramStore
@@ -48,7 +49,7 @@ def create_app(
     store: JobStore | None = None,
     programs: ProgramStore | None = None,
 ) -> FastAPI:
-    """An app by these settings (default: the environment's); the stores given replace its own."""
+    """Make an app by these settings (default: the environment's); given stores replace its own."""
     settings = settings or ApiSettings()
     catalog = Catalog(settings.programs)
     stores = make_stores(settings, catalog)
@@ -73,19 +74,19 @@ def create_app(
     )
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
+    app.state.body_reader = BodyReader()
+    app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
     app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)
     add_error_handlers(app)
-    # The last one added is the first one asked.
-    app.add_middleware(BodyChecks)
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(AuthMiddleware, settings=settings)
     return app
 
 
 def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
-    """Those over Kubernetes where a namespace is set, else those of local mode."""
+    """Return the stores over Kubernetes if a namespace is set, else those of local mode."""
     if settings.namespace:
         return _make_cluster_stores(settings, catalog)
     limits = RunnerLimits(
@@ -98,7 +99,7 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
 
 
 def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
-    # Local mode has none of the client libraries.
+    # Local mode is installed without the client libraries.
     from api.backendstore.kubernetes import KubernetesBackends
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
     from api.programstore.kubernetes import KubernetesProgramStore

@@ -1,11 +1,11 @@
-"""What every part of the server agrees on, and the programs it ships.
+"""The contract that all parts of the server share, and the programs that come with it.
 
 Layout, in reading order:
 
 * ``contract/``: jobs, programs, backends, the record and its verdict, the job's life cycle.
 * ``cluster/``: the Kubernetes API, for the API and the operator.
-* ``host/``: questions to the operating system, for the server and the supervisor.
-* ``messenger``: what a program publishes with.
+* ``host/``: calls to the operating system, for the server and the supervisor.
+* ``messenger``: the second argument of a program's ``main``, which it publishes with.
 * ``serialization``: the JSON forms of circuits and arrays, with their parts in ``codec/``; used in
   the program process only.
 * ``programs/``: the library, and what its programs share.

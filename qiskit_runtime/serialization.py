@@ -9,28 +9,28 @@ other; the decoder also reads what qiskit-ibmq-provider wrote in 2021. The libra
 rare types only, as that costs most of a second; so nothing is imported before it is needed.
 """
 
-import functools
-import importlib
 import io
 import json
-import types
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from qiskit_runtime.codec import compressed_text, qpy_forms
 from qiskit_runtime.codec.array_form import array_form, read_array
+from qiskit_runtime.codec.named_classes import (
+    CLASSES,
+    LIBRARY_TYPES,
+    read_by_library,
+    read_object,
+    refuse,
+    write_by_library,
+    write_stabilizer,
+)
 
 if TYPE_CHECKING:
     from qiskit.primitives import BindingsArray
     from qiskit.result import Result
     from scipy.sparse import spmatrix
-
-_FUNCTIONS = (
-    types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, type,
-)  # fmt: skip
-"""What is written as null, with a warning, as the library does: callbacks among options. Other
-objects that can be called, such as a Clifford, are refused: nobody means null by them."""
 
 
 class RuntimeEncoder(json.JSONEncoder):
@@ -50,14 +50,15 @@ class RuntimeEncoder(json.JSONEncoder):
                 return encode(o)
         if hasattr(o, "to_json"):
             return _tagged("to_json", o.to_json())
-        return _form_by_library(o)
+        return write_by_library(o)
 
 
 class RuntimeDecoder(json.JSONDecoder):
     """Reads what ``RuntimeEncoder``, today's client and the one of 2021 write.
 
-    It imports no module because the data names it, and calls no class but those listed below. An
-    object whose ``__type__`` is unknown, or that has no ``__value__``, stays a dictionary.
+    It imports no module because the data names it, and calls no class but those of
+    ``codec.named_classes``. An object whose ``__type__`` is unknown, or that has no ``__value__``,
+    stays a dictionary.
 
     Raises:
         ValueError: damaged data, a class outside the allowed ones, or a value that inflates to
@@ -79,7 +80,7 @@ class RuntimeDecoder(json.JSONDecoder):
 
 
 _VECTOR = "__vector__"
-"""Beside the value of a parameter: what says which vector it is an element of."""
+"""The key of a parameter's form for the vector that it is an element of."""
 
 
 def _tagged(kind: str, value: Any) -> dict[str, Any]:
@@ -95,54 +96,28 @@ def _circuit_form(circuit: Any) -> dict[str, Any]:
 
 
 def _vector_element_form(element: Any) -> dict[str, Any]:
-    """Write a parameter, and beside it what the library's form loses: whose element it is."""
+    """Return a parameter's form with its vector, which the library's form loses."""
     form = _tagged("Parameter", qpy_forms.write_parameter(element))
     return {**form, _VECTOR: qpy_forms.write_vector_element(element)}
 
 
-def _stabilizer_form(state: Any) -> dict[str, Any]:
-    form = _tagged("settings", {"data": state.clifford.to_dict()})
-    return {**form, "__module__": type(state).__module__, "__class__": type(state).__name__}
-
-
-def _form_by_library(value: Any) -> Any:
-    from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
-
-    describes_itself = hasattr(value, "settings") or hasattr(value, "_json")
-    if callable(value) and not isinstance(value, _FUNCTIONS) and not describes_itself:
-        _refuse(value)
-    form = LibraryEncoder().default(value)
-    if isinstance(form, dict) and form.get("__type__") in _CLASSES:
-        # Of other classes neither this decoder nor the library's makes objects.
-        try:
-            _find_class(form)
-        except ValueError:
-            _refuse(value)
-    return form
-
-
-def _refuse(value: object) -> None:
-    remedy = "its to_dict()" if hasattr(value, "to_dict") else "text, number or array"
-    raise TypeError(f"{type(value).__name__} is not JSON serializable: use {remedy}")
-
-
 _ENCODERS: dict[str, Callable[[Any], Any]] = {
-    "builtins.bytes": _refuse,
+    "builtins.bytes": refuse,
     "builtins.complex": lambda number: _tagged("complex", [number.real, number.imag]),
     "builtins.set": lambda items: _tagged("set", list(items)),
     "datetime.date": lambda day: _tagged("datetime", day.isoformat()),  # and datetime, its subclass
     "numpy.bool": bool,
-    "numpy.timedelta64": _refuse,  # an integer to NumPy, whose unit would be lost
+    "numpy.timedelta64": refuse,  # an integer to NumPy, whose unit would be lost
     "numpy.integer": int,
     "numpy.floating": float,
     "numpy.complexfloating": complex,
-    "numpy.ma.MaskedArray": _refuse,  # its mask would be lost
-    "numpy.ma.core.MaskedArray": _refuse,
+    "numpy.ma.MaskedArray": refuse,  # its mask would be lost
+    "numpy.ma.core.MaskedArray": refuse,
     "numpy.ndarray": array_form,
     "qiskit._accelerate.circuit.ParameterVectorElement": _vector_element_form,
     "qiskit.circuit.instruction.Instruction": _instruction_form,
     "qiskit.circuit.quantumcircuit.QuantumCircuit": _circuit_form,
-    "qiskit.quantum_info.states.stabilizerstate.StabilizerState": _stabilizer_form,
+    "qiskit.quantum_info.states.stabilizerstate.StabilizerState": write_stabilizer,
     "qiskit.result.result.Result": lambda result: _tagged("Result", result.to_dict()),
 }
 
@@ -170,86 +145,6 @@ def _bindings(value: dict[str, Any]) -> "BindingsArray":
     # Not by the library: it would decode the keys as well, without our limits.
     data = {tuple(json.loads(key)): array for key, array in (value.get("data") or {}).items()}
     return BindingsArray(data, value.get("shape"))
-
-
-_NOT_ALLOWED = "the class {}.{} is not among those made from data"
-
-# fmt: off
-_OPERATORS = (
-    "Chi", "Choi", "DensityMatrix", "Kraus", "Operator", "PTM", "Pauli", "PauliList",
-    "SparsePauliOp", "StabilizerState", "Statevector", "Stinespring", "SuperOp", "Z2Symmetries",
-)
-_AER_RESULTS = ("DensityMatrix", "Operator", "StabilizerState", "Statevector", "SuperOp")
-_AER_MODULE = "qiskit_aer.backends.compatibility"
-_LEARNED_NOISE = "qiskit_ibm_runtime.results.noise_learner"
-_NOISE_CLASSES = ("LayerError", "PauliLindbladError")
-# The classes that describe themselves by constructor arguments: by the form and the beginning of
-# the module that data name, which is only compared, where they are and which. Their constructors
-# compute and do nothing else. Other classes of 2021 (opflow) are gone today.
-_CLASSES: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
-    "settings": {
-        "qiskit.quantum_info.": ("qiskit.quantum_info", _OPERATORS),
-        "qiskit_aer.backends.compatibility.": (_AER_MODULE, _AER_RESULTS),
-        "qiskit.providers.aer.backends.compatibility.": (_AER_MODULE, _AER_RESULTS),  # until 2023
-        "qiskit_aer.noise.": ("qiskit_aer.noise", ("PauliError", "PauliLindbladError")),
-    },
-    "_json": {  # before and since qiskit-ibm-runtime 0.48, which still writes the first
-        "qiskit_ibm_runtime.utils.noise_learner_result.": (_LEARNED_NOISE, _NOISE_CLASSES),
-        "qiskit_ibm_runtime.results.noise_learner.": (_LEARNED_NOISE, _NOISE_CLASSES),
-    },
-}
-# By name, not "whatever is left": the library's own decoder imports modules that data name.
-_LIBRARY_TYPES = (
-    "BitArray", "DataBin", "DoubleSliceSpan", "EstimatorPubResult", "ExecutionSpan",
-    "ExecutionSpanCollection", "ExecutionSpans", "NoiseLearnerResult", "NoiseModel",
-    "ObservablesArray", "PauliLindbladMap", "PrimitiveResult", "PubResult", "SamplerPubResult",
-    "TwirledSliceSpan", "TwirledSliceSpanV2",
-)
-# fmt: on
-
-
-def _find_class(obj: dict[str, Any]) -> tuple[str, str]:
-    """Return the module and name of the class that an object is made of.
-
-    Raises:
-        ValueError: it is not among those made from data.
-    """
-    module, name = obj.get("__module__"), obj.get("__class__")
-    for beginning, (place, names) in _CLASSES[obj["__type__"]].items():
-        if f"{module}.".startswith(beginning) and name in names:
-            return place, name
-    raise ValueError(_NOT_ALLOWED.format(module, name))
-
-
-def _self_described(obj: dict[str, Any]) -> Any:
-    place, name = _find_class(obj)
-    if obj["__type__"] == "_json":
-        return _by_library(obj)
-    arguments = dict(obj["__value__"])
-    if name == "StabilizerState":
-        from qiskit.quantum_info import Clifford
-
-        arguments["data"] = Clifford.from_dict(arguments["data"])
-    elif name == "Kraus" and _is_pair_of_lists(arguments.get("data")):
-        arguments["data"] = tuple(arguments["data"])  # of operators, left and right
-    return getattr(importlib.import_module(place), name)(**arguments)
-
-
-def _is_pair_of_lists(data: Any) -> bool:
-    import numpy
-
-    return (
-        isinstance(data, list)
-        and len(data) == 2
-        and all(isinstance(part, list) for part in data)
-        and all(isinstance(item, numpy.ndarray) for part in data for item in part)
-    )
-
-
-def _by_library(obj: dict[str, Any]) -> Any:
-    from qiskit_ibm_runtime import RuntimeDecoder as LibraryDecoder
-
-    return LibraryDecoder().object_hook(obj)
 
 
 def _hashable(item: Any) -> Any:
@@ -283,8 +178,8 @@ def _of_value(decode: Callable[[Any], Any]) -> Callable[[dict[str, Any]], Any]:
 
 _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     **{kind: _of_value(decode) for kind, decode in _VALUE_DECODERS.items()},
-    **dict.fromkeys(_LIBRARY_TYPES, _by_library),
-    **dict.fromkeys(_CLASSES, _self_described),
+    **dict.fromkeys(LIBRARY_TYPES, read_by_library),
+    **dict.fromkeys(CLASSES, read_object),
     "Parameter": _parameter,
     "ndarray": read_array,
 }

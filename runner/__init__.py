@@ -1,9 +1,13 @@
-"""The runner: runs one job and writes its record. ``python -m runner --help`` says how.
+"""The runner: runs one job and writes its record. ``python -m runner --help`` lists its options.
 
-Two processes, in reading order: ``supervisor`` (standard library only) owns the output and the
-end; ``program_process`` (Qiskit, Aer, the user's code) is its child. ``channel`` is what they say
-to each other. ``program`` is how the supervisor holds its child, ``program_end`` how it judges its
-end, and ``progress_pace`` how often it tells of progress; ``pipes``, ``processes`` and ``memory``
-are what it asks of the system. ``program_source`` finds the program's code, ``job_seed`` says what
-its random numbers come from, and ``quantum_backend`` makes the device that it is given.
+Two processes, which talk over a ``channel``:
+
+* The supervisor (standard library only) owns the output and judges the end. In reading order:
+  ``supervisor`` is its loop, ``program`` its child, ``job_output`` the way into the record, which
+  ``record_writer`` writes with ``console_writer`` and ``message_writer``; ``exit_status`` makes the
+  verdict; ``processes``, ``memory`` and ``pipes`` are its calls to the system.
+* The program process (Qiskit, Aer, the user's code) is ``program_process``, with ``program_source``
+  (finds and imports the code), ``program_output`` (sends what it prints and publishes),
+  ``program_failure`` (explains an exception, with ``moved_names``), ``job_seed``, and
+  ``quantum_backend`` (makes the device, a ``runtime_simulator``).
 """

@@ -1,7 +1,7 @@
-"""What programs of 2021 ask a backend about its qubits and whether it is there.
+"""The properties and the status of a backend, as programs of 2021 read them.
 
-Used by ``quantum_backend``: ``backend.properties()`` and ``backend.status()``, which Qiskit 2 has
-no classes for any more.
+Used by ``runtime_simulator`` for ``backend.properties()`` and ``backend.status()``, whose classes
+Qiskit 2 does not have any more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,14 +28,14 @@ class BackendStatus:
     status_msg: str = "active"
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields."""
+        """Return the fields by name."""
         return asdict(self)
 
 
 def make_properties(
     name: str, version: str, device: Target, noise: Mapping[str, Any] | None
 ) -> AerBackendProperties:
-    """The properties of a device: its own, or what a ``NoiseSpec`` says of each qubit alike."""
+    """Return a device's own properties, and those that a ``NoiseSpec`` gives to each qubit."""
     measured = target_to_backend_properties(device)
     known = measured.to_dict() if measured else {"gates": [], "general": [], "qubits": []}
     described = [] if noise is None else [*_list_times(_read_times(noise)), *_list_readout(noise)]

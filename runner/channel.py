@@ -1,32 +1,32 @@
-"""What the supervisor and the program process say to each other, over a socket pair.
+"""The channel between the supervisor and the program process: packets over a socket pair.
 
 A packet is a kind (one byte), a length (four) and that many bytes. Standard library only.
 """
 
 import json
-import os
 import socket
 import struct
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum
 
-from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
 from qiskit_runtime.contract.wire.verdict import is_text_map
 
 MAX_SEED = 2**53 - 1
-"""So that a seed is the same number to every reader of JSON."""
+"""The largest seed, so that it is the same number to every reader of JSON."""
+
+READ_BYTES = 1 << 18
+"""The size of one read from the console's pipe or from the channel."""
 
 _HEADER = struct.Struct("!cI")
 
 
 class Kind(Enum):
-    """What a packet is."""
+    """The kind of a packet."""
 
     JOB = b"J"
-    """To the program process: the hand-over document."""
+    """To the program process: the job input."""
     ACCEPTED = b"A"
     """To the program process: the message has its place in the record."""
     REFUSED = b"R"
@@ -40,21 +40,21 @@ class Kind(Enum):
     TRACEBACK = b"T"
     """The traceback that ended the program."""
     ERROR = b"E"
-    """Why the program failed: JSON with ``reason`` and ``message``."""
+    """The program's failure: JSON with ``reason`` and ``message``."""
     VERSIONS = b"V"
     """JSON: the versions of what the program runs on."""
     SEED = b"S"
     """The seed of the job's random numbers, in decimal."""
     PROGRESS = b"P"
-    """How far the program is: ``contract.progress`` as JSON."""
+    """A report of progress: ``contract.wire.progress`` as JSON."""
 
 
 class ChannelBroken(ValueError):
-    """The other side sent what is no packet, or went away."""
+    """The other side sent something that is not a packet, or closed the channel."""
 
 
 def pack(kind: Kind, payload: bytes = b"") -> bytes:
-    """One packet."""
+    """Return a packet's bytes."""
     return _HEADER.pack(kind.value, len(payload)) + payload
 
 
@@ -65,7 +65,7 @@ class PacketReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[Kind, bytes]]:
-        """The packets that ``data`` completes.
+        """Yield the packets that ``data`` completes.
 
         Raises:
             ChannelBroken: an unknown kind, or a packet over the limit.
@@ -83,8 +83,68 @@ class PacketReader:
             yield _KINDS[code], payload
 
 
+class SupervisorEnd:
+    """The supervisor's end of the channel, which never waits for the program process.
+
+    So it can't be a ``multiprocessing.connection.Connection``, whose ``recv_bytes`` blocks until
+    the whole message is there: a program could stop its supervisor with half a packet.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._reader = PacketReader()
+        self._unsent = memoryview(b"")
+        self.is_open = True
+
+    def fileno(self) -> int:
+        """Return the descriptor, for a selector."""
+        return self._connection.fileno()
+
+    def send(self, packet: bytes) -> None:
+        """Have ``send_rest`` send a packet, in as many pieces as it takes."""
+        self._unsent = memoryview(packet)
+
+    @property
+    def has_unsent(self) -> bool:
+        """Return whether ``send_rest`` is to be called when there is room."""
+        return bool(self._unsent)
+
+    def send_rest(self) -> None:
+        """Send as much as there is room for."""
+        if not self._unsent:
+            return
+        try:
+            self._unsent = self._unsent[self._connection.send(self._unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            # The program process ended, or closed its end, before it had read its job.
+            self._unsent = memoryview(b"")
+
+    def answer(self, packet: bytes) -> None:
+        """Send a small packet at once. A program that does not wait for it may not get it."""
+        with suppress(OSError):
+            self._connection.send(packet)
+
+    def receive(self) -> Iterator[tuple[Kind, bytes]]:
+        """Yield the packets that have arrived; at their end the channel is no longer open.
+
+        Raises:
+            ChannelBroken: the program wrote something else.
+        """
+        try:
+            data = self._connection.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            data = b""
+        self.is_open = bool(data)
+        yield from self._reader.feed(data)
+
+
 def read_fields(payload: bytes) -> dict[str, str]:
-    """What an ``ERROR`` or ``VERSIONS`` packet tells.
+    """Return the fields of an ``ERROR`` or ``VERSIONS`` packet.
 
     Raises:
         ChannelBroken: it is not an object of strings.
@@ -99,65 +159,23 @@ def read_fields(payload: bytes) -> dict[str, str]:
 
 
 def read_seed(payload: bytes) -> int:
-    """What a ``SEED`` packet tells.
+    """Return the seed of a ``SEED`` packet.
 
     Raises:
-        ChannelBroken: it is no number that a seed can be.
+        ChannelBroken: it is not a number from 0 to ``MAX_SEED``.
     """
     if not payload.isdigit() or len(payload) > len(str(MAX_SEED)) or int(payload) > MAX_SEED:
         raise ChannelBroken("a packet that is not a seed")
     return int(payload)
 
 
-class PacketSender:
-    """Sends packets whole, from any thread of the program process."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._lock = threading.Lock()
-
-    def send(self, kind: Kind, payload: bytes = b"") -> None:
-        """Send one packet; a large one is many pieces, and nothing comes between them."""
-        with self._lock:
-            self._connection.sendall(pack(kind, payload))
-
-
-class ProgressSender:
-    """Sends the newest report of progress where ``send_rest`` is called, again and again.
-
-    A program may make millions, also in a signal's handler: a report alone sends nothing.
-    ``flush`` has what was printed before a report be in the pipe before it.
-    """
-
-    def __init__(self, sender: PacketSender, flush: Callable[[], None]) -> None:
-        self._sender = sender
-        self._flush = flush
-        self._newest: Progress | None = None
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-
-    def report(self, progress: Progress) -> None:
-        """Take a report in the place of the one before it."""
-        self._newest = progress
-
-    def send_rest(self) -> None:
-        """Send the newest report, if it was not sent; never from a fork."""
-        if self._newest is None or os.getpid() != self._process:
-            return
-        with self._lock:
-            progress, self._newest = self._newest, None
-            if progress is not None:
-                self._flush()
-                # The supervisor may be gone, or the program has closed its channel.
-                with suppress(OSError):
-                    self._sender.send(Kind.PROGRESS, progress.to_json().encode())
-
-
 def receive(connection: socket.socket) -> tuple[Kind, bytes]:
-    """Wait for one packet (the program process's side; the other never sends two unasked).
+    """Wait for one packet, at the program process's end.
+
+    The supervisor sends one packet at a time, and the next after it was read.
 
     Raises:
-        ChannelBroken: the supervisor went away.
+        ChannelBroken: the supervisor ended.
     """
     code, length = _HEADER.unpack(_receive_exactly(connection, _HEADER.size))
     return Kind(code), _receive_exactly(connection, length)

@@ -1,4 +1,4 @@
-"""A job's seed: what its random numbers come from, so that it can be run the same again.
+"""A job's seed, which all its random numbers come from, so that a run can be repeated.
 
 Used by the program process.
 """
@@ -14,7 +14,7 @@ from runner.channel import MAX_SEED
 
 
 def choose_seed(params: dict[str, Any], backend: dict[str, Any]) -> int:
-    """The job's seed: as its parameters say, or its backend, or one that is drawn."""
+    """Return the seed of the job's parameters, of its backend, or a drawn one."""
     policy = backend.get("seed") or {}
     for given in (params.get(SEED_PARAMETER), policy.get("value")):
         if type(given) is int and 0 <= given <= MAX_SEED:
@@ -23,7 +23,7 @@ def choose_seed(params: dict[str, Any], backend: dict[str, Any]) -> int:
 
 
 def use_seed(seed: int) -> None:
-    """Have the job run as any other of this seed: Python's and NumPy's generators."""
+    """Seed Python's and NumPy's global generators."""
     import numpy
 
     random.seed(seed)
@@ -31,20 +31,20 @@ def use_seed(seed: int) -> None:
 
 
 def pass_seed(seed: int, entry: Callable[..., Any], params: dict[str, Any]) -> bool:
-    """Give main its seed; returns whether the job runs the same again with it.
+    """Give main its seed among ``params``; returns whether a run with this seed repeats the job.
 
-    A main without the parameter is called without it: any program can be run again by its seed.
+    A main without the parameter is called without it, so that every program takes a seed.
     """
     given = params.get(SEED_PARAMETER)
     try:
         signature = inspect.signature(entry)
     except (TypeError, ValueError):
-        # Something callable that does not tell what it takes.
+        # A callable without a signature.
         return given is None
     if given is None and SEED_PARAMETER in signature.parameters:
         params[SEED_PARAMETER] = seed
     elif type(given) is not int or given != seed:
-        # main makes of it what it likes.
+        # Not a usable seed: pass it on unchanged.
         return given is None
     elif not _takes(signature, SEED_PARAMETER):
         del params[SEED_PARAMETER]

@@ -1,6 +1,6 @@
-"""A job's memory: how much its processes hold, and whether the kernel killed one for it.
+"""A job's memory: what its processes hold and may take, and whether the kernel killed one for it.
 
-Used by the supervisor. Standard library only.
+Used by the supervisor and the program process. Standard library only.
 """
 
 import os
@@ -13,10 +13,10 @@ _NO_LIMIT = 1 << 60
 
 
 def held_by_descendants(limit: int = 0) -> int:
-    """Bytes that our descendants hold, in shared memory too; 0 where the system can't tell.
+    """Return the bytes that this process's descendants hold; 0 where the system can't tell.
 
-    What several of them share is counted once, but that takes a walk through their pages: so only
-    where it seems to be more than ``limit``.
+    Memory that several of them share is counted once, which takes a walk through their pages: so
+    only where the sum is more than ``limit``.
     """
     pids = [*descendants(os.getpid())]
     held = sum(map(_held_bytes, pids))
@@ -24,13 +24,14 @@ def held_by_descendants(limit: int = 0) -> int:
 
 
 def _held_bytes(pid: int) -> int:
-    """Memory of a process that is not a file's: its own, shared with children or by mmap."""
+    """Return the memory of a process without files' pages: its own, and what it shares."""
     fields = _read_sizes(f"/proc/{pid}/status")
     return fields.get("RssAnon", 0) + fields.get("RssShmem", 0)
 
 
 def _share(pid: int) -> int:
-    """The same, divided among those who share it. A process can refuse to let us look."""
+    """Return the memory of a process, with shared pages divided among those who share them."""
+    # A process can close this file to others.
     fields = _read_sizes(f"/proc/{pid}/smaps_rollup")
     if "Pss_Anon" in fields:
         return fields["Pss_Anon"] + fields.get("Pss_Shmem", 0)
@@ -38,7 +39,7 @@ def _share(pid: int) -> int:
 
 
 def _read_sizes(path: str) -> dict[str, int]:
-    """The lines ``name: number kB`` of a file of /proc, in bytes."""
+    """Return the lines ``name: number kB`` of a file of /proc, in bytes."""
     try:
         lines = Path(path).read_text().splitlines()
     except OSError:
@@ -48,22 +49,23 @@ def _read_sizes(path: str) -> dict[str, int]:
 
 
 def available_bytes(limit: int = 0) -> int:
-    """What this process may still take: of ``limit``, else of its cgroup's; 0 where there is none.
+    """Return the bytes that this process may still take, or 0 where no limit is known.
 
-    What it holds already is Python, Qiskit and the job's parameters.
+    The limit is ``limit``, or else its cgroup's. Python, Qiskit and the job's parameters hold some
+    of it already.
     """
     limit = limit or cgroup_limit() or 0
     return max(limit - _private_bytes(os.getpid())[0], 1) if limit else 0
 
 
 def untouched_bytes() -> int:
-    """Private memory that this process has reserved and not touched: threads' stacks, above all."""
+    """Return the private memory that this process reserved and never used, as threads' stacks."""
     held, reserved = _private_bytes(os.getpid())
     return max(reserved - held, 0)
 
 
 def _private_bytes(pid: int) -> tuple[int, int]:
-    """What a process holds in memory, and what it has reserved."""
+    """Return the private bytes that a process holds, and those that it has reserved."""
     try:
         fields = Path(f"/proc/{pid}/statm").read_text().split()
     except OSError:
@@ -73,7 +75,7 @@ def _private_bytes(pid: int) -> tuple[int, int]:
 
 
 def oom_kills() -> int:
-    """How many processes of this process's cgroup the kernel has killed for memory."""
+    """Return the number of processes of this cgroup that the kernel has killed for memory."""
     for name in ("memory.events", "memory.oom_control"):
         for line in _read_cgroup(name).splitlines():
             key, _, value = line.partition(" ")
@@ -83,7 +85,7 @@ def oom_kills() -> int:
 
 
 def cgroup_limit() -> int | None:
-    """The memory limit of this process's cgroup in bytes, or None."""
+    """Return the memory limit of this process's cgroup in bytes, or None."""
     for name in ("memory.max", "memory.limit_in_bytes"):
         text = _read_cgroup(name).strip()
         if text.isdigit() and int(text) < _NO_LIMIT:
@@ -92,7 +94,7 @@ def cgroup_limit() -> int | None:
 
 
 def _read_cgroup(name: str) -> str:
-    """A file of this process's memory cgroup, of either version; empty where there is none."""
+    """Return a file of this process's memory cgroup, of either version, or an empty text."""
     for folder in _cgroup_folders():
         try:
             return (folder / name).read_text()
@@ -102,7 +104,10 @@ def _read_cgroup(name: str) -> str:
 
 
 def _cgroup_folders() -> list[Path]:
-    """Where the files may be: below the kernel's path, or (in a container) at the top."""
+    """Return the folders of this process's memory cgroup: below the kernel's path, and the top.
+
+    In a container the files are at the top.
+    """
     try:
         entries = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:

@@ -1,13 +1,13 @@
-"""Names that programs of 2021 to 2023 use and that are gone: what to write today.
+"""The code to write today for names of 2021 to 2023 that Qiskit has no more.
 
-One sentence is added to the message and the traceback of a program that failed for one of them. In
-it, code between backticks exists here: a test imports it.
+A program that fails for one of them gets a sentence at the end of its message and traceback. Code
+between backticks in it exists here: a test imports it.
 """
 
 import sys
 import types
 
-PACKAGES_PAGE = "docs/packages.md"
+PACKAGES_PAGE = "docs/how-to/packages.md"
 """The page about packages of a program's author, in the project's documentation."""
 
 _BACKEND = "The simulator is the first argument of main, `backend`"
@@ -86,26 +86,27 @@ MOVED = {
     "QuantumCircuit.u2": "Write `circuit.u`, with pi/2 as its first angle",
     "QuantumCircuit.u3": "Write `circuit.u`",
 }
-"""By what is gone: a name in a module, or ``Class.attribute``. What a module had goes with it."""
+"""By the missing name: a module, a name in one, or ``Class.attribute``. A module's entry is for all
+names in it without an entry of their own."""
 
 _CALLED_TEXT = "'str' object is not callable"
 _NAME_CALL = ".name()"
 _MISSING_NAME = "cannot import name '"
 _OPTIONAL = "MissingOptionalLibraryError"
-"""Qiskit's ImportError where one of its functions needs a package that is not there."""
+"""Qiskit's ImportError where one of its functions needs a package that is not installed."""
 
 
 def find_remedy(error: BaseException, line: str) -> str:
-    """Return one sentence on what to write today, or an empty text.
+    """Return a sentence with the code to write today, or an empty text.
 
     ``line`` is the program's own line that the error came from.
     """
-    for gone in _name_gone(error, line):
-        parts = gone.split(".")
+    for missing in _missing_names(error, line):
+        parts = missing.split(".")
         for length in range(len(parts), 0, -1):
             if remedy := MOVED.get(".".join(parts[:length])):
                 return f"{remedy}."
-    return _tell_how_to_add(error)
+    return _explain_how_to_add(error)
 
 
 def honour_unused_imports() -> None:
@@ -120,8 +121,8 @@ def _schedule(*_args: object, **_kwargs: object) -> None:
     raise NotImplementedError(f"qiskit.compiler.schedule is gone. {_NO_PULSES}.")
 
 
-def _name_gone(error: BaseException, line: str) -> list[str]:
-    """Return the names under which the table may have what an error did not find."""
+def _missing_names(error: BaseException, line: str) -> list[str]:
+    """Return the names under which the table may have the missing one of an error."""
     match error:
         case ModuleNotFoundError(name=str(module)):
             return [module]
@@ -142,8 +143,8 @@ def _names_of(owner: object) -> list[str]:
     return [base.__name__ for base in (owner if isinstance(owner, type) else type(owner)).__mro__]
 
 
-def _tell_how_to_add(error: BaseException) -> str:
-    """Return how a package is added, where one is not installed."""
+def _explain_how_to_add(error: BaseException) -> str:
+    """Return a sentence on how to add a package, if the error is one that is not installed."""
     missing = isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0]
     if missing and missing not in sys.modules:
         what = f"{missing} is not installed where jobs run"

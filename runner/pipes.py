@@ -1,15 +1,21 @@
-"""What the supervisor does with pipes and signals, below its loop. Standard library only."""
+"""Pipes between the processes of a job, and to the reader of its record. Standard library only."""
 
 import array
 import fcntl
 import os
-import signal
 import termios
+import time
 from contextlib import suppress
+
+LINGER_SECONDS = 0.2
+"""The time for which the container runtime may hold output that it has read and not yet written."""
+
+DRAIN_SECONDS = 10.0
+"""The time that it may take to empty a pipe. Longer, and nobody reads it."""
 
 
 def readable_bytes(descriptor: int) -> int:
-    """How many bytes wait in a pipe or socket."""
+    """Return the number of bytes that wait in a pipe or socket."""
     waiting = array.array("i", [0])
     fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
     return waiting[0]
@@ -21,20 +27,16 @@ def widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
 
 
-def write_all(data: bytes) -> None:
-    """Write record lines to stdout."""
+def write_all(pipe: int, data: bytes) -> None:
+    """Write all of the data, in as many pieces as it takes."""
     while data:
-        data = data[os.write(1, data) :]
+        data = data[os.write(pipe, data) :]
 
 
-def open_signal_pipe() -> int:
-    """Turn SIGTERM and SIGCHLD into readable bytes, their numbers, for the one loop to serve."""
-    reader, writer = os.pipe()
-    os.set_blocking(reader, False)
-    os.set_blocking(writer, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
-    # A terminal's Ctrl-C reaches the whole group; whoever started us tells us what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return reader
+def wait_until_read(pipe: int) -> None:
+    """Wait until everything written into ``pipe`` has been read, and a moment longer."""
+    until = time.monotonic() + DRAIN_SECONDS
+    with suppress(OSError):
+        while readable_bytes(pipe) and time.monotonic() < until:
+            time.sleep(0.005)
+    time.sleep(LINGER_SECONDS)

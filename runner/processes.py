@@ -1,7 +1,7 @@
-"""What the supervisor does about processes. Standard library only.
+"""The supervisor's and the program's calls to the system about processes and signals.
 
-Elsewhere than on Linux a job's descendants are found by their process group, so that one that
-starts a session of its own outlives its job.
+Standard library only. Elsewhere than on Linux a job's descendants are found by their process
+group, so that one that starts a session of its own outlives its job.
 """
 
 import os
@@ -26,25 +26,36 @@ _RLIMIT_LOCKS = 10
 
 
 def become_supervisor() -> None:
-    """Shut programs out of this process, and adopt the descendants that they leave behind.
-
-    Without the first, a program of the same user could write forged lines through
-    ``/proc/<pid>/fd/1``. The last shuts out setuid programs, which this process could not kill.
-    """
+    """Shut programs out of this process, and adopt the descendants that they leave behind."""
     if IS_LINUX:
+        # Otherwise a program of the same user could write forged lines to /proc/<pid>/fd/1.
         close_to_others()
         adopt_orphans()
+        # This process could not kill a setuid program.
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def carry(mark: int) -> None:
-    """Mark this process and all that descend from it, for good.
+def open_signal_pipe() -> int:
+    """Turn SIGTERM and SIGCHLD into readable bytes, their numbers, for the one loop to serve."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    # A terminal's Ctrl-C reaches the whole group; the process that started us decides what it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return reader
 
-    Whoever started it knows them by that when it adopts them. Limits are inherited, and what was
-    lowered can't be raised again without privileges.
+
+def carry(mark: int) -> None:
+    """Mark this process and its descendants for good, so that a server knows those it adopts.
+
+    The mark is a resource limit: those are inherited, and one that was lowered can't be raised
+    again without privileges.
     """
     if IS_LINUX:
-        # A server that runs in a job of another has a lower mark already.
+        # A server that itself runs in a job has a lower mark already.
         with suppress(ValueError, OSError):
             resource.setrlimit(_RLIMIT_LOCKS, (mark, mark))
 
@@ -59,13 +70,13 @@ def die_with_parent() -> None:
 
 
 def kill_descendants(group: int) -> None:
-    """Kill and reap all that a program left behind, also what it forks meanwhile.
+    """Kill and reap all processes that a program left behind, also those it forks meanwhile.
 
-    ``group`` is the program's process group. As PID 1 of a pod there is nothing but descendants;
-    on a user's machine only this process's own are touched.
+    ``group`` is the program's process group.
     """
     while True:
         if os.getpid() == 1:
+            # In a pod, every other process is a descendant.
             kill([-1])
         else:
             kill([-group, *descendants(os.getpid())])

@@ -1,6 +1,6 @@
-"""The program process as the supervisor holds it: started, ended, reaped, its memory measured.
+"""The program process as the supervisor sees it: started, ended, reaped, its memory measured.
 
-Standard library only. What runs within it is ``program_process``.
+Standard library only. The code that runs in the process is ``program_process``.
 """
 
 import os
@@ -12,22 +12,22 @@ from contextlib import suppress
 
 from qiskit_runtime.host.process_tree import IS_LINUX
 from runner import memory, processes
+from runner.channel import SupervisorEnd
 from runner.pipes import widen
 
 
 class Program:
-    """One program process; it imports what it needs at once.
+    """The program process of one job. ``folder`` is its working directory and its TMPDIR.
 
-    Its working directory is ``folder``, which is also where its temporary files go.
-
-    ``console`` is where it prints into, ``channel`` our end of its channel; neither blocks.
-    ``status`` is its exit code (negative: the signal), None while it lives.
+    ``console`` is the pipe that it prints into, ``channel`` the supervisor's end of its channel;
+    neither blocks. ``status`` is its exit code (negative: the signal), None while it lives.
     """
 
     def __init__(self, folder: str) -> None:
         self.console, console = os.pipe()
         widen(self.console)
-        self.channel, channel = socket.socketpair()
+        connection, channel = socket.socketpair()
+        self.channel = SupervisorEnd(connection)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "runner.program_process", str(channel.fileno())],
             stdin=subprocess.DEVNULL,
@@ -41,27 +41,26 @@ class Program:
         os.close(console)
         channel.close()
         os.set_blocking(self.console, False)
-        self.channel.setblocking(False)
         self.status: int | None = None
         self.peak_bytes = 0
         self._oom_kills = memory.oom_kills()
 
     def terminate(self) -> None:
-        """Send SIGTERM to its process group."""
+        """Send SIGTERM to the program's process group."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill it, if it was not reaped: its number may be another's by then."""
+        """Kill the process, unless it was reaped: its number may be another's by then."""
         if self.status is None:
             os.kill(self._process.pid, signal.SIGKILL)
 
     def kill_all(self) -> None:
-        """Kill and reap what is left of it and of all that it started."""
+        """Kill and reap the process and all that it started."""
         processes.kill_descendants(self._process.pid)
 
     def reap(self) -> None:
-        """Take in every child that ended: the program, or orphans that it left to us."""
+        """Reap every child that ended: the program, or orphans that it left to the supervisor."""
         with suppress(ChildProcessError):
             while True:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -74,12 +73,12 @@ class Program:
                     self.peak_bytes = max(self.peak_bytes, usage.ru_maxrss * unit)
 
     def measure_memory(self, limit: int) -> int:
-        """Bytes that it and its descendants hold, exactly where it may be over the limit."""
+        """Return the bytes that the job's processes hold, exact where they may exceed ``limit``."""
         held = memory.held_by_descendants(limit)
         self.peak_bytes = max(self.peak_bytes, held)
         return held
 
     @property
     def was_oom_killed(self) -> bool:
-        """Whether the kernel has killed a process of our cgroup for its memory since the start."""
+        """Return whether the kernel has killed a process of this cgroup since the start."""
         return memory.oom_kills() > self._oom_kills

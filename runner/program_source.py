@@ -1,6 +1,6 @@
-"""Where a program's code is: a file, a program of the library, or an archive that is unpacked here.
+"""A program's code: found in a file, in the library, or in an archive that is unpacked here.
 
-Used by the program process: an archive is a client's data.
+Used by the program process alone, as an archive is a client's data.
 """
 
 import bz2
@@ -16,25 +16,23 @@ from types import ModuleType
 from typing import Any
 
 import qiskit_runtime
+from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT
 
 MAX_MEMBERS = 500
-"""Files and folders of an archive."""
+"""The number of files and folders that an archive may have."""
 
-MAX_UNPACKED_BYTES = 8 * 2**20
-"""What they hold together: 256 KiB could unpack to a thousand times as much."""
+MAX_UNPACKED_BYTES = 8 * MIB
+"""Their size together: an archive of 256 KiB could unpack to a thousand times as much."""
 
 MAX_ARCHIVE_BYTES = MAX_UNPACKED_BYTES + 4096 * MAX_MEMBERS
-"""The archive when it is decompressed: beside the files the headers, which may be of any size."""
+"""The size of the decompressed archive: its files, and their headers, which may be of any size."""
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-"""How a compressed archive begins, and what reads it."""
+"""The first bytes of a compressed archive, and the function that reads it."""
 
 LIBRARY = Path(qiskit_runtime.__file__).parent / "programs" / "library"
 """The programs that come with the project."""
-
-_FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-"""Python's own check of a member, which 3.11.4 brought; ours comes before it."""
 
 _PACKAGE = "__init__.py"
 _MAIN = "main.py"
@@ -45,12 +43,12 @@ class BadArchive(ValueError):
 
 
 def locate(program: str, scratch: Path) -> Path:
-    """The entry file of a program: its own path, or by its id the library's.
+    """Return the entry file of a program, which is a path or the id of a library program.
 
     ``scratch`` is an empty folder, for an archive to be unpacked into.
 
     Raises:
-        BadArchive: it can't be unpacked, or it is not clear where its main is.
+        BadArchive: it can't be unpacked, or it has no one place for main.
     """
     match Path(program).suffix:
         case ".py":
@@ -62,12 +60,12 @@ def locate(program: str, scratch: Path) -> Path:
 
 
 def is_own(entry: Path) -> bool:
-    """Whether the program is a user's own, and none of the library."""
+    """Return whether the program is a user's own, and not of the library."""
     return LIBRARY not in entry.parents
 
 
 def import_program(entry: Path) -> ModuleType:
-    """Import the entry file; what lies beside it, or in its package, can be imported by name."""
+    """Import the entry file; modules in its folder, or its package, can be imported by name."""
     is_package = entry.name == _PACKAGE
     root = entry.parent.parent if is_package else entry.parent
     name = entry.parent.name if is_package else entry.stem
@@ -82,7 +80,11 @@ def import_program(entry: Path) -> ModuleType:
 
 
 def _unpack(archive: Path, scratch: Path) -> Path:
-    """Unpack what is no harm: no links out, no devices, nothing above ``scratch``, not too much."""
+    """Unpack plain files and folders into ``scratch``, up to the limits; returns ``scratch``.
+
+    Raises:
+        BadArchive: it is damaged, over a limit, or has other members.
+    """
     try:
         _extract(_decompress(archive.read_bytes()), scratch)
     except BadArchive:
@@ -104,16 +106,17 @@ def _extract(archive: bytes, scratch: Path) -> None:
             if size > MAX_UNPACKED_BYTES:
                 raise BadArchive(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
             _check_member(member)
-            tar.extract(member, scratch, **_FILTER)
+            # Python's own check of a member comes after ours.
+            tar.extract(member, scratch, filter="data")
     if not members:
         raise BadArchive("the archive is empty")
 
 
 def _decompress(data: bytes) -> bytes:
-    """The archive itself. A small file may decompress to any size: no more is read than is taken.
+    """Return the archive's bytes. A small file may decompress to any size: the limit stops it.
 
     Raises:
-        BadArchive: it is too large.
+        BadArchive: it decompresses to more than ``MAX_ARCHIVE_BYTES``.
     """
     for beginning, open_stream in _OPENERS.items():
         if data.startswith(beginning):
@@ -126,7 +129,7 @@ def _decompress(data: bytes) -> bytes:
 
 
 def _check_member(member: tarfile.TarInfo) -> None:
-    """Refuse what no program needs: links, devices, and names that lead out."""
+    """Refuse members that no program needs: links, devices, and names that lead out."""
     path = PurePosixPath(member.name)
     if not (member.isfile() or member.isdir()):
         raise BadArchive(f"the archive has {member.name!r}, which is no plain file or folder")
@@ -135,7 +138,10 @@ def _check_member(member: tarfile.TarInfo) -> None:
 
 
 def _find_entry(folder: Path) -> Path:
-    """``main.py``, or the one module, or the one package; a folder around them all is no matter."""
+    """Return ``main.py``, the one module, or the one package's file.
+
+    A single enclosing folder is allowed.
+    """
     found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     modules = [path for path in found if path.suffix == ".py" and path.is_file()]
     folders = [path for path in found if path.is_dir() and path.name != "__pycache__"]

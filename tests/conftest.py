@@ -1,12 +1,16 @@
-"""What all tests share, and how many of them have touched a real cluster."""
+"""Settings of all tests, their distribution over processes, and counts for the summary."""
 
+import os
 import signal
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
+from xdist.remote import Producer
 
 from tests import drawn_seeds
+from tests.distribution import Distribution, Kind, check_marks, find_kind
 
 # A shell has what it starts in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -21,12 +25,42 @@ STORE_MODE = "store mode"
 """The property of a report that names the mode of a test of the stores' behaviour suite."""
 
 STORE_COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
-"""How the tests of each mode ended."""
+"""The number of tests of each mode by outcome."""
+
+
+COVERAGE_OF_PROCESSES = "COVERAGE_PROCESS_CONFIG"
+"""The environment variable by which coverage measures the processes that tests start."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Distribution:
+    """Return the scheduler of a run in several processes (``pytest -n 2``)."""
+    return Distribution(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the test that takes the cluster down behind all others."""
+    check_marks(items)
+    items.sort(key=lambda item: find_kind(item.nodeid) is Kind.LAST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Keep coverage out of processes that are killed on a cluster, or that a test measures."""
+    configuration = None
+    if item.get_closest_marker("cluster") or item.get_closest_marker("unmeasured"):
+        configuration = os.environ.pop(COVERAGE_OF_PROCESSES, None)
+    try:
+        return (yield)
+    finally:
+        if configuration is not None:
+            os.environ[COVERAGE_OF_PROCESSES] = configuration
 
 
 @pytest.fixture(autouse=True)
 def _drawn_inputs(request: pytest.FixtureRequest) -> None:
-    """What a test draws depends on TEST_SEED and its name alone."""
+    """Make what a test draws depend on TEST_SEED and its name alone."""
     drawn_seeds.start_series(request.node.nodeid)
 
 
@@ -38,14 +72,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what the stores' suite and the real cluster were good for."""
+    """Print how many tests of the stores' suite and of a real cluster ended in each way."""
     for mode, outcomes in STORE_COUNTS.items():
-        told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
-        terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {told}")
+        counts_text = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
+        terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {counts_text}")
     counts = {
         outcome: sum("cluster" in getattr(report, "keywords", ()) for report in reports)
         for outcome, reports in terminalreporter.stats.items()
         if outcome in ("passed", "failed", "error", "skipped")
     }
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    terminalreporter.write_line(f"Tests on a real cluster: {told or 'none'}")
+    counts_text = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    terminalreporter.write_line(f"Tests on a real cluster: {counts_text or 'none'}")

@@ -1,23 +1,41 @@
 """The house's rules that no other tool holds. The direction of dependency is in pyproject.toml."""
 
 import ast
+import re
 import statistics
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("api", "operator", "runner", "qiskit_runtime")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 60
+INVERTED = re.compile(r"(What|How|Whether|Where|Who|Which|Of)\b")
+"""The first words of docstrings that name neither a thing nor an act."""
+MOST_INVERTED = {"source": 124, "tests": 127}
+"""The numbers of docstrings that still begin so; they only fall."""
 
 
 def functions():
-    """Every function of the source, with its number of lines."""
+    """Yield every function of the source, with its number of lines."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"{path.relative_to(ROOT)}:{node.name}", node.end_lineno - node.lineno + 1
+
+
+def find_inverted(paths):
+    """Return the places of docstrings that begin with one of these words."""
+    return [
+        f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and INVERTED.match(ast.get_docstring(node) or "")
+    ]
 
 
 def test_operator_is_no_package():
@@ -51,8 +69,17 @@ def test_every_module_says_what_it_is():
     assert silent == []
 
 
+@pytest.mark.parametrize(
+    ("name", "paths"), [("source", SOURCES), ("tests", sorted((ROOT / "tests").rglob("*.py")))]
+)
+def test_docstrings_begin_with_the_thing_or_the_act(name, paths):
+    """A docstring begins as Qiskit's and Kubernetes' do: "Return ...", "The cache of ..."."""
+    found = find_inverted(paths)
+    assert len(found) <= MOST_INVERTED[name], f"{len(found)}: {found}"
+
+
 def test_no_path_or_host_of_one_machine_is_in_the_project():
-    """What is committed works anywhere: the lock files name packages, never a registry."""
+    """The committed files work anywhere: the lock files name packages, never a registry."""
     listed = subprocess.run(
         ["git", "grep", "-lE", f"--index-url|--extra-index|{ROOT}/"],
         cwd=ROOT,

@@ -4,25 +4,24 @@
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 
-from api.cli.terminal import format_table, open_screen, printable
+from api.cli.drawing import printable
+from qiskit_runtime.contract.wire.local_server import DEFAULT_URL
 
 if TYPE_CHECKING:
-    from api.cli.client import Client
+    from qiskit_runtime.client import Client, ClientError
 
-DEFAULT_URL = "http://127.0.0.1:8000"
-"""Where ``qiskit-runtime serve`` listens."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def server_options(command: Handler) -> Handler:
-    """Which server, for every command here."""
+    """Add the options that name the server."""
     url = click.option(
         "--url", envvar="RUNTIME_URL", default=DEFAULT_URL, help="The server.",
         show_default=True, show_envvar=True,
@@ -39,31 +38,58 @@ json_option = click.option(
 )
 
 
-def connect(url: str, token: str) -> "Client":
-    """A client of that server."""
+@contextmanager
+def connect(url: str, token: str) -> Iterator["Client"]:
+    """Open a client of that server; its errors end the command with a sentence and an exit code."""
     # HTTP and websockets take a third of a second to import; --help needs neither.
-    from api.cli.client import Client, is_here
-    from api.cli.tokens import find_token
+    from qiskit_runtime.client import Client, ClientError
 
-    parts = urlsplit(url or DEFAULT_URL)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise click.BadParameter(f"{url!r} is no http:// or https:// address", param_hint="--url")
-    if not token.isascii():
-        raise click.BadParameter("a token has ASCII characters only", param_hint="--token")
-    if not token and is_here(parts.hostname):
-        token = find_token()
-    return Client(url or DEFAULT_URL, token)
+    try:
+        client = Client(url, token)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--url, --token") from None
+    with client:
+        try:
+            yield client
+        except ClientError as error:
+            raise fail(error) from None
+
+
+class _Refused(click.ClickException):
+    """The request is wrong, or the server refused it."""
+
+    exit_code = 2
+
+
+class _NoServer(click.ClickException):
+    """No server answers."""
+
+    exit_code = 4
+
+
+def fail(error: "ClientError") -> click.ClickException:
+    """Return the error that ends the command as this error of the client asks for."""
+    from qiskit_runtime.client import BadProgram, NameTaken, ProgramDiffers, Refused, Unreachable
+
+    text = str(error)
+    if isinstance(error, ProgramDiffers):
+        text = f"{error.problem}: --replace changes it"
+    elif isinstance(error, NameTaken):
+        text = f"{error.problem}: give --name"
+    if isinstance(error, Refused | BadProgram):
+        return _Refused(text)
+    return _NoServer(text) if isinstance(error, Unreachable) else click.ClickException(text)
 
 
 @click.command()
 @json_option
 @server_options
 def backends(*, as_json: bool, url: str, token: str) -> None:
-    """What a program can run on."""
+    """List the backends that programs can run on."""
     with connect(url, token) as client:
-        found = client.get("/backends")["backends"]
-    rows = [(backend["name"], backend["description"]) for backend in found]
-    show_table(found, as_json, ("BACKEND", "DESCRIPTION"), rows)
+        found = client.backends()
+    rows = [(backend.name, backend.description) for backend in found]
+    show_table([backend.fields for backend in found], as_json, ("BACKEND", "DESCRIPTION"), rows)
 
 
 @click.command()
@@ -72,26 +98,26 @@ def backends(*, as_json: bool, url: str, token: str) -> None:
 @json_option
 @server_options
 def jobs(*, pending: bool, limit: int, as_json: bool, url: str, token: str) -> None:
-    """Jobs, newest first: the ended ones, or with --pending the others."""
+    """List jobs, newest first: the ended ones, or with --pending the others."""
     with connect(url, token) as client:
-        page = client.get("/jobs", pending=pending, limit=limit)
-    rows = [
-        # Month to second: with these four columns an ordinary terminal is full.
-        (job["id"], job["program"], job["status"], job["created"][5:19].replace("T", " "))
-        for job in page["jobs"]
-    ]
-    show_table(page["jobs"], as_json, ("JOB", "PROGRAM", "STATUS", "CREATED"), rows)
+        found = client.jobs(pending=pending, limit=limit)
+    # Month to second: with these four columns an ordinary terminal is full.
+    rows = [(job.id, job.program, job.status, f"{job.created:%m-%d %H:%M:%S}") for job in found]
+    header = ("JOB", "PROGRAM", "STATUS", "CREATED")
+    show_table([job.fields for job in found], as_json, header, rows)
 
 
 def show_table(
     found: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """A table for people, or all of ``found`` for scripts."""
+    """Print a table for people, or all of ``found`` for scripts."""
+    from api.cli.screen import open_screen
+
     screen = open_screen()
     if as_json:
         screen.print(json.dumps(found, indent=2))
     else:
-        screen.print("\n".join(format_table(header, rows, screen.edge)))
+        screen.print_table(header, rows)
 
 
 @click.command()
@@ -99,9 +125,9 @@ def show_table(
 @json_option
 @server_options
 def job(job_id: str, *, as_json: bool, url: str, token: str) -> None:
-    """One job: what was asked for and what became of it (`status` does the same)."""
+    """Show one job: the request and its outcome (`status` does the same)."""
     with connect(url, token) as client:
-        found = client.get_job(job_id)
+        found = client.job(job_id).info().fields
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -111,7 +137,7 @@ def job(job_id: str, *, as_json: bool, url: str, token: str) -> None:
 
 
 def _describe(value: Any) -> str:
-    """A field of a job on a line: lists and objects by their parts."""
+    """Return a field of a job as one line: lists and objects by their parts."""
     if isinstance(value, dict):
         parts = (f"{key} {part}" for key, part in value.items() if part is not None)
         return ", ".join(parts)
@@ -122,20 +148,20 @@ def _describe(value: Any) -> str:
 @click.argument("job_id", metavar="ID")
 @server_options
 def logs(job_id: str, url: str, token: str) -> None:
-    """What a job printed and published so far."""
+    """Print all that a job printed and published so far."""
     with connect(url, token) as client:
-        click.echo(client.get_logs(job_id), nl=False)
+        click.echo(client.job(job_id).logs(), nl=False)
 
 
 @click.command()
 @click.argument("job_id", metavar="ID")
 @server_options
 def result(job_id: str, url: str, token: str) -> None:
-    """A job's final result as JSON, whole. Exit code 1 while there is none."""
+    """Print a job's final result as JSON, whole. Exit code 1 without one."""
     with connect(url, token) as client:
-        text = client.get_result(job_id)
+        text = client.job(job_id).result_text()
         if not text:
-            status = client.get_job(job_id)["status"]
+            status = client.job(job_id).status()
             raise click.ClickException(f"job {job_id} has no result; its status is {status}")
     click.echo(text)
 
@@ -144,9 +170,9 @@ def result(job_id: str, url: str, token: str) -> None:
 @click.argument("job_id", metavar="ID")
 @server_options
 def cancel(job_id: str, url: str, token: str) -> None:
-    """Have a queued or running job end as Cancelled."""
+    """Cancel a queued or running job."""
     with connect(url, token) as client:
-        client.cancel(job_id)
+        client.job(job_id).cancel()
     click.echo(f"Asked the server to cancel job {job_id}.", err=True)
 
 
@@ -156,7 +182,7 @@ def cancel(job_id: str, url: str, token: str) -> None:
 def delete(job_id: str, url: str, token: str) -> None:
     """Delete an ended job and all its data."""
     with connect(url, token) as client:
-        client.delete(job_id)
+        client.job(job_id).delete()
     click.echo(f"Deleted job {job_id}.", err=True)
 
 

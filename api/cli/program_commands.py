@@ -1,49 +1,48 @@
-"""The commands for programs: what there is, and uploading, fetching and deleting one's own.
+"""The commands for programs: listing, uploading, fetching and deleting them.
 
-``cli`` puts ``COMMANDS`` into the group; ``run`` uploads by ``put_program``.
+``cli`` puts ``COMMANDS`` into the group.
 """
 
-import base64
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli.job_commands import connect, json_option, server_options, show_table
-from api.cli.terminal import open_screen, printable
+from api.cli.drawing import printable
+from api.cli.job_commands import connect, fail, json_option, server_options, show_table
 
 if TYPE_CHECKING:
-    from api.cli.client import Client
-    from api.cli.program_files import LocalProgram
-    from api.cli.terminal import Screen
+    from api.cli.screen import Screen
+    from qiskit_runtime.client import ProgramInfo, UploadedProgram
+    from qiskit_runtime.client.program_files import LocalProgram
 
 
 @click.command()
 @json_option
 @server_options
 def programs(*, as_json: bool, url: str, token: str) -> None:
-    """What can be run."""
+    """List the programs that can be run."""
     with connect(url, token) as client:
-        found = client.get("/programs")["programs"]
+        found = client.programs()
     rows = [
         (
-            program["id"],
-            program["version"],
-            "public" if program["isPublic"] else "private",
+            program.id,
+            program.version,
+            "public" if program.is_public else "private",
             _names_of(program),
-            program["description"],
+            program.description,
         )
         for program in found
     ]
     header = ("PROGRAM", "VERSION", "SEEN BY", "PARAMETERS", "DESCRIPTION")
-    show_table(found, as_json, header, rows)
+    show_table([program.fields for program in found], as_json, header, rows)
 
 
-def _names_of(program: dict[str, Any]) -> str:
-    """The names of a program's parameters; what may be left out is in brackets."""
-    listed = program["parameters"] or []
+def _names_of(program: "ProgramInfo") -> str:
+    """Return the names of a program's parameters, the optional ones in brackets."""
+    listed = program.fields["parameters"] or []
     names = [entry["name"] if entry["required"] else f"[{entry['name']}]" for entry in listed]
     text = " ".join(names)
     return text if len(text) <= 24 else text[:21] + "..."
@@ -63,90 +62,58 @@ def _names_of(program: dict[str, Any]) -> str:
 )
 @json_option
 @server_options
-def upload(path: Path, *, replace: bool, as_json: bool, url: str, token: str, **said: Any) -> None:
+def upload(
+    path: Path, *, replace: bool, as_json: bool, url: str, token: str, **changes: Any
+) -> None:
     """Upload PATH, a program of your own: a .py file, or a folder with main in its main.py.
 
-    A folder may as well be a package, with main in its __init__.py. What is said of the program
-    is read from a JSON file beside it (my_program.json for my_program.py, in a folder
-    <folder>.json), else from the source: the docstring, and the parameters of main with their
-    defaults and annotations, which jobs are then checked by. Options go over both.
+    A folder may as well be a package, with main in its __init__.py. The metadata are read from a
+    JSON file in the same folder (my_program.json for my_program.py, in a folder <folder>.json),
+    else from the source: the docstring, and the parameters of main with their defaults and
+    annotations, which jobs are then checked by. Options go over both.
 
     The file is never run here. Exit codes: 0 uploaded, 2 wrong or refused, 4 no server.
     """
-    from api.cli.program_files import read_program
     from api.cli.replacement import Origins
+    from api.cli.screen import open_screen
 
-    local = read_program(path)
-    local.fields.update({key: value for key, value in said.items() if value is not None})
+    local = read_local(path, changes)
     screen = open_screen()
     if not as_json:
         screen.note(f"{path}: {local.size}")
     note_warnings(screen, local)
     with connect(url, token) as client:
-        program, done = put_program(client, local, _allow if replace else _refuse_difference)
-    Origins(url).note(program["id"], local)
+        uploaded = client.upload(local, replace=replace)
+    Origins(url).note(uploaded.id, local)
     if as_json:
-        screen.print(json.dumps(program, indent=2))
+        screen.print(json.dumps(uploaded.program.fields, indent=2))
     else:
-        screen.print(f"{done} {program['id']}, version {program['version']}")
+        screen.print(describe_upload(uploaded))
 
 
-Check = Callable[[dict[str, Any], "LocalProgram"], None]
-"""Refuses by an error to replace a program, which is given as the server has it, with another."""
-
-
-def put_program(
-    client: "Client", local: "LocalProgram", check: Check
-) -> tuple[dict[str, Any], str]:
-    """Have the server keep this program; returns it, and what was done in a word.
-
-    ``check`` is asked before a program that differs is replaced.
-
-    Raises:
-        BadProgram: the name can't be had, or ``check`` refused.
-        Refused: whatever the server finds wrong.
-    """
-    from api.cli.program_files import BadProgram
-    from api.programstore.base import NameUnusable, make_program_id
+def read_local(path: str | Path, changes: Mapping[str, Any]) -> "LocalProgram":
+    """Return the program at a path; ``changes`` go over its own metadata."""
+    # Reading programs takes pydantic, which takes a moment to import.
+    from qiskit_runtime.client import BadProgram
+    from qiskit_runtime.client.upload import read_source
 
     try:
-        program_id = make_program_id(local.fields["name"])
-    except NameUnusable as error:
-        raise BadProgram(f"name: {local.fields['name']!r}: {error}") from None
-    body = {**local.fields, "data": base64.b64encode(local.source.data).decode()}
-    known = client.find_program(program_id)
-    if known is None:
-        made = client.send("POST", "/programs", body)
-        return client.get_program(made["id"]), "Uploaded"
-    if "data" not in known:
-        raise BadProgram(
-            f"{program_id} is a program of the server's own, which can't be changed: give --name"
-        )
-    if _is_same(known, body):
-        return known, "Unchanged:"
-    check(known, local)
-    return client.send("PUT", client.program_path(program_id), body), "Updated"
+        return read_source(path, changes)
+    except BadProgram as error:
+        raise fail(error) from None
 
 
-def _refuse_difference(known: dict[str, Any], _: "LocalProgram") -> None:
-    from api.cli.program_files import BadProgram
-
-    raise BadProgram(f"{known['id']} is there already, and differs: --replace changes it")
-
-
-def _allow(known: dict[str, Any], local: "LocalProgram") -> None:
-    """Replace whatever is there."""
+def describe_upload(uploaded: "UploadedProgram") -> str:
+    """Return an upload's effect in a few words: Updated coin, version 2."""
+    program = uploaded.program
+    colon = ":" if uploaded.change == "Unchanged" else ""
+    return f"{uploaded.change}{colon} {program.id}, version {program.version}"
 
 
 def note_warnings(screen: "Screen", local: "LocalProgram") -> None:
-    """Say what was translated in a program's metadata."""
+    """Show a warning for each type name of 2021 in a program's metadata."""
     for warning in local.warnings:
         screen.note(f"Warning: {printable(warning)}", style="yellow")
-
-
-def _is_same(known: dict[str, Any], body: dict[str, Any]) -> bool:
-    """Whether the server has what would be sent; what is not said stays as it is."""
-    return all(known.get(key) == value for key, value in body.items())
 
 
 @click.command("delete-program")
@@ -166,9 +133,9 @@ def delete_program(program_id: str, url: str, token: str) -> None:
 )
 @server_options
 def download_program(program_id: str, output: Any, url: str, token: str) -> None:
-    """The source of a program that was uploaded: a module, or a tar archive."""
+    """Fetch the source of a program that was uploaded: a module, or a tar archive."""
     with connect(url, token) as client:
-        output.write(client.get_program_source(program_id))
+        output.write(client.program_source(program_id))
 
 
 COMMANDS = {

@@ -17,9 +17,9 @@ from typing import Self
 
 import click
 
-from api.cli.client import Client
+from api.cli.job_commands import connect
 from api.cli.job_view import watch
-from api.cli.terminal import Screen
+from api.cli.screen import Screen
 from api.settings import PREFIX
 
 START_SECONDS = 60.0
@@ -75,10 +75,10 @@ class ServerProcess:
         self.stop()
 
     def wait_url(self, screen: Screen) -> str:
-        """Where it serves, as soon as it says so; shows the wait.
+        """Return the address that it serves at, once it is printed; shows the wait.
 
         Raises:
-            ClickException: it ended instead, or says nothing. What it wrote is in the text.
+            ClickException: it ended instead, or printed nothing. Its output is in the text.
         """
         started = time.monotonic()
         while (waited := time.monotonic() - started) < START_SECONDS:
@@ -122,13 +122,12 @@ def quickstart(screen: Screen) -> int:
         )
         with (
             ServerProcess(data) as server,
-            Client(server.wait_url(screen), server.token) as client,
+            connect(server.wait_url(screen), server.token) as client,
         ):
             screen.print(f"2. Posting a job: {PROGRAM} with the parameters {PARAMS}", "bold")
-            names = dict.fromkeys(("hub", "group", "project", "backend"), "")
-            job_id = client.submit({"programId": PROGRAM, "params": [PARAMS], **names})
-            screen.print(f"3. Streaming job {job_id}: what it publishes and prints, live", "bold")
-            code = watch(client, screen, job_id)
+            job = client.run(PROGRAM, params=PARAMS)
+            screen.print(f"3. Streaming job {job.id}: what it publishes and prints, live", "bold")
+            code = watch(screen, job)
             screen.print("\n4. Stopping the server, and removing its data", "bold")
     screen.print(f"\n{NEXT_STEPS}")
     return code

@@ -1,4 +1,4 @@
-"""What ``run`` says and asks before it replaces a program on the server with another file's.
+"""The question of ``run`` before it replaces a program on the server with another file's.
 
 A program's later edits go up without a question: a small file of this user's keeps, for each
 server and program, which path was uploaded last and its digest. Where the server has something
@@ -6,17 +6,19 @@ else, the upload would replace another program.
 """
 
 import ast
+import base64
 import json
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
 
-from api.cli.program_files import BadProgram, LocalProgram
-from api.cli.terminal import Screen, printable
+from api.cli.drawing import printable
+from api.cli.screen import Screen
+from qiskit_runtime.client import BadProgram, ProgramInfo
+from qiskit_runtime.client.program_files import LocalProgram
 from qiskit_runtime.contract.resources.program import MODULE_SUFFIX, ProgramSource
 
 MAX_ORIGINS = 1000
@@ -24,7 +26,7 @@ MAX_ORIGINS = 1000
 
 
 class Origins:
-    """Where the programs of the server at ``url`` were uploaded from, by this user here.
+    """The paths that the programs of the server at ``url`` were uploaded from, by this user.
 
     A file that can't be read or written is as one without entries: the command asks once more.
     """
@@ -34,7 +36,7 @@ class Origins:
         self._file = file or _state_folder() / "uploads.json"
 
     def has(self, program_id: str, path: Path, source: ProgramSource) -> bool:
-        """Whether ``source`` was uploaded as this program from this path, and nothing since."""
+        """Return whether ``source`` was the last upload of this program from this path."""
         return self._read().get(self._key(program_id)) == [str(path), source.sha256]
 
     def note(self, program_id: str, local: LocalProgram) -> None:
@@ -63,19 +65,17 @@ class Origins:
         return {key: entry for key, entry in entries.items() if isinstance(entry, list)}
 
 
-def confirm_replacement(
-    known: dict[str, Any], kept: ProgramSource, local: LocalProgram, screen: Screen
-) -> None:
-    """Say which program ``local`` replaces, and ask whether it shall, where there is a terminal.
+def confirm_replacement(known: ProgramInfo, local: LocalProgram, screen: Screen) -> None:
+    """Show which program ``local`` replaces, and ask on a terminal whether it shall.
 
     Raises:
         BadProgram: the answer was no.
     """
-    program_id = known["id"]
-    told = printable(_first_line(kept) or known["description"].partition("\n")[0])
+    kept, program_id = kept_source(known), known.id
+    about = printable(_first_line(kept) or known.description.partition("\n")[0])
     screen.note(
-        f"{program_id} on the server is another program: {json.dumps(told, ensure_ascii=False)}"
-        f" (version {printable(known['version'])}, {kept.version});"
+        f"{program_id} on the server is another program: {json.dumps(about, ensure_ascii=False)}"
+        f" (version {printable(known.version)}, {kept.version});"
         f" {local.path} replaces it ({local.source.version})",
         style="yellow",
     )
@@ -85,8 +85,13 @@ def confirm_replacement(
         raise BadProgram(f"{program_id} was not replaced: --name gives yours a name of its own")
 
 
+def kept_source(known: ProgramInfo) -> ProgramSource:
+    """Return the source of a program as the server has it."""
+    return ProgramSource(base64.b64decode(known.fields["data"]))
+
+
 def _first_line(source: ProgramSource) -> str:
-    """The first line of a module's docstring; empty where there is none, or it is an archive."""
+    """Return the first line of a module's docstring; empty without one, or for an archive."""
     if source.suffix != MODULE_SUFFIX:
         return ""
     try:

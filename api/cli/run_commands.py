@@ -3,7 +3,6 @@
 ``cli`` puts ``COMMANDS`` into the group.
 """
 
-import base64
 import json
 import sys
 from collections.abc import Sequence
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api.cli.job_commands import connect, json_option, server_options
-from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
-    from api.cli.client import Client
-    from api.cli.program_files import LocalProgram
+    from qiskit_runtime.client import Client, Job, ProgramInfo
+    from qiskit_runtime.client.program_files import LocalProgram
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C: 128 + SIGINT, as a shell has it."""
@@ -63,29 +61,29 @@ def run(program: str, **options: Any) -> int:
     """
     local = _read_local(program, options["name"])
     params = make_params(options["pairs"], _read_params(options["source"], options["text"]))
-    names = {name: options[name] for name in ("hub", "group", "project", "backend")}
-    tags = list(options["tags"])
+    labels = {name: options[name] for name in ("hub", "group", "project", "backend", "tags")}
+    version = None
     with connect(options["url"], options["token"]) as client:
         if local is not None:
             # Refused, should somebody else have changed it meanwhile.
-            program, names["programVersion"] = _upload(client, local, options["url"])
-        job_id = client.submit({"programId": program, "params": [params], "tags": tags, **names})
+            program, version = _upload(client, local, options["url"])
+        job = client.run(program, params=params, program_version=version, **labels)
         if options["detach"]:
-            click.echo(json.dumps({"id": job_id}) if options["as_json"] else job_id)
+            click.echo(json.dumps({"id": job.id}) if options["as_json"] else job.id)
             return 0
         try:
-            return _follow(client, job_id, as_json=options["as_json"], logs=options["logs"])
+            return _follow(job, as_json=options["as_json"], logs=options["logs"])
         except KeyboardInterrupt:
-            return _cancel_interrupted(client, job_id)
+            return _cancel_interrupted(job)
 
 
 def is_path(program: str) -> bool:
-    """Whether the name of a program is meant as a file or folder, and not as an id."""
+    """Return whether the name of a program is meant as a file or folder, and not as an id."""
     return program.endswith(".py") or "/" in program or program in (".", "..")
 
 
 def _read_local(program: str, name: str | None) -> "LocalProgram | None":
-    """The program of a file or folder, under that name; None where an id was given."""
+    """Return the program of a file or folder, under that name; None for an id."""
     if not is_path(program):
         if name is not None:
             raise click.BadParameter(
@@ -94,34 +92,30 @@ def _read_local(program: str, name: str | None) -> "LocalProgram | None":
                 param_hint="--name",
             )
         return None
-    # Reading programs takes pydantic, which takes a moment to import.
-    from api.cli.program_files import read_program
+    from api.cli.program_commands import read_local
 
-    local = read_program(Path(program))
-    if name is not None:
-        local.fields["name"] = name
-    return local
+    return read_local(program, {"name": name})
 
 
 def _upload(client: "Client", local: "LocalProgram", url: str) -> tuple[str, str]:
     """Have the server keep this program as it is here; returns its id and its version."""
-    from api.cli.program_commands import note_warnings, put_program
-    from api.cli.replacement import Origins, confirm_replacement
-    from qiskit_runtime.contract.resources.program import ProgramSource
+    from api.cli.program_commands import describe_upload, note_warnings
+    from api.cli.replacement import Origins, confirm_replacement, kept_source
+    from api.cli.screen import open_screen
 
     screen, origins = open_screen(), Origins(url)
     note_warnings(screen, local)
 
-    def check(known: dict[str, Any], local: "LocalProgram") -> None:
-        kept = ProgramSource(base64.b64decode(known["data"]))
+    def check(known: "ProgramInfo", local: "LocalProgram") -> None:
+        kept = kept_source(known)
         is_other = kept.sha256 != local.source.sha256
-        if is_other and not origins.has(known["id"], local.path, kept):
-            confirm_replacement(known, kept, local, screen)
+        if is_other and not origins.has(known.id, local.path, kept):
+            confirm_replacement(known, local, screen)
 
-    program, done = put_program(client, local, check)
-    origins.note(program["id"], local)
-    screen.note(f"{done} {program['id']}, version {program['version']} ({local.size})")
-    return str(program["id"]), str(program["version"])
+    uploaded = client.upload(local, replace=check)
+    origins.note(uploaded.id, local)
+    screen.note(f"{describe_upload(uploaded)} ({local.size})")
+    return uploaded.id, uploaded.program.version
 
 
 @click.command()
@@ -136,37 +130,41 @@ def stream(job_id: str, after: int, *, logs: bool, as_json: bool, url: str, toke
     Exit codes as of `run`.
     """
     with connect(url, token) as client:
-        client.get_job(job_id)
+        job = client.job(job_id)
+        job.info()
         try:
-            return _follow(client, job_id, as_json=as_json, logs=logs, after=after)
+            return _follow(job, as_json=as_json, logs=logs, after=after)
         except KeyboardInterrupt:
             click.echo(f"\nJob {job_id} goes on.", err=True)
             return INTERRUPTED
 
 
-def _follow(client: "Client", job_id: str, *, as_json: bool, logs: bool, after: int = 0) -> int:
+def _follow(job: "Job", *, as_json: bool, logs: bool, after: int = 0) -> int:
     from api.cli.job_view import collect, watch
+    from api.cli.screen import open_screen
 
     screen = open_screen()
     if as_json:
-        return collect(client, screen, job_id, after=after)
-    screen.note(f"Job {job_id}")
-    return watch(client, screen, job_id, after=after, logs=logs)
+        return collect(screen, job, after=after)
+    screen.note(f"Job {job.id}")
+    return watch(screen, job, after=after, logs=logs)
 
 
-def _cancel_interrupted(client: "Client", job_id: str) -> int:
-    """After Ctrl-C: have the job end too."""
+def _cancel_interrupted(job: "Job") -> int:
+    """Cancel the job after Ctrl-C."""
+    from qiskit_runtime.client import ClientError
+
     try:
-        client.cancel(job_id)
-        message = f"Interrupted: asked the server to cancel job {job_id}."
-    except click.ClickException as error:
-        message = f"Interrupted; job {job_id} was not cancelled: {error.message}"
+        job.cancel()
+        message = f"Interrupted: asked the server to cancel job {job.id}."
+    except ClientError as error:
+        message = f"Interrupted; job {job.id} was not cancelled: {error}"
     click.echo(f"\n{message}", err=True)
     return INTERRUPTED
 
 
 def _read_params(source: str | None, text: str | None) -> str:
-    """The JSON text of --params or --params-json."""
+    """Return the JSON text of --params or --params-json."""
     if source and text:
         raise click.UsageError("--params and --params-json can't both be given")
     if not source:
@@ -180,7 +178,7 @@ def _read_params(source: str | None, text: str | None) -> str:
 
 
 def make_params(pairs: Sequence[str], text: str = "") -> str:
-    """The parameters' JSON text: ``text`` verbatim where there are no pairs to put into it.
+    """Return the parameters' JSON text: ``text`` verbatim without pairs to put into it.
 
     Raises:
         UsageError: a pair without ``=``, or a text that is no JSON object.
@@ -201,7 +199,7 @@ def make_params(pairs: Sequence[str], text: str = "") -> str:
 
 
 def parse_value(text: str) -> Any:
-    """JSON if it is JSON, else the string itself. NaN and Infinity are none."""
+    """Return the value of JSON, else the string itself. NaN and Infinity are no JSON."""
     try:
         value = json.loads(text)
         json.dumps(value, allow_nan=False)

@@ -1,4 +1,4 @@
-"""What every store of jobs does, in local mode and on Kubernetes; the routes know only this.
+"""The interface of every store of jobs, in local mode and on Kubernetes; the routes know only this.
 
 One behaviour suite (``tests/jobstore``) holds every implementation to the words below.
 """
@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
-from qiskit_runtime.contract.resources.job import Job, JobSpec
-from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.wire.record import Event, Message
 
 
@@ -39,7 +39,7 @@ class JobExists(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list. None is any; ``pending`` is the queued and running, else the ended."""
+    """A filter of jobs. None matches any; ``pending`` is queued or running, else ended."""
 
     pending: bool | None = None
     hub: str | None = None
@@ -50,7 +50,7 @@ class JobQuery:
     tags: frozenset[str] = field(default_factory=frozenset)
 
     def matches(self, job: Job) -> bool:
-        """Whether the job is asked for. Several tags must all be there."""
+        """Return whether the job matches. It must have all of several tags."""
         spec = job.spec
         wanted = (
             (self.pending, not job.is_final),
@@ -71,13 +71,6 @@ class JobPage:
     total: int
 
 
-def is_same_request(one: JobSpec, other: JobSpec) -> bool:
-    """Whether a client asked for the same. What is the program's may have changed since."""
-    of_program = {"max_execution_seconds", "program_version"}
-    kept = one.model_dump(include=of_program)
-    return one == other.model_copy(update=kept)
-
-
 class JobStore(ABC):
     """Keeps jobs and has them run.
 
@@ -87,7 +80,7 @@ class JobStore(ABC):
 
     @property
     def is_ready(self) -> bool:
-        """Whether what is read here is the truth, for those who send clients to this server."""
+        """Return whether reads here are up to date, for a load balancer's probe."""
         return True
 
     @abstractmethod
@@ -99,27 +92,34 @@ class JobStore(ABC):
         """Stop, and leave nothing running that this store would have to watch."""
 
     @abstractmethod
-    async def submit(
-        self,
-        spec: JobSpec,
-        params: str,
-        job_id: str | None = None,
-        source: ProgramSource | None = None,
-    ) -> Job:
+    async def submit(self, request: JobRequest) -> Job:
         """Keep a job and its parameters' JSON text, verbatim, and queue it.
 
-        ``source`` is that of a user's own program: the job runs it whatever becomes of the program
-        meanwhile. Without it, the program is found by its id when the job starts.
-
-        With a ``job_id`` it can be repeated: where that job is there already, and was asked for the
-        same, it is returned as it is now.
+        A request that has an id can be repeated: if the job of that id exists and is the same
+        request's, it is returned as it is now. A job that brings a source runs it, even if the
+        program changes meanwhile.
 
         Raises:
-            JobExists: the job of this id was asked for something else.
+            JobExists: the job of this id was submitted by another request.
             StorageFull: there is no room for the parameters.
             StoreUnavailable: it could not be kept; there is no such job then, or it fails unless
                 the submission is repeated.
         """
+
+    async def find_repeated(self, request: JobRequest) -> Job | None:
+        """Return the job that an earlier submission of the same request made.
+
+        None also where that is uncertain, as for a job whose input was lost: ``submit`` decides
+        then.
+        """
+        if request.id is None:
+            return None
+        try:
+            job, params = await self.get(request.id), await self.read_params(request.id)
+        except (JobNotFound, ParamsLost):
+            return None
+        is_same = request.same_as(job.spec, digest_params(params))
+        return job if is_same and job.status.reason is not Reason.INPUT_LOST else None
 
     @abstractmethod
     async def get(self, job_id: str) -> Job:
@@ -164,7 +164,7 @@ class JobStore(ABC):
 
     @asynccontextmanager
     async def open_result(self, job_id: str) -> AsyncIterator[str | None]:
-        """The final result's JSON text, verbatim; None while there is none. Raises as above."""
+        """Yield the final result's JSON text, verbatim, or None before it. Raises as above."""
         async with self.open_events(job_id) as events:
             messages = (event for event in events if isinstance(event, Message))
             yield next((message.text for message in messages if message.final), None)

@@ -1,6 +1,5 @@
-"""The programs there are: those of the library and of folders, and those that users uploaded.
+"""The stores of programs: of the library, of folders, and uploaded ones.
 
-``base`` is what every store does; ``local`` keeps uploaded programs in the data folder,
-``kubernetes`` as RuntimePrograms, with ``program_cache`` in memory and ``program_resources`` for
-the calls.
+``base`` is the interface and the rule of reserved names; ``local`` keeps uploaded programs in the
+data folder, ``kubernetes`` as RuntimePrograms.
 """

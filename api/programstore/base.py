@@ -1,12 +1,13 @@
-"""What every store of programs does, in local mode and on Kubernetes; the routes know only this.
+"""The interface of every store of programs, in local mode and on Kubernetes.
 
-A store's own programs are those that users uploaded, beside those of a catalog (the library's and
-the folders'), which are read-only. One behaviour suite (``tests/programstore``) holds every
-implementation to the words below.
+The routes know only this. A store has the programs that users uploaded and those of a catalog (the
+library's and the folders'), which are read-only. The catalog's names are reserved: an upload of
+such a name is refused, and a program that got the name in another way (a folder that came later, a
+RuntimeProgram that kubectl made) is not seen. One behaviour suite (``tests/programstore``) holds
+every implementation to this.
 """
 
 import re
-import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +16,16 @@ from typing import Any
 
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
-from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
+from qiskit_runtime.contract.limits import MAX_VERSION_CHARACTERS
+from qiskit_runtime.contract.resources.program import (
+    Program,
+    ProgramMetadata,
+    ProgramSource,
+    make_program_id,
+)
 
 FIRST_VERSION = "1"
 """The version of a program that was just uploaded."""
-
-MAX_VERSION_LENGTH = 64
 
 MAX_PROGRAMS = 200
 """Uploaded programs of one server: 50 MiB of sources, which the cluster's etcd holds and the
@@ -31,34 +35,30 @@ _LAST_NUMBER = re.compile(r"(\d+)\Z")
 
 
 class ProgramExists(Exception):
-    """The id of a new program is taken; the text says by what."""
+    """The id of a new program is taken or reserved; the text says by what."""
 
 
 class ProgramChanged(Exception):
-    """The program is of another version than was asked for: its id, and the version it has."""
+    """The program has another version than the request names: its id, and the version it has."""
 
 
 class ProgramUnusable(Exception):
-    """The program is there, and its source is none that could run; the text says why."""
+    """The program exists, but its source can't run; the text says why."""
 
 
 class ProgramReadOnly(Exception):
-    """The program is not an uploaded one; the text says so."""
+    """The program is not an uploaded one, so it can't be changed; the text says so."""
 
 
 class SourceNotKept(LookupError):
-    """The program is there, and not an uploaded one: its source is not for clients."""
-
-
-class NameUnusable(ValueError):
-    """No id can be made of the program's name; the text says why."""
+    """The program is not an uploaded one: its source is not for clients."""
 
 
 @dataclass(frozen=True, slots=True)
-class PinnedProgram:
-    """A program and its source as they are in one moment.
+class ResolvedProgram:
+    """A program and its source, of one version.
 
-    ``source`` is None where the program is the library's or a folder's: a job finds it there.
+    ``source`` is None where the program is the catalog's: the runner has it already.
     """
 
     program: Program
@@ -67,28 +67,28 @@ class PinnedProgram:
 
 @dataclass(frozen=True, slots=True)
 class ProgramChange:
-    """What is to change: fields of ``ProgramMetadata`` but the version, and the source or not."""
+    """A change of a program: fields of ``ProgramMetadata`` without the version, and the source."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     source: ProgramSource | None = None
 
-    def apply(self, program: Program, source: ProgramSource) -> PinnedProgram:
-        """A program as it is after it, changed now. A new source counts its version up."""
+    def apply(self, program: Program, source: ProgramSource) -> ResolvedProgram:
+        """Return the program after this change, made now. A new source counts its version up."""
         after = self.source or source
         fields = dict(self.fields)
         if after.sha256 != source.sha256:
             fields["version"] = count_up(program.metadata.version)
         metadata = _with_cost(program.metadata.model_copy(update=fields))
         changed = {"metadata": metadata, "updated": datetime.now(UTC)}
-        return PinnedProgram(program.model_copy(update=changed), after)
+        return ResolvedProgram(program.model_copy(update=changed), after)
 
 
 class ProgramStore(ABC):
     """Finds programs, and keeps those that are uploaded.
 
-    Ids are found whatever their capital letters. Methods that take one raise ``UnknownProgram``
+    Capital letters in ids count as small ones. Methods that take one raise ``UnknownProgram``
     where there is no such program, and those that change one ``ProgramReadOnly`` where it is not
-    an uploaded one. All may raise ``StoreUnavailable`` (``api.jobstore.base``).
+    an uploaded one. All may raise ``StoreUnavailable`` (``api.store_errors``).
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -96,73 +96,97 @@ class ProgramStore(ABC):
 
     @property
     def is_ready(self) -> bool:
-        """Whether what is read here is the truth, for those who send clients to this server."""
+        """Return whether reads here are up to date, for a load balancer's probe."""
         return True
 
     @abstractmethod
     async def open(self) -> None:
-        """Take up the programs that are there."""
+        """Load the programs that exist."""
 
     @abstractmethod
     async def close(self) -> None:
         """Stop."""
 
-    @abstractmethod
     async def all(self) -> list[Program]:
-        """Every program, by id. From memory."""
+        """Return every program, by id. From memory."""
+        uploaded = {program.id: program for program in await self._all_uploaded()}
+        found = uploaded | {program.id: program for program in self._catalog.all()}
+        return [found[name] for name in sorted(found)]
 
-    @abstractmethod
     async def get(self, program_id: str) -> Program:
-        """One program. From memory, where it is there."""
+        """Return one program, from memory where it is known there."""
+        return self._find_reserved(program_id) or await self._get_uploaded(program_id)
 
-    @abstractmethod
-    async def pin(self, program_id: str) -> PinnedProgram:
-        """A program and its source, of one and the same version: what a new job is to run."""
+    async def resolve(self, program_id: str) -> ResolvedProgram:
+        """Return a program and its source, of one and the same version, for a new job to run."""
+        if program := self._find_reserved(program_id):
+            return ResolvedProgram(program, None)
+        return await self._resolve_uploaded(program_id)
 
     async def read_source(self, program_id: str) -> ProgramSource | None:
-        """An uploaded program's source; None where it is the library's or a folder's."""
-        return (await self.pin(program_id)).source
+        """Return an uploaded program's source; None where the program is the catalog's."""
+        return (await self.resolve(program_id)).source
 
-    @abstractmethod
     async def create(self, metadata: ProgramMetadata, source: ProgramSource) -> Program:
         """Keep a new program. Its id is made of its name, and it is of the first version.
 
         Raises:
-            NameUnusable: there is nothing in the name that an id could be made of.
-            ProgramExists: a program has this id already.
-            StorageFull: there are ``MAX_PROGRAMS`` already.
+            NameUnusable: no id can be made of the name.
+            ProgramExists: a program has this id already, or it is reserved.
+            StorageFull: ``MAX_PROGRAMS`` exist already.
         """
+        program = make_program(metadata)
+        if self._find_reserved(program.id):
+            raise ProgramExists(describe_reserved(program.id))
+        return await self._create(program, source)
 
-    @abstractmethod
     async def update(self, program_id: str, change: ProgramChange) -> Program:
         """Change an uploaded program, all at once or not at all. Its id stays."""
+        self._check_changeable(program_id)
+        return await self._update(program_id, change)
+
+    async def delete(self, program_id: str) -> None:
+        """Remove an uploaded program. Jobs that were posted for it run all the same."""
+        self._check_changeable(program_id)
+        await self._delete(program_id)
+
+    # Uploaded programs, whose names are not reserved.
 
     @abstractmethod
-    async def delete(self, program_id: str) -> None:
-        """Forget an uploaded program. Jobs that were posted for it run all the same."""
+    async def _all_uploaded(self) -> list[Program]: ...
 
-    def _in_catalog(self, name: str) -> Program | None:
+    @abstractmethod
+    async def _get_uploaded(self, program_id: str) -> Program: ...
+
+    @abstractmethod
+    async def _resolve_uploaded(self, program_id: str) -> ResolvedProgram: ...
+
+    @abstractmethod
+    async def _create(self, program: Program, source: ProgramSource) -> Program: ...
+
+    @abstractmethod
+    async def _update(self, program_id: str, change: ProgramChange) -> Program: ...
+
+    @abstractmethod
+    async def _delete(self, program_id: str) -> None: ...
+
+    def _find_reserved(self, program_id: str) -> Program | None:
+        """Return the catalog's program of this id, which no uploaded one replaces."""
         try:
-            return self._catalog.get(name)
+            return self._catalog.get(program_id)
         except UnknownProgram:
             return None
 
-    def _find_outside(self, program_id: str) -> ProgramReadOnly | UnknownProgram:
-        """The error of who would change a program that is not among the uploaded ones."""
-        if program := self._in_catalog(program_id):
-            return ProgramReadOnly(
+    def _check_changeable(self, program_id: str) -> None:
+        if program := self._find_reserved(program_id):
+            raise ProgramReadOnly(
                 f"program {program.id} is of this server's library or folders:"
                 " only uploaded programs can be changed or deleted"
             )
-        return UnknownProgram(program_id)
 
 
 def check_number(count: int) -> None:
-    """See that one more program may be kept.
-
-    Raises:
-        StorageFull: there are as many as there may be.
-    """
+    """Raise StorageFull where ``count`` programs are as many as may be kept."""
     if count >= MAX_PROGRAMS:
         raise StorageFull(
             f"there are {count} uploaded programs, and at most {MAX_PROGRAMS} are kept: delete some"
@@ -170,7 +194,7 @@ def check_number(count: int) -> None:
 
 
 def make_program(metadata: ProgramMetadata) -> Program:
-    """A new program of this metadata: its id, its first version, its times.
+    """Return a new program of this metadata, with its id, its first version and its times.
 
     Raises:
         NameUnusable: no id can be made of its name.
@@ -181,37 +205,30 @@ def make_program(metadata: ProgramMetadata) -> Program:
 
 
 def _with_cost(metadata: ProgramMetadata) -> ProgramMetadata:
-    """An uploaded program's cost is its time limit, as the clients of 2021 to 2023 mean it."""
+    """Set the cost to the time limit, as the clients of 2021 to 2023 mean it."""
     return metadata.model_copy(update={"cost": metadata.max_execution_time})
 
 
-def make_program_id(name: str) -> str:
-    """The id of a program that is called so: small letters, digits and dashes, at most 40.
-
-    Raises:
-        NameUnusable: nothing is left of the name.
-    """
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_NAME_LENGTH].strip("-")
-    if not slug:
-        raise NameUnusable("it needs a letter of a to z or a digit: the id is made of it")
-    return slug
-
-
 def count_up(version: str) -> str:
-    """The next version: its last number is one more; one that ends in none gets a number."""
+    """Return the next version: the last number is one more, or a number is appended."""
     if found := _LAST_NUMBER.search(version):
         following = version[: found.start()] + str(int(found[1]) + 1)
     else:
         following = f"{version}.1" if version else FIRST_VERSION
-    return following if len(following) <= MAX_VERSION_LENGTH else FIRST_VERSION
+    return following if len(following) <= MAX_VERSION_CHARACTERS else FIRST_VERSION
 
 
-def describe_taken(program: Program) -> str:
-    """Why a program's id is taken, and what helps."""
-    if program.is_uploaded:
-        return (
-            f"name: there is a program {program.id} already; PUT /programs/{program.id}/data"
-            " changes its source"
-        )
-    return f"name: {program.id} is a program of this server's library or folders; take another"
+def describe_taken(program_id: str) -> str:
+    """Return why an uploaded program's id is taken, and what helps."""
+    return (
+        f"name: there is a program {program_id} already; PUT /programs/{program_id}/data"
+        " changes its source"
+    )
+
+
+def describe_reserved(program_id: str) -> str:
+    """Return why an id is reserved, and what helps."""
+    return (
+        f"name: {program_id} is reserved: it is a program of this server's library or folders;"
+        " take another name"
+    )

@@ -1,32 +1,30 @@
-"""The programs of Kubernetes mode: RuntimePrograms, beside the library's.
+"""The store of programs in Kubernetes mode: an uploaded program is a RuntimeProgram.
 
-A RuntimeProgram of a library program's name takes its place, as its CRD says; kubectl makes such
-ones, an upload does not. Listings are answered from memory; a source is read from the Kubernetes
-API when a job is posted, so that it is the newest whichever server it was uploaded to.
+Listings are answered from memory; a source is read from the Kubernetes API when a job is posted,
+so that it is the newest, whichever server it was uploaded to.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from kubernetes.aio import client
 
 from api.programstore.base import (
-    PinnedProgram,
     ProgramChange,
     ProgramExists,
     ProgramStore,
     ProgramUnusable,
+    ResolvedProgram,
     check_number,
     describe_taken,
-    make_program,
 )
-from api.resources.kubernetes_calls import Conflict
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StoreUnavailable
+from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.resources.program import Program, ProgramMetadata, ProgramSource
+from qiskit_runtime.contract.resources.program import Program, ProgramSource
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimeprogram import (
     PLURAL,
     NotARuntimeProgram,
@@ -35,10 +33,8 @@ from qiskit_runtime.contract.resources.runtimeprogram import (
     parse_source,
 )
 
-Manifest = dict[str, Any]
-
 CHANGE_TRIES = 4
-"""How often a change is tried while others change the same program."""
+"""How often a change is tried while other clients change the same program."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,79 +63,67 @@ class KubernetesProgramStore(ProgramStore):
     async def close(self) -> None:
         await self._kind.close()
 
-    async def all(self) -> list[Program]:
+    async def _all_uploaded(self) -> list[Program]:
         await self._kind.catch_up()
-        found = {program.id: program for program in self._catalog.all() + self._cache.all()}
-        return [found[name] for name in sorted(found)]
+        return self._cache.all()
 
-    async def get(self, program_id: str) -> Program:
+    async def _get_uploaded(self, program_id: str) -> Program:
         await self._kind.catch_up()
-        name = program_id.lower()
-        if program := self._cache.find(name) or self._in_catalog(name):
+        if program := self._cache.find(program_id.lower()):
             return program
         # kubectl may have made it a moment ago.
-        return (await self._read(program_id)).program
+        return (await self._resolve_uploaded(program_id)).program
 
-    async def pin(self, program_id: str) -> PinnedProgram:
-        # Of the library's programs nobody has to ask: they need no request.
-        program = await self.get(program_id)
-        return await self._read(program_id) if program.is_uploaded else PinnedProgram(program, None)
-
-    async def create(self, metadata: ProgramMetadata, source: ProgramSource) -> Program:
-        program = make_program(metadata)
-        with suppress(UnknownProgram):
-            raise ProgramExists(describe_taken(await self.get(program.id)))
-        check_number(len(self._cache.all()))
-        try:
-            manifest = await self._kind.create(build_runtimeprogram(program, source))
-        except Conflict:
-            raise ProgramExists(describe_taken(program)) from None
-        return parse_runtimeprogram(manifest)
-
-    async def update(self, program_id: str, change: ProgramChange) -> Program:
-        for _ in range(CHANGE_TRIES):
-            manifest = await self._find_changeable(program_id)
-            try:
-                changed = await self._kind.replace(_apply(change, manifest))
-            except Conflict:
-                # Somebody else was faster: what they made is what is changed.
-                continue
-            if changed is None:
-                raise UnknownProgram(program_id)
-            return parse_runtimeprogram(changed)
-        raise StoreUnavailable(f"others change program {program_id} all the time; try again")
-
-    async def delete(self, program_id: str) -> None:
-        manifest = await self._find_changeable(program_id)
-        await self._kind.delete(manifest["metadata"]["name"], manifest["metadata"]["uid"])
-
-    async def _read(self, program_id: str) -> PinnedProgram:
-        """A program and its source as they are now."""
-        manifest = await self._kind.fetch(program_id.lower())
-        if manifest is None:
-            if program := self._in_catalog(program_id):
-                return PinnedProgram(program, None)
-            raise UnknownProgram(program_id)
+    async def _resolve_uploaded(self, program_id: str) -> ResolvedProgram:
+        manifest = await self._fetch(program_id)
         try:
             program = parse_runtimeprogram(manifest)
         except NotARuntimeProgram as error:
             # Another version's CRD admitted it; listings leave it out too.
             raise UnknownProgram(program_id) from error
         try:
-            return PinnedProgram(program, parse_source(manifest))
+            return ResolvedProgram(program, parse_source(manifest))
         except NotARuntimeProgram as error:
             # kubectl made it, and the CRD does not see all that is wrong with a source.
             raise ProgramUnusable(f"program {program_id} can't be run: {error}") from error
 
-    async def _find_changeable(self, program_id: str) -> Manifest:
-        manifest = await self._kind.fetch(program_id.lower())
-        if manifest is None:
-            raise self._find_outside(program_id)
+    async def _create(self, program: Program, source: ProgramSource) -> Program:
+        with suppress(UnknownProgram):
+            await self._get_uploaded(program.id)
+            raise ProgramExists(describe_taken(program.id))
+        check_number(len(self._cache.all()))
+        try:
+            manifest = await self._kind.create(build_runtimeprogram(program, source))
+        except Conflict:
+            raise ProgramExists(describe_taken(program.id)) from None
+        return parse_runtimeprogram(manifest)
+
+    async def _update(self, program_id: str, change: ProgramChange) -> Program:
+        for _ in range(CHANGE_TRIES):
+            manifest = await self._fetch(program_id)
+            try:
+                changed = await self._kind.replace(_apply(change, manifest))
+            except Conflict:
+                # Another client was faster: change the program as it is now.
+                continue
+            if changed is None:
+                raise UnknownProgram(program_id)
+            return parse_runtimeprogram(changed)
+        raise StoreUnavailable(f"others change program {program_id} all the time; try again")
+
+    async def _delete(self, program_id: str) -> None:
+        metadata = (await self._fetch(program_id))["metadata"]
+        await self._kind.delete(metadata["name"], metadata["uid"])
+
+    async def _fetch(self, program_id: str) -> Manifest:
+        """Return the RuntimeProgram as it is now."""
+        if (manifest := await self._kind.fetch(program_id.lower())) is None:
+            raise UnknownProgram(program_id)
         return manifest
 
 
 def _apply(change: ProgramChange, manifest: Manifest) -> Manifest:
-    """The RuntimeProgram after a change; with its resourceVersion, which is compared."""
+    """Return the RuntimeProgram after a change, with its resourceVersion, which is compared."""
     try:
         program = parse_runtimeprogram(manifest)
         source = _source_before(change, manifest)
@@ -156,7 +140,7 @@ def _apply(change: ProgramChange, manifest: Manifest) -> Manifest:
 
 
 def _source_before(change: ProgramChange, manifest: Manifest) -> ProgramSource:
-    """The source that is there; one that no runner could take may be replaced all the same."""
+    """Return the present source; one that no runner could take may be replaced all the same."""
     try:
         return parse_source(manifest)
     except NotARuntimeProgram:

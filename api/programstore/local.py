@@ -1,8 +1,8 @@
-"""The programs of local mode: files in the data folder, which a job store holds the lock of.
+"""The store of programs in local mode: files in the data folder, whose lock a job store holds.
 
-``programs/<id>/program.json`` is an uploaded program and names its source, the file beside it
-that is called by its digest. A change writes the source first, then replaces ``program.json``:
-that is the moment in which it counts, so a killed server has the program as it was or as it is.
+``programs/<id>/program.json`` is an uploaded program and names its source, a file in the same
+folder whose name is its digest. A change writes the source first, then replaces ``program.json``:
+only then it counts, so a killed server leaves the program as it was or as it is to be.
 """
 
 import asyncio
@@ -15,23 +15,21 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.failures import refusing
+from api.jobstore.local.failures import disk_errors_as_unavailable
 from api.jobstore.local.files import own_folder, read_plain, replace_file, sync_folder
 from api.programstore.base import (
-    PinnedProgram,
     ProgramChange,
     ProgramExists,
     ProgramStore,
+    ResolvedProgram,
     check_number,
     describe_taken,
-    make_program,
 )
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.program import (
-    MAX_SOURCE_BYTES,
     Program,
-    ProgramMetadata,
     ProgramSource,
     SourceInvalid,
 )
@@ -47,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Entry(BaseModel):
-    """What a program's file says."""
+    """The content of a program's file."""
 
     program: Program
     source: str
@@ -69,65 +67,53 @@ class LocalProgramStore(ProgramStore):
     async def close(self) -> None:
         pass
 
-    async def all(self) -> list[Program]:
-        own = {name: entry.program for name, entry in self._entries.items()}
-        found = own | {program.id: program for program in self._catalog.all()}
-        return [found[name] for name in sorted(found)]
+    async def _all_uploaded(self) -> list[Program]:
+        return [entry.program for entry in self._entries.values()]
 
-    async def get(self, program_id: str) -> Program:
-        # A folder's program that came after an uploaded one of its name is what jobs would run.
-        if program := self._in_catalog(program_id):
-            return program
-        return self._own(program_id).program
+    async def _get_uploaded(self, program_id: str) -> Program:
+        return self._find(program_id).program
 
-    async def pin(self, program_id: str) -> PinnedProgram:
-        program = await self.get(program_id)
-        if not program.is_uploaded:
-            return PinnedProgram(program, None)
-        # Nothing changes it meanwhile: there is no other task between these lines.
-        return PinnedProgram(program, self._read(self._own(program_id)))
+    async def _resolve_uploaded(self, program_id: str) -> ResolvedProgram:
+        # No other task runs between these calls, so nothing changes the program meanwhile.
+        entry = self._find(program_id)
+        return ResolvedProgram(entry.program, self._read(entry))
 
-    async def create(self, metadata: ProgramMetadata, source: ProgramSource) -> Program:
-        program = make_program(metadata)
+    async def _create(self, program: Program, source: ProgramSource) -> Program:
+        name = program.id
         async with self._changing:
-            with suppress(UnknownProgram):
-                raise ProgramExists(describe_taken(await self.get(program.id)))
+            if name in self._entries:
+                raise ProgramExists(describe_taken(name))
             check_number(len(self._entries))
-            damaged = self._folder.programs / program.id / _ENTRY
+            damaged = self._folder.programs / name / _ENTRY
             if damaged.exists() or damaged.is_symlink():
                 raise ProgramExists(
                     f"name: {damaged} can't be read, and is left alone; take another name,"
                     " or remove it"
                 )
-            await self._save(PinnedProgram(program, source))
+            await self._save(ResolvedProgram(program, source))
         return program
 
-    async def update(self, program_id: str, change: ProgramChange) -> Program:
+    async def _update(self, program_id: str, change: ProgramChange) -> Program:
         async with self._changing:
-            entry = self._find_changeable(program_id)
+            entry = self._find(program_id)
             after = change.apply(entry.program, self._read(entry))
             await self._save(after)
         return after.program
 
-    async def delete(self, program_id: str) -> None:
+    async def _delete(self, program_id: str) -> None:
         async with self._changing:
-            name = self._find_changeable(program_id).program.id
-            with refusing(), suppress(FileNotFoundError):
+            name = self._find(program_id).program.id
+            with disk_errors_as_unavailable(), suppress(FileNotFoundError):
                 self._folder.scratch.discard(self._folder.programs / name)
             del self._entries[name]
-            with refusing():
+            with disk_errors_as_unavailable():
                 await asyncio.to_thread(sync_folder, self._folder.programs)
 
-    def _own(self, program_id: str) -> _Entry:
+    def _find(self, program_id: str) -> _Entry:
         try:
             return self._entries[program_id.lower()]
         except KeyError:
             raise UnknownProgram(program_id) from None
-
-    def _find_changeable(self, program_id: str) -> _Entry:
-        if self._in_catalog(program_id) or program_id.lower() not in self._entries:
-            raise self._find_outside(program_id)
-        return self._own(program_id)
 
     # Files.
 
@@ -140,8 +126,8 @@ class LocalProgramStore(ProgramStore):
                 f"the source of program {entry.program.id} can't be read: {error}"
             ) from error
 
-    async def _save(self, pinned: PinnedProgram) -> None:
-        program, source = pinned.program, pinned.source
+    async def _save(self, new: ResolvedProgram) -> None:
+        program, source = new.program, new.source
         assert source is not None, "an uploaded program has one"
         entry = _Entry(program=program, source=f"{source.sha256}{source.suffix}")
         folder = self._folder.programs / program.id
@@ -151,13 +137,13 @@ class LocalProgramStore(ProgramStore):
             sync_folder(folder.parent)
             replace_file(folder / _ENTRY, entry.model_dump_json().encode())
 
-        with refusing():
+        with disk_errors_as_unavailable():
             await asyncio.to_thread(write)
         self._entries[program.id] = entry
         _sweep(folder, {_ENTRY, entry.source})
 
     def _load_all(self) -> Iterator[_Entry]:
-        """The programs that are there. What is damaged is left alone, with a warning."""
+        """Yield the uploaded programs. A damaged one is left alone, with a warning."""
         try:
             with os.scandir(self._folder.programs) as entries:
                 names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
@@ -193,7 +179,7 @@ def _read_source(path: Path) -> ProgramSource:
 
 
 def _sweep(folder: Path, kept: set[str]) -> None:
-    """Remove what no program names any more; what can't be removed does no harm."""
+    """Remove the files that no program names any more; one that can't be removed does no harm."""
     with suppress(OSError):
         for path in folder.iterdir():
             if path.name not in kept:

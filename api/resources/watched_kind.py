@@ -1,4 +1,4 @@
-"""One kind of resource as a store of the API has it: read from memory, written to Kubernetes.
+"""A kind of resource in a store of the API: read from memory, written to Kubernetes.
 
 **What was written is read**, whichever server took the write: a server answers a write when its
 mark in Redis says so (``written_mark``), and reads from its cache when that is as far as the mark.
@@ -11,32 +11,31 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from kubernetes.aio import client
 
-from api.resources.kubernetes_calls import CALL_SECONDS, Conflict, KubernetesCalls
+from api.resources.kubernetes_calls import CALL_SECONDS, KubernetesCalls
 from api.resources.written_mark import Mark, WrittenMark
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.cluster.cache import ResourceCache
-from qiskit_runtime.cluster.client import API_ERRORS, JSON, MERGE_PATCH, ClusterApi, describe_error
+from qiskit_runtime.cluster.client import JSON, MERGE_PATCH, ClusterApi, ClusterError, Conflict
 from qiskit_runtime.cluster.watch import ResourceWatch
-from qiskit_runtime.contract.resources.resource import API_VERSION, is_name
+from qiskit_runtime.contract.resources.resource import API_VERSION, Manifest, is_name
 
-Manifest = dict[str, Any]
 T = TypeVar("T")
 
 OPEN_SECONDS = 5.0
 """How long ``open`` waits for the first list; a read that comes earlier asks for one itself."""
 
 LAG_SECONDS = 1.0
-"""How long a read waits for the watch to tell what others have written."""
+"""How long a read waits for the watch to deliver what others have written."""
 
 logger = logging.getLogger(__name__)
 
 
 class WatchedKind(Generic[T]):
-    """Reads go through ``catch_up`` and then ``cache``; every write tells the other servers.
+    """Reads go through ``catch_up`` and then ``cache``; every write moves the servers' mark.
 
     ``plural`` names the kind in URLs, ``parse`` reads a manifest, ``connect`` makes the client of
     the Kubernetes API. Calls raise as those of ``KubernetesCalls``.
@@ -81,7 +80,7 @@ class WatchedKind(Generic[T]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the watch is well."""
+        """Return whether the watch is fresh."""
         return self.watch.is_fresh
 
     # Reads.
@@ -104,7 +103,7 @@ class WatchedKind(Generic[T]):
     async def fetch(self, name: str) -> Manifest | None:
         """The resource of this name as Kubernetes has it now, or None.
 
-        Whoever reads the cache afterwards, here or elsewhere, sees no less.
+        Later reads of the cache, on any server, show this version or a newer one.
         """
         if not is_name(name):
             return None
@@ -117,7 +116,7 @@ class WatchedKind(Generic[T]):
         return manifest
 
     async def tell(self) -> None:
-        """See that other servers show no less than a read here that has waited for more."""
+        """Publish how far this server's reads are, so that other servers' reads are as far."""
         await self._mark.tell()
 
     # Writes.
@@ -143,7 +142,7 @@ class WatchedKind(Generic[T]):
         # Where another one has its name by now, it is gone.
         with suppress(Conflict):
             await self._calls.find("DELETE", f"{self._path}/{name}", options)
-        # The answer has no version; the watch tells it.
+        # The answer has no version; the watch has it.
         if not await self.cache.wait_until(lambda: not self.cache.holds(name, uid), LAG_SECONDS):
             await self._list()
         await self._tell_written()
@@ -161,7 +160,7 @@ class WatchedKind(Generic[T]):
 
     async def _tell_written(self) -> None:
         if not await self._mark.tell_written():
-            logger.warning("%s: a write is not told to other servers", self._key)
+            logger.warning("%s: other servers do not know of a write", self._key)
 
     # How far the cache is.
 
@@ -174,12 +173,12 @@ class WatchedKind(Generic[T]):
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 await self.watch.list()
-        except API_ERRORS as error:
-            logger.warning("GET %s: %s", self._path, describe_error(error))
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("GET %s: %s", self._path, error)
             raise StoreUnavailable("the Kubernetes API does not answer") from error
 
     def _trust(self, mark: Mark | None) -> None:
-        """Note that the cache has what was told before this mark's origin: a list came after it."""
+        """Note that the cache has all changes before this mark's origin: it was listed since."""
         if mark is None:
             return
         self._trusted = mark.origin

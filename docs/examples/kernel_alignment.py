@@ -8,10 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from runtime_client import listen, post_job, wait_result
+
+from qiskit_runtime.client import Client, Message, decode
 
 Array = NDArray[np.float64]
 
+PROGRAM = "quantum-kernel-alignment"
 QUBITS = 4
 EDGES = [[0, 1], [1, 2], [2, 3]]
 START = 0.1
@@ -53,16 +55,17 @@ def make_params(seed: int, size: int) -> dict[str, Any]:
     }
 
 
-def align(params: dict[str, Any]) -> tuple[list[float], dict[str, Any]]:
+def align(client: Client, params: dict[str, Any]) -> tuple[list[float], dict[str, Any]]:
     """Run the alignment; print each step as it comes, and return the costs and the result."""
     costs: list[float] = []
-    for message, is_final in listen(post_job("quantum-kernel-alignment", params)):
-        if is_final:
-            return costs, message
-        costs.append(message["cost"])
-        angle = float(message["kernel_parameters"][0])
-        print(f"step {len(costs):2}: cost {costs[-1]:7.4f}, parameter {angle:.4f}")
-    raise SystemExit("the job ended without a result")
+    job = client.run(PROGRAM, params=params)
+    for event in job.stream():
+        if isinstance(event, Message) and not event.final:
+            step = decode(event.text)
+            costs.append(step["cost"])
+            angle = float(step["kernel_parameters"][0])
+            print(f"step {len(costs):2}: cost {costs[-1]:7.4f}, parameter {angle:.4f}")
+    return costs, job.result()
 
 
 def show_kernel(axes: Axes, result: dict[str, Any], labels: Array, title: str) -> None:
@@ -109,8 +112,9 @@ def main() -> None:
     options = parser.parse_args()
 
     params = make_params(options.seed, options.size) | {"shots": options.shots or None}
-    before = wait_result(post_job("quantum-kernel-alignment", params | {"maxiters": 0}))
-    costs, after = align(params | {"maxiters": options.steps})
+    with Client() as client:
+        before = client.run(PROGRAM, params=params, maxiters=0).result()
+        costs, after = align(client, params | {"maxiters": options.steps})
     print(f"\n{'':12}{'parameter':>10}{'training':>10}{'test':>8}")
     for name, result in (("before", before), ("after", after)):
         accuracies = f"{result['accuracy']:10.0%}{result['test_accuracy']:8.0%}"

@@ -6,7 +6,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 from qiskit import QuantumCircuit
-from runtime_client import get, post_job, wait_result
+
+from qiskit_runtime.client import Client, Job
 
 QUBITS = 3
 SHOTS = 8192
@@ -25,20 +26,21 @@ def make_ghz() -> QuantumCircuit:
     return circuit
 
 
-def post_ghz(backend: str) -> str:
-    """Post the circuit to a backend, with readout mitigation."""
-    params = {
-        "circuits": make_ghz(),
-        "shots": SHOTS,
-        "measurement_error_mitigation": True,
-        "seed_simulator": 7,
-    }
-    return post_job("circuit-runner", params, backend)
+def run_ghz(client: Client, backend: str) -> Job:
+    """Run the circuit on a backend, with readout mitigation."""
+    return client.run(
+        "circuit-runner",
+        backend=backend,
+        circuits=make_ghz(),
+        shots=SHOTS,
+        measurement_error_mitigation=True,
+        seed_simulator=7,
+    )
 
 
-def read_shares(job: str) -> tuple[Shares, Shares]:
+def read_shares(job: Job) -> tuple[Shares, Shares]:
     """Each outcome's share of the shots, as measured and after mitigation."""
-    data = wait_result(job)["results"][0]["data"]
+    data = job.result()["results"][0]["data"]
     measured = {outcome: count / SHOTS for outcome, count in data["counts"].items()}
     return spell(measured), spell(data["quasiprobabilities"])
 
@@ -56,9 +58,9 @@ def find_error(shares: Shares) -> float:
     return sum(abs(ideal.get(one, 0) - shares.get(one, 0)) for one in outcomes) / 2
 
 
-def show_table(backends: list[str]) -> None:
+def show_table(client: Client, backends: list[str]) -> None:
     """Print each outcome's share on these backends, as measured and after mitigation."""
-    jobs = [post_ghz(name) for name in backends]
+    jobs = [run_ghz(client, name) for name in backends]
     columns = [shares for job in jobs for shares in read_shares(job)]
     print(f"{'outcome':8}" + "".join(f"{name:>15}{'mitigated':>11}" for name in backends))
     widths = [15, 11] * len(backends)
@@ -78,14 +80,14 @@ def find_strength(backend: dict[str, Any]) -> float:
     return float(noise["depolarizing"]["twoQubit"])
 
 
-def sweep(kind: str) -> list[tuple[float, float, float]]:
+def sweep(client: Client, kind: str) -> list[tuple[float, float, float]]:
     """The strength, and the errors without mitigation and with it, of all backends of a kind."""
-    names = [one["name"] for one in get("/backends")["backends"]]
-    jobs = {name: post_ghz(name) for name in names if name.startswith(kind + "-")}
+    backends = [one for one in client.backends() if one.name.startswith(kind + "-")]
+    jobs = [run_ghz(client, backend.name) for backend in backends]
     rows = []
-    for name, job in jobs.items():
+    for backend, job in zip(backends, jobs, strict=True):
         measured, mitigated = read_shares(job)
-        strength = find_strength(get(f"/backends/{name}"))
+        strength = find_strength(backend.fields)
         rows.append((strength, find_error(measured), find_error(mitigated)))
     return sorted(rows)
 
@@ -112,10 +114,11 @@ def main() -> None:
     parser.add_argument("backends", nargs="*", help="the backends of the table")
     parser.add_argument("--save", type=Path, help="sweep, and write the figure to this file")
     options = parser.parse_args()
-    if options.backends:
-        show_table(options.backends)
+    with Client() as client:
+        if options.backends:
+            show_table(client, options.backends)
+        rows = {kind: sweep(client, kind) for kind in SWEEPS if options.save}
     if options.save:
-        rows = {kind: sweep(kind) for kind in SWEEPS}
         print(f"{'noise':26}{'strength':>9}{'measured':>10}{'mitigated':>11}")
         for kind, found in rows.items():
             for strength, measured, mitigated in found:

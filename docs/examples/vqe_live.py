@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from qiskit.circuit.library import real_amplitudes
 from qiskit.quantum_info import SparsePauliOp, Statevector
-from runtime_client import listen, post_job
+
+from qiskit_runtime.client import Client, Message, decode
 
 # Hydrogen at 0.735 angstrom, in the basis STO-3G, on two qubits (parity mapping). In hartree.
 H2 = SparsePauliOp.from_list(
@@ -83,16 +84,16 @@ class LivePlot:
 
 def run(plot: LivePlot, label: str, color: str, params: dict[str, Any]) -> dict[str, Any]:
     """Run one job, put each of its evaluations on the plot, and return its result."""
-    job = post_job("vqe", {"ansatz": ANSATZ, "operator": H2, **params})
-    plot.start(label, color)
-    for message, is_final in listen(job):
-        if is_final:
-            result: dict[str, Any] = message
-        else:
-            evaluation, _parameters, energy, deviation = message
-            plot.add(evaluation, energy, deviation)
-    plot.draw()
-    return result
+    with Client() as client:
+        job = client.run("vqe", ansatz=ANSATZ, operator=H2, **params)
+        plot.start(label, color)
+        for event in job.stream():
+            if isinstance(event, Message) and not event.final:
+                evaluation, _parameters, energy, deviation = decode(event.text)
+                plot.add(evaluation, energy, deviation)
+        plot.draw()
+        result: dict[str, Any] = job.result()
+        return result
 
 
 def print_table(results: dict[str, dict[str, Any]], exact: float) -> None:

@@ -1,1 +1,1 @@
-"""The client of the Kubernetes API, its errors, a watch, and the cache of a kind of resource."""
+"""Kubernetes as the operator and the API use it: the client, a watch, and the cache of a kind."""

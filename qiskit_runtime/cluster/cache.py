@@ -1,8 +1,8 @@
-"""The resources of one kind in a namespace as they were last seen. Polls are answered from here.
+"""A cache of the objects of one kind in a namespace, each in the newest version observed.
 
-``resource_watch`` keeps it; ``watched_kind`` adds what the API server answered to this server's
-own calls. Versions are those of Kubernetes (``resourceVersion``), integers that count the changes
-of all resources of a kind (KEP-5504).
+``watch`` fills it for the API, which answers polls from it; kopf's events fill the operator's.
+Versions are those of Kubernetes (``resourceVersion``), integers that count the changes of all
+objects of a kind (KEP-5504).
 """
 
 import asyncio
@@ -10,56 +10,74 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import Manifest
+
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen(Generic[T]):
-    """A resource in one version; ``value`` is None where it is malformed."""
+class Observed(Generic[T]):
+    """A version of an object; ``value`` is None where it could not be parsed."""
 
     uid: str
     version: int
     value: T | None
 
 
-class ResourceCache(Generic[T]):
-    """Resources by their names; ``parse`` reads a manifest, or raises ValueError."""
+def read_name(manifest: Manifest) -> str:
+    """Return the object's name."""
+    name: str = manifest["metadata"]["name"]
+    return name
 
-    def __init__(self, parse: Callable[[Manifest], T]) -> None:
+
+class ResourceCache(Generic[T]):
+    """Objects by their keys.
+
+    ``parse`` makes a value of a manifest, or raises ValueError; ``make_key`` gives the key of an
+    object, its name as a rule.
+    """
+
+    def __init__(
+        self, parse: Callable[[Manifest], T], make_key: Callable[[Manifest], str] = read_name
+    ) -> None:
         self._parse = parse
-        self._seen: dict[str, Seen[T]] = {}
+        self._make_key = make_key
+        self._observed: dict[str, Observed[T]] = {}
         self._listeners: dict[str, set[Callable[[], None]]] = {}
         self._moved = asyncio.Event()
         self.version = 0
-        """All changes up to this one are known."""
+        """All changes up to this version are known; 0 where nobody can say so."""
         self.newest = 0
-        """The newest change that reads may show; what others have to know to show no less."""
+        """The newest change that a read may show: other servers have to reach it as well."""
 
-    def find(self, name: str) -> T | None:
-        """The resource of this name."""
-        seen = self._seen.get(name)
-        return seen.value if seen else None
+    def find(self, key: str) -> T | None:
+        """Return the object of this key; None where it does not exist or is malformed."""
+        observed = self._observed.get(key)
+        return observed.value if observed else None
 
     def all(self) -> list[T]:
-        """Every resource that is not malformed."""
-        return [seen.value for seen in self._seen.values() if seen.value is not None]
+        """Return every object that is not malformed."""
+        return [one.value for one in self._observed.values() if one.value is not None]
 
-    def holds(self, name: str, uid: str | None = None) -> bool:
-        """Whether there is a resource of this name, malformed or not, and with this uid."""
-        seen = self._seen.get(name)
-        return seen is not None and uid in (None, seen.uid)
+    def observed(self) -> list[tuple[str, Observed[T]]]:
+        """Return every object with its key, malformed ones too."""
+        return list(self._observed.items())
+
+    def holds(self, key: str, uid: str | None = None) -> bool:
+        """Return whether an object of this key, and of this uid, exists, malformed or not."""
+        observed = self._observed.get(key)
+        return observed is not None and uid in (None, observed.uid)
 
     def put(self, manifest: Manifest) -> None:
-        """Take up a version of a resource, unless it is old news."""
-        metadata = manifest["metadata"]
-        name, uid, version = metadata["name"], metadata["uid"], int(metadata["resourceVersion"])
-        known = self._seen.get(name)
-        # Up to self.version all is known: what is missing was deleted since.
+        """Take up a version of an object. One that is older than what is known changes nothing."""
+        metadata, key = manifest["metadata"], self._make_key(manifest)
+        uid, version = metadata["uid"], int(metadata["resourceVersion"])
+        known = self._observed.get(key)
+        # Up to self.version all is known: an object that is missing was deleted since.
         if version <= self.version or (known and version <= known.version):
             return
         try:
@@ -67,39 +85,37 @@ class ResourceCache(Generic[T]):
         except ValueError as error:
             value = None
             if known is None or known.uid != uid or known.value is not None:
-                logger.warning("%s %s is left out: %s", manifest.get("kind", ""), name, error)
-        self._seen[name] = Seen(uid, version, value)
+                kind, name = manifest.get("kind", ""), metadata["name"]
+                logger.warning("%s %s is left out: %s", kind, name, error)
+        self._observed[key] = Observed(uid, version, value)
         self.newest = max(self.newest, version)
-        self._tell(name)
+        self._notify(key)
 
     def drop(self, manifest: Manifest) -> None:
-        """Forget a resource that was deleted. Another one of its name is left alone."""
-        metadata = manifest["metadata"]
+        """Remove an object that was deleted. Another one of its key stays."""
+        metadata, key = manifest["metadata"], self._make_key(manifest)
         self.newest = max(self.newest, int(metadata["resourceVersion"]))
-        if self.holds(metadata["name"], metadata["uid"]):
-            del self._seen[metadata["name"]]
-            self._tell(metadata["name"])
+        if self.holds(key, metadata["uid"]):
+            self.discard(key)
+
+    def discard(self, key: str) -> None:
+        """Remove whatever object has this key."""
+        if self._observed.pop(key, None):
+            self._notify(key)
 
     def keep_only(self, uids: set[str], version: int) -> None:
-        """Forget what a list of this version does not have."""
-        gone = [
-            name
-            for name, seen in self._seen.items()
-            if seen.uid not in uids and seen.version <= version
-        ]
-        for name in gone:
-            # Its deletion has an unknown version of at most this one.
-            self.newest = max(self.newest, version)
-            del self._seen[name]
-            self._tell(name)
+        """Remove the objects that a list of this version does not have."""
+        for key, observed in self.observed():
+            if observed.uid not in uids and observed.version <= version:
+                # Its deletion has an unknown version of at most this one.
+                self.newest = max(self.newest, version)
+                self.discard(key)
 
     def clear(self) -> None:
-        """Forget all: the cluster's count of versions began anew, as after a restored backup."""
-        names = list(self._seen)
-        self._seen.clear()
+        """Remove all: the cluster counts versions from the start again, as after a restore."""
         self.version = self.newest = 0
-        for name in names:
-            self._tell(name)
+        for key in list(self._observed):
+            self.discard(key)
 
     def advance(self, version: int) -> None:
         """Note that all changes up to this version are known."""
@@ -109,7 +125,7 @@ class ResourceCache(Generic[T]):
             self._moved = asyncio.Event()
 
     async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until it holds, for at most so long; returns whether it does."""
+        """Wait until the condition holds, for at most so long; return whether it does."""
         try:
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -119,16 +135,16 @@ class ResourceCache(Generic[T]):
         return True
 
     @contextmanager
-    def listening(self, name: str, wake: Callable[[], None]) -> Iterator[None]:
-        """Call ``wake`` at each change of the resource of this name."""
-        self._listeners.setdefault(name, set()).add(wake)
+    def listening(self, key: str, wake: Callable[[], None]) -> Iterator[None]:
+        """Call ``wake`` at each change of the object of this key."""
+        self._listeners.setdefault(key, set()).add(wake)
         try:
             yield
         finally:
-            self._listeners[name].discard(wake)
-            if not self._listeners[name]:
-                del self._listeners[name]
+            self._listeners[key].discard(wake)
+            if not self._listeners[key]:
+                del self._listeners[key]
 
-    def _tell(self, name: str) -> None:
-        for wake in self._listeners.get(name, ()):
+    def _notify(self, key: str) -> None:
+        for wake in self._listeners.get(key, ()):
             wake()

@@ -1,4 +1,4 @@
-"""The Kubernetes API in plain dictionaries, for the operator and the API.
+"""The Kubernetes API in plain dictionaries, for the operator and the API, and its errors.
 
 Configuration and connections are those of the client library; its typed calls build and check a
 model of every answer, which costs more than the call.
@@ -7,22 +7,22 @@ model of every answer, which costs more than the call.
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
-Manifest = dict[str, Any]
-
-API_ERRORS = (ApiException, aiohttp.ClientError, TimeoutError, OSError)
-"""How a call can fail: refused, broken off, not answered."""
+from qiskit_runtime.contract.resources.resource import Manifest
+from qiskit_runtime.host.backoff import Backoff
 
 FORBIDDEN = 403
 NOT_FOUND = 404
 CONFLICT = 409
+GONE = 410
+UNAVAILABLE = 503
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -31,10 +31,46 @@ METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _READ_BYTES = 1 << 16
 
-_BUSY_QUOTA_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
-"""Seconds before a creation is tried again that lost a race for the namespace's ResourceQuota."""
+_BUSY_QUOTA_TRIES = 7
+"""How often a creation is tried that loses a race for the namespace's ResourceQuota."""
 
-_UNAVAILABLE = 503
+_NETWORK_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+class ClusterError(Exception):
+    """A call to the Kubernetes API failed; the text is one line for a log."""
+
+
+class Unanswered(ClusterError):
+    """The API server did not answer, or its answer broke off."""
+
+
+class Refused(ClusterError, ApiException):  # type: ignore[misc]  # (ships no types)
+    """The API server refused; the text has its status and its own words."""
+
+    def __init__(self, status: int, reason: str, body: str = "") -> None:
+        ApiException.__init__(self, status=status, reason=reason)
+        self.body = body
+
+    def __str__(self) -> str:
+        """Return status, reason and the beginning of the body."""
+        return f"{self.status} {self.reason}: {self.body[:500]}"
+
+
+class NotFound(Refused):
+    """The object does not exist."""
+
+
+class Conflict(Refused):
+    """The object exists already, or is of another version or uid than the call named."""
+
+
+class Expired(Refused):
+    """The resource version of a watch is too old: list again."""
+
+
+class QuotaExceeded(Refused):
+    """A ResourceQuota of the namespace has no room for the new object."""
 
 
 async def connect(connections: int = 100) -> client.ApiClient:
@@ -66,48 +102,49 @@ class ClusterApi:
         content_type: str = JSON,
         accept: str = JSON,
     ) -> Manifest:
-        """One request; returns the answer's object.
+        """Make one request and return the object of its answer.
 
-        A creation that loses a race for the namespace's ResourceQuota is tried again: 409 of a
-        creation says that there is an object of its name.
+        A creation that loses a race for the namespace's ResourceQuota is tried again, so that
+        ``Conflict`` of a creation always means that an object of its name exists.
 
         Raises:
-            ApiException: the API server refused; ``body`` has its words.
-            aiohttp.ClientError, TimeoutError, OSError: it did not answer.
+            ClusterError: the API server refused (``Refused``) or did not answer (``Unanswered``).
         """
         headers = {"Accept": accept, "Content-Type": content_type}
-        pauses = iter(_BUSY_QUOTA_PAUSES)
+        backoff = Backoff(first=0.03, longest=1.0)
         while True:
             try:
                 response = await self._request(
                     method, path, query or {}, dict(headers), body, self._call_patience
                 )
-                content: Manifest = json.loads(await response.read())
-                return content
-            except ApiException as error:
+                return await _read_object(response)
+            except Refused as error:
                 if method != "POST" or not _is_busy_quota(error):
                     raise
-                if (pause := next(pauses, None)) is None:
-                    error.status = _UNAVAILABLE
-                    raise
+                pause = backoff.next_seconds()
+                if backoff.failures == _BUSY_QUOTA_TRIES:
+                    raise Refused(UNAVAILABLE, str(error.reason), error.body) from error
             await asyncio.sleep(pause)
 
     async def find(self, method: str, path: str, body: Manifest | None = None) -> Manifest | None:
-        """The same, where an object that is not there is None."""
+        """Make one request as ``call`` does; return None where the object does not exist."""
         try:
             return await self.call(method, path, body)
-        except ApiException as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
+        except NotFound:
+            return None
 
-    async def stream(self, path: str, **query: str) -> AsyncGenerator[bytes]:
-        """The answer as it comes; an empty piece first, as soon as the API server has answered."""
+    @asynccontextmanager
+    async def open_stream(self, path: str, **query: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open an answer that goes on, such as a watch or a log, and yield its pieces.
+
+        The context is entered as soon as the API server has answered, before the first piece.
+
+        Raises:
+            ClusterError: as ``call``; also from the pieces, where the answer breaks off.
+        """
         response = await self._request("GET", path, query, {}, None, self._stream_patience)
         try:
-            yield b""
-            async for data in response.content.iter_chunked(_READ_BYTES):
-                yield data
+            yield _read_pieces(response)
         finally:
             response.close()
 
@@ -125,28 +162,50 @@ class ClusterApi:
         for setting in (await configuration.auth_settings()).values():
             headers[setting["key"]] = setting["value"]
         url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        answer = await self._api.rest_client.request(
-            method, url, headers=headers, body=body, _request_timeout=patience
-        )
-        response: aiohttp.ClientResponse = answer.response
-        if response.status >= 400:
-            error = ApiException(status=response.status, reason=response.reason)
-            error.body = (await response.read()).decode(errors="replace")
-            raise error
+        try:
+            answer = await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=patience
+            )
+            response: aiohttp.ClientResponse = answer.response
+            if response.status >= 400:
+                raise make_error(
+                    response.status,
+                    response.reason or "",
+                    (await response.read()).decode(errors="replace"),
+                )
+        except _NETWORK_ERRORS as error:
+            raise Unanswered(repr(error)) from error
         return response
 
 
-def describe_error(error: Exception) -> str:
-    """One of ``API_ERRORS`` in a line, with the API server's own words."""
-    if isinstance(error, ApiException):
-        return f"{error.status} {error.reason}: {str(error.body)[:500]}"
-    return repr(error)
+def make_error(status: int, reason: str, body: str) -> Refused:
+    """Return the exception for an answer of this status. Pure."""
+    if status == FORBIDDEN and "exceeded quota" in body:
+        return QuotaExceeded(status, reason, body)
+    kind = {NOT_FOUND: NotFound, CONFLICT: Conflict, GONE: Expired}.get(status, Refused)
+    return kind(status, reason, body)
 
 
-def _is_busy_quota(error: ApiException) -> bool:
-    """Whether a ResourceQuota could not count a creation: its use has changed, or is not known."""
+async def _read_object(response: aiohttp.ClientResponse) -> Manifest:
+    try:
+        content: Manifest = json.loads(await response.read())
+    except _NETWORK_ERRORS as error:
+        raise Unanswered(repr(error)) from error
+    return content
+
+
+async def _read_pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for piece in response.content.iter_chunked(_READ_BYTES):
+            yield piece
+    except _NETWORK_ERRORS as error:
+        raise Unanswered(repr(error)) from error
+
+
+def _is_busy_quota(error: Refused) -> bool:
+    """Return whether a ResourceQuota could not count a creation: its use is changing or unknown."""
     if error.status == FORBIDDEN:
-        return "status unknown for quota" in str(error.body)
+        return "status unknown for quota" in error.body
     if error.status != CONFLICT:
         return False
     try:
@@ -155,16 +214,11 @@ def _is_busy_quota(error: ApiException) -> bool:
         return False
 
 
-def is_over_quota(error: ApiException) -> bool:
-    """Whether a ResourceQuota of the namespace refuses what was to be created."""
-    return error.status == FORBIDDEN and "exceeded quota" in str(error.body)
-
-
 def is_cancelled() -> bool:
-    """Whether this task was told to end. Loops over Redis ask.
+    """Return whether this task has been cancelled. Loops over Redis ask this.
 
-    redis-py swallows a cancellation that comes while it closes a connection that broke: who waits
-    for the task would wait for ever.
+    redis-py swallows a cancellation that arrives while it closes a broken connection; a caller
+    that awaits the task would then wait for ever.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""One call for all who ask at the same time."""
+"""A call whose simultaneous callers share one execution."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,9 +8,9 @@ T = TypeVar("T")
 
 
 class SharedCall(Generic[T]):
-    """Calls one at a time; each caller gets the result of a call that began after it asked.
+    """Runs ``call`` one at a time; each caller gets the result of a run that began after it asked.
 
-    Any number of callers cost two calls at a time: the one under way, and the one after it.
+    So any number of callers cost two runs: the one under way, and the one after it.
     """
 
     def __init__(self, call: Callable[[], Awaitable[T]]) -> None:
@@ -20,26 +20,26 @@ class SharedCall(Generic[T]):
 
     async def __call__(self) -> T:
         if self._next is None:
-            self._next = asyncio.create_task(self._follow(self._running))
-            self._next.add_done_callback(_take_error)
-        # One caller that goes away takes nothing from the others.
+            self._next = asyncio.create_task(self._run_after(self._running))
+            self._next.add_done_callback(_retrieve_error)
+        # A caller that is cancelled takes nothing from the others.
         return await asyncio.shield(self._next)
 
     async def cancel(self) -> None:
-        """End the calls under way, and wait for their end."""
+        """End the runs under way, and wait for their end."""
         tasks = [task for task in (self._running, self._next) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _follow(self, before: asyncio.Task[T] | None) -> T:
+    async def _run_after(self, before: asyncio.Task[T] | None) -> T:
         if before and not before.done():
             await asyncio.wait([before])
         self._running, self._next = self._next, None
         return await self._call()
 
 
-def _take_error(task: asyncio.Task[T]) -> None:
-    """Look at the error of a call whose callers have all gone, so that it is not reported."""
+def _retrieve_error(task: asyncio.Task[T]) -> None:
+    """Retrieve the error of a run whose callers are all gone, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()

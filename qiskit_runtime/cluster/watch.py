@@ -1,4 +1,4 @@
-"""Keeps the cache of one kind of resource: a list, then a watch that goes on where it broke off.
+"""The watch that keeps a cache of one kind: a list, then a watch that resumes where it broke off.
 
 A watch can fall silent without breaking off, so the server is asked to end it each minute, and
 one that is not ended in time is given up.
@@ -8,47 +8,38 @@ import asyncio
 import json
 import logging
 import math
-import random
 import time
-from contextlib import aclosing
 from typing import Any
 
-from kubernetes.aio.client.exceptions import ApiException
-
 from qiskit_runtime.cluster.cache import ResourceCache
-from qiskit_runtime.cluster.client import API_ERRORS, ClusterApi, describe_error
+from qiskit_runtime.cluster.client import ClusterApi, ClusterError, Expired, make_error
 from qiskit_runtime.cluster.shared_call import SharedCall
-
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import Manifest
+from qiskit_runtime.host.backoff import Backoff
 
 SERVER_SECONDS = 60
 """After how long the API server is to end a watch."""
 
 CLIENT_SECONDS = 75.0
-"""After how long a watch that was not ended is given up: it is silent."""
+"""After how long a watch that was not ended is given up as silent."""
 
 FRESH_SECONDS = 90.0
-"""For how long a cache is held to be true after something was heard."""
+"""For how long a cache counts as fresh after the API server has sent something."""
 
 PAGE = 250
-"""How many resources a list asks for at once; all at once would have to be held at once."""
+"""How many objects a list asks for in one request: a whole kind need not fit into memory twice."""
 
 RELIST_FAILURES = 3
-"""After how many failures in a row the version is doubted, and all is listed anew."""
+"""After how many failures in a row the version is doubted, and all is listed again."""
 
-LONGEST_PAUSE = 10.0
-
-_GONE = 410
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+"""Bounds of the seconds between attempts."""
 
 logger = logging.getLogger(__name__)
 
 
-class _WatchError(Exception):
-    """The API server ended the watch with an error."""
-
-
 class ResourceWatch:
-    """Keeps ``cache`` as the resources at ``path`` are."""
+    """Keeps ``cache`` equal to the objects at ``path``."""
 
     def __init__(self, api: ClusterApi, path: str, cache: ResourceCache[Any]) -> None:
         self._api = api
@@ -57,36 +48,36 @@ class ResourceWatch:
         self._version = ""
         self._heard = -math.inf
         self.list = SharedCall(self._list)
-        """Ask Kubernetes for all resources as they are now; raises ``API_ERRORS``."""
+        """List all objects into the cache; raises ClusterError."""
         self.synced = asyncio.Event()
-        """Set once all resources were listed."""
+        """Set once all objects were listed."""
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the cache is complete, and something was heard of the API server lately."""
+        """Return whether the cache is complete and the API server has sent something lately."""
         return self.synced.is_set() and time.monotonic() - self._heard < FRESH_SECONDS
 
     async def run(self) -> None:
         """Keep the cache until cancelled."""
-        failures = 0
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
                 if not self._version:
                     self._version = await self.list()
                 begun = time.monotonic()
                 await self._watch()
-                # One that ends at once is no better than one that fails.
-                failures = 0 if time.monotonic() - begun > 1 else failures + 1
-            except (*API_ERRORS, _WatchError) as error:
-                failures += 1
-                self._note_failure(error, failures)
+                if time.monotonic() - begun > 1:
+                    backoff.reset()
+                    continue
+                # A watch that ends at once is no better than one that fails.
+            except (ClusterError, TimeoutError) as error:
+                self._note_failure(error, backoff.failures + 1)
             except Exception:
-                # Whatever one answer brings, the next may be good; a dead watch tells nobody.
+                # Whatever one answer brings, the next may be good, and nobody would notice the end
+                # of this task.
                 logger.exception("watching %s", self._path)
-                failures += 1
                 self._version = ""
-            if failures:
-                await asyncio.sleep(make_pause(failures))
+            await asyncio.sleep(backoff.next_seconds())
 
     async def _list(self) -> str:
         uids = set[str]()
@@ -119,8 +110,9 @@ class ResourceWatch:
         }
         async with (
             asyncio.timeout(CLIENT_SECONDS),
-            aclosing(self._api.stream(self._path, **query)) as pieces,
+            self._api.open_stream(self._path, **query) as pieces,
         ):
+            self._heard = time.monotonic()
             rest = b""
             async for piece in pieces:
                 self._heard = time.monotonic()
@@ -135,22 +127,14 @@ class ResourceWatch:
                 self._cache.put(manifest)
             case "DELETED":
                 self._cache.drop(manifest)
-            case "ERROR" if manifest.get("code") == _GONE:
-                raise ApiException(_GONE, "the watch's version is too old")
             case "ERROR":
-                raise _WatchError(str(manifest)[:500])
+                raise make_error(manifest.get("code", 0), "the watch ended", str(manifest))
         self._version = manifest["metadata"]["resourceVersion"]
         self._cache.advance(int(self._version))
 
     def _note_failure(self, error: Exception, failures: int) -> None:
-        is_gone = isinstance(error, ApiException) and error.status == _GONE
-        if is_gone or failures >= RELIST_FAILURES:
+        is_expired = isinstance(error, Expired)
+        if is_expired or failures >= RELIST_FAILURES:
             self._version = ""
-        if not is_gone:
-            logger.warning("watching %s: %s", self._path, describe_error(error))
-
-
-def make_pause(failures: int) -> float:
-    """How long to wait after this many failures in a row; never the same for all who wait."""
-    longest = min(LONGEST_PAUSE, 0.25 * 2.0**failures)
-    return longest * random.uniform(0.5, 1)  # noqa: S311  (no secret)
+        if not is_expired:
+            logger.warning("watching %s: %s", self._path, str(error) or "it is silent")

@@ -1,1 +1,1 @@
-"""The parts of ``qiskit_runtime.serialization``: forms of circuits and arrays in JSON."""
+"""The parts of ``qiskit_runtime.serialization``: the JSON forms of circuits, arrays and classes."""

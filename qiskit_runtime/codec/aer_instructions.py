@@ -1,9 +1,9 @@
 """Aer's own instructions in circuits that travel as QPY, which keeps names and loses classes.
 
-What is read as a plain instruction with one of these names is made into Aer's class again. QPY also
-loses what is neither a label nor a parameter: how a save instruction adds up shots (its subtype)
-and the error of a quantum channel. Both are written as parameters here. A client with Qiskit's own
-writer loses the subtype, so that the default is what is read; of a channel it keeps the Kraus
+A plain instruction with one of these names becomes Aer's class again when it is read. QPY also
+loses whatever is neither a label nor a parameter: the way a save instruction adds up shots (its
+subtype) and the error of a quantum channel. Both are written as parameters here. A client with
+Qiskit's own writer loses the subtype, so that the default is read, and keeps a channel's Kraus
 operators.
 """
 
@@ -61,22 +61,22 @@ def strip_aer_classes(circuit: "QuantumCircuit") -> "QuantumCircuit":
     """Return the circuit with plain instructions, which QPY keeps whole, in place of Aer's.
 
     Raises:
-        TypeError: it has an instruction that can't be kept; the text names it.
+        TypeError: an instruction can't be kept; the text names it.
     """
     return _replace(circuit, _strip)
 
 
 def restore_aer_classes(circuit: "QuantumCircuit") -> "QuantumCircuit":
-    """Return the circuit with Aer's instructions in place of what QPY has made of them.
+    """Return the circuit with Aer's instructions in place of the plain ones that QPY reads.
 
     Raises:
-        ValueError: what an instruction needs is not there; the text names it.
+        ValueError: an instruction lacks something that QPY has lost; the text names it.
     """
     return _replace(circuit, _restore)
 
 
 def _replace(circuit: "QuantumCircuit", convert: Convert) -> "QuantumCircuit":
-    """Return the circuit, or a copy in which instructions are converted, however deep they are."""
+    """Return the circuit, or a copy with converted instructions, also in blocks and definitions."""
     if circuit.count_ops().keys() <= _standard_names():
         return circuit
     instructions = list(circuit.data)
@@ -94,14 +94,14 @@ def _replace(circuit: "QuantumCircuit", convert: Convert) -> "QuantumCircuit":
 
 @cache
 def _standard_names() -> frozenset[str]:
-    """Return the names of the gates that are looked at no further: nearly all of most circuits."""
+    """Return the names of gates that need no conversion: nearly all of most circuits."""
     from qiskit.circuit.library import get_standard_gate_name_mapping
 
     return frozenset([*get_standard_gate_name_mapping(), "barrier"])
 
 
 def _replace_within(operation: Any, convert: Convert) -> Any:
-    """Replace in the blocks of a control flow operation, or in the definition of a user's own."""
+    """Convert in the blocks of a control flow operation, or in the definition of a user's own."""
     from qiskit.circuit import ControlFlowOp, Instruction
 
     if isinstance(operation, ControlFlowOp):
@@ -131,7 +131,7 @@ def _strip(operation: Any) -> Any:
 
 
 def _plain_params(operation: Any) -> list[Any]:
-    """Return the parameters, and after them what QPY would lose."""
+    """Return the parameters, and after them the facts that QPY would lose."""
     from qiskit_aer.library.save_instructions.save_data import SaveAverageData, SaveData
 
     if isinstance(operation, SaveData):
@@ -160,7 +160,7 @@ def _restore(operation: Any) -> Any:
     if type(operation) is not Instruction or operation.name not in _NAMES:
         return operation
     if operation.definition is not None and not _is_channel(operation.definition):
-        # A user's own composite instruction, which happens to have this name.
+        # A user's own composite instruction that has this name by chance.
         return operation
     try:
         return _make(operation, list(operation.params))
@@ -170,7 +170,8 @@ def _restore(operation: Any) -> Any:
 
 
 def _is_channel(definition: "QuantumCircuit") -> bool:
-    """Whether it is Aer's own of a channel: one of a single Kraus operator is a unitary gate."""
+    """Return whether the definition is that of Aer's channels."""
+    # A channel with a single Kraus operator is a unitary gate.
     names = [instruction.operation.name for instruction in definition.data]
     return names in (["kraus"], ["unitary"])
 
@@ -220,7 +221,7 @@ def _make_save(plain: "Instruction", params: list[Any]) -> Any:
 
 
 def _read_operator(params: list[Any]) -> Any:
-    """Return the operator of its terms; each has the factor in it, then the one in its square."""
+    """Return the operator of terms: labels with the factors of the operator and its square."""
     from qiskit.quantum_info import SparsePauliOp
 
     terms = [(label, factor) for label, (factor, _) in params]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Array = numpy.ndarray[Any, Any]
 
 _SHAPE = "__shape__"
-"""Beside the list of an array of objects: its shape, which the list alone does not tell."""
+"""The key of an array of objects for its shape, which its list alone does not show."""
 
 _NUMBERS = {bool, int, float, complex}
 
@@ -33,7 +33,7 @@ def read_array(form: dict[str, Any]) -> "Array":
     """Return the array of a form.
 
     Raises:
-        ValueError: it is none, or inflates to more than the limit.
+        ValueError: it is not an array, or inflates to more than the limit.
     """
     import numpy
 
@@ -46,7 +46,7 @@ def read_array(form: dict[str, Any]) -> "Array":
         return numpy.lib.format.read_array(data, allow_pickle=False)
     shape = _find_shape(value)
     types = {type(leaf) for leaf in _flatten(value, len(shape))}
-    # A client's: today's writes arrays of objects as lists, that of 2021 wrote all arrays so.
+    # A client's form: today's has lists for arrays of objects, that of 2021 for all arrays.
     if types <= _NUMBERS or types == {str}:
         return numpy.array(value)
     return _array_of_objects(value, shape)

@@ -1,17 +1,22 @@
-"""The life cycle: the only place that says which phase a job is in, why, and in which words.
+"""The life cycle: the one map from what is observed of a job to its phase, reason and message.
 
-Local mode and the operator describe what they see as an ``Observation`` and take the ``State``
-that ``observe`` returns. The table in its test is the specification.
+Local mode and the operator describe what they observe as an ``Observation`` and take the ``State``
+that ``derive_state`` returns. The table in its test is the specification.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    INPUT_DEADLINE_SECONDS,
+    START_DEADLINE_SECONDS,
+)
 from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, Outcome, Verdict
 
 
 class Phase(StrEnum):
-    """Where a job is in its life. The last three are final."""
+    """The phase of a job's life. The last three are final."""
 
     QUEUED = "Queued"
     RUNNING = "Running"
@@ -21,7 +26,7 @@ class Phase(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether a job never leaves it."""
+        """Return whether a job never leaves it."""
         return self in (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
 
 
@@ -49,7 +54,7 @@ class Reason(StrEnum):
 
 
 class RunnerState(StrEnum):
-    """What is seen of the process or pod that runs the job."""
+    """The observed state of the process or pod that runs the job."""
 
     NOT_STARTED = "Nowhere"
     """Not started yet."""
@@ -66,7 +71,7 @@ class RunnerState(StrEnum):
     RUNNING = "Running"
     """It runs."""
     ENDED = "Ended"
-    """The runner ended by itself, with ``exit_code``."""
+    """The runner has exited, with ``exit_code``."""
     OUT_OF_MEMORY = "OutOfMemory"
     """The kernel killed the whole runner for its memory."""
     DISRUPTED = "Disrupted"
@@ -81,21 +86,21 @@ class RunnerState(StrEnum):
 class Limits:
     """The limits that a message names. Seconds and bytes; 0 is none."""
 
-    max_execution_seconds: float = 300
-    start_deadline_seconds: float = 1800
-    input_deadline_seconds: float = 60
+    max_execution_seconds: float = DEFAULT_MAX_EXECUTION_SECONDS
+    start_deadline_seconds: float = START_DEADLINE_SECONDS
+    input_deadline_seconds: float = INPUT_DEADLINE_SECONDS
     memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything known of a job at one moment.
+    """All that is known of a job at one moment.
 
     ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative:
-    the signal that ended it); ``detail`` is the cluster's words (an image, what was asked for).
+    the signal that ended it); ``detail`` is the cluster's own text.
     """
 
-    place: RunnerState = RunnerState.NOT_STARTED
+    runner: RunnerState = RunnerState.NOT_STARTED
     verdict: Verdict | None = None
     exit_code: int | None = None
     cancel_requested: bool = False
@@ -103,7 +108,7 @@ class Observation:
     detail: str = ""
     limits: Limits = Limits()
     result_lost: bool = False
-    """Whether the record could not be read to the final result that the verdict tells of."""
+    """Whether the record could not be read to the final result that the verdict reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +120,13 @@ class State:
     message: str = ""
 
 
-def observe(seen: Observation) -> State:
-    """The state that follows from what is seen. Pure."""
+def derive_state(seen: Observation) -> State:
+    """Return the state that follows from an observation. Pure."""
     if seen.verdict is not None:
         return _judge(seen, seen.verdict)
-    if seen.place in _ENDED:
+    if seen.runner in ENDED_STATES:
         return _explain_lost_end(seen)
-    if seen.place is RunnerState.RUNNING:
+    if seen.runner is RunnerState.RUNNING:
         return State(Phase.RUNNING)
     if seen.cancel_requested:
         return _cancelled("before it started")
@@ -129,12 +134,12 @@ def observe(seen: Observation) -> State:
 
 
 def reject(reason: Reason, message: str) -> State:
-    """The state of a job that can't be run at all: its program or backend went away, say."""
+    """Return the state of a job that can't run: its program or backend was deleted, say."""
     return _failed(reason, message)
 
 
 def _judge(seen: Observation, verdict: Verdict) -> State:
-    """A program that ended, by its verdict."""
+    """Return the state of a job whose program has left a verdict."""
     match verdict.outcome:
         case Outcome.SUCCEEDED if verdict.final and seen.result_lost:
             return _failed(
@@ -167,8 +172,8 @@ def _judge(seen: Observation, verdict: Verdict) -> State:
 
 
 def _explain_termination(seen: Observation) -> State:
-    """A runner that was told to end: who told it?"""
-    match seen.place:
+    """Return the state of a job whose runner got SIGTERM, by the cause of that."""
+    match seen.runner:
         case _ if seen.cancel_requested:
             return _cancelled("while it ran")
         case RunnerState.OVER_TIME:
@@ -182,8 +187,8 @@ def _explain_termination(seen: Observation) -> State:
 
 
 def _explain_lost_end(seen: Observation) -> State:
-    """A runner that ended and left no verdict."""
-    match seen.place:
+    """Return the state of a job whose runner ended without a verdict."""
+    match seen.runner:
         case RunnerState.OUT_OF_MEMORY:
             return _failed(Reason.OUT_OF_MEMORY, _memory_message(seen.limits, None))
         case _ if seen.cancel_requested:
@@ -209,16 +214,16 @@ def _explain_lost_end(seen: Observation) -> State:
 
 
 def _wait(seen: Observation) -> State:
-    """A job that has not started: queued with what holds it, until a deadline passes."""
-    reason = _HOLDS.get(seen.place, Reason.NONE)
-    if seen.place is RunnerState.INPUT_MISSING:
+    """Return the state of a job that has not started: Queued, until a deadline passes."""
+    reason = _HOLDS.get(seen.runner, Reason.NONE)
+    if seen.runner is RunnerState.INPUT_MISSING:
         limit = seen.limits.input_deadline_seconds
         if seen.waited_seconds > limit:
             return _failed(Reason.INPUT_LOST, f"its input did not arrive within {limit:g} s")
         return State(Phase.QUEUED)
     limit = seen.limits.start_deadline_seconds
-    # A job that waits for its turn has no deadline; one that was started and does not come up has.
-    if seen.place not in _WITHOUT_DEADLINE and seen.waited_seconds > limit:
+    # The deadline is that of a pod which does not start, not that of a job which waits for room.
+    if seen.runner not in _WITHOUT_DEADLINE and seen.waited_seconds > limit:
         return _failed(
             reason or Reason.UNSCHEDULABLE,
             f"not started within {limit:g} s (startDeadlineSeconds): {seen.detail}",
@@ -227,7 +232,7 @@ def _wait(seen: Observation) -> State:
 
 
 def _reason_of(verdict: Verdict) -> Reason:
-    """The reason that the program process named, if it may: a program could forge any other."""
+    """Return the reason in the verdict, if a program may give it: any other could be forged."""
     return Reason(verdict.reason) if verdict.reason in _NAMED_BY_PROGRAM else Reason.PROGRAM_ERROR
 
 
@@ -263,13 +268,14 @@ def _cancelled(when: str) -> State:
     return State(Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"cancelled by its user {when}")
 
 
-_ENDED = (
+ENDED_STATES = (
     RunnerState.ENDED,
     RunnerState.OUT_OF_MEMORY,
     RunnerState.DISRUPTED,
     RunnerState.OVER_TIME,
     RunnerState.JOB_DELETED,
 )
+"""The states in which nothing of the job runs any more."""
 
 _HOLDS = {
     RunnerState.IMAGE_PULL: Reason.IMAGE_PULL,

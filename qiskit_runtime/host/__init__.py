@@ -1,1 +1,1 @@
-"""Questions to the operating system that server and supervisor share. Standard library only."""
+"""Calls to the operating system that server and supervisor share. Standard library only."""

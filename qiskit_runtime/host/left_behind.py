@@ -1,4 +1,4 @@
-"""What programs leave behind in folders, and how to be rid of it. Standard library only.
+"""The removal of folders that programs leave behind. Standard library only.
 
 A program can leave folders thousands deep, links that lead anywhere, FIFOs, and folders that even
 their owner may not enter. Nothing here recurses, follows a link, or waits for another process.
@@ -17,7 +17,7 @@ _OWNER = stat.S_IRWXU
 def remove_tree(path: Path, *, is_stopped: Callable[[], bool] = lambda: False) -> bool:
     """Remove a file, a link, or a folder with all that is below; returns whether it is gone.
 
-    What can't be removed stays, as does the rest once ``is_stopped``. Raises nothing of the system.
+    Entries that can't be removed stay, as does the rest once ``is_stopped``. Raises no OSError.
     """
     with suppress(OSError):
         if not _unlink(path, None):
@@ -32,7 +32,7 @@ def remove_tree(path: Path, *, is_stopped: Callable[[], bool] = lambda: False) -
 
 
 def take_rights(path: str | Path, dir_fd: int | None = None) -> None:
-    """Let the owner into a folder, or at a file, that a program has shut. Links are left alone."""
+    """Give the owner access to a folder or file that a program has closed; not through links."""
     with suppress(OSError):
         if not hasattr(os, "O_PATH"):  # macOS, which can do it without following links
             mode = os.stat(path, dir_fd=dir_fd, follow_symlinks=False).st_mode
@@ -49,10 +49,10 @@ def take_rights(path: str | Path, dir_fd: int | None = None) -> None:
 
 
 def _thin_out(top: int, is_stopped: Callable[[], bool]) -> bool:
-    """Remove the files of a folder, and take the folders in it apart; whether anything changed.
+    """Remove the files of a folder, and take the folders in it apart; returns whether it changed.
 
-    The folders below those come up into ``top`` and wait for the next round, so that no depth is
-    too great, and no list of names is held.
+    The folders below those move up into ``top`` and wait for the next round, so that any depth is
+    handled without a list of names.
     """
     changed = False
     with os.scandir(top) as entries:
@@ -99,7 +99,7 @@ def _move_up(name: str, folder: int, top: int) -> bool:
 
 
 def _unlink(name: str | Path, dir_fd: int | None) -> bool:
-    """Remove what is no folder; whether it is gone."""
+    """Remove a file or link; returns whether it is gone, which a folder is not."""
     try:
         os.unlink(name, dir_fd=dir_fd)
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def _unlink(name: str | Path, dir_fd: int | None) -> bool:
 
 
 def _open_folder(name: str | Path, dir_fd: int | None) -> int:
-    """A descriptor of the folder, whose owner may do everything in it from now on."""
+    """Return a descriptor of the folder, with all rights in it for its owner."""
     try:
         folder = os.open(name, _FOLDER, dir_fd=dir_fd)
     except PermissionError:

@@ -1,6 +1,6 @@
-"""What server and supervisor ask of the system about processes. Standard library only.
+"""Calls to the system about processes and their descendants, for server and supervisor.
 
-Linux does it all; elsewhere nothing is known of a process's descendants.
+Standard library only. Elsewhere than on Linux a process's descendants are unknown.
 """
 
 import ctypes
@@ -19,15 +19,15 @@ IS_LINUX = sys.platform == "linux"
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends, in the place of PID 1."""
+    """Become the parent of descendants whose own parent ends, in place of PID 1."""
     if IS_LINUX:
         prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def close_to_others() -> None:
-    """Keep others of the same user out of this process's memory, files and environment.
+    """Keep other processes of the user, as programs are, out of this one's memory and files.
 
-    Programs are such. Linux only, as all here.
+    Its environment is closed to them too. On Linux only.
     """
     if IS_LINUX:
         prctl(_PR_SET_DUMPABLE, 0)
@@ -41,8 +41,8 @@ def prctl(option: int, value: int) -> None:
 
 
 def list_children() -> dict[int, list[int]]:
-    """The children of every process at this moment; none where the system does not tell."""
-    # By everybody's parent: many kernels are built without /proc/<pid>/task/<tid>/children.
+    """Return the children of every process at this moment; nothing on other systems than Linux."""
+    # From every process's parent: many kernels lack /proc/<pid>/task/<tid>/children.
     children = defaultdict(list)
     for folder in Path("/proc").glob("[0-9]*"):
         children[_parent(folder)].append(int(folder.name))
@@ -50,7 +50,7 @@ def list_children() -> dict[int, list[int]]:
 
 
 def descendants(*pids: int) -> Iterator[int]:
-    """The process ids below these at this moment."""
+    """Yield the process ids below these at this moment."""
     children = list_children()
     parents = list(pids)
     while parents:
@@ -64,13 +64,13 @@ def _parent(folder: Path) -> int:
         # The name in parentheses may hold anything; after it come the state and the parent.
         return int((folder / "stat").read_bytes().rpartition(b") ")[2].split()[1])
     except OSError:
-        # It ended since the folder was listed.
+        # The process ended after the folder was listed.
         return 0
 
 
 def kill(pids: Iterable[int]) -> None:
     """Send SIGKILL to each of them; a negative number is a process group."""
     for pid in pids:
-        # Gone already, or (macOS) a group of zombies.
+        # It ended already, or (macOS) is a group of zombies.
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
-from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
-from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.record import Console, Event, Message
 
@@ -42,28 +41,24 @@ class FakeStore(JobStore):
     async def close(self) -> None:
         pass
 
-    async def submit(
-        self,
-        spec: JobSpec,
-        params: str,
-        job_id: str | None = None,
-        source: ProgramSource | None = None,
-    ) -> Job:
-        if job_id in self.jobs:
-            return self.jobs[job_id]
+    async def submit(self, request: JobRequest) -> Job:
+        if request.id in self.jobs:
+            return self.jobs[request.id]
         self._sequence += 1
         job = Job(
-            id=job_id or make_job_id(),
+            id=request.id or make_job_id(),
             sequence=self._sequence,
             created=datetime.now(UTC),
-            spec=spec,
+            spec=request.spec,
         )
-        self.params[job.id] = params
+        self.params[job.id] = request.params
         return self._set_state(job, ENDS[self._sequence % len(ENDS)])
 
     async def add(self, phase: Phase) -> Job:
         """A job of the library's program that has come to this phase."""
-        job = await self.submit(JobSpec(program_id="hello-quantum", backend="aer_simulator"), "{}")
+        job = await self.submit(
+            JobRequest(JobSpec(program_id="hello-quantum", backend="aer_simulator"))
+        )
         return self._set_state(job, next(end for end in ENDS if end.phase is phase))
 
     async def get(self, job_id: str) -> Job:

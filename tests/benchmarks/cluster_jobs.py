@@ -1,4 +1,4 @@
-"""Jobs on the installed chart beside bare Kubernetes Jobs of the same image and program.
+"""Jobs on the installed chart compared with bare Kubernetes Jobs of the same image and program.
 
 Both take turns in one run, so that a noisy machine is noisy for both.
 """

@@ -64,7 +64,7 @@ def _count_reads(installed: Installed) -> int:
 
 
 def _reconnect(installed: Installed) -> Row:
-    """One listener that is cut off a hundred times and goes on where it was."""
+    """A listener that is cut off a hundred times and goes on where it was."""
     name = installed.submit(installed.install_program(COUNT))
     address = installed.url.replace("http", "ws", 1) + f"/stream/jobs/{name}"
     headers = {"Authorization": f"Bearer {installed.token}"}

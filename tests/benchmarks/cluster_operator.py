@@ -60,7 +60,7 @@ def _submit(stand: Stand, prefix: str, count: int, pause: float) -> None:
 
 
 class Clock:
-    """When RuntimeJobs and their Jobs were first seen."""
+    """The moments when RuntimeJobs and their Jobs were first seen."""
 
     def __init__(self, stand: Stand) -> None:
         custom = (GROUP, VERSION, stand.namespace, "runtimejobs")

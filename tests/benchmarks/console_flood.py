@@ -29,7 +29,7 @@ if __name__ == "__main__":
 
 
 def run() -> list[Row]:
-    """The same loop in turn as a job and as a script into a file; seconds within the program."""
+    """Run the same loop in turn as a job and as a script into a file; compare their seconds."""
     jobs, files = [], []
     with serve({"printer": PROGRAM}) as client, tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "printer.py"

@@ -22,7 +22,7 @@ def run() -> list[Row]:
 
 
 def make_row(samples: list[float], goal: str) -> Row:
-    """What such a load came to."""
+    """The result of such a load."""
     measured = (
         f"p50 {milliseconds(percentile(samples, 50))}, p99 {milliseconds(percentile(samples, 99))}"
     )

@@ -78,7 +78,7 @@ def post(client: httpx.Client, program: str, **params: object) -> str:
 
 
 def stream_address(client: httpx.Client, job_id: str) -> str:
-    """Where a job's websocket is."""
+    """Return the address of a job's websocket."""
     return f"{client.base_url}".replace("http", "ws", 1).rstrip("/") + f"/stream/jobs/{job_id}"
 
 

@@ -1,4 +1,4 @@
-"""The supervisor alone: how soon it is up, and how much it holds while it waits."""
+"""The start time of a supervisor, and its memory while it waits."""
 
 import os
 import statistics
@@ -13,7 +13,7 @@ RUNS = 11
 
 
 def run() -> list[Row]:
-    """Until it has started the program process, and its resident memory then."""
+    """Measure the time until the program process is started, and the resident memory then."""
     times, sizes = zip(*(_start() for _ in range(RUNS)), strict=True)
     return [
         Row(

@@ -11,7 +11,7 @@ SAMPLES = Path(__file__).with_name("samples")
 
 @dataclass(frozen=True)
 class Row:
-    """One number: what was measured, its goal, what came out, and how it was taken."""
+    """A row of the table: the quantity, its goal, the result, and the way it was measured."""
 
     what: str
     goal: str
@@ -28,7 +28,7 @@ def print_table(rows: Iterable[Row]) -> None:
 
 
 def keep_samples(name: str, samples: dict[str, object]) -> None:
-    """Keep what a row was made of, beside the benchmarks."""
+    """Write the raw data of a row into a file next to the benchmarks."""
     SAMPLES.mkdir(exist_ok=True)
     (SAMPLES / f"{name}.json").write_text(json.dumps(samples, indent=1) + "\n")
 

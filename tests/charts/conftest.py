@@ -24,20 +24,20 @@ class Tools:
     cluster: Cluster
 
     def run(self, tool: str, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run one; how it ended is the caller's to judge."""
+        """Run one of them; the caller checks its exit code."""
         program = getattr(self.cluster, tool)
         return subprocess.run(
             [program, *arguments], input=stdin, capture_output=True, text=True, check=False
         )
 
     def helm(self, *arguments: str) -> str:
-        """What helm prints; it must succeed."""
+        """Return helm's output; it must succeed."""
         done = self.run("helm", *arguments)
         assert done.returncode == 0, f"helm {arguments}: {done.stderr}"
         return done.stdout
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What kubectl prints; it must succeed."""
+        """Return kubectl's output; it must succeed."""
         done = self.run("kubectl", *arguments, stdin=stdin)
         assert done.returncode == 0, f"kubectl {arguments}: {done.stderr}"
         return done.stdout

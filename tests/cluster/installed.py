@@ -32,7 +32,7 @@ class Installed:
     http: httpx.Client
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        """What kubectl prints, in the jobs' namespace unless another is named."""
+        """Return kubectl's output, in the jobs' namespace unless another is named."""
         where = [] if "-n" in arguments else ["-n", JOBS_NAMESPACE]
         done = subprocess.run(
             [self.cluster.kubectl, *where, *arguments],
@@ -42,7 +42,7 @@ class Installed:
         return done.stdout if check else done.stdout + done.stderr
 
     def apply(self, kind: str, name: str, spec: dict[str, Any]) -> None:
-        """What ``kubectl apply -f`` does with a manifest."""
+        """Apply a manifest, as ``kubectl apply -f`` does."""
         manifest = {
             "apiVersion": "qiskit-runtime.dev/v1alpha1",
             "kind": kind,
@@ -52,12 +52,12 @@ class Installed:
         self.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
-        """An object."""
+        """Return an object."""
         found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
         return found
 
     def post(self, program: str, params: object = None, **more: Any) -> str:
-        """Post a job to the ingress; returns its id."""
+        """Post a job to the ingress; return its id."""
         headers = more.pop("headers", {})
         text = json.dumps({} if params is None else params)
         body = {"programId": program, "hub": "h", "group": "g", "project": "p"}
@@ -77,23 +77,27 @@ class Installed:
         return name
 
     def job(self, name: str) -> dict[str, Any]:
-        """A job as the REST API tells it."""
+        """Return a job as the REST API shows it."""
         answer = self.http.get(f"/jobs/{name}")
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     def wait(self, name: str, *phases: str) -> dict[str, Any]:
-        """The RuntimeJob, once it is in one of these phases."""
+        """Return the RuntimeJob once it is in one of these phases."""
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            found = self.get("rj", name)
-            if found.get("status", {}).get("phase") in (phases or FINAL):
-                return found
+        while True:
+            # REST is asked first: a process of kubectl for every look would keep a core busy.
+            answer = self.http.get(f"/jobs/{name}")
+            # "Cancelled - Ran too long" is the phase Cancelled.
+            if answer.is_success and answer.json()["status"].split()[0] in (phases or FINAL):
+                found = self.get("rj", name)
+                if found["status"]["phase"] in (phases or FINAL):
+                    return found
+            assert time.monotonic() < until, f"{name} is not {phases or FINAL}: {answer.text}"
             time.sleep(0.2)
-        raise AssertionError(f"{name} is not {phases}: {found}")
 
     def listen(self, name: str, url: str = "") -> Iterator[tuple[float, str]]:
-        """Each frame of a job's websocket, with its moment."""
+        """Yield each frame of a job's websocket, with its moment."""
         address = (url or self.url).replace("http", "ws", 1) + f"/stream/jobs/{name}"
         headers = {"Authorization": f"Bearer {self.token}"}
         with connect(address, additional_headers=headers, open_timeout=20) as socket:
@@ -101,7 +105,7 @@ class Installed:
                 yield time.monotonic(), str(frame)
 
     def install_program(self, source: str) -> str:
-        """A RuntimeProgram of this run's own; returns its name."""
+        """Make a RuntimeProgram of this run's own; return its name."""
         name = make_name()
         self.apply("RuntimeProgram", name, {"source": source})
         return name
@@ -118,7 +122,7 @@ class Installed:
 
 
 def make_name() -> str:
-    """A name that nobody has."""
+    """Return a name that nothing else has."""
     return f"e2e-{uuid.uuid4().hex[:10]}"
 
 
@@ -143,14 +147,14 @@ def open_installed(cluster: Cluster) -> Iterator[Installed]:
     """The release on this cluster.
 
     Raises:
-        AssertionError: there is none.
+        AssertionError: It is not installed.
     """
-    asked = {
-        what: subprocess.run([RIG, what], capture_output=True, text=True, check=False)
-        for what in ("url", "token")
+    answers = {
+        command: subprocess.run([RIG, command], capture_output=True, text=True, check=False)
+        for command in ("url", "token")
     }
-    assert not any(answer.returncode for answer in asked.values()), "not installed: make deploy"
-    url, token = (answer.stdout.strip() for answer in asked.values())
+    assert not any(answer.returncode for answer in answers.values()), "not installed: make deploy"
+    url, token = (answer.stdout.strip() for answer in answers.values())
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         yield Installed(cluster, url, token, client)

@@ -78,7 +78,7 @@ def free_port() -> int:
 
 @dataclass
 class Part:
-    """One process of the installation, which can be started again after it was killed."""
+    """A process of the installation, which can be started again after it was killed."""
 
     name: str
     command: list[str]
@@ -111,7 +111,7 @@ class Part:
         self.process.send_signal(number)
 
     def log(self) -> str:
-        """What it has said."""
+        """Return its output."""
         return (self.folder / f"{self.name}.log").read_text(errors="replace")
 
 
@@ -131,12 +131,12 @@ class Stand:
 
     @property
     def url(self) -> str:
-        """Where the API is."""
+        """The address of the API."""
         return f"http://127.0.0.1:{self.api_port}"
 
     @property
     def redis_url(self) -> str:
-        """Where the API finds Redis."""
+        """The address of Redis for the API."""
         return self._redis_url_of("api")
 
     def _redis_url_of(self, user: str) -> str:
@@ -149,12 +149,14 @@ class Stand:
         return part
 
     def environment(self, user: str, **more: str) -> dict[str, str]:
-        """What operator and API are told, each of which is a user of Redis."""
+        """Return the variables of operator or API, each of which is a user of Redis."""
         return {
             "RUNTIME_NAMESPACE": self.namespace,
             "RUNTIME_REDIS_URL": self._redis_url_of(user),
             "RUNTIME_RUNNER_IMAGE": self.runner_image,
             "RUNTIME_RUNNER_MEMORY": "512Mi",
+            # The pods of several stands fit on the one node of a small machine.
+            "RUNTIME_RUNNER_CPU_REQUEST": "100m",
             "RUNTIME_TOKEN": "",
             **more,
         }
@@ -256,12 +258,12 @@ class Stand:
         return self.batch.list_namespaced_job(self.namespace, label_selector=label).items
 
     def is_served(self) -> bool:
-        """Whether the API answers."""
+        """Return whether the API answers."""
         with urllib.request.urlopen(f"{self.url}/livez", timeout=5) as answer:
             return answer.status == HTTPStatus.OK
 
     def is_over(self) -> bool:
-        """Whether every Kubernetes Job that is there has come to its end."""
+        """Return whether every Kubernetes Job that exists has ended."""
         return all(
             any(one.type in ("Complete", "Failed") for one in job.status.conditions or [])
             for job in self.kubernetes_jobs()
@@ -277,7 +279,7 @@ class Stand:
         return self.get(name)
 
     def left_of(self, name: str) -> list[str]:
-        """What is there of a job: its Kubernetes Job, pods and Secrets."""
+        """Return the names of a job's Kubernetes Job, pods and Secrets."""
         label = f"{JOB_LABEL}={name}"
         lists = (
             self.batch.list_namespaced_job,

@@ -1,7 +1,7 @@
-"""The cluster that cluster tests use: how to address it, or why there is none.
+"""The cluster that cluster tests use: its address, or the reason why none can be used.
 
-``rig env`` knows; tests ask here. Without a cluster they are skipped, visibly; where the run may
-have no skips (``REQUIRE_CLUSTER=1``) that is a failure.
+``rig env`` finds it. Without a cluster its tests are skipped, visibly; where a run may have no
+skips (``REQUIRE_CLUSTER=1``) that is a failure.
 """
 
 import functools
@@ -40,7 +40,7 @@ class Cluster:
 
 @functools.cache
 def find_cluster() -> Cluster | None:
-    """The cluster, or None; asked once."""
+    """Return the cluster or None; the rig is asked once."""
     answer = subprocess.run([RIG, "env"], capture_output=True, text=True, check=False)
     if answer.returncode:
         return None
@@ -62,7 +62,7 @@ def find_cluster() -> Cluster | None:
 
 
 def find_missing() -> str:
-    """What this machine lacks for tests on a cluster; empty where it has everything."""
+    """Return what this machine lacks for tests on a cluster; empty where it has everything."""
     cluster = find_cluster()
     if cluster is None:
         return "no cluster: make cluster"
@@ -72,7 +72,7 @@ def find_missing() -> str:
 
 
 def require_cluster() -> Cluster:
-    """The cluster; skips the test where there is none, or fails it where it may not be skipped."""
+    """Return the cluster; without one skip the test, or fail it where it may not be skipped."""
     if missing := find_missing():
         if os.environ.get("REQUIRE_CLUSTER") == "1":
             pytest.fail(missing)

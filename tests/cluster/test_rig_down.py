@@ -23,7 +23,7 @@ STATE = "qiskit-runtime-cluster"
 
 
 def read(*command):
-    """What a command prints; nothing where there is no such command."""
+    """Return a command's output; nothing where the command does not exist."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -32,7 +32,7 @@ def read(*command):
 
 
 def find_traces():
-    """What of a built cluster is on the machine, by what kind of thing it is."""
+    """Return the traces of a built cluster on the machine, by their kind."""
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     processes = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -53,7 +53,7 @@ def find_traces():
 
 
 def test_cluster_down_leaves_no_mount_link_or_process():
-    """What was there while it ran is gone, and a second time does no harm."""
+    """Every trace of the running cluster is gone, and a second call does no harm."""
     if require_cluster().kind != "built":
         pytest.skip("only a built cluster puts anything on the machine")
     before = find_traces()

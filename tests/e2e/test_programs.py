@@ -32,7 +32,7 @@ def encode(params):
 
 
 def run(installed, program, params=None, **more):
-    """Post a job, and see it complete; returns its result, decoded, and its status."""
+    """Post a job and wait until it completes; return its decoded result and its status."""
     name = installed.post(program, encode(params or {}), **more)
     status = installed.wait(name)["status"]
     assert status["phase"] == "Completed", status
@@ -123,7 +123,7 @@ def test_sample_vqe(installed):
 
 
 def test_sample_expval(installed):
-    """Of a GHZ state, ZZZZ is 1 and IZZZ is 0."""
+    """ZZZZ of a GHZ state is 1 and IZZZ is 0."""
     ghz = QuantumCircuit(4)
     ghz.h(0)
     for qubit in range(3):
@@ -154,7 +154,7 @@ def test_sampler(installed):
 
 
 def test_estimator(installed):
-    """Of a bell pair, ZZ and XX are 1 and ZI is 0, exactly where precision is 0."""
+    """ZZ and XX of a bell pair are 1 and ZI is 0, exactly where precision is 0."""
     params = {"pubs": [[bell(measured=False), [{"ZZ": 1.0}, {"XX": 1.0}, {"ZI": 1.0}], None, 0]]}
     result, _ = run(installed, "estimator", params)
     assert isinstance(result, PrimitiveResult)
@@ -173,7 +173,7 @@ def main(backend, user_messenger, steps: int = 4):
 
 
 def upload(installed, name, source, **fields):
-    """Post a program, and take it away from a namesake first; returns its id."""
+    """Post a program, after a namesake is deleted; return its id."""
     installed.http.delete(f"/programs/{name}")
     body = {"name": name, "data": base64.b64encode(source).decode(), **fields}
     answer = installed.http.post("/programs", json=body)
@@ -202,7 +202,7 @@ def test_uploaded_program_is_served_versioned_and_pinned(installed):
 
 
 def test_progress_shows_while_a_job_runs_and_at_its_end(installed):
-    """Its status, kubectl's wide columns and the stream tell how far a program is."""
+    """The job's status, kubectl's wide columns and the stream show a program's progress."""
     program = upload(installed, make_name(), SLOW.replace("VERSION", "1").encode())
     name = installed.post(program, {"steps": 15})
     seen = set()
@@ -235,7 +235,7 @@ def test_archive_of_a_package_is_unpacked_in_its_pod(installed):
 
 
 def test_applied_program_is_served_at_once(installed):
-    """What kubectl applies is listed, checked against its schema, run, and may go while it runs."""
+    """A program from kubectl is listed, checks parameters, runs, and may be deleted meanwhile."""
     name = make_name()
     schema = {"properties": {"steps": {"type": "integer", "minimum": 1}}}
     spec = {"source": SLOW.replace("VERSION", "'k'"), "parameters": schema, "version": "0.9"}

@@ -1,4 +1,4 @@
-"""What is in the images, asked of the images: pods of them, with a read-only root."""
+"""The contents of the images, as pods with a read-only root find them."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def tools():
 
 @pytest.fixture(scope="module")
 def ask(tools):
-    """What a pod of an image says of itself."""
+    """Return a function that runs QUESTION in a pod of an image and returns its answer."""
 
     def ask(image):
         name = f"ask-{uuid.uuid4().hex[:8]}"
@@ -110,7 +110,7 @@ RUN python -c "import os, roman, qiskit_aer, runner; assert roman.toRoman(5) == 
 
 def test_image_of_a_users_own_has_its_package_and_no_rights(tmp_path):
     """The Dockerfile of the page about packages builds; what is in it runs as no more than ours."""
-    page = read_blocks(ROOT / "docs" / "packages.md")
+    page = read_blocks(ROOT / "docs" / "how-to" / "packages.md")
     (text,) = [block.text for block in page if block.language == "dockerfile"]
     cluster = require_cluster()
     name = "qiskit-runtime-runner:0.1.0"
@@ -123,7 +123,7 @@ def test_image_of_a_users_own_has_its_package_and_no_rights(tmp_path):
 
 
 def test_local_mode_runs_in_one_container(tools):
-    """The target `local` serves the REST API and runs jobs, with nothing else beside it."""
+    """The target `local` serves the REST API and runs jobs, without any other container."""
     container = {
         "name": "server",
         "image": require_cluster().local_image,

@@ -1,4 +1,4 @@
-"""What all tests of stores share: one event loop for the session, so that stores can be shared."""
+"""The event loop of all tests of stores: one for the session, so that they can share stores."""
 
 import pytest
 

@@ -38,7 +38,7 @@ async def open_simulated_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
 
 @asynccontextmanager
 async def open_kubernetes_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
-    """The store of Kubernetes mode on a real cluster, with the operator and Redis beside it."""
+    """The store of Kubernetes mode on a real cluster, with an operator and a Redis of its own."""
     with open_stand(folder, RUNTIME_MAX_RUNNING_JOBS="2") as stand:
         settings = ClusterSettings(stand.namespace, stand.redis_url, 512 << 20)
 

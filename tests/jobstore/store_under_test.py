@@ -17,7 +17,7 @@ from api.jobstore.local.store import LocalJobStore, RunnerLimits
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.record import Console, Event, Message
 
@@ -37,7 +37,7 @@ FOR_EVER = """
         while True:
             time.sleep(1)
 """
-"""Says that it runs, and never ends by itself."""
+"""Publishes that it runs, and never ends unless it is stopped."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,19 @@ class StoreUnderTest:
         """Queue a job of this program."""
         program = await self.install(textwrap.dedent(source))
         asked = {"program_id": program, "backend": DEFAULT_BACKEND, **spec}
-        return await self.store.submit(JobSpec.model_validate(asked), params)
+        return await self.store.submit(JobRequest(JobSpec.model_validate(asked), params))
 
     async def submit_source(self, source: ProgramSource, params: str = "{}") -> Job:
         """Queue a job that brings its own program, which no catalog has."""
         spec = JobSpec(program_id="my-own", program_version="7", backend=DEFAULT_BACKEND)
-        return await self.store.submit(spec, params, source=source)
+        return await self.store.submit(JobRequest(spec, params, source=source))
 
     async def finish(self, job_id: str) -> Job:
-        """The job once it is final."""
+        """Return the job once it is final."""
         return await self.wait_for(job_id, *(phase for phase in Phase if phase.is_final))
 
     async def wait_for(self, job_id: str, *phases: Phase) -> Job:
-        """The job once it is in one of these phases."""
+        """Return the job once it is in one of these phases."""
         async with asyncio.timeout(self.patience):
             # As clients do.
             while (job := await self.store.get(job_id)).status.phase not in phases:  # noqa: ASYNC110
@@ -85,25 +85,25 @@ class StoreUnderTest:
         raise AssertionError(f"the job ended without the message {text}")
 
     async def follow(self, job_id: str) -> list[Event]:
-        """All that a listener gets, to the end."""
+        """Return all events that a listener gets, to the end."""
         async with asyncio.timeout(self.patience):
             return [event async for event in self.store.follow(job_id)]
 
     async def start(self, source: str = FOR_EVER, **spec: object) -> Job:
-        """A job that runs and has published ``"started"``."""
+        """Return a job that runs and has published ``"started"``."""
         job = await self.submit(source, **spec)
         await self.wait_for_message(job.id, '"started"')
         return await self.store.get(job.id)
 
     async def stop(self, *jobs: Job) -> None:
-        """Cancel jobs that nobody needs any more, and see them end."""
+        """Cancel jobs that are not needed any more, and wait for their ends."""
         for job in jobs:
             await self.store.cancel(job.id)
         for job in jobs:
             await self.finish(job.id)
 
     async def run(self, source: str, params: str = "{}", **spec: object) -> tuple[Job, list[Event]]:
-        """A job that has ended, and the events of its record."""
+        """Return a job that has ended, and the events of its record."""
         job = await self.submit(source, params, **spec)
         await self.finish(job.id)
         return await self.store.get(job.id), await self.store.read_events(job.id)

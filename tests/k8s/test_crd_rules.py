@@ -1,4 +1,4 @@
-"""What a real API server accepts and refuses by the CRDs' rules, and in which words."""
+"""Answers of a real API server by the CRDs' rules: accepted, or refused in words that help."""
 
 import uuid
 
@@ -24,7 +24,7 @@ class Resources:
         self._where = (GROUP, VERSION, namespace, f"{kind.lower()}s")
 
     def create(self, spec, name=""):
-        """Make one; returns its name."""
+        """Make one; return its name."""
         name = name or f"r-{uuid.uuid4().hex[:8]}"
         metadata = {"name": name}
         body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": self._kind, "metadata": metadata}
@@ -32,7 +32,7 @@ class Resources:
         return name
 
     def get(self, name):
-        """One of them."""
+        """Return one of them."""
         return self._api.get_namespaced_custom_object(*self._where, name)
 
     def patch(self, name, **fields):
@@ -65,7 +65,7 @@ def jobs(make_kind):
 
 
 def test_job_gets_its_defaults(jobs):
-    """What is left out is there at once, the phase too."""
+    """Fields that are left out have their defaults at once, the phase too."""
     made = jobs.get(jobs.create(SPEC))
     assert made["spec"]["backend"] == "aer_simulator"
     assert made["spec"]["startDeadlineSeconds"] == 1800
@@ -132,7 +132,7 @@ def test_spec_is_immutable(jobs, change):
 
 
 def test_cancel_suspend_and_tags_may_change(jobs):
-    """What a user may still want; a cancel can't be taken back."""
+    """These fields may change after the start; a cancel can't be taken back."""
     name = jobs.create(SPEC | {"suspend": True})
     jobs.patch(name, spec={"suspend": False, "tags": ["a"]})
     jobs.patch(name, spec={"cancelRequested": True})
@@ -231,7 +231,7 @@ PLACED = {
 
 @pytest.mark.parametrize("case", PLACED)
 def test_bad_program_or_backend_is_refused_with_its_field(make_kind, case):
-    """What a runner could not use is refused by the API server, in words that help."""
+    """The API server refuses what a runner could not use, in words that help."""
     kind, spec, words = PLACED[case]
     with pytest.raises(ApiException) as refused:
         make_kind(kind).create(spec)
@@ -239,7 +239,7 @@ def test_bad_program_or_backend_is_refused_with_its_field(make_kind, case):
 
 
 def test_program_and_backend_of_every_field_are_taken(make_kind):
-    """All that the CRDs describe can be said."""
+    """The API server takes every field that the CRDs describe, and keeps its value."""
     program = {
         "name": "Coins", "description": "d", "source": "def main(b, m): ...", "version": "2.0",
         "maxExecutionSeconds": 5, "visibility": "public",

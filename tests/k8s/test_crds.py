@@ -4,14 +4,16 @@ from pathlib import Path
 
 import yaml
 
-from qiskit_runtime.contract.lifecycle import Limits, Phase, Reason, State
-from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import (
+from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.limits import (
     DEFAULT_MAX_EXECUTION_SECONDS,
+    DEFAULT_TTL_SECONDS,
     MAX_EXECUTION_SECONDS,
     MAX_PARAMS_BYTES,
-    JobSpec,
+    START_DEADLINE_SECONDS,
 )
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import JobSpec
 from qiskit_runtime.contract.resources.resource import GROUP, VERSION
 
 CRD = yaml.safe_load((Path(__file__).parents[2] / "k8s" / "crds" / "runtimejobs.yaml").read_text())
@@ -56,7 +58,8 @@ def test_defaults_and_limits_are_the_contract_s():
     assert SPEC["backend"]["default"] == DEFAULT_BACKEND
     assert SPEC["maxExecutionSeconds"]["default"] == DEFAULT_MAX_EXECUTION_SECONDS
     assert SPEC["maxExecutionSeconds"]["maximum"] == MAX_EXECUTION_SECONDS
-    assert SPEC["startDeadlineSeconds"]["default"] == Limits().start_deadline_seconds
+    assert SPEC["startDeadlineSeconds"]["default"] == START_DEADLINE_SECONDS
+    assert SPEC["ttlSecondsAfterFinished"]["default"] == DEFAULT_TTL_SECONDS
     assert SPEC["paramsFrom"]["properties"]["bytes"]["maximum"] == MAX_PARAMS_BYTES
     assert State(Phase.QUEUED).phase in STATUS["phase"]["enum"]
 

@@ -1,9 +1,9 @@
-"""A record as the operator reads it: all at once after a restart, and it must not hold it all."""
+"""The copy of a record: it may be read in one piece after a restart, and is never held whole."""
 
 import tracemalloc
 
+from controller.record.copy import RecordCopy
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from record_copy import RecordCopy
 from runner.record_writer import RecordWriter
 
 MESSAGES = 100_000

@@ -1,23 +1,24 @@
-"""What ``api.programstore.base`` promises, of every store."""
+"""The promises of ``api.programstore.base``, kept by every store."""
 
 import asyncio
+import shutil
 
 import pytest
 
 from api.programstore.base import (
-    NameUnusable,
     ProgramChange,
     ProgramExists,
     ProgramReadOnly,
     count_up,
-    make_program_id,
 )
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.resources.program import (
+    NameUnusable,
     ProgramInterface,
     ProgramMetadata,
     ProgramSource,
+    make_program_id,
 )
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def test_all_are_by_id_with_those_of_library_and_folders(programs):
 
 @pytest.mark.parametrize("name", ["hello-quantum", "of-a-folder"])
 async def test_programs_of_library_and_folders_are_read_only(programs, name):
-    """They are found, have no source of their own, and can't be changed, deleted or shadowed."""
+    """The catalog's programs are found, have no source, and can't be changed or deleted."""
     assert (await programs.store.get(name)).path
     assert await programs.store.read_source(name) is None
     with pytest.raises(ProgramReadOnly, match=name):
@@ -72,10 +73,35 @@ async def test_programs_of_library_and_folders_are_read_only(programs, name):
         await programs.store.create(describe(name.replace("-", " ").title()), ONE)
 
 
+async def test_names_of_library_and_folders_are_reserved(programs, tmp_path):
+    """An upload is refused by name; an uploaded program that a folder's overtook is not seen."""
+    with pytest.raises(ProgramExists, match="hello-quantum is reserved"):
+        await programs.store.create(describe("Hello, Quantum!"), ONE)
+
+    await programs.store.create(describe("Late Comer"), ONE)
+    folder = tmp_path / "programs" / "late_comer"
+    folder.mkdir()
+    (folder / "late_comer.py").write_text("def main(backend, messenger):\n    return 2\n")
+    (folder / "late_comer.json").write_text('{"name": "late-comer", "description": "Folder\'s."}')
+
+    assert (await programs.store.get("late-comer")).metadata.description == "Folder's."
+    assert await programs.store.read_source("late-comer") is None
+    assert [p.path is not None for p in await programs.store.all() if p.id == "late-comer"] == [
+        True
+    ]
+    with pytest.raises(ProgramReadOnly, match="late-comer"):
+        await programs.store.delete("late-comer")
+    with pytest.raises(ProgramExists, match="late-comer is reserved"):
+        await programs.store.create(describe("Late Comer"), TWO)
+
+    shutil.rmtree(folder)
+    assert await programs.store.read_source("late-comer") == ONE
+
+
 async def test_unknown_program_is_unknown_to_all(programs):
     """No method knows it, also where its id could be none."""
     for name in ("nope", "../x", "ü", "", "x" * 200):
-        for method in (programs.store.get, programs.store.pin, programs.store.delete):
+        for method in (programs.store.get, programs.store.resolve, programs.store.delete):
             with pytest.raises(UnknownProgram):
                 await method(name)
         with pytest.raises(UnknownProgram):
@@ -93,7 +119,7 @@ async def test_name_that_is_taken_is_refused_and_says_what_changes_it(programs):
 
 
 async def test_programs_have_a_number_that_is_not_exceeded(programs, monkeypatch):
-    """One more than may be kept is refused, with the number; a deleted one makes room."""
+    """A program beyond the bound is refused, with the number; a deleted one makes room."""
     monkeypatch.setattr("api.programstore.base.MAX_PROGRAMS", 2)
     for name in ("one", "two"):
         await programs.store.create(describe(name), ONE)
@@ -118,12 +144,12 @@ async def test_new_source_counts_the_version_up(programs):
     assert versions == ["1", "1", "2", "3"]
     assert (both.id, both.metadata.name, both.metadata.description) == (made.id, "Other", "new")
     assert both.created == made.created and both.updated > made.updated
-    pinned = await programs.store.pin(made.id)
-    assert (pinned.program, pinned.source) == (both, TWO)
+    resolved = await programs.store.resolve(made.id)
+    assert (resolved.program, resolved.source) == (both, TWO)
 
 
 async def test_change_replaces_schemas_whole(programs):
-    """A new schema is not merged into the old one, and one that is not said any more is gone."""
+    """A new schema is not merged into the old one, and one that is left out is gone."""
     old = ProgramInterface(
         parameters={"properties": {"a": {"type": "string"}}}, return_values={"type": "number"}
     )
@@ -176,13 +202,13 @@ async def test_many_changes_at_once_all_count(programs):
         *(programs.store.update("my-program", ProgramChange(source=one)) for one in sources)
     )
 
-    pinned = await programs.store.pin("my-program")
-    assert pinned.program.metadata.version == "4"
-    assert pinned.source in sources
+    resolved = await programs.store.resolve("my-program")
+    assert resolved.program.metadata.version == "4"
+    assert resolved.source in sources
 
 
 async def test_create_by_many_at_once_succeeds_once(programs):
-    """Of several who upload one name at a time, one does; the others are told."""
+    """Several clients upload one name at once: one succeeds, the others get the reason."""
     made = await asyncio.gather(
         *(programs.store.create(describe(), ONE) for _ in range(5)), return_exceptions=True
     )
@@ -208,7 +234,7 @@ def test_id_is_made_of_the_name(name, program_id):
 
 @pytest.mark.parametrize("name", ["", "量子", "--", "../.."])
 def test_name_without_a_letter_makes_no_id(name):
-    """A name that leaves nothing is refused, and the reason is said."""
+    """A name that no id can be made of is refused, with the reason."""
     with pytest.raises(NameUnusable, match="letter"):
         make_program_id(name)
 

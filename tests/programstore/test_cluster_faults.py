@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.programstore.base import ProgramChange, ProgramUnusable
+from api.programstore.base import ProgramChange, ProgramReadOnly, ProgramUnusable
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
 from tests.programstore.test_behaviour import ONE, TWO, describe
@@ -31,9 +31,9 @@ async def test_program_of_another_server_is_found_at_once(simulated):
         await other.create(describe(), ONE)
         assert (await simulated.store.get("my-program")).metadata.version == "1"
         await other.update("my-program", ProgramChange(source=TWO))
-        pinned = await simulated.store.pin("my-program")
+        resolved = await simulated.store.resolve("my-program")
 
-    assert (pinned.program.metadata.version, pinned.source) == ("2", TWO)
+    assert (resolved.program.metadata.version, resolved.source) == ("2", TWO)
 
 
 async def test_program_that_another_server_deleted_is_not_run(simulated):
@@ -44,27 +44,31 @@ async def test_program_that_another_server_deleted_is_not_run(simulated):
         await other.delete("my-program")
 
     with pytest.raises(UnknownProgram):
-        await simulated.store.pin("my-program")
+        await simulated.store.resolve("my-program")
     with pytest.raises(UnknownProgram):
         await simulated.store.get("my-program")
 
 
-async def test_program_of_kubectl_takes_the_librarys_place(simulated):
-    """As the CRD says; when it goes, the library's is back."""
+async def test_program_of_kubectl_never_takes_the_librarys_place(simulated):
+    """The library's names are reserved; programs of other names that kubectl made are listed."""
     source = "def main(backend, messenger): return 'mine'\n"
     kubectl(simulated.cluster, "hello-quantum", source=source, description="Mine.")
+    kubectl(simulated.cluster, "my-own", source=source, description="Mine.")
 
-    async def is_mine():
-        return (await simulated.store.get("hello-quantum")).metadata.description == "Mine."
+    async def is_listed():
+        return "my-own" in {program.id for program in await simulated.store.all()}
 
-    await until(is_mine)
-    assert (await simulated.store.read_source("hello-quantum")).data.decode() == source
-    await simulated.store.delete("hello-quantum")
-    assert (await simulated.store.get("hello-quantum")).path
+    await until(is_listed)
+    listed = {program.id: program for program in await simulated.store.all()}
+    assert listed["hello-quantum"] == await simulated.store.get("hello-quantum")
+    assert listed["hello-quantum"].path and listed["hello-quantum"].metadata.description != "Mine."
+    assert await simulated.store.read_source("hello-quantum") is None
+    with pytest.raises(ProgramReadOnly, match="hello-quantum"):
+        await simulated.store.delete("hello-quantum")
 
 
 async def test_program_that_is_none_is_left_out_and_told(simulated, caplog):
-    """One malformed resource breaks no list."""
+    """A malformed resource breaks no list."""
     kubectl(simulated.cluster, "broken", source="x", maxExecutionSeconds="soon")
     kubectl(simulated.cluster, "no-source", archive="%%%")
 
@@ -74,9 +78,9 @@ async def test_program_that_is_none_is_left_out_and_told(simulated, caplog):
     await until(has_no_source)
     assert "broken" not in [one.id for one in await simulated.store.all()]
     with pytest.raises(UnknownProgram):
-        await simulated.store.pin("broken")
+        await simulated.store.resolve("broken")
     with pytest.raises(ProgramUnusable, match="no-source can't be run: source"):
-        await simulated.store.pin("no-source")
+        await simulated.store.resolve("no-source")
     assert "broken is left out" in caplog.text
     mended = await simulated.store.update("no-source", ProgramChange(source=ONE))
     assert mended.metadata.version == "2"
@@ -107,7 +111,7 @@ async def test_api_server_that_is_away_is_unavailable(simulated, monkeypatch):
         simulated.store.create(describe("other"), ONE),
         simulated.store.update("my-program", ProgramChange(source=TWO)),
         simulated.store.delete("my-program"),
-        simulated.store.pin("my-program"),
+        simulated.store.resolve("my-program"),
     ):
         with pytest.raises(StoreUnavailable):
             await work
@@ -120,7 +124,7 @@ async def test_refusal_of_the_api_server_is_unavailable(simulated, verb):
     await simulated.store.create(describe(), ONE)
     simulated.cluster.refusals[f"{verb} {KIND}"] = 403
     works = {
-        "GET": lambda: simulated.store.pin("my-program"),
+        "GET": lambda: simulated.store.resolve("my-program"),
         "PUT": lambda: simulated.store.update("my-program", ProgramChange(source=TWO)),
         "POST": lambda: simulated.store.create(describe("other"), ONE),
         "DELETE": lambda: simulated.store.delete("my-program"),
@@ -131,7 +135,7 @@ async def test_refusal_of_the_api_server_is_unavailable(simulated, verb):
 
 
 async def test_change_that_others_are_always_faster_with_gives_up(simulated, caplog):
-    """It is tried a few times, and then said."""
+    """A change is tried a few times, and then refused."""
     await simulated.store.create(describe(), ONE)
     simulated.cluster.refusals[f"PUT {KIND}"] = 409
 
@@ -149,7 +153,7 @@ async def test_reads_of_what_is_known_cost_no_request(simulated):
     for _ in range(20):
         await simulated.store.all()
         await simulated.store.get("my-program")
-        await simulated.store.pin("hello-quantum")
+        await simulated.store.resolve("hello-quantum")
 
     assert simulated.cluster.reads == before
 

@@ -1,11 +1,13 @@
-"""The messenger: what a program publishes, and when it may not."""
+"""The messenger: messages of a program, refusals, and warnings of failed simulations."""
 
 import json
 import os
 
 import pytest
+from qiskit import QuantumCircuit
+from qiskit_aer import AerSimulator
 
-from qiskit_runtime.messenger import PublishError, UserMessenger
+from qiskit_runtime.messenger import PublishError, UserMessenger, find_failed_results
 
 
 class Sent:
@@ -80,7 +82,7 @@ def test_error_of_the_encoder_says_what_it_was(publish, what):
 
 
 def test_error_of_a_values_own_is_left_as_it_is():
-    """What a program's to_json raises is the program's own exception."""
+    """An exception of a program's to_json stays the program's own."""
 
     class Own(TypeError):
         pass
@@ -94,7 +96,7 @@ def test_error_of_a_values_own_is_left_as_it_is():
 
 
 def test_returned_value_is_published_where_nothing_was():
-    """What main returned is the result, but None is none, and what was published wins."""
+    """The value that main returned is the result; None is not, and a published result wins."""
     sent = Sent()
     messenger = UserMessenger(sent)
     messenger.publish_returned(None)
@@ -129,3 +131,44 @@ def test_messenger_made_by_hand_prints(capsys):
     """Without a server a program's messages are shown."""
     UserMessenger().publish({"a": [1]})
     assert capsys.readouterr().out == '{"a": [1]}\n'
+
+
+@pytest.fixture(scope="module")
+def failed():
+    """A result of two circuits, of which Aer's stabilizer method refused the second."""
+    good = QuantumCircuit(1, name="good")
+    good.measure_all()
+    tee = QuantumCircuit(1, name="tee")
+    tee.t(0)
+    tee.measure_all()
+    return AerSimulator(method="stabilizer").run([good, tee]).result()
+
+
+@pytest.mark.parametrize(
+    ("wrap", "place"),
+    [
+        (lambda result: result, ""),
+        (lambda result: [1, result], ", at [1],"),
+        (lambda result: {"a": {"b": (result,)}}, ", at ['a']['b'][0],"),
+        (lambda result: {"dict": result.to_dict()}, ", at ['dict'],"),
+    ],
+)
+def test_failed_result_is_found(failed, wrap, place):
+    """The sentence has the place, Aer's status, and the first experiment that failed."""
+    [sentence] = find_failed_results(wrap(failed))
+
+    assert sentence.startswith(f"the final result{place} is of a simulation that failed: PARTIAL")
+    assert "; experiment 1: ERROR: Circuit tee contains invalid instructions" in sentence
+
+
+def test_other_values_are_none(failed):
+    """Results that succeeded, and what only looks like one, have no sentence."""
+    good = QuantumCircuit(1)
+    good.measure_all()
+    result = AerSimulator().run(good).result()
+    circle = []
+    circle.append(circle)
+
+    for message in (result, [result.to_dict()], {"success": False}, "success", None, circle):
+        assert find_failed_results(message) == []
+    assert len(find_failed_results([failed, result, failed.to_dict()])) == 2

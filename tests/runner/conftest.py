@@ -21,7 +21,7 @@ Ran = tuple[list[Event], Verdict, int]
 
 
 class Run:
-    """One ``python -m runner``, waiting on its standard input for a job."""
+    """A ``python -m runner`` that waits on its standard input for a job."""
 
     def __init__(self, grace: float = 1.0, **popen: Any) -> None:
         self.process = subprocess.Popen(
@@ -36,15 +36,15 @@ class Run:
         self.events: list[Event] = []
         self.record = b""
 
-    def hand_over(self, program: Path, params: Any = None, **handover: Any) -> None:
-        """Give it a job; its standard input stays open."""
+    def start_job(self, program: Path, params: Any = None, **fields: Any) -> None:
+        """Send the runner a job; its standard input stays open."""
         text = params if isinstance(params, str) else json.dumps(params or {})
-        job = JobInput(job_id="job", program=str(program), params=text, **handover)
+        job = JobInput(job_id="job", program=str(program), params=text, **fields)
         self.process.stdin.write(job.to_line())
         self.process.stdin.flush()
 
     def read_some(self) -> bool:
-        """Read what there is; False at the end."""
+        """Read the output that waits; returns False at its end."""
         data = os.read(self.process.stdout.fileno(), 1 << 18)
         self.record += data
         self.events += self.parser.feed(data)
@@ -70,20 +70,20 @@ class Run:
         return self.events, end.verdict, exit_code
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """Kill the runner."""
         self.process.kill()
         self.process.communicate()
 
 
 def printed(events: list[Event]) -> bytes:
-    """What the program printed, byte for byte."""
+    """Return the printed bytes."""
     return b"".join(
         event.data + b"\n" * event.newline for event in events if isinstance(event, Console)
     )
 
 
 def in_order(events: list[Event]) -> list[str]:
-    """Console lines and messages' texts as they came."""
+    """Return console lines and messages' texts in their order."""
     shown = []
     for event in events:
         if isinstance(event, Console):
@@ -139,9 +139,9 @@ def run_program(
 ) -> Callable[..., Ran]:
     """Run a program to its end; returns its events, its verdict and the runner's exit code."""
 
-    def run(source: str, params: Any = None, **handover: Any) -> Ran:
+    def run(source: str, params: Any = None, **fields: Any) -> Ran:
         runner = start_run()
-        runner.hand_over(write_program(source), params, **handover)
+        runner.start_job(write_program(source), params, **fields)
         return runner.finish()
 
     return run
@@ -149,13 +149,13 @@ def run_program(
 
 @pytest.fixture
 def console() -> Callable[[list[Event]], bytes]:
-    """What the program printed, byte for byte."""
+    """Return the printed bytes."""
     return printed
 
 
 @pytest.fixture
 def order() -> Callable[[list[Event]], list[str]]:
-    """Console lines and messages' texts as they came."""
+    """Return console lines and messages' texts in their order."""
     return in_order
 
 
@@ -174,7 +174,7 @@ def wait_until() -> Callable[[Callable[[], bool]], None]:
 
 @pytest.fixture
 def is_alive() -> Callable[[int], bool]:
-    """Whether a process runs: it is there and no zombie."""
+    """Return whether a process runs: it exists and is not a zombie."""
 
     def alive(pid: int) -> bool:
         try:

@@ -16,7 +16,8 @@ from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.programs.simulate.memory import TooLarge, check_memory
 from qiskit_runtime.serialization import RuntimeEncoder
 from runner import memory
-from runner.quantum_backend import MIN_MIB, RuntimeSimulator, make_backend
+from runner.quantum_backend import MIN_MIB, make_backend
+from runner.runtime_simulator import RuntimeSimulator
 
 GIB = 1 << 30
 
@@ -55,7 +56,7 @@ def simulator(**options):
 
 
 def counts(backend, circuit, **options):
-    """How many different values 20 shots of a circuit that runs have."""
+    """Return the number of different values in 20 shots of a circuit."""
     result = backend.run(circuit, shots=20, seed_simulator=1, **options).result()
     assert result.success, result.status
     return len(result.get_counts())
@@ -68,7 +69,7 @@ def test_wide_dense_circuit_is_refused_at_once(start_run, write_program):
     time.sleep(4)
     program = write_program(DENSE + "    def main(b, m):\n        b.run(dense(40)).result()\n")
     begin = time.monotonic()
-    run.hand_over(program, memory_bytes=GIB)
+    run.start_job(program, memory_bytes=GIB)
     _, verdict, _ = run.finish()
     assert time.monotonic() - begin < 2
     assert (verdict.outcome, verdict.reason) == (Outcome.FAILED, "TooLarge")
@@ -108,7 +109,7 @@ def test_library_s_circuit_runner_refuses_alike(start_run):
     """A circuit that a client posts is refused with the same reason, before it is transpiled."""
     run = start_run()
     params = json.dumps({"circuits": dense(40)}, cls=RuntimeEncoder)
-    run.hand_over("circuit-runner", params, memory_bytes=GIB)
+    run.start_job("circuit-runner", params, memory_bytes=GIB)
     events, verdict, _ = run.finish()
     assert verdict.reason == "TooLarge" and "16 TiB of memory" in verdict.message
     assert not [event for event in events if isinstance(event, Message)]
@@ -121,7 +122,7 @@ def memory_cgroup(make_memory_cgroup):
 
 
 def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program, console):
-    """Without a limit in the hand-over, the cgroup's counts, less what the process holds."""
+    """Without a limit in the job input, the cgroup's counts, less what the process holds."""
 
     def enter():
         (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
@@ -130,14 +131,14 @@ def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program
     source = DENSE + (
         "    def main(b, m):\n        print(b.options.max_memory_mb)\n        b.run(dense(27))\n"
     )
-    run.hand_over(write_program(source))
+    run.start_job(write_program(source))
     events, verdict, _ = run.finish()
     assert 200 < int(console(events).split()[0]) < 650
     assert verdict.reason == "TooLarge" and "needs 2 GiB of memory" in verdict.message
 
 
 def test_limit_of_the_job_goes_before_the_cgroup_s(monkeypatch):
-    """What is held already is taken off; no limit at all is zero, and a spent one is not."""
+    """Memory in use is taken off; no limit is zero, and a spent limit is not."""
     held = memory._private_bytes(os.getpid())[0]
     monkeypatch.setattr(memory, "cgroup_limit", lambda: 8 * GIB)
     assert abs(memory.available_bytes(4 * GIB) - (4 * GIB - held)) < 100 << 20
@@ -195,7 +196,7 @@ def test_wide_clifford_circuit_runs_where_aer_picks_the_method():
 
 
 def test_wide_clifford_circuit_with_an_observable_runs():
-    """What an estimator saves of a stabilizer state is no reason to refuse it."""
+    """The expectation values that an estimator saves of a stabilizer state do not refuse it."""
     circuit = ghz(40)
     circuit.remove_final_measurements()
     circuit.save_expectation_value(SparsePauliOp("Z" * 40), range(40), label="value")
@@ -262,6 +263,6 @@ def test_any_width_has_its_numbers():
 
 
 def test_without_a_limit_nothing_is_refused():
-    """Where nobody knows the memory, Aer's own check is all there is."""
+    """Without a known limit only Aer's own check applies."""
     check_memory(RuntimeSimulator(), dense(60))
     assert numpy.isfinite(make_backend({}, GIB).options.max_memory_mb)

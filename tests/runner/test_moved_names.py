@@ -1,4 +1,4 @@
-"""Programs written for the Qiskit of 2021 to 2023 are told what to write today."""
+"""Errors of programs for the Qiskit of 2021 to 2023 name the code to write today."""
 
 import importlib
 import re
@@ -143,7 +143,7 @@ def test_error_of_another_kind_is_left_as_it_is(code):
     assert find_of(code) == ""
 
 
-def test_exception_that_fails_at_being_looked_at_is_told(run_program):
+def test_exception_that_fails_at_being_looked_at_is_reported(run_program):
     """An exception whose own attributes raise is the job's failure like any other."""
     source = "class E(ImportError):\n    name = property(lambda self: 1 / 0)\nraise E('x')\n"
     _, verdict, _ = run_program(source)

@@ -1,4 +1,4 @@
-"""How a runner leaves its pod, on real pipes. On real pods the end-to-end tests hold it."""
+"""The end of a runner in its pod, on real pipes. The end-to-end tests try it on real pods."""
 
 import os
 import threading
@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from runner import pod_exit
+import runner.__main__ as runner_main
+from runner import pipes
 
 
 @pytest.fixture
@@ -14,30 +15,30 @@ def termination_log(monkeypatch, tmp_path):
     """Be PID 1 of a pod whose program has left words of its own."""
     log = tmp_path / "termination-log"
     log.write_text("forged" * 1000)
-    monkeypatch.setattr(pod_exit, "TERMINATION_LOG", log)
+    monkeypatch.setattr(runner_main, "TERMINATION_LOG", log)
     monkeypatch.setattr(os, "getpid", lambda: 1)
-    monkeypatch.setattr(pod_exit, "wait_until_read", lambda pipe: None)
+    monkeypatch.setattr(runner_main, "wait_until_read", lambda pipe: None)
     return log
 
 
 def test_last_words_replace_what_the_program_wrote(termination_log):
     """The termination message is the verdict alone, at most 4096 bytes of it."""
-    pod_exit.leave_pod('{"outcome":"Succeeded"}')
+    runner_main.leave_pod('{"outcome":"Succeeded"}')
     assert termination_log.read_text() == '{"outcome":"Succeeded"}'
-    pod_exit.leave_pod("x" * 5000)
+    runner_main.leave_pod("x" * 5000)
     assert termination_log.read_text() == "x" * 4096
 
 
 def test_pod_without_a_termination_log_ends_all_the_same(termination_log, monkeypatch):
     """A file that can't be written costs the words, never the end."""
-    monkeypatch.setattr(pod_exit, "TERMINATION_LOG", termination_log / "no" / "folder")
-    pod_exit.leave_pod("words")
+    monkeypatch.setattr(runner_main, "TERMINATION_LOG", termination_log / "no" / "folder")
+    runner_main.leave_pod("words")
 
 
 def test_other_than_pid_1_leaves_no_words_and_does_not_wait(termination_log, monkeypatch):
     """On a user's machine nothing is written anywhere."""
     monkeypatch.setattr(os, "getpid", lambda: 2)
-    pod_exit.leave_pod("words")
+    runner_main.leave_pod("words")
     assert termination_log.read_text().startswith("forged")
 
 
@@ -55,9 +56,9 @@ def test_runner_waits_until_its_record_was_read():
 
     thread = threading.Thread(target=read_late)
     thread.start()
-    pod_exit.wait_until_read(writer)
+    pipes.wait_until_read(writer)
     ended = time.monotonic()
     thread.join()
-    assert read_at[0] - begun >= 0.5 and ended - read_at[0] >= pod_exit.LINGER_SECONDS
+    assert read_at[0] - begun >= 0.5 and ended - read_at[0] >= pipes.LINGER_SECONDS
     os.close(reader)
     os.close(writer)

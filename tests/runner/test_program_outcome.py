@@ -1,4 +1,4 @@
-"""How a program's end becomes a verdict: results, exceptions, exit codes, signals, time, memory."""
+"""The verdict of a program's end: results, exceptions, exit codes, signals, time, memory."""
 
 import json
 import signal
@@ -254,7 +254,7 @@ def test_program_over_its_time_is_ended(run_program):
 
 
 def test_array_over_the_memory_limit_is_a_memory_error(run_program, console):
-    """One allocation over the limit is a MemoryError with its line, and OutOfMemory as reason."""
+    """A single allocation over the limit is a MemoryError, and its reason OutOfMemory."""
     events, verdict, _ = run_program(
         "def main(b, m):\n    bytearray(2_000_000_000)\n", memory_bytes=600 << 20
     )
@@ -262,8 +262,8 @@ def test_array_over_the_memory_limit_is_a_memory_error(run_program, console):
     assert (verdict.outcome, verdict.reason) == (Outcome.FAILED, "OutOfMemory")
 
 
-def test_many_small_objects_over_the_memory_limit_are_told(run_program):
-    """A program that fills its memory bit by bit can still tell so."""
+def test_many_small_objects_over_the_memory_limit_are_reported(run_program):
+    """A program that fills its memory bit by bit still fails with OutOfMemory."""
     _, verdict, _ = run_program(
         """
         def main(b, m):
@@ -362,7 +362,7 @@ def test_ndarray_in_params_arrives_as_ndarray(run_program, console):
 
 
 def test_backend_is_the_simulator_that_the_job_names(run_program, console):
-    """The program's first argument is the Aer device of the hand-over."""
+    """The program's first argument is the Aer device of the job input."""
     events, _, _ = run_program(
         "def main(b, m):\n    print(b.name, b.options.method)\n",
         backend={"name": "aer_simulator_stabilizer", "method": "stabilizer"},
@@ -380,7 +380,7 @@ def test_module_beside_the_program_can_be_imported(run_program, tmp_path, consol
 def test_unknown_program_file_fails_with_a_traceback(start_run, tmp_path):
     """A program whose file is gone fails like any other."""
     run = start_run()
-    run.hand_over(tmp_path / "gone.py")
+    run.start_job(tmp_path / "gone.py")
     events, verdict, _ = run.finish()
     assert verdict.outcome is Outcome.FAILED and "FileNotFoundError" in verdict.message
     assert isinstance(events[0], Console) and events[0].data == HEADER

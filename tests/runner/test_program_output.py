@@ -1,9 +1,24 @@
-"""What a program prints and publishes: its order, its bounds, and when it can be seen."""
+"""A program's console and messages: their order, their bounds, their delay, and their packets."""
 
+import os
+import socket
+import threading
 import time
 
-from qiskit_runtime.contract.wire.record import RECORD_BUDGET, ConsoleTruncated, Gap, Message
+import pytest
+
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.record import (
+    MAX_MESSAGE_BYTES,
+    RECORD_BUDGET,
+    ConsoleTruncated,
+    Gap,
+    Message,
+)
 from qiskit_runtime.contract.wire.verdict import Outcome
+from runner.channel import ChannelBroken, Kind, SupervisorEnd, pack
+from runner.message_writer import ResultTooLarge
+from runner.program_output import ProgramOutput
 
 
 def cost(record):
@@ -57,9 +72,9 @@ def test_partial_line_before_a_publish_stands_before_it(run_program, order):
 
 
 def test_print_is_streamed_while_the_program_runs(start_run, write_program):
-    """What is printed, newline or not, and a message are there within a second."""
+    """Printed text, newline or not, and a message arrive within a second."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             import time
@@ -81,7 +96,7 @@ def test_print_is_streamed_while_the_program_runs(start_run, write_program):
 def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, console):
     """A console flood is cut with its marker; the count is exact and the result has its room."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             def main(b, m):
@@ -101,7 +116,7 @@ def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, co
 def test_line_of_50_mb_is_cut_and_a_traceback_follows(start_run, write_program, console):
     """After one endless line there is still room for the traceback."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program("def main(b, m):\n    print('z' * 50_000_000)\n    raise ValueError('end')\n")
     )
     events, verdict, _ = run.finish()
@@ -113,7 +128,7 @@ def test_line_of_50_mb_is_cut_and_a_traceback_follows(start_run, write_program, 
 def test_everything_at_once_stays_within_the_record_budget(start_run, write_program):
     """Alternating floods, a maximal result and a huge traceback fit into the record together."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             r"""
             import os
@@ -162,3 +177,102 @@ def test_odd_bytes_on_the_console_come_back_exactly(run_program, console):
     events, verdict, _ = run_program(f"import os\ndef main(b, m):\n    os.write(1, {data!r})\n")
     assert console(events) == data
     assert verdict.outcome is Outcome.SUCCEEDED
+
+
+class Supervisor:
+    """The supervisor's end; ``packets`` is what has arrived, "flush" where the console was."""
+
+    def __init__(self):
+        ours, self.program = socket.socketpair()
+        self.end = SupervisorEnd(ours)
+        self.packets = []
+        self.output = ProgramOutput(self.program, lambda: self.receive("flush"))
+
+    def receive(self, *more):
+        """Note the packets that have arrived by now."""
+        self.packets += [*self.end.receive(), *more]
+
+    def publish(self, text, final=False, answer=Kind.ACCEPTED, payload=b""):
+        """Publish a message whose answer is there already."""
+        self.end.answer(pack(answer, payload))
+        self.output.publish(text, final)
+        self.receive()
+
+
+@pytest.fixture
+def supervisor():
+    made = Supervisor()
+    yield made
+    made.end._connection.close()
+    made.program.close()
+
+
+def test_message_follows_the_console_and_the_newest_report(supervisor):
+    """Printed text is flushed, then the report is sent, then the message."""
+    supervisor.output.report(Progress(1, 9))
+    supervisor.output.report(Progress(2, 9))
+    supervisor.publish('"é"')
+    assert supervisor.packets == [
+        "flush",
+        "flush",
+        (Kind.PROGRESS, b'{"done":2,"total":9}'),
+        (Kind.INTERIM, '"é"'.encode()),
+    ]
+
+
+def test_report_is_sent_once(supervisor):
+    """A report that was sent is not sent again."""
+    supervisor.output.report(Progress(1, 9))
+    supervisor.output.send_progress()
+    supervisor.output.send_progress()
+    supervisor.receive()
+    assert supervisor.packets == ["flush", (Kind.PROGRESS, b'{"done":1,"total":9}')]
+
+
+def test_fork_sends_no_report(supervisor, monkeypatch):
+    """A process that the program forked leaves the channel alone."""
+    supervisor.output.report(Progress(1, 9))
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    supervisor.output.send_progress()
+    supervisor.receive()
+    assert supervisor.packets == []
+
+
+def test_report_to_a_supervisor_that_ended_is_dropped(supervisor):
+    """A report fails in silence, where a message is an error."""
+    supervisor.end._connection.close()
+    supervisor.output.flush = lambda: None
+    supervisor.output.report(Progress(1, 9))
+    supervisor.output.send_progress()
+    with pytest.raises((ChannelBroken, OSError)):
+        supervisor.output.publish("1", final=False)
+
+
+def test_refused_result_is_an_error_in_the_supervisors_words(supervisor):
+    """The program gets the text of the refusal."""
+    with pytest.raises(ResultTooLarge, match="^5 MiB; 4 are kept$"):
+        supervisor.publish("1", final=True, answer=Kind.REFUSED, payload=b"5 MiB; 4 are kept")
+
+
+def test_message_over_the_packets_limit_is_left_out(supervisor):
+    """An interim message is replaced by its count, a final result is an error with the limit."""
+    text = "x" * (MAX_MESSAGE_BYTES + 1)
+    supervisor.publish(text)
+    assert supervisor.packets == ["flush", (Kind.OVERSIZE, b"")]
+    with pytest.raises(ResultTooLarge, match=str(MAX_MESSAGE_BYTES)):
+        supervisor.output.publish(text, final=True)
+
+
+def test_large_packets_of_several_threads_are_whole(supervisor):
+    """Nothing comes between the pieces of one packet."""
+    texts = [bytes([65 + n]) * 1_000_000 for n in range(4)]
+    threads = [
+        threading.Thread(target=supervisor.output.send, args=(Kind.INTERIM, t)) for t in texts
+    ]
+    for thread in threads:
+        thread.start()
+    while len(supervisor.packets) < len(texts):
+        supervisor.receive()
+    for thread in threads:
+        thread.join()
+    assert sorted(text for _, text in supervisor.packets) == texts

@@ -1,4 +1,4 @@
-"""A program's reports of progress: how often they are told, in which order, and what they cost."""
+"""A program's reports of progress: their rate, their order and their cost."""
 
 import pytest
 
@@ -15,8 +15,8 @@ from qiskit_runtime.contract.wire.record import (
 from qiskit_runtime.contract.wire.verdict import Outcome
 
 
-def told(events):
-    """What was reported, in order."""
+def reports_of(events):
+    """Return the reports in their order."""
     return [event.progress for event in events if isinstance(event, ProgressEvent)]
 
 
@@ -33,7 +33,7 @@ def shown(events):
     return words
 
 
-def test_reports_are_told_about_once_a_second_and_the_last_always(run_program):
+def test_reports_are_written_about_once_a_second_and_the_last_always(run_program):
     """A hundred a second become one a second, and the last is there though it is not the total."""
     events, verdict, _ = run_program(
         """
@@ -44,14 +44,14 @@ def test_reports_are_told_about_once_a_second_and_the_last_always(run_program):
                 time.sleep(0.01)
         """
     )
-    reports = told(events)
+    reports = reports_of(events)
     assert 3 <= len(reports) <= 2 + verdict.seconds
     assert reports[-1] == Progress(249, 1000, 1)
     assert [report.done for report in reports] == sorted(report.done for report in reports)
 
 
-def test_newest_report_is_told_also_where_the_program_goes_silent(run_program):
-    """Two quick reports before a long step: the second is told while the step lasts."""
+def test_newest_report_is_written_also_where_the_program_goes_silent(run_program):
+    """The second of two quick reports before a long step is written while the step lasts."""
     events, _, _ = run_program(
         """
         import time
@@ -68,7 +68,7 @@ def test_newest_report_is_told_also_where_the_program_goes_silent(run_program):
 
 
 def test_report_keeps_its_order_with_what_came_before_it(run_program):
-    """What was printed before a report is before it, and what is published after it is after it."""
+    """A report stands between the text printed before it and the message published after it."""
     events, _, _ = run_program(
         """
         def main(b, m):
@@ -81,7 +81,7 @@ def test_report_keeps_its_order_with_what_came_before_it(run_program):
 
 
 def test_report_that_ends_half_a_line_leaves_it_whole(run_program, console):
-    """What was printed comes back byte for byte, also around a report."""
+    """Printed text comes back byte for byte, also around a report."""
     events, _, _ = run_program(
         """
         import time
@@ -92,13 +92,13 @@ def test_report_that_ends_half_a_line_leaves_it_whole(run_program, console):
             print(" and half")
         """
     )
-    assert console(events) == b"half and half\n" and told(events) == [Progress(1, 2)]
+    assert console(events) == b"half and half\n" and reports_of(events) == [Progress(1, 2)]
 
 
 def test_million_reports_cost_little(start_run, write_program):
     """A report in the innermost loop takes microseconds, and the record stays in its budget."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             import time
@@ -116,11 +116,11 @@ def test_million_reports_cost_little(start_run, write_program):
     assert seconds < 15
     assert len(reports) <= 2 + verdict.seconds
     assert sum(len(line) + 1 + LINE_OVERHEAD for line in reports) < PROGRESS_BUDGET
-    assert told(events)[-1] == Progress(999_999, 999_999, -999_999)
+    assert reports_of(events)[-1] == Progress(999_999, 999_999, -999_999)
 
 
 def test_bad_numbers_raise_in_the_program_and_harm_nothing(run_program, console):
-    """Each is a ValueError where it is reported; the job goes on, and nothing of it is told."""
+    """Each is a ValueError where it is reported; the job goes on, and no report is written."""
     calls = ["-1, 2", "3, 2", "nan, 2", "1, nan", "1, inf", "None, 2", "1, []", "'x', 2"]
     calls += ["1, 10**400", "2**60, 2**61", "1, 2, 'x'", "1, 2, []", "1, 2, 10**400", "1j, 2"]
     events, verdict, _ = run_program(
@@ -140,7 +140,7 @@ def test_bad_numbers_raise_in_the_program_and_harm_nothing(run_program, console)
     assert len(lines) == len(calls)
     assert [line for line in lines if "taken" in line] == []
     assert all(name in line for name, line in zip(["done", "more than all"], lines, strict=False))
-    assert told(events) == [] and verdict.outcome is Outcome.SUCCEEDED
+    assert reports_of(events) == [] and verdict.outcome is Outcome.SUCCEEDED
 
 
 REPORTS = {
@@ -150,15 +150,15 @@ REPORTS = {
 }
 
 
-def test_numbers_of_any_kind_are_told(start_run, write_program):
+def test_numbers_of_any_kind_are_reported(start_run, write_program):
     """NumPy's numbers count, and a best value that diverged is none; steps stay whole numbers."""
     source = "import numpy as np\nimport time\ndef main(b, m):\n"
     for call, _ in REPORTS.values():
         source += f"    m.report_progress({call})\n    m.publish(0)\n    time.sleep(1.05)\n"
     run = start_run()
-    run.hand_over(write_program(source))
+    run.start_job(write_program(source))
     events, _, _ = run.finish()
-    assert told(events) == [expected for _, expected in REPORTS.values()]
+    assert reports_of(events) == [expected for _, expected in REPORTS.values()]
     assert b'p {"done":1,"total":2}\n' in run.record
 
 
@@ -180,12 +180,12 @@ def test_forged_reports_are_text_or_nothing(run_program, console):
         """
     )
     assert console(events) == b'\x1ep {"done":1,"total":1}\n'
-    assert told(events) == [Progress(3, 9), Progress(4, 9)]
+    assert reports_of(events) == [Progress(3, 9), Progress(4, 9)]
     assert verdict.outcome is Outcome.SUCCEEDED
 
 
 def test_report_of_a_fork_is_ignored(run_program):
-    """Processes that a program starts report nothing, whether they end by themselves or return."""
+    """Processes that a program forks report nothing, whether they exit or return."""
     events, verdict, _ = run_program(
         """
         import os
@@ -203,7 +203,7 @@ def test_report_of_a_fork_is_ignored(run_program):
             m.report_progress(2, 9)
         """
     )
-    assert told(events) == [Progress(1, 9), Progress(2, 9)]
+    assert reports_of(events) == [Progress(1, 9), Progress(2, 9)]
     assert verdict.outcome is Outcome.SUCCEEDED
 
 
@@ -221,14 +221,14 @@ def test_report_after_the_final_result_is_fine(run_program):
 
 
 @pytest.mark.parametrize("end", ["1 / 0", "import sys; sys.exit(3)"])
-def test_last_report_of_a_failed_program_is_told(end, run_program):
-    """How far it came is known of a job that failed a moment later."""
+def test_last_report_of_a_failed_program_is_written(end, run_program):
+    """A job that failed a moment after its last report still shows it."""
     events, verdict, _ = run_program(f"def main(b, m):\n    m.report_progress(5, 9)\n    {end}\n")
-    assert told(events) == [Progress(5, 9)] and verdict.outcome is Outcome.FAILED
+    assert reports_of(events) == [Progress(5, 9)] and verdict.outcome is Outcome.FAILED
 
 
 def test_reports_from_threads_and_signals_leave_large_messages_whole(run_program):
-    """Whoever reports while another publishes megabytes breaks and blocks nothing."""
+    """Reports while another thread publishes megabytes break and block nothing."""
     events, verdict, _ = run_program(
         """
         import os, signal, threading
@@ -251,4 +251,4 @@ def test_reports_from_threads_and_signals_leave_large_messages_whole(run_program
     )
     assert [len(e.text) for e in events if isinstance(e, Message)] == [3_000_002] * 8 + [5]
     assert not [event for event in events if isinstance(event, MalformedLine)]
-    assert verdict.outcome is Outcome.SUCCEEDED and told(events)[-1] == Progress(1, 2)
+    assert verdict.outcome is Outcome.SUCCEEDED and reports_of(events)[-1] == Progress(1, 2)

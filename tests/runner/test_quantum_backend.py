@@ -18,23 +18,23 @@ LINE = [[0, 1], [1, 0], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [4, 3]]
 
 
 def make(seed=1, **fields):
-    """The backend of a description, as it comes with a hand-over."""
+    """Return the backend of a description, as it comes with a job input."""
     spec = BackendSpec.model_validate({"name": "mine"} | fields)
     return make_backend(spec.model_dump(mode="json", exclude_none=True), seed=seed)
 
 
 def share(backend, circuit, value):
-    """How often a circuit, run as it is, gives this value."""
+    """Return the share of shots with this value of a circuit that is run as it is."""
     return backend.run(circuit, shots=SHOTS).result().get_counts().get(value, 0) / SHOTS
 
 
 def is_near(measured, expected):
-    """Within five standard deviations of a sample of so many shots."""
+    """Return whether it is within five standard deviations of a sample of so many shots."""
     return abs(measured - expected) <= 5 * math.sqrt(expected * (1 - expected) / SHOTS)
 
 
 def repeat(qubits, gates, times):
-    """A circuit of the same gates again and again, begun in |1...1>."""
+    """Return a circuit that repeats the same gates, begun in |1...1>."""
     circuit = QuantumCircuit(qubits)
     for _ in range(times):
         gates(circuit)
@@ -113,7 +113,7 @@ def test_relaxation_of_a_gate_of_two_qubits_is_that_of_both():
 
 
 def test_noise_of_a_transpiled_circuit_is_there():
-    """What the transpiler makes of a circuit is of gates that have noise."""
+    """A transpiled circuit has only gates with noise."""
     backend = make(noise={"depolarizing": {"twoQubit": 1.0}}, qubits=5, couplingMap=LINE)
     circuit = QuantumCircuit(5)
     circuit.cx(0, 4)
@@ -183,7 +183,7 @@ def test_device_has_its_number_of_qubits(fields):
     ],
 )
 def test_basis_gates_as_devices_list_them_are_taken(gates):
-    """A gate twice, and what every device does beside its gates, is no mistake."""
+    """A gate named twice, and operations of every device that are not gates, are no mistake."""
     backend = make(qubits=2, basisGates=gates)
     circuit = QuantumCircuit(2)
     circuit.h(0)
@@ -193,7 +193,7 @@ def test_basis_gates_as_devices_list_them_are_taken(gates):
 
 
 def test_fake_device_is_taken_over():
-    """Its qubits, its map, its gates and its noise; a noise of the description goes before it."""
+    """The device has its qubits, map, gates and noise; the description's noise replaces its own."""
     backend = make(fakeDevice="FakeMontrealV2")
     assert backend.num_qubits == 27 and {"cx", "rz", "sx"} <= set(backend.operation_names)
     assert [0, 1] in [list(pair) for pair in backend.coupling_map]
@@ -211,7 +211,7 @@ def test_fake_device_is_taken_over():
 
 @pytest.mark.parametrize("name", ["FakeNowhere", "FakeProviderForBackendV2", "Fake0"])
 def test_unknown_fake_device_is_an_unknown_device(name):
-    """Whatever the provider has of that name beside devices is none."""
+    """Other names of the provider than devices are unknown."""
     with pytest.raises(UnknownDevice, match=f"fakeDevice: .* has no {name}"):
         make(fakeDevice=name)
 
@@ -270,7 +270,7 @@ NOISE = {
 
 @pytest.mark.parametrize("spec", BACKENDS, ids=lambda spec: spec.name)
 def test_programs_of_2021_get_answers(spec):
-    """What they ask is answered: the name, no limit of circuits, no pulses, no provider."""
+    """Their questions have answers: the name, no limit of circuits, no pulses, no provider."""
     backend = make_backend(spec.model_dump(mode="json"))
     configuration = backend.configuration()
     assert configuration.backend_name == backend.name == spec.name
@@ -319,7 +319,7 @@ def test_program_s_own_transpile_keeps_a_clifford(level):
 
 
 @pytest.mark.parametrize("fields", [{"fakeDevice": "FakeMontrealV2"}, OWN])
-def test_untranspiled_circuit_on_a_device_is_told_the_remedy(fields):
+def test_untranspiled_circuit_on_a_device_gets_the_remedy(fields):
     """A gate that the device has not is named, and what to do about it."""
     circuit = QuantumCircuit(1)
     circuit.h(0)
@@ -364,7 +364,7 @@ def test_variable_that_aer_breaks_on_is_named(use):
 
 
 def test_variable_that_is_only_stored_runs():
-    """What Aer can do stays allowed: a store into bits, and reads of classical registers."""
+    """Aer's own abilities stay allowed: a store into bits, and reads of classical registers."""
     circuit = QuantumCircuit(1, 1)
     circuit.store(circuit.add_var("v", expr.lift(0, types.Uint(4))), expr.lift(3, types.Uint(4)))
     circuit.store(circuit.clbits[0], expr.lift(True))

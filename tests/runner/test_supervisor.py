@@ -1,6 +1,5 @@
-"""The supervisor: leaves no process behind, is light, and survives a program that means harm."""
+"""The supervisor leaves no process behind, is light, and survives a hostile program."""
 
-import hashlib
 import json
 import os
 import signal
@@ -11,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, observe
-from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
+from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, derive_state
+from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
-from runner.channel import ChannelBroken, Kind, PacketReader, pack
+from runner.channel import Kind, pack
 from runner.memory import held_by_descendants
-from runner.program_end import ProgramEnd
 
 ROOT = Path(__file__).parents[2]
 DAEMON = """
@@ -47,7 +45,7 @@ def pid_after(word, run):
 def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_program, is_alive):
     """A double fork with a session of its own does not get away."""
     run = start_run()
-    run.hand_over(write_program(DAEMON))
+    run.start_job(write_program(DAEMON))
     daemon = pid_after("daemon", run)
     assert is_alive(daemon)
     _, verdict, _ = run.finish()
@@ -57,7 +55,7 @@ def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_progra
 def test_sigterm_reaches_the_program(start_run, write_program, console):
     """SIGTERM is forwarded, and a program that ends by it was terminated."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             """
             import signal, sys, time
@@ -81,7 +79,7 @@ def test_sigterm_reaches_the_program(start_run, write_program, console):
 def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program):
     """A program that ignores SIGTERM is killed after the grace time, and not before."""
     run = start_run(grace=0.5)
-    run.hand_over(
+    run.start_job(
         write_program(
             "import signal, time\ndef main(b, m):\n"
             "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -89,16 +87,16 @@ def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program
         )
     )
     run.read_until("ready")
-    told = time.monotonic()
+    asked = time.monotonic()
     run.process.terminate()
     _, verdict, _ = run.finish()
     assert (verdict.outcome, verdict.signal) == (Outcome.TERMINATED, signal.SIGKILL)
-    assert 0.5 <= time.monotonic() - told < 3
+    assert 0.5 <= time.monotonic() - asked < 3
 
 
 @pytest.mark.parametrize("delay", [0.06, 0.1, 0.15, 0.4])
-def test_sigterm_before_the_hand_over_ends_both(delay, start_run, is_alive):
-    """A runner without a job ends when told so, however early, and leaves no process."""
+def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
+    """A runner without a job ends at SIGTERM, however early, and leaves no process."""
     run = start_run(grace=0.5)
     time.sleep(delay)
     children = list(descendants(run.process.pid))
@@ -110,9 +108,9 @@ def test_sigterm_before_the_hand_over_ends_both(delay, start_run, is_alive):
 
 
 def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
-    """When whoever started the runner dies, its standard input ends, and the program with it."""
+    """The death of the runner's caller closes its standard input, and ends the program."""
     run = start_run()
-    run.hand_over(write_program(SLEEP))
+    run.start_job(write_program(SLEEP))
     program = pid_after("pid", run)
     run.process.stdin.close()
     run.process.stdin = None
@@ -123,7 +121,7 @@ def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
 def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_alive, wait_until):
     """SIGKILL of the supervisor itself leaves no program process."""
     run = start_run()
-    run.hand_over(write_program(SLEEP))
+    run.start_job(write_program(SLEEP))
     program = pid_after("pid", run)
     run.process.kill()
     wait_until(lambda: not is_alive(program))
@@ -133,7 +131,7 @@ def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_
 def test_closed_stdout_takes_the_program_along(start_run, write_program, is_alive):
     """A record that nobody can read any more ends the program."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             "import os, time\ndef main(b, m):\n    print('pid', os.getpid(), flush=True)\n"
             "    while True:\n        print('more')\n        time.sleep(0.01)\n"
@@ -144,7 +142,7 @@ def test_closed_stdout_takes_the_program_along(start_run, write_program, is_aliv
     assert run.process.wait(8) != 0 and not is_alive(program)
 
 
-BAD_HAND_OVERS = {
+BAD_INPUTS = {
     "no JSON": b"{\n",
     "no object": b"[]\n",
     "deep": b"[" * 100_000 + b"\n",
@@ -156,19 +154,19 @@ BAD_HAND_OVERS = {
 
 
 @pytest.mark.parametrize("name", ["no JSON", "endless"])
-def test_bad_hand_over_ends_the_runner_and_its_program_process(name, start_run, is_alive):
-    """A document that is no hand-over is an error in words; no process stays."""
+def test_bad_job_input_ends_the_runner_and_its_program_process(name, start_run, is_alive):
+    """A document that is not a job input is an error in words, and leaves no process."""
     run = start_run()
     children = list(descendants(run.process.pid))
-    run.process.stdin.write(BAD_HAND_OVERS[name])
+    run.process.stdin.write(BAD_INPUTS[name])
     run.process.stdin.flush()
     assert run.process.wait(8) == 64
     error = run.process.stderr.read()
-    assert error.startswith(b"runner: not a hand-over document") and error.count(b"\n") == 1
+    assert error.startswith(b"runner: not a job input") and error.count(b"\n") == 1
     assert not any(map(is_alive, children))
 
 
-def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_path):
+def test_job_input_in_a_folder_runs_without_standard_input(write_program, tmp_path):
     """``--input`` takes the two files of a mounted folder; a missing one is an error in words."""
     program = write_program("def main(b, m, n):\n    return n + 1\n")
     command = [sys.executable, "-m", "runner", "--input", str(tmp_path)]
@@ -192,21 +190,6 @@ def test_hand_over_in_a_folder_runs_without_standard_input(write_program, tmp_pa
     assert b"handed to the pod p-1: it is not run twice" in refused.stderr
 
 
-def test_params_cut_into_parts_are_joined_and_checked(tmp_path):
-    """Parameters of several Secrets are one text again; other than what was posted is refused."""
-    params = json.dumps({"n": 1, "text": "é" * 50}, ensure_ascii=False)
-    digest = hashlib.sha256(params.encode()).hexdigest()
-    (tmp_path / "job.json").write_bytes(JobInput("job", "p", params_sha256=digest).to_line())
-    for number in range(12):
-        # Cut in the middle of a character too.
-        part = params.encode()[number * 13 : (number + 1) * 13]
-        (tmp_path / f"params.json.{number:03}").write_bytes(part)
-    assert read_job_input(tmp_path).params == params
-    (tmp_path / "params.json.000").write_bytes(b'{"n": 2, "text'[:13])
-    with pytest.raises(JobInputError, match="SHA-256"):
-        read_job_input(tmp_path)
-
-
 def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_until):
     """A runner whose program process died while it waited does not end as if all were well."""
     run = start_run()
@@ -216,7 +199,7 @@ def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_un
 
 
 def test_program_process_that_can_not_start_fails_with_its_words(write_program, tmp_path):
-    """A broken installation is a failed job whose log says why, also with a hand-over to send."""
+    """A broken installation is a failed job whose log says why, also with a job input to send."""
     (tmp_path / "qiskit.py").write_text("raise ImportError('broken installation')\n")
     (tmp_path / "job.json").write_bytes(JobInput("job", str(write_program(SLEEP))).to_line())
     (tmp_path / "params.json").write_text(json.dumps({"x": "y" * 3_000_000}))
@@ -328,13 +311,14 @@ print(before, can_open())
     assert done.stdout == b"True False\n"
 
 
+@pytest.mark.unmeasured
 def test_import_of_the_supervisor_stays_with_the_standard_library():
     """The supervisor imports nothing that is slow or large."""
     script = (
         "import sys, runner.supervisor\n"
         "top = {name.partition('.')[0] for name in sys.modules}\n"
         "own = {'runner', 'qiskit_runtime', '__main__'}\n"
-        # What an interpreter loads by itself, editable installs among it.
+        # Modules that an interpreter always loads, those of editable installs among them.
         "print(sorted(n for n in top - own - set(sys.stdlib_module_names)"
         " if not n.startswith(('__editable', '_virtualenv', '_distutils_hack'))))\n"
     )
@@ -349,9 +333,10 @@ def test_import_of_the_supervisor_stays_with_the_standard_library():
     assert loaded == "[]\n"
 
 
+@pytest.mark.unmeasured
 def test_waiting_supervisor_is_light_and_idle(start_run, wait_until):
     """While the program process waits, the supervisor holds under 25 MiB and does nothing."""
-    run = start_run()
+    run = start_run(grace=1.0)
     wait_until(lambda: held_by_descendants() > 0 and list(descendants(run.process.pid)) != [])
     time.sleep(1.2)
     stat = Path(f"/proc/{run.process.pid}/stat")
@@ -365,7 +350,7 @@ def test_waiting_supervisor_is_light_and_idle(start_run, wait_until):
 def test_running_supervisor_does_not_spin(start_run, write_program):
     """While a program that closed its output sleeps, the supervisor does nothing."""
     run = start_run()
-    run.hand_over(
+    run.start_job(
         write_program(
             "import os, time\ndef main(b, m):\n    m.publish('ready')\n    os.closerange(1, 64)\n"
             "    time.sleep(60)\n"
@@ -390,45 +375,6 @@ def test_processes_that_end_while_they_are_listed_do_no_harm():
     assert seen and child.pid not in list(descendants(os.getpid()))
 
 
-def test_packets_cut_anywhere_come_back_whole():
-    """Packets are found whatever the pieces they arrive in."""
-    data = pack(Kind.INTERIM, b"abc") + pack(Kind.FINAL, b"") + pack(Kind.ERROR, b"{}")
-    for size in range(1, len(data)):
-        reader = PacketReader()
-        pieces = [data[at : at + size] for at in range(0, len(data), size)]
-        assert [packet for piece in pieces for packet in reader.feed(piece)] == [
-            (Kind.INTERIM, b"abc"),
-            (Kind.FINAL, b""),
-            (Kind.ERROR, b"{}"),
-        ]
-    with pytest.raises(ChannelBroken):
-        list(PacketReader().feed(b"?0000"))
-
-
-@pytest.mark.parametrize(
-    ("end", "outcome"),
-    [
-        (ProgramEnd(0), Outcome.SUCCEEDED),
-        (ProgramEnd(0, Outcome.TERMINATED), Outcome.SUCCEEDED),
-        (ProgramEnd(0, error={"message": "m"}), Outcome.FAILED),
-        (ProgramEnd(1), Outcome.FAILED),
-        (ProgramEnd(-11), Outcome.SIGNALLED),
-        (ProgramEnd(-11, oom_killed=True), Outcome.SIGNALLED),
-        (ProgramEnd(-9, oom_killed=True), Outcome.OUT_OF_MEMORY),
-        (ProgramEnd(-9, Outcome.OVER_TIME, oom_killed=True), Outcome.OVER_TIME),
-        (ProgramEnd(-15, Outcome.TERMINATED), Outcome.TERMINATED),
-        (ProgramEnd(3, Outcome.OVER_TIME), Outcome.OVER_TIME),
-    ],
-)
-def test_end_of_a_program_is_judged(end, outcome):
-    """What the supervisor saw decides the outcome; success wins over what it was told."""
-    verdict = end.verdict()
-    assert verdict.outcome is outcome
-    assert (verdict.exit_code, verdict.signal) == (
-        (end.status, None) if end.status >= 0 else (None, -end.status)
-    )
-
-
 @pytest.fixture
 def memory_cgroup(make_memory_cgroup):
     """A real memory cgroup of 300 MiB."""
@@ -447,10 +393,10 @@ def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run,
         (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
 
     run = start_run(preexec_fn=enter)
-    run.hand_over(write_program(EATER))
+    run.start_job(write_program(EATER))
     _, verdict, code = run.finish()
     assert (verdict.outcome, verdict.signal, code) == (Outcome.OUT_OF_MEMORY, signal.SIGKILL, 3)
-    state = observe(Observation(place=RunnerState.ENDED, verdict=verdict, exit_code=code))
+    state = derive_state(Observation(runner=RunnerState.ENDED, verdict=verdict, exit_code=code))
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
 
 
@@ -469,7 +415,7 @@ def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, wri
         "    file = os.memfd_create('kept')\n"
         "    for _ in range(600):\n        os.write(file, bytes(1 << 20))\n"
     )
-    run.hand_over(program)
+    run.start_job(program)
     run.read_until("ready")
     # Makes the supervisor the one that the kernel picks first; the program goes with it.
     Path(f"/proc/{run.process.pid}/oom_score_adj").write_text("1000")
@@ -477,5 +423,5 @@ def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, wri
         pass
     code = run.process.wait(10)
     assert code == -signal.SIGKILL and not any(isinstance(event, EndEvent) for event in run.events)
-    state = observe(Observation(place=RunnerState.OUT_OF_MEMORY, exit_code=code))
+    state = derive_state(Observation(runner=RunnerState.OUT_OF_MEMORY, exit_code=code))
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)

@@ -1,7 +1,7 @@
 """The store of Kubernetes mode: a job is a RuntimeJob, which the operator runs.
 
-What a client polls is answered from memory; all that changes something, and what was never read
-before, asks the Kubernetes API. ``watched_kind`` sees to it that the memory knows what was written.
+Polls are answered from memory; changes, and reads of data that was never read before, ask the
+Kubernetes API. ``watched_kind`` keeps the memory as new as the newest write.
 """
 
 import asyncio
@@ -23,20 +23,16 @@ from api.jobstore.base import (
     JobQuery,
     JobStore,
     ParamsLost,
-    is_same_request,
 )
-from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
-from api.jobstore.kubernetes.live_stream import LiveStream
-from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.resources.kubernetes_calls import Conflict
-from api.resources.redis_client import open_redis
+from api.jobstore.kubernetes.live_streams import LiveStreams
+from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
+from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.resources.job import Job, JobSpec
-from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
     PLURAL,
@@ -54,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Where jobs and their live streams are, and how many; ``storage_budget`` is in bytes."""
+    """Addresses and bounds of the store; ``storage_budget`` is in bytes."""
 
     namespace: str
     redis_url: str
@@ -81,41 +77,33 @@ class KubernetesJobStore(JobStore):
         return self._kind.is_ready
 
     async def open(self) -> None:
-        self._redis = open_redis(self._settings.redis_url)
         secrets = JobSecrets(await self._kind.open(), self._settings.namespace)
         self._params = JobParams(secrets)
-        doorbell = Doorbell(self._redis)
-        sources = Sources(self._kind, secrets, LiveStream(self._redis), doorbell)
-        self._readers = RecordReaders(sources)
-        self._keep(doorbell.run())
+        self._streams = LiveStreams(self._settings.redis_url)
+        self._readers = RecordReaders(RecordSources(self._kind, secrets, self._streams))
+        self._keep(self._streams.run())
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._kind.close()
-        await self._redis.aclose()
+        await self._streams.close()
 
-    async def submit(
-        self,
-        spec: JobSpec,
-        params: str,
-        job_id: str | None = None,
-        source: ProgramSource | None = None,
-    ) -> Job:
-        encoded = params.encode()
-        if job_id is None or self._cache.find(job_id) is None:
+    async def submit(self, request: JobRequest) -> Job:
+        encoded, source = request.params.encode(), request.source
+        if request.id is None or self._cache.find(request.id) is None:
             self._check_room(len(encoded) + (len(source.data) if source else 0))
-        name = job_id or make_job_id()
-        job = Job(id=name, sequence=0, created=self._now(), spec=spec)
-        reference = ParamsFrom.of(f"{name}-params", encoded)
-        program = ProgramFrom.of(reference.secret_name, source) if source else None
-        found = await self._create(job, reference, program, repeatable=job_id is not None)
+        name = request.id or make_job_id()
+        job = Job(id=name, sequence=0, created=self._now(), spec=request.spec)
+        params = ParamsFrom.from_bytes(f"{name}-params", encoded)
+        program = ProgramFrom.from_source(params.secret_name, source) if source else None
+        found = await self._create(request, job, params, program)
         try:
             if found.program == program:
-                await self._params.write(found, params, source)
+                await self._params.write(found, request.params, source)
         except (StoreUnavailable, StorageFull):
-            if job_id is None:
+            if request.id is None:
                 # Nobody will know it. Where this fails too, the operator ends it: no input came.
                 self._keep(self._withdraw(found))
             raise
@@ -131,7 +119,7 @@ class KubernetesJobStore(JobStore):
         return JobPage(matching[offset : offset + limit], len(matching))
 
     async def read_params(self, job_id: str) -> str:
-        # They never change: whoever knows the job knows enough.
+        # They never change: a job in memory is new enough, however old.
         found = self._cache.find(job_id) or await self._refresh(job_id)
         try:
             return await self._params.read(found)
@@ -176,7 +164,7 @@ class KubernetesJobStore(JobStore):
     async def delete(self, job_id: str) -> None:
         found = await self._find(job_id)
         if not found.job.is_final:
-            # What another server said of it may be newer.
+            # Another server may have seen a newer version.
             found = await self._refresh(job_id)
         if not found.job.is_final:
             raise JobNotFinal(job_id)
@@ -208,36 +196,36 @@ class KubernetesJobStore(JobStore):
         return self._latest
 
     async def _create(
-        self, job: Job, params: ParamsFrom, program: ProgramFrom | None, *, repeatable: bool
+        self, request: JobRequest, job: Job, params: ParamsFrom, program: ProgramFrom | None
     ) -> RuntimeJob:
         try:
             manifest = await self._kind.create(build_runtimejob(job, params, program))
         except Conflict:
-            if not repeatable:
+            if request.id is None:
                 raise StoreUnavailable("the new job's id is taken; try again") from None
-            return await self._find_same(job, params, program)
+            return await self._find_same(request, job, params, program)
         return parse_runtimejob(manifest)
 
     async def _find_same(
-        self, job: Job, params: ParamsFrom, program: ProgramFrom | None
+        self, request: JobRequest, job: Job, params: ParamsFrom, program: ProgramFrom | None
     ) -> RuntimeJob:
-        """The job that an earlier submission of the same made."""
+        """Return the job that an earlier submission of the same request made."""
         try:
             found = await self._refresh(job.id)
         except JobNotFound:
             raise StoreUnavailable("the job of this id is just being deleted; try again") from None
-        if not is_same_request(found.job.spec, job.spec) or found.params != params:
+        if found.params != params or not request.same_as(found.job.spec, params.sha256):
             raise JobExists(job.id)
         if found.job.status.reason is Reason.INPUT_LOST or not await self._is_stored(
             found, program
         ):
             # That submission broke off, and the job never ran: this one is in its place.
             await self._kind.delete(job.id, found.uid)
-            return await self._create(job, params, program, repeatable=True)
+            return await self._create(request, job, params, program)
         return found
 
     async def _is_stored(self, found: RuntimeJob, program: ProgramFrom | None) -> bool:
-        """Whether the job can do without this submission's source: its program may have changed."""
+        """Return whether the job has its input already; the program may have changed since."""
         if found.program == program:
             return True
         try:

@@ -1,4 +1,4 @@
-"""What the local store says of a job that can't be kept, or can't be run."""
+"""The local store's answers where a job can't be kept, or can't be run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,33 +9,33 @@ from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, State, reject
 from qiskit_runtime.contract.resources.backend import UnknownBackend
 
-NotRunnable = (UnknownProgram, UnknownBackend, ParamsLost)
-"""What a queued job may find gone when its turn comes."""
+MISSING_ERRORS = (UnknownProgram, UnknownBackend, ParamsLost)
+"""The errors of a queued job whose program, backend or parameters were removed."""
 
 
 @contextmanager
-def refusing() -> Iterator[None]:
-    """Refuse a request that the disk does not take, by StoreUnavailable."""
+def disk_errors_as_unavailable() -> Iterator[None]:
+    """Raise StoreUnavailable where the disk refuses a write."""
     try:
         yield
     except OSError as error:
         raise StoreUnavailable(f"the data folder can't be written: {error.strerror}") from error
 
 
-def went_away(error: UnknownProgram | UnknownBackend | ParamsLost) -> State:
-    """The end of a job that found something gone."""
+def state_for_missing(error: UnknownProgram | UnknownBackend | ParamsLost) -> State:
+    """Return the final state of a job whose program, backend or parameters were removed."""
     match error:
         case UnknownProgram():
-            reason, what = Reason.UNKNOWN_PROGRAM, f"the program {error}"
+            reason, missing = Reason.UNKNOWN_PROGRAM, f"the program {error}"
         case UnknownBackend():
-            reason, what = Reason.UNKNOWN_BACKEND, f"the backend {error}"
+            reason, missing = Reason.UNKNOWN_BACKEND, f"the backend {error}"
         case ParamsLost():
-            reason, what = Reason.INPUT_LOST, f"its input ({error})"
-    return reject(reason, f"{what} went away while the job was queued")
+            reason, missing = Reason.INPUT_LOST, f"its input ({error})"
+    return reject(reason, f"{missing} went away while the job was queued")
 
 
-def broke_off(error: Exception) -> State:
-    """The end of a job whose record could not be kept, or whose worker failed."""
+def state_for_failure(error: Exception) -> State:
+    """Return the final state of a job whose record could not be kept, or whose worker failed."""
     if isinstance(error, OSError):
         return reject(Reason.RECORD_LOST, f"its record could not be written: {error}")
     return reject(Reason.RECORD_LOST, f"the server failed while the job ran: {error!r}")

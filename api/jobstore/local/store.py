@@ -17,11 +17,10 @@ from api.jobstore.base import (
     JobQuery,
     JobStore,
     ParamsLost,
-    is_same_request,
 )
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.failures import refusing
+from api.jobstore.local.failures import disk_errors_as_unavailable
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
@@ -32,8 +31,7 @@ from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
-from qiskit_runtime.contract.resources.job import Job, JobSpec
-from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.record import Event
 from qiskit_runtime.host.process_tree import adopt_orphans
@@ -88,35 +86,34 @@ class LocalJobStore(JobStore):
         self._records.close(job_id)
         self._retention.look()
 
-    async def submit(
-        self,
-        spec: JobSpec,
-        params: str,
-        job_id: str | None = None,
-        source: ProgramSource | None = None,
-    ) -> Job:
+    async def submit(self, request: JobRequest) -> Job:
         # One at a time, so that jobs are listed in the order of their numbers.
         async with self._submitting:
-            if job_id is not None and job_id in self._book:
-                return await self._find_same(job_id, spec, params)
+            if request.id is not None and request.id in self._book:
+                return await self._find_same(request, request.id)
             if self._book.queued >= self._bounds.max_queued:
                 raise StorageFull(
                     f"{self._book.queued} jobs are queued, and at most {self._bounds.max_queued}"
                     " may be (--max-queued); try again when some have run"
                 )
             self._sequence += 1
-            name = job_id or make_job_id()
-            job = Job(id=name, sequence=self._sequence, created=datetime.now(UTC), spec=spec)
-            with refusing():
-                await self._book.add(job, params, source)
+            job = Job(
+                id=request.id or make_job_id(),
+                sequence=self._sequence,
+                created=datetime.now(UTC),
+                spec=request.spec,
+            )
+            with disk_errors_as_unavailable():
+                await self._book.add(job, request.params, request.source)
             self._workers.queue(job)
             return job
 
-    async def _find_same(self, job_id: str, spec: JobSpec, params: str) -> Job:
+    async def _find_same(self, request: JobRequest, job_id: str) -> Job:
         with suppress(ParamsLost):
-            same = is_same_request(self._book.get(job_id).spec, spec)
-            if same and await self.read_params(job_id) == params:
-                return await self.get(job_id)
+            params = await self.read_params(job_id)
+            job = await self.get(job_id)
+            if request.same_as(job.spec, digest_params(params)):
+                return job
         raise JobExists(job_id)
 
     async def get(self, job_id: str) -> Job:
@@ -163,11 +160,11 @@ class LocalJobStore(JobStore):
         if phase is Phase.RUNNING:
             self._book.note_cancel(job_id)
             self._workers.terminate(job_id)
-            with refusing():
+            with disk_errors_as_unavailable():
                 await self._book.change(job_id, lambda job: job)
 
     async def delete(self, job_id: str) -> None:
-        with refusing():
+        with disk_errors_as_unavailable():
             await self._book.delete(job_id)
         self._records.forget(job_id)
 

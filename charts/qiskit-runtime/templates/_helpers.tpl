@@ -1,34 +1,34 @@
-{{- define "runtime.fullname" -}}
+{{- define "qiskit-runtime.fullname" -}}
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end -}}
 {{- end }}
 
-{{- define "runtime.jobsNamespace" -}}
+{{- define "qiskit-runtime.jobsNamespace" -}}
 {{ .Values.jobs.namespace | default .Release.Namespace }}
 {{- end }}
 
 {{/* Labels of an object; call with (dict "root" $ "component" "api"). */}}
-{{- define "runtime.labels" -}}
-{{ include "runtime.selector" . }}
+{{- define "qiskit-runtime.labels" -}}
+{{ include "qiskit-runtime.selector" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end }}
 
-{{- define "runtime.selector" -}}
+{{- define "qiskit-runtime.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{/* The name of an image; call with (dict "root" $ "name" "qiskit-runtime-api"). */}}
-{{- define "runtime.image" -}}
+{{- define "qiskit-runtime.image" -}}
 {{- $name := .name -}}
 {{- if not (regexMatch ":[^/]+$|@sha256:" $name) }}{{ $name = printf "%s:%s" $name (.root.Values.image.tag | default .root.Chart.AppVersion) }}{{ end -}}
 {{- if .root.Values.image.prefix }}{{ printf "%s/%s" (trimSuffix "/" .root.Values.image.prefix) $name }}{{ else }}{{ $name }}{{ end -}}
 {{- end }}
 
-{{- define "runtime.pullSecrets" -}}
+{{- define "qiskit-runtime.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
   {{- range . }}
@@ -37,7 +37,7 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 
-{{- define "runtime.podSecurity" -}}
+{{- define "qiskit-runtime.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: {{ . }}
 runAsGroup: {{ . }}
@@ -45,36 +45,36 @@ fsGroup: {{ . }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{- define "runtime.containerSecurity" -}}
+{{- define "qiskit-runtime.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{- define "runtime.tokenSecret" -}}
-{{ .Values.auth.existingSecret | default (printf "%s-token" (include "runtime.fullname" .)) }}
+{{- define "qiskit-runtime.tokenSecret" -}}
+{{ .Values.auth.existingSecret | default (printf "%s-token" (include "qiskit-runtime.fullname" .)) }}
 {{- end }}
 
-{{- define "runtime.redisSecret" -}}
-{{ .Values.redis.existingSecret | default (printf "%s-redis" (include "runtime.fullname" .)) }}
+{{- define "qiskit-runtime.redisSecret" -}}
+{{ .Values.redis.existingSecret | default (printf "%s-redis" (include "qiskit-runtime.fullname" .)) }}
 {{- end }}
 
 {{/* The variables that say where Redis is; call with (dict "root" $ "user" "api"). The password is in
 a Secret, whoever made it. */}}
-{{- define "runtime.redisEnv" -}}
+{{- define "qiskit-runtime.redisEnv" -}}
 {{- if .root.Values.redis.enabled }}
 - name: REDIS_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" .root }}, key: {{ .user }}}}
+  valueFrom: {secretKeyRef: {name: {{ include "qiskit-runtime.redisSecret" .root }}, key: {{ .user }}}}
 - name: RUNTIME_REDIS_URL
-  value: redis://{{ .user }}:$(REDIS_PASSWORD)@{{ include "runtime.fullname" .root }}-redis.{{ .root.Release.Namespace }}.svc:6379/0
+  value: redis://{{ .user }}:$(REDIS_PASSWORD)@{{ include "qiskit-runtime.fullname" .root }}-redis.{{ .root.Release.Namespace }}.svc:6379/0
 {{- else }}
 - name: RUNTIME_REDIS_URL
-  valueFrom: {secretKeyRef: {name: {{ include "runtime.redisSecret" .root }}, key: url}}
+  valueFrom: {secretKeyRef: {name: {{ include "qiskit-runtime.redisSecret" .root }}, key: url}}
 {{- end }}
 {{- end }}
 
-{{/* A generated text that stays what it was; call with (dict "root" $ "secret" name "key" key). */}}
-{{- define "runtime.keptSecret" -}}
+{{/* A generated secret that is kept on upgrade; call with (dict "root" $ "secret" name "key" key). */}}
+{{- define "qiskit-runtime.keptSecret" -}}
 {{- $old := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
 {{- if and $old (hasKey ($old.data | default dict) .key) }}{{ index $old.data .key }}{{ else }}{{ randAlphaNum 40 | b64enc }}{{ end -}}
 {{- end }}

@@ -1,9 +1,11 @@
-"""A job: what was asked for (its spec) and what became of it (its status).
+"""A job: the request (its spec) and its course (its status).
 
 The API makes jobs, the stores keep them: local mode as a JSON file, Kubernetes as a RuntimeJob
 resource of the same shape.
 """
 
+import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,20 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_EXECUTION_SECONDS,
+    MAX_LABEL_CHARACTERS,
+    MAX_TAGS,
+    MAX_VERSION_CHARACTERS,
+)
+from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Verdict
-
-MAX_PARAMS_BYTES = 8 * 2**20
-"""A job's parameters, as UTF-8 JSON text, in both modes."""
-
-MAX_PARAMS_DEPTH = 100
-"""How deep objects and lists may nest in the parameters: readers recurse."""
-
-DEFAULT_MAX_EXECUTION_SECONDS = 300
-"""The time limit of a program whose metadata names none."""
-
-MAX_EXECUTION_SECONDS = 7 * 24 * 3600
-"""The longest time limit that a program may have."""
 
 
 class ContractModel(BaseModel):
@@ -35,28 +33,63 @@ class ContractModel(BaseModel):
     )
 
 
-Label = Annotated[str, StringConstraints(max_length=128)]
-"""Free text that a client files a job under."""
+Label = Annotated[str, StringConstraints(max_length=MAX_LABEL_CHARACTERS)]
+"""Free text of a client's choice that jobs are listed by."""
 
 
 class JobSpec(ContractModel):
-    """What was asked for. It never changes."""
+    """The request for a job. It never changes."""
 
-    program_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    program_version: Annotated[str, StringConstraints(max_length=64)] = ""
-    """The version that it was posted for; empty where kubectl made the job."""
+    program_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
+    program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] = ""
+    """The program's version when the job was submitted; empty if kubectl made the job."""
     backend: Annotated[str, StringConstraints(max_length=63)]
     hub: Label = ""
     group: Label = ""
     project: Label = ""
-    tags: Annotated[tuple[Label, ...], Field(max_length=32)] = ()
+    tags: Annotated[tuple[Label, ...], Field(max_length=MAX_TAGS)] = ()
     max_execution_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
         DEFAULT_MAX_EXECUTION_SECONDS
     )
 
 
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A client's request for a job, as the API hands it to a store of jobs.
+
+    ``params`` is the JSON text of the program's keyword arguments, verbatim. ``id`` makes the
+    request repeatable: it has that job id, or a new one where it is None. ``source`` is that of a
+    user's own program; without it the program is found by its id when the job starts.
+    """
+
+    spec: JobSpec
+    params: str = "{}"
+    id: str | None = None
+    source: ProgramSource | None = None
+
+    @property
+    def params_sha256(self) -> str:
+        """The digest of the parameters, in hexadecimal."""
+        return digest_params(self.params)
+
+    def same_as(self, spec: JobSpec, params_sha256: str) -> bool:
+        """Return whether a job of that spec and those parameters is what this request asks for.
+
+        The program's version and time limit may have changed since the job was submitted: they are
+        the program's, and no client asks for them.
+        """
+        of_program = spec.model_dump(include={"program_version", "max_execution_seconds"})
+        same_spec = self.spec.model_copy(update=of_program) == spec
+        return same_spec and self.params_sha256 == params_sha256
+
+
+def digest_params(params: str) -> str:
+    """Return the SHA-256 of parameters' JSON text, in hexadecimal."""
+    return hashlib.sha256(params.encode()).hexdigest()
+
+
 class JobProgress(ContractModel):
-    """How far its program is, as it reported last: ``done`` of ``total``, the best value so far."""
+    """The progress that a program reported last: ``done`` of ``total``, the best value so far."""
 
     done: int | float
     total: int | float
@@ -64,7 +97,7 @@ class JobProgress(ContractModel):
 
 
 class JobStatus(ContractModel):
-    """What became of it. Times are UTC."""
+    """The course of a job: phase, times, and facts of its run. Times are UTC."""
 
     phase: Phase = Phase.QUEUED
     reason: Reason = Reason.NONE
@@ -73,18 +106,18 @@ class JobStatus(ContractModel):
     finished_at: datetime | None = None
     peak_memory_bytes: int | None = None
     versions: dict[str, str] | None = None
-    """What it ran on, by name; ``program`` is the program's own."""
+    """The versions that it ran on, by name; ``program`` is the program's own."""
     seeds: dict[str, int] | None = None
-    """``simulator``: what its random numbers came from."""
+    """``simulator``: the seed of its random numbers."""
     progress: JobProgress | None = None
 
     def with_progress(self, progress: Progress) -> "JobStatus":
-        """This status with news of its program's progress."""
-        told = JobProgress(done=progress.done, total=progress.total, best=progress.best)
-        return self.model_copy(update={"progress": told})
+        """Return this status with its program's latest progress."""
+        latest = JobProgress(done=progress.done, total=progress.total, best=progress.best)
+        return self.model_copy(update={"progress": latest})
 
     def with_verdict(self, verdict: Verdict) -> "JobStatus":
-        """This status with what the verdict tells beside the phase."""
+        """Return this status with the verdict's facts; the phase is ``with_state``'s."""
         seeds = None if verdict.seed is None else {"simulator": verdict.seed}
         return self.model_copy(
             update={
@@ -95,7 +128,7 @@ class JobStatus(ContractModel):
         )
 
     def with_state(self, state: State) -> "JobStatus":
-        """This status in another state; its times follow from the phase."""
+        """Return this status in another state; its times follow from the phase."""
         now = datetime.now(UTC)
         starts = state.phase is Phase.RUNNING and self.started_at is None
         return self.model_copy(
@@ -110,7 +143,7 @@ class JobStatus(ContractModel):
 
 
 class Job(ContractModel):
-    """One job. ``sequence`` orders the jobs of a store: a later one has a larger number."""
+    """A job. ``sequence`` orders the jobs of a store: a later one has a larger number."""
 
     id: str
     sequence: int
@@ -121,5 +154,5 @@ class Job(ContractModel):
 
     @property
     def is_final(self) -> bool:
-        """Whether it has ended."""
+        """Return whether the job has ended."""
         return self.status.phase.is_final

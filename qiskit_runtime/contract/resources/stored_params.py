@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qiskit_runtime.contract.resources.program import ProgramSource
-from qiskit_runtime.contract.resources.resource import SECRET_BYTES
+from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
 
 PARAMS_KEY = "params.json"
 """The key of each such Secret."""
@@ -19,7 +19,7 @@ PROGRAM_KEY = "program"
 
 @dataclass(frozen=True, slots=True)
 class ProgramFrom:
-    """Where a job's own program is: ``spec.programFrom``, beside the job's parameters."""
+    """``spec.programFrom``: the Secret that holds a job's own program with its parameters."""
 
     secret_name: str
     key: str
@@ -27,26 +27,47 @@ class ProgramFrom:
     size: int
 
     @classmethod
-    def of(cls, secret_name: str, source: ProgramSource) -> "ProgramFrom":
-        """The reference to a source that is about to be stored."""
+    def parse(cls, reference: Manifest) -> "ProgramFrom":
+        """Parse the reference on a resource."""
+        digest, size = reference.get("sha256", ""), reference.get("bytes", 0)
+        return cls(reference["secretName"], reference["key"], digest, size)
+
+    def build(self) -> Manifest:
+        """Build the reference for a resource."""
+        fields = {"secretName": self.secret_name, "key": self.key}
+        return fields | {"sha256": self.sha256, "bytes": self.size}
+
+    @classmethod
+    def from_source(cls, secret_name: str, source: ProgramSource) -> "ProgramFrom":
+        """Make the reference to a source that is about to be stored."""
         return cls(secret_name, PROGRAM_KEY + source.suffix, source.sha256, len(source.data))
 
 
 class ParamsDamaged(ValueError):
-    """What was read is not what was written; the text says what differs."""
+    """The stored parameters are not the ones that were written; the text names the difference."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParamsFrom:
-    """Where parameters are: ``spec.paramsFrom``. A user of kubectl may leave the last two out."""
+    """``spec.paramsFrom``: the Secrets of the parameters. kubectl users may omit the rest."""
 
     secret_name: str
     sha256: str = ""
     size: int = 0
 
     @classmethod
-    def of(cls, secret_name: str, params: bytes) -> "ParamsFrom":
-        """The reference to parameters that are about to be stored."""
+    def parse(cls, reference: Manifest) -> "ParamsFrom":
+        """Parse the reference on a resource."""
+        digest, size = reference.get("sha256", ""), reference.get("bytes", 0)
+        return cls(reference["secretName"], digest, size)
+
+    def build(self) -> Manifest:
+        """Build the reference for a resource."""
+        return {"secretName": self.secret_name, "sha256": self.sha256, "bytes": self.size}
+
+    @classmethod
+    def from_bytes(cls, secret_name: str, params: bytes) -> "ParamsFrom":
+        """Make the reference to parameters that are about to be stored."""
         return cls(secret_name, hashlib.sha256(params).hexdigest(), len(params))
 
     @property
@@ -62,7 +83,7 @@ class ParamsFrom:
         return dict(zip(self.secret_names, parts, strict=True))
 
     def join(self, parts: Iterable[bytes]) -> str:
-        """The parameters from their parts.
+        """Return the parameters, put together from their parts.
 
         Raises:
             ParamsDamaged: they are not the ones that this refers to, or no text.

@@ -6,20 +6,41 @@ The operator writes them, the API reads them back. Pure.
 import hashlib
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from qiskit_runtime.contract.resources.resource import SECRET_BYTES
+from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
 from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Event, RecordParser
 
 RECORD_KEY = "record"
 """The key of each such Secret."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """The record of an ended job: the names of its Secrets, in order, and their size."""
+
+    secrets: tuple[str, ...]
+    lines: int = 0
+    size: int = 0
+    complete: bool = False
+
+    @classmethod
+    def parse(cls, record: Manifest) -> "StoredRecord":
+        """Parse the record on a status."""
+        return cls(
+            secrets=tuple(record.get("secrets", ())),
+            lines=record.get("lines", 0),
+            size=record.get("bytes", 0),
+            complete=record.get("complete", False),
+        )
+
+
 class RecordDamaged(ValueError):
-    """What was read is no compressed record."""
+    """The Secrets hold no compressed record."""
 
 
 def split_record(base: str, compressed: bytes) -> dict[str, bytes]:
-    """Each Secret's part of a compressed record, by its name; ``base`` is the Kubernetes Job's.
+    """Cut a compressed record into the parts of its Secrets, by name; ``base`` is the Job's name.
 
     Another record has other names: an operator that knows less can't write over a whole one.
     """
@@ -32,7 +53,7 @@ def split_record(base: str, compressed: bytes) -> dict[str, bytes]:
 
 
 def join_record(parts: Iterable[bytes]) -> bytes:
-    """The record's lines from the Secrets' parts, in order.
+    """Return the record's lines, from the parts in their order.
 
     Raises:
         RecordDamaged: a part is missing or is not what was written.
@@ -48,7 +69,7 @@ def join_record(parts: Iterable[bytes]) -> bytes:
 
 
 def read_record(parts: Iterable[bytes]) -> list[Event]:
-    """The record's events from the Secrets' parts, in order.
+    """Return the record's events, from the parts in their order.
 
     Raises:
         RecordDamaged: a part is missing or is not what was written.

@@ -1,6 +1,6 @@
-"""A job's progress: how far its program is, and the best value that it has found so far.
+"""A job's progress: the steps that its program has done, and the best value that it has found.
 
-A program reports it, the record keeps the newest, the job's status shows it. Standard library
+A program reports it, the record keeps reports, the job's status shows the newest. Standard library
 only: the supervisor imports it.
 """
 
@@ -21,7 +21,7 @@ class Progress:
     best: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what can't be shown.
+        """Refuse numbers that can't be shown.
 
         Raises:
             ValueError: a count that is negative or no number, or more done than there is.
@@ -32,22 +32,22 @@ class Progress:
             raise ValueError(f"progress: {self.done:g} of {self.total:g} is more than all")
         if self.best is not None:
             best = _to_float("best", self.best)
-            # What diverged is no best value; the steps are worth showing all the same.
+            # A value that diverged is not a best one, but the steps are still worth showing.
             object.__setattr__(self, "best", best if math.isfinite(best) else None)
 
     @property
     def fields(self) -> dict[str, float]:
-        """By name, ``best`` only where there is one."""
+        """Return the numbers by name, ``best`` only where it is known."""
         best = {} if self.best is None else {"best": self.best}
         return {"done": self.done, "total": self.total, **best}
 
     def to_json(self) -> str:
-        """The progress as one short line of JSON."""
+        """Return the progress as one short line of JSON."""
         return json.dumps(self.fields, separators=(",", ":"))
 
 
 def parse_progress(text: str | bytes) -> Progress | None:
-    """Read it; None where the text is none. Total: a program can send any."""
+    """Parse a progress; returns None for any other text, as a program can send any."""
     try:
         fields = json.loads(text)
         return Progress(fields["done"], fields["total"], fields.get("best"))
@@ -59,7 +59,7 @@ def _check_count(name: str, value: Any) -> float:
     number = _to_float(name, value)
     if not 0 <= number <= _MAX_NUMBER:
         raise ValueError(f"progress: {name} is {value!r}; a number from 0 to 2^53 is needed")
-    # NumPy's numbers become Python's; whole ones look like what they are.
+    # NumPy's numbers become Python's, and whole ones integers.
     return int(number) if number.is_integer() else number
 
 

@@ -33,10 +33,33 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from qiskit_runtime.contract.wire.events import (
+    Console,
+    ConsoleTruncated,
+    EndEvent,
+    Event,
+    Gap,
+    MalformedLine,
+    Message,
+    ProgressEvent,
+)
 from qiskit_runtime.contract.wire.progress import Progress, parse_progress
 from qiskit_runtime.contract.wire.verdict import Verdict, checksum, parse_verdict
+
+__all__ = [  # the parser's results are its readers' business
+    "Console",
+    "ConsoleTruncated",
+    "EndEvent",
+    "Event",
+    "Gap",
+    "MalformedLine",
+    "Message",
+    "ProgressEvent",
+    "RecordParser",
+    "newest_progress",
+    "verdict_at_end",
+]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -57,7 +80,7 @@ INTERIM_BUDGET = 2560 * KIB
 """Interim messages as framed; those that come after it are dropped and counted in a gap."""
 
 MESSAGE_OVERHEAD = 128
-"""What a message takes of memory beside its text, counted in its budget: 260,000 at most fit."""
+"""The memory of a message without its text, counted in its budget: 260,000 at most fit."""
 
 INTERIM_TEXT_BUDGET = 32 * MIB
 """Interim messages before compression, with their overhead: a reader holds them all."""
@@ -88,69 +111,6 @@ _GAP = re.compile(rb"g (\d{1,12}) (\d{1,12})")
 _END = re.compile(rb"v ([0-9a-f]{8}) (.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
-    """Bytes that the program printed; ``newline`` is whether a newline followed them."""
-
-    line: int
-    data: bytes
-    newline: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message that the program published, numbered from 1; ``text`` is its JSON, verbatim."""
-
-    line: int
-    number: int
-    text: str
-    final: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Interim messages ``first`` to ``first + count - 1`` were dropped: the budget was spent."""
-
-    line: int
-    first: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ConsoleTruncated:
-    """From here on what the program printed was dropped: the budget was spent."""
-
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProgressEvent:
-    """The program reported how far it is."""
-
-    line: int
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class MalformedLine:
-    """A line that no writer writes; ``why`` says what is wrong with it."""
-
-    line: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndEvent:
-    """The last line. ``intact``: its count and digest match the lines that were read."""
-
-    line: int
-    verdict: Verdict
-    intact: bool
-
-
-Event = Console | Message | Gap | ConsoleTruncated | ProgressEvent | MalformedLine | EndEvent
-
-
 def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
     """The verdict that the events end with, if it vouches for all of the record."""
     last = events[-1] if events else None
@@ -158,7 +118,7 @@ def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
 
 
 def newest_progress(events: Sequence[Event]) -> Progress | None:
-    """What was reported last; None where nothing was."""
+    """Return the last report of progress; None without any."""
     return next((e.progress for e in reversed(events) if isinstance(e, ProgressEvent)), None)
 
 
@@ -192,7 +152,7 @@ class RecordParser:
 
     @property
     def lines(self) -> int:
-        """How many lines were read."""
+        """The number of lines that were read."""
         return self._line
 
     def _parse_line(self, line: bytes) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""The verdict: what the supervisor saw when the program ended.
+"""The verdict: the supervisor's account of how the program ended.
 
 The supervisor writes it as the record's last line (and in a pod as the termination message); the
 life cycle turns it into a phase and a reason. Standard library only: the supervisor imports it.
@@ -11,25 +11,25 @@ from enum import StrEnum
 from typing import Any
 
 MAX_VERDICT_BYTES = 4096
-"""A termination message holds no more (Kubernetes' own limit), and a frame line neither."""
+"""Kubernetes' own limit of a termination message, and within the limit of a frame line."""
 
 MAX_MESSAGE_CHARACTERS = 1000
-"""What is kept of an exception's text: in JSON's longest escapes still within a frame line."""
-
+"""The limit of an exception's text, which in JSON's longest escapes still fits a frame line."""
 
 MAX_REASON_CHARACTERS = 64
-"""The same of a reason, all of which are shorter: a program could name any."""
+"""The limit of a reason. The life cycle's are shorter, but a program could send any text."""
 
 MAX_VERSIONS = 16
-"""How many versions are kept, of at most ``MAX_VERSION_CHARACTERS``: a program can send any."""
+"""The limit of the number of versions: a program can send any."""
 
 MAX_VERSION_CHARACTERS = 128
+"""The limit of the name and of the text of one version."""
 
 _MAX_NUMBER = 2**53
 
 
 class Outcome(StrEnum):
-    """How the program process ended, as the supervisor saw it."""
+    """The ways in which a program process ends, as the supervisor sees it."""
 
     SUCCEEDED = "Succeeded"
     """It returned and exited with 0."""
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
     OVER_TIME = "OverTime"
     """The supervisor ended it: it ran longer than its limit."""
     TERMINATED = "Terminated"
-    """The supervisor ended it, because it was told to end itself."""
+    """The supervisor ended it, because it got SIGTERM itself or its standard input was closed."""
 
 
 EXIT_CODES = {
@@ -53,15 +53,15 @@ EXIT_CODES = {
     Outcome.OVER_TIME: 4,
     Outcome.TERMINATED: 143,
 }
-"""What the runner itself exits with; never 137, which means that the runner was killed."""
+"""The runner's own exit codes; never 137, which means that the runner was killed."""
 
 EXIT_UNREADABLE = 64
-"""What it exits with where its hand-over could not be read: there is no verdict then."""
+"""The runner's exit code where it could not read its job input, so that it has no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a program that has ended.
+    """The facts about a program that has ended.
 
     ``reason`` is a ``lifecycle.Reason`` by value, or empty; ``final`` says whether a final result
     was published; ``lines`` and ``sha256`` cover the record's lines before this one.
@@ -82,10 +82,10 @@ class Verdict:
     seconds: float = 0.0
     versions: dict[str, str] | None = None
     seed: int | None = None
-    """What its random numbers came from: with it, and on the same versions, it runs the same."""
+    """The seed of its random numbers: a run with it, on the same versions, gives the same."""
 
     def to_json(self) -> str:
-        """The verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
+        """Return the verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
         fields = {**asdict(self), "reason": shorten(self.reason, MAX_REASON_CHARACTERS)}
         if self.versions is not None and not is_version_map(self.versions):
             fields["versions"] = None
@@ -100,22 +100,22 @@ class Verdict:
 
 
 def checksum(verdict: bytes) -> bytes:
-    """What guards the verdict itself, which can't be in the digest that it carries."""
+    """Return the CRC-32 of a verdict's text, which can't be in the digest that it carries."""
     return b"%08x" % zlib.crc32(verdict)
 
 
 def parse_verdict(text: str | bytes) -> Verdict | None:
-    """Read a verdict; None where the text is none. Total: a program can forge the text."""
+    """Parse a verdict; returns None for any other text, as a program can forge the text."""
     try:
         fields = json.loads(text)
         verdict = Verdict(**{**fields, "outcome": Outcome(fields["outcome"])})
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return verdict if _types_hold(verdict) else None
+    return verdict if _is_valid(verdict) else None
 
 
-def _types_hold(verdict: Verdict) -> bool:
-    """Whether every field has the type that it declares: JSON could bring any other."""
+def _is_valid(verdict: Verdict) -> bool:
+    """Return whether every field has its declared type and range: JSON could bring any other."""
     optional_numbers: tuple[Any, ...] = (
         verdict.exit_code,
         verdict.signal,
@@ -148,7 +148,7 @@ def _is_count(number: Any) -> bool:
 
 
 def is_version_map(value: Any) -> bool:
-    """Whether these are versions by name, as many and as long as a status takes."""
+    """Return whether these are versions by name, as many and as long as a status takes."""
     return (
         is_text_map(value)
         and len(value) <= MAX_VERSIONS
@@ -157,15 +157,15 @@ def is_version_map(value: Any) -> bool:
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is a string that UTF-8 can hold: JSON can bring half a surrogate pair."""
+    """Return whether it is a string that UTF-8 can hold: JSON can bring half a surrogate pair."""
     return isinstance(value, str) and value == value.encode(errors="replace").decode()
 
 
 def is_text_map(value: Any) -> bool:
-    """Whether it is an object of nothing but such strings."""
+    """Return whether it is an object of nothing but such strings."""
     return isinstance(value, dict) and all(map(is_text, (*value, *value.values())))
 
 
 def shorten(text: str, keep: int) -> str:
-    """The text, or its beginning and an ellipsis, in at most ``keep`` characters."""
+    """Return the text, or its beginning and an ellipsis, in at most ``keep`` characters."""
     return text if len(text) <= keep else text[: max(keep - 1, 0)] + "…" * (keep > 0)

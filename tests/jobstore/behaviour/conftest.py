@@ -1,7 +1,7 @@
 """The behaviour suite: what ``api.jobstore.base`` promises, of every store in ``MODES``.
 
 Its tests know a store by ``JobStore`` alone and give programs as source. How many ran in each mode
-is told at the end of a run. With ``REQUIRE_CLUSTER=1`` a test that is skipped has failed.
+is printed at the end of a run. With ``REQUIRE_CLUSTER=1`` a test that is skipped has failed.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What a store keeps and finds again: parameters, jobs by id, listings."""
+"""The data that a store keeps and finds again: parameters, jobs by id, listings."""
 
 import hashlib
 import json
@@ -7,7 +7,8 @@ import pytest
 
 from api.jobstore.base import JobNotFound, JobQuery
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.resources.job import MAX_PARAMS_BYTES, Job
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES
+from qiskit_runtime.contract.resources.job import Job
 from tests.jobstore.store_under_test import QUICK, StoreUnderTest, result
 
 pytestmark = pytest.mark.anyio

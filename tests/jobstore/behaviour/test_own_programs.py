@@ -7,6 +7,7 @@ import tarfile
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.job import JobRequest
 from qiskit_runtime.contract.resources.program import ProgramSource
 from tests.jobstore.store_under_test import StoreUnderTest, result
 
@@ -82,10 +83,9 @@ async def test_source_that_is_no_program_fails_and_harms_no_other(jobs: StoreUnd
 async def test_repeated_submission_with_a_source_is_one_job(jobs: StoreUnderTest):
     """The id that a client gave makes one job, also when its program has changed meanwhile."""
     spec = (await jobs.submit_source(module("0"))).spec
-    first = await jobs.store.submit(spec, "{}", "repeated-own", module("1"))
-    again = await jobs.store.submit(
-        spec.model_copy(update={"program_version": "8"}), "{}", "repeated-own", module("2")
-    )
+    first = await jobs.store.submit(JobRequest(spec, "{}", "repeated-own", module("1")))
+    later = spec.model_copy(update={"program_version": "8"})
+    again = await jobs.store.submit(JobRequest(later, "{}", "repeated-own", module("2")))
 
     assert again.id == first.id
     await jobs.finish(first.id)

@@ -13,12 +13,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 from kubernetes.aio import client
 
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import Manifest
 
 NAMESPACE = "jobs"
 
@@ -45,7 +44,7 @@ class FakeCluster:
         self.quota_races: Counter[str] = Counter()
         """By kind: how many creations to refuse, as where the quota's use has changed meanwhile."""
         self.words = ""
-        """What is said where it is refused."""
+        """The text of a refusal."""
         self.watches_are_silent = False
         self.held: set[str] = set()
         """Clients, as ``connect`` names them, whose watches tell nothing until ``release``."""
@@ -97,7 +96,7 @@ class FakeCluster:
 
     @property
     def reads(self) -> int:
-        """How many reads there were, but for watches."""
+        """Return the number of reads but for watches."""
         return sum(
             count for name, count in self.requests.items() if name.startswith(("GET", "LIST"))
         )

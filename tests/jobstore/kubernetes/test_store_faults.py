@@ -1,6 +1,6 @@
 """The store of Kubernetes mode when the cluster or Redis is not well, over a simulated cluster.
 
-The API server is one in this process, which can be told to stop, to hang, and to forget; Redis and
+The API server is one in this process, which the tests stop, hang, and make forget; Redis and
 the runners are real. The real cluster's tests can't take its API server away.
 """
 
@@ -17,7 +17,7 @@ from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster import watch as resource_watch
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import JobSpec
+from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
 from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
 from qiskit_runtime.contract.wire.record import Message
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
@@ -88,7 +88,7 @@ async def test_polls_cost_no_request(open_world):
 
 @pytest.mark.parametrize("how", ["hangs", "is gone"])
 async def test_api_server_that_is_away_is_told_within_5_seconds(open_world, how):
-    """What needs it is refused in time; what was seen before is answered; then all is well."""
+    """Calls that need it are refused in time; known jobs are answered; then all is well."""
     async with open_world() as world:
         job, _ = await world.jobs.run(QUICK)
         running = await world.jobs.start(FOR_EVER)
@@ -96,7 +96,9 @@ async def test_api_server_that_is_away_is_told_within_5_seconds(open_world, how)
             world.cluster.answers.clear()
         else:
             await world.cluster.stop()
-        assert await seconds_until_refused(world.store.submit(SPEC, "{}")) < ANSWER_SECONDS
+        assert (
+            await seconds_until_refused(world.store.submit(JobRequest(SPEC, "{}"))) < ANSWER_SECONDS
+        )
         assert await seconds_until_refused(world.store.get("never-seen")) < ANSWER_SECONDS
         assert await seconds_until_refused(world.store.cancel(running.id)) < ANSWER_SECONDS
         assert (await world.store.get(job.id)).status.phase is Phase.COMPLETED
@@ -147,20 +149,20 @@ async def test_silent_watch_is_given_up_and_readiness_says_so(open_world, monkey
 async def test_same_key_is_one_job_and_another_request_is_refused(open_world):
     """A job that is submitted again by its id is the same; with other parameters it is not."""
     async with open_world() as world:
-        first = await world.store.submit(SPEC, '{"greeting": 1}', "repeated-1")
-        again = await world.store.submit(SPEC, '{"greeting": 1}', "repeated-1")
+        first = await world.store.submit(JobRequest(SPEC, '{"greeting": 1}', "repeated-1"))
+        again = await world.store.submit(JobRequest(SPEC, '{"greeting": 1}', "repeated-1"))
         assert first.id == again.id
         with pytest.raises(JobExists):
-            await world.store.submit(SPEC, '{"greeting": 2}', "repeated-1")
+            await world.store.submit(JobRequest(SPEC, '{"greeting": 2}', "repeated-1"))
         assert len(world.cluster.objects["runtimejobs"]) == 1
 
 
 async def test_submission_whose_params_fail_leaves_no_job(open_world):
-    """Whoever got no id has no job: what was begun is withdrawn."""
+    """A client that got no id has no job: a submission that was begun is withdrawn."""
     async with open_world() as world:
         world.cluster.refusals["POST secrets"] = 500
         with pytest.raises(StoreUnavailable):
-            await world.store.submit(SPEC, "{}")
+            await world.store.submit(JobRequest(SPEC, "{}"))
         async with asyncio.timeout(10):
             while world.cluster.objects["runtimejobs"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -170,47 +172,51 @@ async def test_params_over_the_budget_are_refused_with_both_numbers(open_world):
     """Over the storage budget nothing is kept, and the error names what there is."""
     async with open_world(budget=1000) as world:
         with pytest.raises(StorageFull, match=r"at most 0 \(RUNTIME_STORAGE_BUDGET_MIB\)"):
-            await world.store.submit(SPEC, '{"x": "' + "y" * 2000 + '"}')
+            await world.store.submit(JobRequest(SPEC, '{"x": "' + "y" * 2000 + '"}'))
         assert not world.cluster.objects.get("runtimejobs")
 
 
 async def test_full_store_still_knows_what_was_submitted_before(open_world):
     """A submission that is repeated takes no more room: it is the job that is there."""
     async with open_world(budget=100) as world:
-        first = await world.store.submit(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
+        first = await world.store.submit(
+            JobRequest(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
+        )
         with pytest.raises(StorageFull):
-            await world.store.submit(SPEC, '{"x": "' + "z" * 60 + '"}')
-        again = await world.store.submit(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
+            await world.store.submit(JobRequest(SPEC, '{"x": "' + "z" * 60 + '"}'))
+        again = await world.store.submit(
+            JobRequest(SPEC, '{"x": "' + "y" * 60 + '"}', "repeated-2")
+        )
         assert again.id == first.id
 
 
 async def test_number_of_jobs_is_bounded_and_deleting_one_makes_room(open_world):
-    """Ended jobs count, whoever made them; a submission that is repeated is none more."""
+    """Ended jobs of all clients count; a submission that is repeated counts once."""
     async with open_world(max_jobs=2) as world:
-        first = await world.store.submit(SPEC, "{}", "first")
-        other = await world.store.submit(SPEC, "{}")
+        first = await world.store.submit(JobRequest(SPEC, "{}", "first"))
+        other = await world.store.submit(JobRequest(SPEC, "{}"))
         with pytest.raises(StorageFull, match=r"2 jobs of at most 2 \(RUNTIME_MAX_JOBS\)"):
-            await world.store.submit(SPEC, "{}")
-        assert (await world.store.submit(SPEC, "{}", "first")).id == first.id
+            await world.store.submit(JobRequest(SPEC, "{}"))
+        assert (await world.store.submit(JobRequest(SPEC, "{}", "first"))).id == first.id
         await world.jobs.finish(other.id)
         await world.store.delete(other.id)
-        assert (await world.store.submit(SPEC, "{}")).id not in (first.id, other.id)
+        assert (await world.store.submit(JobRequest(SPEC, "{}"))).id not in (first.id, other.id)
 
 
 @pytest.mark.parametrize("kind", ["runtimejobs", "secrets"])
 async def test_quota_that_refuses_a_submission_is_no_outage(open_world, kind):
-    """The client is told that there is no room (429), and nothing of the job is left."""
+    """The client hears that there is no room (429), and nothing of the job is left."""
     async with open_world() as world:
         world.cluster.refusals[f"POST {kind}"] = 403
         world.cluster.words = f'{kind} "x" is forbidden: exceeded quota: q, requested: count=1'
         with pytest.raises(StorageFull, match="ResourceQuota has no room"):
-            await world.store.submit(SPEC, "{}")
+            await world.store.submit(JobRequest(SPEC, "{}"))
         async with asyncio.timeout(30):
             while world.cluster.objects.get("runtimejobs"):  # noqa: ASYNC110  (as above)
                 await asyncio.sleep(0.02)
         world.cluster.words = "no rights"
         with pytest.raises(StoreUnavailable):
-            await world.store.submit(SPEC, "{}")
+            await world.store.submit(JobRequest(SPEC, "{}"))
 
 
 @pytest.mark.parametrize("kind", ["runtimejobs", "secrets"])
@@ -218,13 +224,15 @@ async def test_race_for_the_quota_is_no_conflict(open_world, kind):
     """A creation that the quota's count overtook is made again: no object of its name is there."""
     async with open_world() as world:
         world.cluster.quota_races[kind] = 4
-        job = await world.store.submit(SPEC, "{}", make_repeatable_job_id("tenant", "key"))
+        job = await world.store.submit(
+            JobRequest(SPEC, "{}", make_repeatable_job_id("tenant", "key"))
+        )
         assert world.cluster.quota_races[kind] == 0
         assert await world.store.read_params(job.id) == "{}"
 
         world.cluster.quota_races[kind] = 1000
         with pytest.raises(StoreUnavailable):
-            await world.store.submit(SPEC, "{}")
+            await world.store.submit(JobRequest(SPEC, "{}"))
 
 
 async def test_emptied_redis_loses_no_frame_of_a_running_job(open_world):

@@ -21,7 +21,7 @@ from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import API_VERSION, DEFAULT_BACKEND, UnknownBackend
-from qiskit_runtime.contract.resources.job import JobSpec
+from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
 from qiskit_runtime.contract.resources.program import ProgramMetadata, ProgramSource
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.redis_server import run_redis
@@ -96,7 +96,7 @@ async def world(monkeypatch):
 async def posted_job(world):
     await world.there.list_jobs()
     yield
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
 
     async def check(server):
         assert await server.list_jobs() == {job.id: Phase.QUEUED}
@@ -106,7 +106,7 @@ async def posted_job(world):
 
 
 async def cancelled_job(world):
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await world.there.jobs.get(job.id)
     yield
     await world.here.jobs.cancel(job.id)
@@ -118,8 +118,8 @@ async def cancelled_job(world):
 
 
 async def deleted_job(world):
-    job = await world.here.jobs.submit(SPEC, "{}")
-    kept = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
+    kept = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     world.finish(job.id)
     while (await world.there.list_jobs())[job.id] is not Phase.COMPLETED:  # noqa: ASYNC110  (as clients do)
         await asyncio.sleep(0.01)
@@ -140,7 +140,7 @@ async def deleted_job(world):
 
 
 async def shown_status(world):
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await world.there.jobs.get(job.id)
     yield
     world.finish(job.id, "Cancelled")
@@ -155,7 +155,7 @@ async def shown_status(world):
 
 
 async def ended_stream(world):
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await world.there.jobs.get(job.id)
     yield
     stream = world.here.jobs.follow(job.id)
@@ -177,7 +177,7 @@ async def uploaded_program(world):
 
     async def check(server):
         assert await server.list_programs() == {"my-program": "1"}
-        assert (await server.programs.pin("my-program")).source == ONE
+        assert (await server.programs.resolve("my-program")).source == ONE
 
     yield check
 
@@ -191,7 +191,7 @@ async def changed_program(world):
     async def check(server):
         assert await server.list_programs() == {"my-program": "2"}
         assert (await server.programs.get("my-program")).metadata.is_public
-        assert (await server.programs.pin("my-program")).source == TWO
+        assert (await server.programs.resolve("my-program")).source == TWO
 
     yield check
 
@@ -204,7 +204,7 @@ async def deleted_program(world):
 
     async def check(server):
         assert await server.list_programs() == {}
-        for read in (server.programs.get, server.programs.pin, server.programs.delete):
+        for read in (server.programs.get, server.programs.resolve, server.programs.delete):
             with pytest.raises(UnknownProgram):
                 await read("my-program")
 
@@ -249,7 +249,7 @@ CASES = [
 
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__)
 async def case(request, world):
-    """What is written and read; its first part is done, and the other server hears no more."""
+    """A write and a read: the write is done, and the other server hears no more."""
     steps = request.param(world)
     await anext(steps)
     world.cluster.held.add("there")
@@ -306,7 +306,7 @@ async def restart_redis_with(world, mark):
 @pytest.mark.parametrize("is_empty", [True, False])
 async def test_restarted_redis_costs_a_list_and_is_right(world, is_empty):
     """Redis comes back empty, or with an old mark of the same epoch: neither is believed."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await world.there.jobs.get(job.id)
     old = await asyncio.to_thread(world.redis.ask, "GET", JOBS_MARK)
     world.cluster.held.add("there")
@@ -317,7 +317,7 @@ async def test_restarted_redis_costs_a_list_and_is_right(world, is_empty):
 
 
 async def cost_of_polls(world, job, rounds):
-    """How many requests the API server has for reads at both servers by turns."""
+    """Return the number of requests for reads at both servers by turns."""
     before = world.cluster.reads
     for server in (world.here, world.there) * rounds:
         assert (await server.jobs.get(job.id)).id == job.id
@@ -334,7 +334,7 @@ async def settle(world, job):
 
 async def test_polls_cost_nothing_once_redis_is_back(world):
     """After a moment each server reads from memory again."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await restart_redis_with(world, None)
     await settle(world, job)
     assert await cost_of_polls(world, job, 20) == 0
@@ -342,7 +342,7 @@ async def test_polls_cost_nothing_once_redis_is_back(world):
 
 async def test_write_by_a_connection_that_broke_long_ago_is_told(world):
     """A server that was idle while Redis restarted tells its write by a new connection."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await restart_redis_with(world, None)
     async with asyncio.timeout(30):
         before = -1
@@ -355,8 +355,8 @@ async def test_write_by_a_connection_that_broke_long_ago_is_told(world):
 
 
 async def test_redis_that_is_full_of_streams_takes_the_mark(world):
-    """A write is told to others also where Redis takes nothing more."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    """Other servers know of a write even where Redis takes nothing more."""
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await world.there.jobs.get(job.id)
     await asyncio.to_thread(world.redis.ask, "CONFIG", "SET", "maxmemory", "1")
     world.cluster.held.add("there")
@@ -367,7 +367,7 @@ async def test_redis_that_is_full_of_streams_takes_the_mark(world):
 @pytest.mark.parametrize("mark", ["abc123 999999999", "no mark at all", ""])
 async def test_mark_of_another_cluster_is_made_anew(world, mark):
     """A version that Kubernetes never had, or no version, costs each server a list, and is gone."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await asyncio.to_thread(world.redis.ask, "SET", JOBS_MARK, mark)
     assert await cost_of_polls(world, job, 3)
     assert await cost_of_polls(world, job, 3) == 0
@@ -377,7 +377,7 @@ async def test_mark_of_another_cluster_is_made_anew(world, mark):
 
 async def test_cluster_whose_versions_began_anew_is_read_as_it_is(world):
     """After a restored backup, versions are lower than those that are known."""
-    lost = await world.here.jobs.submit(SPEC, "{}")
+    lost = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     world.cluster.delete("runtimejobs", lost.id)
     world.cluster._version = 50
     world.cluster.create("runtimejobs", {"metadata": {"name": "old"}, "spec": {"programId": "x"}})
@@ -390,20 +390,22 @@ async def test_cluster_whose_versions_began_anew_is_read_as_it_is(world):
 
 async def test_same_key_at_another_server_is_the_same_job_until_it_is_deleted(world):
     """A submission that is repeated elsewhere at once finds its job; after a DELETE, a new one."""
-    first = await world.here.jobs.submit(SPEC, "{}", "same-key")
-    again = await world.there.jobs.submit(SPEC, "{}", "same-key")
+    first = await world.here.jobs.submit(JobRequest(SPEC, "{}", "same-key"))
+    again = await world.there.jobs.submit(JobRequest(SPEC, "{}", "same-key"))
     assert (await world.there.jobs.get("same-key")).created == first.created == again.created
     world.finish("same-key")
     world.cluster.held.add("there")
     await world.here.jobs.delete("same-key")
     with pytest.raises(JobNotFound):
         await world.there.jobs.get("same-key")
-    assert (await world.there.jobs.submit(SPEC, "{}", "same-key")).created > first.created
+    assert (
+        await world.there.jobs.submit(JobRequest(SPEC, "{}", "same-key"))
+    ).created > first.created
 
 
 async def test_reads_of_the_moment_share_one_exchange(world):
     """A thousand polls at once are not a thousand commands to Redis."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
 
     def count_exchanges():
         return int(world.redis.ask("INFO", "commandstats")["cmdstat_eval"]["calls"])
@@ -415,7 +417,7 @@ async def test_reads_of_the_moment_share_one_exchange(world):
 
 async def test_reads_and_writes_of_both_servers_never_go_back(world):
     """While statuses change and watches stall, reads at the servers by turns only go forward."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
 
     async def change():
         for done in range(1, 200):
@@ -439,8 +441,8 @@ async def test_reads_and_writes_of_both_servers_never_go_back(world):
 
 
 async def test_neither_redis_nor_kubernetes_is_an_error_not_an_old_answer(world):
-    """Where nobody can tell what was written, a read is refused."""
-    job = await world.here.jobs.submit(SPEC, "{}")
+    """A read is refused where neither Redis nor Kubernetes says what was written."""
+    job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await asyncio.to_thread(world.redis.kill)
     world.cluster.refusals["GET runtimejobs"] = 500
     with pytest.raises(StoreUnavailable):

@@ -1,4 +1,4 @@
-"""What programs put into the data folder: no start, no other job and no delete stops at it."""
+"""Files that programs put into the data folder stop no start, no other job and no delete."""
 
 import asyncio
 import os
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.qiskit_runtime.test_left_behind import nest
 
 from api.jobstore.base import JobQuery, ParamsLost
 from api.jobstore.local.data_folder import DataFolder
@@ -15,6 +14,7 @@ from api.jobstore.local.store import RunnerLimits
 from qiskit_runtime.contract.lifecycle import Phase
 from tests.jobstore.processes import wait_until
 from tests.jobstore.store_under_test import QUICK, open_local_store
+from tests.qiskit_runtime.host.test_left_behind import nest
 
 pytestmark = pytest.mark.anyio
 
@@ -168,7 +168,7 @@ async def test_scratch_that_leads_elsewhere_is_not_followed(tmp_path: Path):
 
 
 def test_lock_that_is_a_link_is_not_written_through(tmp_path: Path):
-    """What the lock's link leads to stays as it is, and the folder is locked all the same."""
+    """A file that the lock's link leads to stays, and the folder is locked all the same."""
     kept, data = tmp_path / "kept", tmp_path / "data"
     kept.write_text("kept")
     data.mkdir()

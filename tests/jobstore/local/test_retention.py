@@ -1,4 +1,4 @@
-"""What local mode lets go: ended jobs by age and size, and submissions beyond the queue's bound."""
+"""The bounds of local mode: ended jobs by age and size, and the number of queued jobs."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
 from tests.jobstore.processes import wait_until
 
 pytestmark = pytest.mark.anyio
@@ -60,10 +60,10 @@ def make_store(folder: Path, bounds: Bounds) -> LocalJobStore:
 
 
 async def test_ended_jobs_go_at_a_start_and_after_each_end(tmp_path: Path):
-    """What is too much is deleted as by its user, from the disk too; queued jobs never are."""
+    """Surplus jobs are deleted as by their user, from the disk too; queued jobs never are."""
     store = make_store(tmp_path, Bounds())
     await store.open()
-    old, new, queued = [await store.submit(SPEC, "{}") for _ in range(3)]
+    old, new, queued = [await store.submit(JobRequest(SPEC, "{}")) for _ in range(3)]
     for job in (old, new):
         await store.cancel(job.id)
     size = store._folder.measure(new.id)
@@ -76,7 +76,7 @@ async def test_ended_jobs_go_at_a_start_and_after_each_end(tmp_path: Path):
         with pytest.raises(JobNotFound):
             await store.get(old.id)
         assert (await store.get(new.id)).is_final
-        another = await store.submit(SPEC, "{}")
+        another = await store.submit(JobRequest(SPEC, "{}"))
         await store.cancel(another.id)
         await wait_until(lambda: new.id not in store._book, 30)
         kept = {(await store.get(job.id)).status.phase for job in (queued, another)}
@@ -93,16 +93,16 @@ async def test_submission_over_the_bound_is_refused_with_the_number(tmp_path: Pa
     store = make_store(tmp_path, Bounds(max_queued=2))
     await store.open()
     try:
-        first = await store.submit(SPEC, "{}", "a-key")
-        await store.submit(SPEC, "{}")
+        first = await store.submit(JobRequest(SPEC, "{}", "a-key"))
+        await store.submit(JobRequest(SPEC, "{}"))
         with pytest.raises(StorageFull, match="2 jobs are queued, and at most 2 may be"):
-            await store.submit(SPEC, "{}")
+            await store.submit(JobRequest(SPEC, "{}"))
         # What was answered before is answered again.
-        again = await store.submit(SPEC, "{}", "a-key")
+        again = await store.submit(JobRequest(SPEC, "{}", "a-key"))
         await store.cancel(first.id)
-        await store.submit(SPEC, "{}")
+        await store.submit(JobRequest(SPEC, "{}"))
         with pytest.raises(StorageFull):
-            await store.submit(SPEC, "{}")
+            await store.submit(JobRequest(SPEC, "{}"))
     finally:
         await store.close()
 

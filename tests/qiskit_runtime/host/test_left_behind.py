@@ -10,7 +10,7 @@ import pytest
 
 from qiskit_runtime.host.left_behind import remove_tree
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 WRECK = """
 import os, socket, sys
@@ -103,7 +103,7 @@ def test_folders_that_shut_their_owner_out_go(tmp_path):
 
 
 def test_what_cannot_be_removed_stays_and_the_rest_goes(tmp_path, monkeypatch):
-    """One stubborn file ends neither the removal of the others nor its caller."""
+    """A stubborn file ends neither the removal of the others nor its caller."""
     doomed = tmp_path / "doomed"
     (doomed / "a" / "b").mkdir(parents=True)
     for path in (doomed / "stubborn", doomed / "x", doomed / "a" / "b" / "stubborn"):
@@ -125,7 +125,7 @@ def test_what_cannot_be_removed_stays_and_the_rest_goes(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("rounds", [0, 3])
 def test_removal_that_is_stopped_can_be_taken_up_again(tmp_path, rounds):
-    """It ends within a file, and says that something is left."""
+    """A stopped removal ends within a file, and returns that something is left."""
     doomed, asked = tmp_path / "doomed", []
     doomed.mkdir()
     for number in range(10):

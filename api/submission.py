@@ -1,0 +1,111 @@
+"""Submission of jobs: everything that decides whether a request becomes a job, and which one.
+
+The route of POST /jobs translates, this decides: the backend that is meant, the program and its
+version, the parameters, and whether the request was sent before.
+"""
+
+from typing import Any
+
+from api.backendstore.base import BackendLibrary
+from api.errors import InvalidField, InvalidFields, TooLarge
+from api.jobstore.base import JobStore
+from api.models import RunRequest
+from api.params_check import ParamsCheck
+from api.programstore.base import ProgramChanged, ProgramStore
+from api.strict_json import StrictJSONError
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_VERSION_CHARACTERS
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
+from qiskit_runtime.contract.resources.program import Program
+from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
+
+DEFAULT_NAMES = ("", "string")
+"""Backend names that mean the default backend: 'string' is what the 2021 documentation sends."""
+
+
+class JobSubmission:
+    """The submission of one server: over its stores, and its check of parameters."""
+
+    def __init__(
+        self,
+        jobs: JobStore,
+        programs: ProgramStore,
+        backends: BackendLibrary,
+        params_check: ParamsCheck,
+    ) -> None:
+        self._jobs, self._programs = jobs, programs
+        self._backends, self._params_check = backends, params_check
+
+    async def submit(self, posted: RunRequest, tenant: str, key: str | None) -> str:
+        """Queue the job that was asked for, and return its id.
+
+        A request that a tenant repeats with the same key makes no second job, even if its program
+        has changed or gone since.
+
+        Raises:
+            UnknownProgram, UnknownBackend, ProgramUnusable: there is nothing to run, or to run on.
+            ProgramChanged: the program has another version than the one asked for.
+            TooLarge, InvalidField, InvalidFields: the parameters are refused.
+            JobExists: the key was sent before with another request.
+            StorageFull, StoreUnavailable: the store can't keep the job.
+        """
+        asked = read_request(posted, make_repeatable_job_id(tenant, key) if key else None)
+        if job := await self._jobs.find_repeated(asked):
+            return job.id
+        request = await self._resolve(asked, posted.program_version)
+        return (await self._jobs.submit(request)).id
+
+    async def _resolve(self, asked: JobRequest, version: str | None) -> JobRequest:
+        """Return the request with its program, that program's version and source, and backend."""
+        resolved = await self._programs.resolve(asked.spec.program_id)
+        program = resolved.program
+        if version not in (None, program.metadata.version):
+            raise ProgramChanged(program.id, program.metadata.version)
+        backend = await self._backends.get(asked.spec.backend)
+        await self._check_params(program, asked.params)
+        found: dict[str, Any] = {
+            "program_id": program.id,
+            "program_version": program.metadata.version[:MAX_VERSION_CHARACTERS],
+            "backend": backend.name,
+            "max_execution_seconds": program.metadata.max_execution_time,
+        }
+        spec = JobSpec.model_validate(asked.spec.model_dump() | found)
+        return JobRequest(spec, asked.params, asked.id, resolved.source)
+
+    async def _check_params(self, program: Program, text: str) -> None:
+        """Refuse parameters that no program could be called with, or not this one by its schema.
+
+        Raises:
+            TooLarge: over the limit.
+            InvalidField: not the JSON text of an object, or one that is not safe to read.
+            InvalidFields: what does not match the schema, each with the path that leads to it.
+        """
+        place = ("body", "params", 0)
+        size = len(text.encode())
+        if size > MAX_PARAMS_BYTES:
+            raise TooLarge(f"params: {size} bytes; at most {MAX_PARAMS_BYTES} are taken")
+        try:
+            errors = await self._params_check.find_errors(program, text)
+        except StrictJSONError as error:
+            raise InvalidField(place, f"params[0]: {error}", error.kind) from None
+        if errors:
+            raise InvalidFields(
+                [
+                    {"loc": (*place, *one.place), "msg": str(one), "type": "params_schema"}
+                    for one in errors
+                ]
+            )
+
+
+def read_request(posted: RunRequest, job_id: str | None) -> JobRequest:
+    """Return what a client asks for, before its program and backend are looked up. Pure."""
+    # Unchecked: a name that is too long for a job is one that no program or backend has.
+    spec = JobSpec.model_construct(
+        program_id=posted.program_id.lower(),
+        backend=DEFAULT_BACKEND if posted.backend in DEFAULT_NAMES else posted.backend,
+        hub=posted.hub,
+        group=posted.group,
+        project=posted.project,
+        tags=tuple(posted.tags),
+    )
+    return JobRequest(spec, posted.params[0] if posted.params else "{}", job_id)

@@ -1,0 +1,146 @@
+"""The operator's calls to the Kubernetes API: RuntimeJobs and what runs them, in one namespace."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from operator import itemgetter
+
+from qiskit_runtime.cluster.client import MERGE_PATCH, METADATA_ONLY, ClusterApi, Conflict
+from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL, Manifest
+from qiskit_runtime.contract.resources.runtimejob import PLURAL, RuntimeJob
+from qiskit_runtime.contract.resources.runtimeprogram import PLURAL as PROGRAMS
+
+
+class JobCluster:
+    """The calls. All raise what ``ClusterApi.call`` raises.
+
+    ``logs`` is a connection of its own: each running job holds one of its sockets.
+    """
+
+    def __init__(self, api: ClusterApi, logs: ClusterApi, namespace: str) -> None:
+        self._api = api
+        self._logs = logs
+        core = f"/api/v1/namespaces/{namespace}"
+        self._pods, self._secrets, self._events = (
+            f"{core}/pods",
+            f"{core}/secrets",
+            f"{core}/events",
+        )
+        self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        resources = f"/apis/{API_VERSION}/namespaces/{namespace}"
+        self._runtimejobs, self._programs = f"{resources}/{PLURAL}", f"{resources}/{PROGRAMS}"
+
+    async def get_runtimejob(self, name: str) -> Manifest | None:
+        """Return the RuntimeJob of this name, or None."""
+        return await self._api.find("GET", f"{self._runtimejobs}/{name}")
+
+    async def get_job(self, name: str) -> Manifest | None:
+        """Return the Kubernetes Job of this name, or None."""
+        return await self._api.find("GET", f"{self._jobs}/{name}")
+
+    async def find_pods(self, job: str) -> list[Manifest]:
+        """Return the pods of the Kubernetes Job of this name, the newest first."""
+        pods = await self._api.call("GET", self._pods, query={"labelSelector": f"job-name={job}"})
+        made = [(pod["metadata"]["creationTimestamp"], pod) for pod in pods["items"]]
+        return [pod for _, pod in sorted(made, key=itemgetter(0), reverse=True)]
+
+    async def find_secret(self, name: str) -> Manifest | None:
+        """Return the Secret of this name, or None."""
+        return await self._api.find("GET", f"{self._secrets}/{name}")
+
+    async def create_secret(self, manifest: Manifest) -> Manifest | None:
+        """Create a Secret; returns None if there is one of its name."""
+        try:
+            return await self._api.call("POST", self._secrets, manifest)
+        except Conflict:
+            return None
+
+    async def has_pod(self, name: str) -> bool:
+        """Return whether there is a pod of this name."""
+        return await self._api.find("GET", f"{self._pods}/{name}") is not None
+
+    async def list_versions(self) -> dict[str, tuple[str, int]]:
+        """Return by UID the RuntimeJob that an object is or belongs to, and its version."""
+        versions: dict[str, tuple[str, int]] = {}
+        for path in (self._runtimejobs, self._jobs, self._pods):
+            query = {} if path == self._runtimejobs else {"labelSelector": JOB_LABEL}
+            found = await self._api.call("GET", path, accept=METADATA_ONLY, query=query)
+            # An empty list of metadata is null.
+            for metadata in (item["metadata"] for item in found["items"] or ()):
+                name = metadata["labels"][JOB_LABEL] if query else metadata["name"]
+                versions[metadata["uid"]] = (name, int(metadata["resourceVersion"]))
+        return versions
+
+    async def create_job(self, manifest: Manifest) -> Manifest:
+        """Create a Kubernetes Job; if one of its name and owner is there already, return that."""
+        try:
+            return await self._api.call("POST", self._jobs, manifest)
+        except Conflict:
+            job = await self.get_job(manifest["metadata"]["name"])
+            if job is None or not _same_owner(job, manifest):
+                raise
+            return job
+
+    async def put_secret(self, manifest: Manifest) -> None:
+        """Create a Secret, or replace the one of its name."""
+        if await self.create_secret(manifest) is None:
+            await self._api.call("PUT", f"{self._secrets}/{manifest['metadata']['name']}", manifest)
+
+    async def write_status(self, job: RuntimeJob, status: Manifest) -> Manifest:
+        """Write status fields, if the RuntimeJob is still the one that was read.
+
+        Returns:
+            The RuntimeJob as it is now.
+
+        Raises:
+            Conflict: it has changed since.
+        """
+        body = {"metadata": {"resourceVersion": str(job.version)}, "status": status}
+        path = f"{self._runtimejobs}/{job.name}/status"
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def write_program_status(self, name: str, status: Manifest) -> Manifest:
+        """Write status fields of a RuntimeProgram; returns it as it is now."""
+        path = f"{self._programs}/{name}/status"
+        body = {"status": status}
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def get_program(self, name: str) -> Manifest | None:
+        """Return the RuntimeProgram of this name, or None."""
+        return await self._api.find("GET", f"{self._programs}/{name}")
+
+    async def annotate(self, name: str, annotations: dict[str, str]) -> Manifest:
+        """Set annotations of a RuntimeJob; returns it as it is now."""
+        body = {"metadata": {"annotations": annotations}}
+        path = f"{self._runtimejobs}/{name}"
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def delete_pod(self, name: str) -> None:
+        """Delete a pod: its runner gets SIGTERM."""
+        await self._api.find("DELETE", f"{self._pods}/{name}")
+
+    async def delete_job(self, name: str) -> None:
+        """Delete a Kubernetes Job and its pod."""
+        await self._api.find("DELETE", f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
+
+    async def delete_secret(self, name: str, uid: str = "") -> None:
+        """Delete a Secret; with a UID, that one alone of all that have had the name."""
+        only_this = {"preconditions": {"uid": uid}} if uid else None
+        await self._api.find("DELETE", f"{self._secrets}/{name}", only_this)
+
+    async def delete_runtimejob(self, job: RuntimeJob) -> None:
+        """Delete a RuntimeJob, and by its ownership all that it caused."""
+        only_this = {"preconditions": {"uid": job.uid}}
+        await self._api.find("DELETE", f"{self._runtimejobs}/{job.name}", only_this)
+
+    async def create_event(self, manifest: Manifest) -> None:
+        """Create an Event, for ``kubectl describe``."""
+        await self._api.call("POST", self._events, manifest)
+
+    def open_log(self, pod: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open the pod's log, from its first byte until its container has ended."""
+        return self._logs.open_stream(f"{self._pods}/{pod}/log", follow="true")
+
+
+def _same_owner(one: Manifest, other: Manifest) -> bool:
+    uids = [manifest["metadata"]["ownerReferences"][0]["uid"] for manifest in (one, other)]
+    return bool(uids[0] == uids[1])

@@ -1,0 +1,101 @@
+"""The periodic resync: list everything each minute, and repair what the watches have missed.
+
+A watch can fall silent while everything looks alive. The liveness probe fails when watches miss
+something round after round, or when no round succeeds.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from controller.cluster import JobCluster
+from controller.observe.cluster_view import ClusterView
+from controller.record.archive import RecordArchive
+from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.contract.resources.runtimejob import make_run_name
+
+ROUND_SECONDS = 60.0
+"""The time between two rounds."""
+
+DELAY_SECONDS = 5.0
+"""How far a watch may be behind a list."""
+
+STALE_SECONDS = 180.0
+"""The time without a good round after which the operator should be restarted."""
+
+logger = logging.getLogger(__name__)
+
+
+class ClusterResync:
+    """Compares the view with the cluster."""
+
+    def __init__(
+        self,
+        cluster: JobCluster,
+        view: ClusterView,
+        archive: RecordArchive,
+        enqueue: Callable[[str], None],
+    ) -> None:
+        self._cluster = cluster
+        self._view = view
+        self._archive = archive
+        self._enqueue = enqueue
+        self._good_at = time.monotonic()
+
+    @property
+    def stale_seconds(self) -> float:
+        """The time since the last round that found the view to be right."""
+        return time.monotonic() - self._good_at
+
+    async def run(self) -> None:
+        """Take rounds until cancelled."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                missed = await self.go_round()
+                if not missed:
+                    self._good_at = time.monotonic()
+            except ClusterError as error:
+                logger.warning("no resync: %s", error)
+            except Exception:
+                # The probe fails if this goes on.
+                logger.exception("no resync")
+
+    async def go_round(self) -> set[str]:
+        """Compare once; returns the RuntimeJobs of which the watches have missed something."""
+        found = await self._find_missed()
+        if found:
+            # A watch is a moment behind, and so is a list.
+            await asyncio.sleep(DELAY_SECONDS)
+            found &= await self._find_missed()
+        missed = {name for name, _ in found}
+        for name in missed:
+            logger.warning("runtimejob %s: its watch has missed something", name)
+            await self.refresh(name)
+        for name in missed | {job.name for job in self._view.all_jobs() if job.is_final}:
+            # Those that have ended too: their time to live may be over.
+            self._enqueue(name)
+        await self._archive.evict(self._view.all_jobs())
+        return missed
+
+    async def _find_missed(self) -> set[tuple[str, str]]:
+        """Return RuntimeJobs with the UIDs of objects that are newer than known here, or gone."""
+        listed = await self._cluster.list_versions()
+        known = self._view.versions()
+        newer = {
+            (name, uid)
+            for uid, (name, version) in listed.items()
+            if uid not in known or known[uid][1] < version
+        }
+        return newer | {(name, uid) for uid, (name, _) in known.items() if uid not in listed}
+
+    async def refresh(self, name: str) -> None:
+        """Read a RuntimeJob and what runs it, and take them up."""
+        job = await self._cluster.get_runtimejob(name)
+        if job is None:
+            self._view.replace(name, None, None, None)
+            return
+        run = make_run_name(name, job["metadata"]["uid"])
+        pods = await self._cluster.find_pods(run)
+        self._view.replace(name, job, await self._cluster.get_job(run), next(iter(pods), None))

@@ -1,0 +1,67 @@
+"""The settings of the operator: variables ``RUNTIME_...``, which the chart sets."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, MIB
+
+
+def _split(value: object) -> object:
+    return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+
+class RunnerSettings(BaseSettings):
+    """The settings of all runner pods: variables ``RUNTIME_RUNNER_...``."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_RUNNER_", frozen=True)
+
+    image: str
+    """The runner's image."""
+    pull_policy: str = "IfNotPresent"
+    """When a node pulls it."""
+    pull_secrets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """The Secrets to pull it with, separated by commas; they are in the jobs' namespace."""
+    cpu_request: str = "250m"
+    """The cpu request of a pod."""
+    cpu_limit: str = "1"
+    """Its cpu limit. Below one core, a program is throttled while it imports."""
+    memory: str = "2Gi"
+    """Its memory request and limit, which are the same, so that a node never runs out."""
+    scratch: str = "1Gi"
+    """The size of /tmp, and the limit of ephemeral storage."""
+    runtime_class_name: str = ""
+    """The RuntimeClass that runs it (gVisor, Kata); empty is the node's own."""
+    priority_class_name: str = ""
+    """Its PriorityClass; empty is the cluster's default."""
+    host_users: bool = True
+    """False gives each pod a user namespace of its own."""
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    """The labels of the nodes that may run jobs, as JSON."""
+    tolerations: tuple[dict[str, Any], ...] = ()
+    """The taints that a pod tolerates, as JSON."""
+    keep_seconds: Annotated[int, Field(ge=0)] = 3600
+    """How long an ended Kubernetes Job stays, with its pod and its log."""
+
+
+class OperatorSettings(BaseSettings):
+    """The settings of the operator. Made once, in ``main``, and passed down."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_", frozen=True)
+
+    namespace: str
+    """The namespace of the RuntimeJobs."""
+    redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+    """The Redis of the live streams; its password is within."""
+    max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """How many jobs run at once; the others stay queued, first come first served."""
+    storage_budget_mib: Annotated[int, Field(ge=1)] = DEFAULT_STORAGE_BUDGET_MIB
+    """The limit of parameters and records together; over it the oldest records are deleted."""
+    runner: RunnerSettings = Field(default_factory=RunnerSettings)
+    """The settings of all runner pods."""
+
+    @property
+    def storage_budget(self) -> int:
+        """The storage budget in bytes."""
+        return self.storage_budget_mib * MIB

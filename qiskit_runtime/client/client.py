@@ -1,0 +1,269 @@
+"""The blocking client: does the steps of ``calls`` and ``job_stream`` by httpx and websockets.
+
+``async_client`` is its twin for asyncio, method by method.
+"""
+
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from qiskit_runtime.client.address import Address
+from qiskit_runtime.client.calls import LOSSES, Answer, Calls, Flow, Pause, Request, Step, WaitEnd
+from qiskit_runtime.client.job_stream import (
+    AFTER_ALL,
+    STREAM_LOSSES,
+    TICK_SECONDS,
+    JobStream,
+    Notice,
+    StreamEvent,
+)
+from qiskit_runtime.client.models import BackendInfo, JobInfo, ProgramInfo, UploadedProgram
+from qiskit_runtime.contract.wire.events import FrameEvent
+from qiskit_runtime.contract.wire.progress import Progress
+
+if TYPE_CHECKING:
+    from qiskit_runtime.client.upload import MayReplace, Source
+
+T = TypeVar("T")
+
+
+class Client:
+    """A client of the server at ``url``, with its ``token``.
+
+    Left out, they are those of RUNTIME_URL and RUNTIME_TOKEN, else the local server's. Close it
+    after use: it is a context manager. Every call may raise ``Unreachable`` or ``Refused``.
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        self._address = Address.find(url, token)
+        self._http = httpx.Client(**self._address.http_options())
+        self.calls = Calls(self._address)
+        """The calls that ``perform`` does."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def run(
+        self,
+        program: str,
+        /,
+        *,
+        backend: str = "",
+        params: Mapping[str, Any] | str | None = None,
+        tags: Sequence[str] = (),
+        hub: str = "",
+        group: str = "",
+        project: str = "",
+        program_version: str | None = None,
+        **more: Any,
+    ) -> "Job":
+        """Post a job of a program, by its id, and return it.
+
+        The program's parameters are keyword arguments, or in ``params``: those whose names this
+        method takes itself, or all as JSON text, which is sent verbatim. Circuits, operators and
+        arrays may be among them. ``program_version`` refuses the job where the program has another.
+        """
+        labels = {"backend": backend, "hub": hub, "group": group, "project": project}
+        call = self.calls.run(program, params, more, labels, tags, program_version)
+        return self.job(self.perform(call))
+
+    def job(self, job_id: str) -> "Job":
+        """Return the job of this id; the server is not asked yet."""
+        return Job(self, job_id)
+
+    def jobs(
+        self,
+        *,
+        pending: bool = False,
+        limit: int = 200,
+        offset: int = 0,
+        hub: str | None = None,
+        group: str | None = None,
+        project: str | None = None,
+        program: str | None = None,
+        backend: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> list[JobInfo]:
+        """Return jobs, newest first: the ended ones, or with ``pending`` the others."""
+        labels = {"hub": hub, "group": group, "project": project}
+        places = {"program": program, "backend": backend, "tags": tags}
+        return self.perform(
+            self.calls.jobs(pending=pending, limit=limit, offset=offset, **labels, **places)
+        )
+
+    def backends(self) -> list[BackendInfo]:
+        """Return the backends that programs can run on."""
+        return self.perform(self.calls.backends())
+
+    def programs(self) -> list[ProgramInfo]:
+        """Return the programs that the server can run."""
+        return self.perform(self.calls.programs())
+
+    def program(self, program_id: str) -> ProgramInfo:
+        """Return one program."""
+        return self.perform(self.calls.program(program_id))
+
+    def program_source(self, program_id: str) -> bytes:
+        """Return an uploaded program's source: a module, or a tar archive."""
+        return self.perform(self.calls.program_source(program_id))
+
+    def delete_program(self, program_id: str) -> None:
+        """Delete an uploaded program. Jobs that were posted for it run all the same."""
+        self.perform(self.calls.delete_program(program_id))
+
+    def upload(
+        self,
+        source: "Source",
+        *,
+        replace: "MayReplace" = False,
+        name: str | None = None,
+        description: str | None = None,
+        max_execution_time: int | None = None,
+        is_public: bool | None = None,
+    ) -> UploadedProgram:
+        """Upload a file, a folder or a function as a program; unchanged, it stays as it is.
+
+        Its metadata come from the JSON file in the same folder, else from its docstring and the
+        parameters of ``main``; what is given here goes over them. A function's source is the whole
+        program: imports belong within it.
+
+        Raises:
+            BadProgram: no program there could run.
+            ProgramDiffers: the server has another one of this name, and ``replace`` is False.
+        """
+        from qiskit_runtime.client.upload import read_source, upload
+
+        limits = {"max_execution_time": max_execution_time, "is_public": is_public}
+        local = read_source(source, {"name": name, "description": description, **limits})
+        return self.perform(upload(self.calls, local, replace))
+
+    def perform(self, flow: Flow[T]) -> T:
+        """Do the steps of a call."""
+        answer: Answer = None
+        try:
+            while True:
+                answer = self._do(flow.send(answer))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _do(self, step: Step) -> Answer:
+        match step:
+            case Request(method=method, path=path, arguments=arguments):
+                try:
+                    return self._http.request(method, self._address.url + path, **arguments)
+                except LOSSES as error:
+                    return error
+            case Pause(seconds=seconds):
+                time.sleep(seconds)
+            case WaitEnd(job_id=job_id, deadline=deadline):
+                with closing(self.follow(job_id, AFTER_ALL)) as ticks:
+                    for _ in ticks:
+                        if time.monotonic() >= deadline:
+                            break
+        return None
+
+    def follow(self, job_id: str, after: int = 0) -> Generator[StreamEvent]:
+        """Yield a job's events, each once, and notices of waiting and lost connections."""
+        stream = JobStream(self._address, job_id, after)
+        while not stream.has_ended:
+            try:
+                with connect(stream.url, **self._address.stream_options()) as connection:
+                    while True:
+                        yield from stream.take(_receive(connection))
+            except STREAM_LOSSES as error:
+                yield from stream.lose(error)
+            time.sleep(stream.pause)
+
+
+def _receive(connection: ClientConnection) -> str | bytes | None:
+    """Return the next frame; None where none comes for a moment."""
+    try:
+        return connection.recv(timeout=TICK_SECONDS)
+    except TimeoutError:
+        return None
+
+
+class Job:
+    """A job on the server."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self._client = client
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"Job({self.id!r})"
+
+    def stream(self, after: int = 0) -> Iterator[FrameEvent]:
+        """Yield each event once, live, from the first or from the one after message ``after``.
+
+        Lost connections are made again. The stream ends when the job has ended.
+        """
+        with closing(self.follow(after)) as events:
+            for event in events:
+                if not isinstance(event, Notice):
+                    yield event
+
+    def follow(self, after: int = 0) -> Generator[StreamEvent]:
+        """Yield the same, and ``Waiting`` and ``Reconnecting`` in between, for a display."""
+        return self._client.follow(self.id, after)
+
+    def wait(self, timeout: float | None = None) -> JobInfo:
+        """Return the job once it has ended, however it ended.
+
+        Raises:
+            JobTimeout: it had not, after ``timeout`` seconds.
+        """
+        return self._client.perform(self._client.calls.wait(self.id, timeout))
+
+    def result(self, timeout: float | None = None, *, decoded: bool = True) -> Any:
+        """Return the final result once the job has ended; circuits and arrays are what they were.
+
+        With ``decoded=False`` it is plain JSON, and neither Qiskit nor NumPy is imported.
+
+        Raises:
+            JobFailed: it did not complete.
+            NoResult: it completed without a result.
+            JobTimeout: it had not ended after ``timeout`` seconds.
+        """
+        return self._client.perform(self._client.calls.result(self.id, timeout, decoded))
+
+    def result_text(self) -> str:
+        """Return the final result's JSON text as it is now; empty without one."""
+        return self._client.perform(self._client.calls.result_text(self.id))
+
+    def logs(self) -> str:
+        """Return all that the job printed and published so far."""
+        return self._client.perform(self._client.calls.logs(self.id))
+
+    def info(self) -> JobInfo:
+        """Return the job as it is now."""
+        return self._client.perform(self._client.calls.job(self.id))
+
+    def status(self) -> str:
+        """Return its status as it is now: Queued, Running, Completed, Failed, Cancelled, ..."""
+        return self.info().status
+
+    @property
+    def progress(self) -> Progress | None:
+        """The progress that its program reported last, asked of the server; None without any."""
+        return self.info().progress
+
+    def cancel(self) -> None:
+        """Ask the server to cancel the job."""
+        self._client.perform(self._client.calls.cancel(self.id))
+
+    def delete(self) -> None:
+        """Delete the job, which has ended, and all its data."""
+        self._client.perform(self._client.calls.delete(self.id))

@@ -1,0 +1,91 @@
+"""The errors of the client. ``ClientError`` is the base of all."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+UNAUTHORIZED, NOT_FOUND, GONE = 401, 404, 410
+
+
+class ClientError(Exception):
+    """The base of the errors that this package raises."""
+
+
+class Unreachable(ClientError):
+    """No server answers at the address, or it can't answer now (5xx)."""
+
+
+class Refused(ClientError):
+    """The server understood the request and refused it (4xx)."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"{detail} ({status})")
+        self.status = status
+        """The HTTP status."""
+        self.detail = detail
+        """The server's sentence; it names the field that is wrong, where there is one."""
+
+
+class JobFailed(ClientError):
+    """The job ended as Failed or Cancelled, so it has no result to wait for."""
+
+    def __init__(self, job_id: str, status: str, reason: str, message: str, traceback: str) -> None:
+        why = f" ({reason})" if reason else ""
+        super().__init__(f"job {job_id} is {status}{why}: {message}")
+        self.job_id, self.status = job_id, status
+        self.reason = reason
+        """The reason as a word for programs: ProgramError, OutOfMemory, RanTooLong, ..."""
+        self.message = message
+        """The reason as a sentence; it names the line of a user's program that failed."""
+        self.traceback = traceback
+        """The program's traceback as it was printed; empty without one."""
+
+
+class NoResult(ClientError):
+    """The job completed, and its program published no final result and returned nothing."""
+
+
+class JobTimeout(ClientError, TimeoutError):
+    """The job had not ended when the time of ``result(timeout=)`` or ``wait(timeout=)`` was up."""
+
+
+class BadProgram(ClientError, ValueError):
+    """The program can't be uploaded; the text says why, with file and line where they are known."""
+
+
+class ProgramDiffers(BadProgram):
+    """The server has another program of this name, and ``replace`` was not given."""
+
+    def __init__(self, program_id: str) -> None:
+        self.problem = f"{program_id} is there already, and differs"
+        super().__init__(f"{self.problem}: replace=True changes it")
+
+
+class NameTaken(BadProgram):
+    """The name is that of a program of the server's own."""
+
+    def __init__(self, program_id: str) -> None:
+        self.problem = f"{program_id} is a program of the server's own, which can't be changed"
+        super().__init__(f"{self.problem}: give another name")
+
+
+def explain_refusal(status: int, body: str) -> Refused:
+    """Return the error of a 4xx: the server's detail, and the field where it names one."""
+    try:
+        detail = json.loads(body)["detail"]
+    except (ValueError, KeyError, TypeError):
+        detail = body[:200] or "the server refused"
+    if isinstance(detail, list):
+        detail = "; ".join(_explain_field(error) for error in detail)
+    if status == UNAUTHORIZED:
+        detail = f"{detail} (--token or RUNTIME_TOKEN)"
+    if detail == "Program not found":
+        detail += ": `qiskit-runtime programs` lists those there are"
+    return Refused(status, str(detail))
+
+
+def _explain_field(error: Mapping[str, Any]) -> str:
+    steps = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    # Some messages begin with the field themselves.
+    place = "" if steps and error["msg"].startswith(steps[0]) else ".".join(steps)
+    return f"{place}: {error['msg']}" if place else str(error["msg"])

@@ -1,0 +1,163 @@
+"""A job's stream over connections that break, without I/O: each event once, in order.
+
+Both clients drive it: they connect where it says, hand it frames and lost connections, and get
+events back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from qiskit_runtime.client.address import Address
+from qiskit_runtime.client.errors import GONE, NOT_FOUND, Refused, Unreachable, explain_refusal
+from qiskit_runtime.contract.wire.events import (
+    Console,
+    ConsoleTruncated,
+    FrameEvent,
+    Gap,
+    Message,
+    ProgressEvent,
+    from_json,
+)
+
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""The pause before each try to get a lost stream back; a new event starts them over."""
+
+TICK_SECONDS = 0.1
+"""The time without frames after which a stream yields ``Waiting``."""
+
+AFTER_ALL = 2**31 - 1
+"""A number after every message: a stream from there on is silent, and closes as the job ends."""
+
+STREAM_LOSSES = (OSError, WebSocketException, EOFError)
+"""The errors of a connection that broke or was refused."""
+
+_TOO_MANY_REQUESTS = 429
+_CLOSED_FOR_GOOD = {
+    4404: Refused(NOT_FOUND, "the job was deleted"),
+    4410: Refused(GONE, "the job's record is not kept any more"),
+}
+"""The server's close codes after which another connection would get no further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """No event came for a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnecting:
+    """The connection was lost; the stream goes on from its last event."""
+
+    why: str
+
+
+Notice = Waiting | Reconnecting
+StreamEvent = FrameEvent | Notice
+
+
+class JobStream:
+    """The state of one stream: the last event, the failures since, and the end."""
+
+    def __init__(self, address: Address, job_id: str, after: int = 0) -> None:
+        self._address, self._job_id = address, job_id
+        self._cursor = _Cursor(after)
+        self._failures = 0
+        self.has_ended = False
+        """True after the server's last frame."""
+        self.pause = 0.0
+        """Seconds to wait before the next connection."""
+
+    @property
+    def url(self) -> str:
+        """The websocket to connect to next."""
+        return self._address.stream_url(self._job_id, self._cursor.number)
+
+    def take(self, frame: str | bytes | None) -> Iterator[StreamEvent]:
+        """Yield the event of a frame, where it is new; ``Waiting`` for a moment without one."""
+        if frame is None:
+            yield Waiting()
+            return
+        event = from_json(frame)
+        if event is not None and self._cursor.takes(event):
+            if not isinstance(event, ProgressEvent):
+                self._failures = 0
+            yield event
+
+    def lose(self, error: Exception) -> Iterator[StreamEvent]:
+        """Yield ``Reconnecting`` after a lost connection; nothing where it was the stream's end.
+
+        Raises:
+            Refused: the server answered with a 4xx, or closed for good.
+            Unreachable: the stream did not come back.
+        """
+        if isinstance(error, ConnectionClosed) and error.rcvd is not None:
+            if error.rcvd.code == 1000:
+                self.has_ended, self.pause = True, 0.0
+                return
+            if refusal := _CLOSED_FOR_GOOD.get(error.rcvd.code):
+                raise Refused(refusal.status, refusal.detail) from None
+        why = _explain_loss(error)
+        if self._failures == len(RETRY_SECONDS):
+            raise Unreachable(
+                f"the stream of job {self._job_id} was lost ({why}); the job goes on without it."
+                f" Once the server answers: qiskit-runtime stream {self._job_id}"
+            ) from None
+        self.pause = RETRY_SECONDS[self._failures]
+        self._failures += 1
+        self._cursor.rewind()
+        yield Reconnecting(why)
+
+
+def _explain_loss(error: Exception) -> str:
+    """A refusal is final; a failure of the server, or too many requests, is worth another try."""
+    if not isinstance(error, InvalidStatus):
+        return str(error) or type(error).__name__
+    code = error.response.status_code
+    if 400 <= code < 500 and code != _TOO_MANY_REQUESTS:
+        body = (error.response.body or b"").decode(errors="replace")
+        raise explain_refusal(code, body) from None
+    return f"the server answered {code}"
+
+
+class _Cursor:
+    """The position in a stream. After a reconnect the server repeats all after the last message.
+
+    Console lines and messages have numbers. Progress has none: it is counted since that message.
+    """
+
+    def __init__(self, after: int) -> None:
+        self.number = after
+        self._line = 0
+        self._is_cut = False
+        self._reports = self._repeated_reports = 0
+
+    def rewind(self) -> None:
+        """Expect the events after the last message once more."""
+        self._repeated_reports = self._reports
+
+    def takes(self, event: FrameEvent) -> bool:
+        """Return whether the event is new, and move behind it."""
+        match event:
+            case Console(line=line):
+                is_new, self._line = line > self._line, max(line, self._line)
+                return is_new
+            case Message(number=number):
+                return self._passes(number, number)
+            case Gap(first=first, last=last):
+                return self._passes(first, last)
+            case ConsoleTruncated():
+                is_new, self._is_cut = not self._is_cut, True
+                return is_new
+            case ProgressEvent():
+                is_new = not self._repeated_reports
+                self._repeated_reports -= not is_new
+                self._reports += is_new
+                return is_new
+
+    def _passes(self, first: int, last: int) -> bool:
+        is_new = first > self.number
+        if is_new:
+            self.number, self._reports, self._repeated_reports = last, 0, 0
+        return is_new

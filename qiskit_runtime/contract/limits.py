@@ -1,0 +1,53 @@
+"""Limits and defaults that several parts of the system share; each stands here once.
+
+A limit of one module alone stays in that module. Standard library only: the supervisor and the
+life cycle import it. A test compares the CRDs in ``k8s/`` with these numbers.
+"""
+
+MIB = 2**20
+
+# Times.
+
+GRACE_SECONDS = 3.0
+"""From SIGTERM to SIGKILL of a program that has to end."""
+
+DEFAULT_MAX_EXECUTION_SECONDS = 300
+"""The time limit of a program whose metadata names none."""
+
+MAX_EXECUTION_SECONDS = 7 * 24 * 3600
+"""The longest time limit that a program may have."""
+
+START_DEADLINE_SECONDS = 1800
+"""How long a job that was given to the cluster may wait for its pod to run."""
+
+INPUT_DEADLINE_SECONDS = 60
+"""How long a job may wait for its parameters to be stored."""
+
+DEFAULT_TTL_SECONDS = 7 * 24 * 3600
+"""How long Kubernetes mode keeps an ended job."""
+
+# Parameters and sources.
+
+MAX_PARAMS_BYTES = 8 * MIB
+"""A job's parameters, as UTF-8 JSON text, in both modes."""
+
+MAX_PARAMS_DEPTH = 100
+"""How deep objects and lists may nest in the parameters: readers recurse."""
+
+MAX_SOURCE_BYTES = 256 * 1024
+"""A program's source as it is uploaded: a module's text, or an archive, compressed or not."""
+
+DEFAULT_STORAGE_BUDGET_MIB = 512
+"""The room of all jobs' parameters and records in a namespace, as the API and the operator
+count it."""
+
+# Texts that a client files a job under.
+
+MAX_LABEL_CHARACTERS = 128
+"""A hub, group, project or tag, and a program's id."""
+
+MAX_TAGS = 32
+"""The tags of a job."""
+
+MAX_VERSION_CHARACTERS = 64
+"""A program's version."""

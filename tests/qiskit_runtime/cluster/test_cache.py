@@ -1,0 +1,104 @@
+"""The cache of a kind: newest versions win, whatever the order of what is observed."""
+
+import logging
+
+import pytest
+
+from qiskit_runtime.cluster.cache import ResourceCache
+from qiskit_runtime.contract.resources.resource import Manifest
+
+
+def make(name: str = "one", uid: str = "a", version: int = 1, value: str = "x") -> Manifest:
+    return {
+        "kind": "Thing",
+        "metadata": {"name": name, "uid": uid, "resourceVersion": str(version)},
+        "value": value,
+    }
+
+
+def parse(manifest: Manifest) -> str:
+    if manifest["value"] == "malformed":
+        raise ValueError("its value is wrong")
+    return str(manifest["value"])
+
+
+@pytest.fixture
+def cache() -> ResourceCache[str]:
+    return ResourceCache(parse)
+
+
+def test_an_older_version_never_replaces_a_newer_one(cache: ResourceCache[str]) -> None:
+    cache.put(make(version=5, value="new"))
+    cache.put(make(version=4, value="old"))
+    assert cache.find("one") == "new" and cache.newest == 5
+
+
+def test_a_deletion_removes_the_object_of_its_uid_alone(cache: ResourceCache[str]) -> None:
+    cache.put(make(uid="b", version=5))
+    cache.drop(make(uid="a", version=6))
+    assert cache.holds("one", "b") and cache.newest == 6
+    cache.drop(make(uid="b", version=7))
+    assert not cache.holds("one")
+
+
+def test_an_object_that_was_deleted_does_not_come_back_by_an_old_answer(
+    cache: ResourceCache[str],
+) -> None:
+    cache.put(make(version=5))
+    cache.drop(make(version=6))
+    cache.advance(6)
+    cache.put(make(version=5))
+    assert cache.find("one") is None
+
+
+def test_a_list_removes_what_it_lacks_and_keeps_what_is_newer(cache: ResourceCache[str]) -> None:
+    cache.put(make("gone", uid="a", version=3))
+    cache.put(make("listed", uid="b", version=4))
+    cache.put(make("newer", uid="c", version=9))
+    cache.keep_only({"b"}, version=8)
+    assert [key for key, _ in cache.observed()] == ["listed", "newer"]
+
+
+def test_a_malformed_object_has_no_value_and_is_logged_once(
+    cache: ResourceCache[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        cache.put(make(version=1, value="malformed"))
+        cache.put(make(version=2, value="malformed"))
+    assert cache.holds("one") and cache.find("one") is None and cache.all() == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "Thing one is left out: its value is wrong"
+    ]
+    cache.put(make(version=3, value="good"))
+    assert cache.all() == ["good"]
+
+
+def test_a_key_of_its_own_keeps_objects_apart_from_their_names() -> None:
+    cache = ResourceCache(parse, lambda manifest: f"of-{manifest['metadata']['uid']}")
+    cache.put(make("first", uid="a", version=1))
+    cache.put(make("second", uid="b", version=2, value="y"))
+    assert cache.find("of-b") == "y"
+    cache.drop(make("first", uid="a", version=3))
+    assert [key for key, _ in cache.observed()] == ["of-b"]
+
+
+def test_a_listener_hears_of_each_change_of_its_key_until_it_leaves(
+    cache: ResourceCache[str],
+) -> None:
+    heard: list[str] = []
+    with cache.listening("one", lambda: heard.append("!")):
+        cache.put(make(version=1))
+        cache.put(make("other", uid="b", version=2))
+        cache.put(make(version=1))
+        cache.drop(make(version=3))
+        cache.put(make(version=4))
+        cache.clear()
+    cache.put(make(version=5))
+    assert heard == ["!"] * 4
+
+
+@pytest.mark.anyio
+async def test_a_wait_ends_when_the_version_is_reached(cache: ResourceCache[str]) -> None:
+    assert not await cache.wait_until(lambda: cache.version >= 3, 0.01)
+    cache.advance(3)
+    assert await cache.wait_until(lambda: cache.version >= 3, 0.01)
