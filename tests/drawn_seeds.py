@@ -1,7 +1,7 @@
 """Seeds for tests that draw their inputs: the same in each run, unless TEST_SEED says otherwise.
 
 ``make test`` never fails by chance; ``TEST_SEED=7 make test`` tries other inputs, and the same ones
-again with the same number. ``conftest`` starts the series anew for each test.
+again with the same number. ``conftest`` starts a new series for each test.
 """
 
 import os
@@ -20,5 +20,5 @@ def start_series(test: str) -> None:
 
 
 def draw_seed(bits: int = 64) -> int:
-    """The next seed of the running test: less than 2**bits."""
+    """Return the next seed of the running test: less than 2**bits."""
     return _series.getrandbits(bits)

@@ -16,7 +16,7 @@ SHOTS = 8192
 
 
 def run() -> list[Row]:
-    """One job with shots and one with exact kernels, the server and its runners on one core."""
+    """Time a job with shots and one with exact kernels, the server and its runners on one core."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})  # what the server starts has it too
     try:

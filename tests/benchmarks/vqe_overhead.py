@@ -1,4 +1,4 @@
-"""What the program vqe costs beyond the same loop written by hand, without a server.
+"""The cost of the program vqe beyond the same loop written by hand, without a server.
 
 Both run the tutorial: ZZII on four qubits, 50 steps of SPSA, 1024 shots. The loop by hand is what
 a competent user writes: transpiled once, a look-up for the energy, one run an evaluation.
@@ -26,7 +26,7 @@ SHOTS = 1024
 
 
 class NullMessenger:
-    """Drops what it is told."""
+    """A messenger that drops its messages."""
 
     def publish(self, message, final=False):
         """Drop it."""

@@ -71,7 +71,7 @@ def check_result(metadata, result):
 
 
 def check_progress(progress, evaluations):
-    """One report at least for each evaluation, never back, complete, and the best falls."""
+    """Check progress: a report for each evaluation, in order and complete, with a falling best."""
     done = [item.done for item in progress]
     assert done == sorted(done)
     assert set(done) == set(range(1, evaluations + 1))

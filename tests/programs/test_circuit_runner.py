@@ -295,7 +295,7 @@ def test_options_reach_the_backend(run):
 
 
 def test_what_clients_send_for_devices_is_left_out(run, capsys):
-    """What IBMBackend.run sends for a device runs, and the log says what Aer did without."""
+    """Options of IBMBackend.run for a device run, and the log lists those that Aer ignored."""
     as_every_simulation = {"meas_level": 2, "meas_return": "avg", "use_measure_esp": False}
     beyond = {"rep_delay": 1e-4, "init_num_resets": 3, "header": {"a": 1}}
     counts = run(bell(), shots=10, init_qubits=True, **as_every_simulation, **beyond).get_counts()
@@ -306,7 +306,7 @@ def test_what_clients_send_for_devices_is_left_out(run, capsys):
 
 
 def test_skip_transpilation(load_program, messenger, monkeypatch, capsys):
-    """With skip_transpilation nothing is transpiled, and fields about it are said to do nothing."""
+    """With skip_transpilation nothing is transpiled, and the log lists fields that do nothing."""
     program = load_program("circuit_runner")
     monkeypatch.setattr(program, "transpile_circuits", None)
     program.main(
@@ -352,7 +352,7 @@ def test_parameter_binds_match_by_name(run, key, level):
 
 
 def test_parameter_binds_come_from_json(load_program, messenger):
-    """What a client posts, circuits by QPY and names as keys, is bound; one object does for one."""
+    """A client's circuits by QPY are bound to values by name; one object serves one circuit."""
     circuit = QuantumCircuit(1)
     circuit.rx(2 * Parameter("angle"), 0)
     circuit.measure_all()
@@ -519,7 +519,7 @@ def test_refuses_wrong_transpiler_options(refuse, options, match):
     ],
 )
 def test_names_what_qiskit_refuses(refuse, options, match):
-    """What the transpiler or the simulator would refuse is refused with its field's name."""
+    """Values that the transpiler or the simulator refuses are refused with the field's name."""
     line = AerSimulator(coupling_map=[[0, 1], [1, 2]], basis_gates=["rz", "sx", "cx"])
 
     refuse(match, bell(), line, **options)

@@ -91,7 +91,7 @@ def ghz(size):
 
 
 def turned():
-    """One qubit turned by a free angle: Z is its cosine."""
+    """Return one qubit turned by a free angle: Z is its cosine."""
     circuit = QuantumCircuit(1)
     circuit.ry(Parameter("angle"), 0)
     return circuit
@@ -283,7 +283,7 @@ def test_elementwise_pairs_measure_no_more_than_they_need(run, monkeypatch):
 
 
 def test_standard_errors_are_those_of_the_values(run):
-    """Over many repetitions the values scatter by the standard errors that are told."""
+    """Over many repetitions the values scatter by the reported standard errors."""
     observable = {"ZI": 1.0, "IZ": 1.0, "XX": 0.5}  # the first two are measured together
     circuit = real_amplitudes(2, reps=1)
     values = np.tile([0.4, 1.0, -0.7, 2.0], (300, 1))
@@ -514,7 +514,7 @@ def measured():
     ],
 )
 def test_wrong_pub_is_named(refuse, pubs, match):
-    """What is wrong with a pub is said with its number, and nothing is published."""
+    """A mistake in a pub is refused with its number, and nothing is published."""
     refuse(match, pubs)
 
 

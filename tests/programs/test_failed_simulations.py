@@ -21,7 +21,7 @@ class Refusing(AerSimulator):
 
 
 class Silent:
-    """Where a program publishes to."""
+    """A messenger that keeps final messages."""
 
     def __init__(self):
         self.final = []
@@ -108,7 +108,7 @@ def with_t(name="tee"):
 
 @pytest.mark.parametrize("mitigated", [False, True])
 def test_one_of_three_is_named(load_program, mitigated):
-    """One circuit of a list that fails fails the job, with its index and name."""
+    """A circuit of a list that fails, fails the job, with its index and name."""
     circuits = [measured(), with_t(), measured()]
     with pytest.raises(SimulationFailed, match=r"circuits\[1\] \('tee'\): Circuit tee .*\{t\}"):
         load_program("circuit_runner").main(
@@ -122,7 +122,7 @@ def test_one_of_three_is_named(load_program, mitigated):
 
 
 def test_second_failure_is_told_too(load_program):
-    """Of several failures the first has its sentence, and the others are counted."""
+    """The first of several failures has its sentence, and the others are counted."""
     circuits = [with_t(), measured(), with_t("other"), with_t("third")]
     with pytest.raises(SimulationFailed, match=r"circuits\[0\] .*2 more failed, circuits\[2\]"):
         load_program("circuit_runner").main(

@@ -19,7 +19,7 @@ SCHEMAS = {
 
 
 def check(program, params):
-    """The errors of these parameters, with those that are mandatory beside them."""
+    """Return the errors of these parameters, together with the mandatory ones."""
     schema = SCHEMAS[program]
     example = {"pubs": [[1, 2]]}
     mandatory = {name: example.get(name, {}) for name in schema.get("required", ())}

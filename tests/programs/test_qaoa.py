@@ -255,7 +255,7 @@ qaoa.main(backend, Messenger(), ring, {"name": "SPSA", "maxiter": 2, "learning_r
 
 
 def test_same_seed_same_run_in_another_process():
-    """One seed repeats a job to the bit, also where sets are ordered otherwise."""
+    """A seed repeats a job to the bit, also where sets are ordered otherwise."""
 
     def messages(seed, hash_seed):
         return subprocess.run(
@@ -315,7 +315,7 @@ def test_fewer_swaps_for_a_shuffled_line(load_program):
     ],
 )
 def test_names_the_wrong_field(load_program, messenger, begin, params):
-    """What is wrong is refused by its field's name, before anything runs."""
+    """A mistake is refused by its field's name, before anything runs."""
     with pytest.raises(ValueError, match=f"^{begin}"):
         load_program("qaoa").main(AerSimulator(), messenger, **({"operator": RING} | params))
     assert messenger.final == messenger.interim == []

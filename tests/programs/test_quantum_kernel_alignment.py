@@ -319,7 +319,7 @@ def test_alignment_with_shots_stays_near_the_exact_one(run):
 
 
 def test_noise_of_the_backend_is_in_the_kernel(run, drawn):
-    """Where bits are read as noise, two qubits are alike in a quarter of the shots, but for 1."""
+    """With bits read as noise, two qubits are alike in a quarter of the shots, but for 1."""
     points, labels, _ = drawn
     noise = NoiseModel()
     noise.add_all_qubit_readout_error(ReadoutError([[0.5, 0.5], [0.5, 0.5]]))

@@ -153,7 +153,7 @@ def test_mitigation(run):
 
 
 def test_one_operator_for_all_circuits(run):
-    """One operator serves all circuits, given alone or in a list of one."""
+    """An operator serves all circuits, given alone or in a list of one."""
     flip = QuantumCircuit(1, 1)
     flip.x(0)
     flip.measure(0, 0)
@@ -201,7 +201,7 @@ def test_method_of_the_run_counts_for_the_memory(run):
 
 
 def test_same_seed_same_values(run):
-    """One seed repeats every count, with mitigation too; another one does not."""
+    """A seed repeats every count, with mitigation too; another one does not."""
 
     def values(seed):
         return run(
@@ -264,7 +264,7 @@ def _free():
     ],
 )
 def test_names_the_wrong_field(load_program, messenger, begin, circuits, params):
-    """What is wrong is refused by its field's name."""
+    """A mistake is refused by its field's name."""
     if "ops" in params:
         params = {"expectation_operators": params["ops"]}
     with pytest.raises(ValueError, match=f"^{begin}"):

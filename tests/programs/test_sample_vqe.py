@@ -151,7 +151,7 @@ def test_mitigation(run):
 
 
 def test_same_seed_same_run(run, decoding_messenger):
-    """One seed fixes everything; another one changes it."""
+    """A seed fixes everything; another one changes it."""
 
     def messages(seed):
         result = run(
@@ -190,7 +190,7 @@ def test_same_seed_same_run(run, decoding_messenger):
     ],
 )
 def test_names_the_wrong_field(load_program, messenger, begin, params):
-    """What is wrong is refused by its field's name."""
+    """A mistake is refused by its field's name."""
     with pytest.raises(ValueError, match=f"^{begin}"):
         load_program("sample_vqe").main(
             AerSimulator(), messenger, **({"hamiltonian": HEISENBERG} | params)

@@ -60,7 +60,7 @@ def bell():
 
 
 def turned():
-    """One qubit turned by a free angle, measured."""
+    """Return one qubit turned by a free angle, measured."""
     circuit = QuantumCircuit(1)
     circuit.ry(Parameter("angle"), 0)
     circuit.measure_all()
@@ -68,7 +68,7 @@ def turned():
 
 
 def is_near(counts, exact, shots):
-    """Whether counts are a likely sample of the distribution (fidelity loses k / 4 shots)."""
+    """Return whether counts are a likely sample: fidelity loses k / 4 shots."""
     return hellinger_fidelity(counts, exact) > 1 - 5 * len(exact) / (4 * shots) - 0.005
 
 
@@ -406,7 +406,7 @@ def test_seed_is_aers_own(run):
 
 
 def test_seed_of_the_job_comes_first(run):
-    """A seed beside the options is taken before one within."""
+    """A seed of the job comes before one among the options."""
     within = {"simulator": {"seed_simulator": 5}}
     counts = [
         run([bell()], seed_simulator=seed, options=options)[0].data.meas.get_counts()
@@ -471,7 +471,7 @@ def test_what_is_left_out_is_said(run, capsys):
     ],
 )
 def test_wrong_pub_is_named(refuse, pubs, match):
-    """What is wrong with a pub is said with its number, before anything runs."""
+    """A mistake in a pub is refused with its number, before anything runs."""
     refuse(match, pubs)
 
 

@@ -1,4 +1,4 @@
-"""What circuits are transpiled for: any Clifford on a stabilizer, dynamic circuits on devices."""
+"""Targets of circuits: any Clifford on a stabilizer, dynamic circuits on devices."""
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def count(result):
 @pytest.mark.parametrize("level", range(4))
 @pytest.mark.parametrize("backend", STABILIZERS)
 def test_any_clifford_runs_on_a_stabilizer_at_every_level(run, backend, level):
-    """Of 40 random Cliffords each has exactly its outcomes: 1 to 16 of them, in 400 shots."""
+    """Each of 40 random Cliffords has exactly its outcomes: 1 to 16 of them, in 400 shots."""
     circuits = [draw_clifford(seed) for seed in range(40 if backend == "line" else 12)]
     result = run(
         "circuit_runner",
@@ -244,7 +244,7 @@ KINDS = ("if", "switch", "for", "while", "break", "store")
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_dynamic_circuits_run_on_every_device(run, device):
-    """If, switch, for, while, break and store, by circuit-runner and sampler."""
+    """The control flow if, switch, for, while, break and store, by circuit-runner and sampler."""
     backend = make(**DEVICES[device])
     circuits, ends = zip(*map(dynamic, KINDS), strict=True)
     for level in (0, 3):
@@ -274,7 +274,7 @@ def test_dynamic_circuits_run_on_every_device(run, device):
     ],
 )
 def test_dynamic_circuits_run_with_gates_and_connections_of_the_options(run, simulator):
-    """``options.simulator`` restricts gates, and what a simulator does beside gates stays."""
+    """``options.simulator`` restricts gates, and a simulator's other instructions stay."""
     circuits, ends = zip(*map(dynamic, KINDS), strict=True)
     sampled = run(
         "sampler",
@@ -390,7 +390,7 @@ def test_wide_pubs_run_by_every_method_that_can(run, case):
     ],
 )
 def test_wide_problems_run_on_matrix_product_states(run, program, inputs, shots):
-    """What TooLarge recommends is true of the variational programs too: 127 qubits."""
+    """The advice of TooLarge holds for the variational programs too: 127 qubits."""
     label = "ZZ" + "I" * (WIDE - 2)
     if program == "sample_vqe":
         config = {"reps": 1, "entanglement": "linear"}
@@ -425,7 +425,7 @@ def test_connections_alone_are_taken(run, program, option):
 
 
 def test_unknown_basis_gate_is_refused_with_the_nearest(run):
-    """A gate that there is none of is named, with what may have been meant."""
+    """An unknown gate is named, with the one that may have been meant."""
     with pytest.raises(ValueError, match=r"^options.simulator.basis_gates: .*'cxx'.*mean 'cx'"):
         run(
             "sampler",
@@ -452,7 +452,7 @@ def test_estimator_measures_in_the_device_s_own_gates(run, spec):
 
 
 def test_exact_values_on_a_device_without_noise_need_no_density_matrix(run):
-    """Of 18 qubits that would be 1 TiB; the state is 4 MiB, and Z on all of them is 1 for GHZ."""
+    """A density matrix of 18 qubits takes 1 TiB, a state 4 MiB; Z on all is 1 for GHZ."""
     circuit = QuantumCircuit(18)
     circuit.h(0)
     for qubit in range(17):

@@ -325,7 +325,7 @@ def test_aux_operators_by_name(run):
 
 @pytest.mark.parametrize("name", ["SPSA", "QN-SPSA", "Nelder-Mead"])
 def test_same_seed_same_run(run, decoding_messenger, name):
-    """One seed fixes the start, the optimiser and every count; another one changes them."""
+    """A seed fixes the start, the optimiser and every count; another one changes them."""
     problem = {
         "ansatz": real_amplitudes(2, reps=1),
         "operator": H2,
@@ -557,7 +557,7 @@ def _measuring():
     ],
 )
 def test_names_the_wrong_field(refuse, begin, params):
-    """What is wrong is refused by its field's name, before anything runs."""
+    """A mistake is refused by its field's name, before anything runs."""
     refuse(begin, **params)
 
 

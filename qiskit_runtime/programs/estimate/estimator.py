@@ -12,9 +12,10 @@ Its faces are ``expectation`` (the objective of ``vqe`` and ``qaoa``), ``pub_est
 program ``estimator``) and the program ``sample-expval``.
 
 It is our own, as no library's estimator fits. Qiskit's ``BackendEstimatorV2`` binds each row of
-parameters in Python: a pub of 20 rows and 10 terms takes it 10 times as long. It has no mitigation,
-tails, exact values or projectors. Aer's ``EstimatorV2`` is exact, and draws from a normal
-distribution where a precision is asked for: noise of the readout and of few shots is not in that.
+parameters in Python: of a pub of 20 rows, 10 terms and 1024 shots on 6 qubits, the median takes it
+8 times as long (7.6 s against 0.9 s side by side on two busy cores). It has neither mitigation nor
+tails. Aer's ``EstimatorV2`` takes 0.01 s for that pub, as it samples nothing: it computes exact
+values, and where a precision is asked for it draws from a normal distribution around them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

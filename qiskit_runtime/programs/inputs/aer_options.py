@@ -59,11 +59,11 @@ def read_run_options(
     backend: "AerSimulator",
     options: Mapping[str, Any],
     prefix: str = "",
-    beside: Iterable[str] = (),
+    related: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return the options for Aer; None means its default.
 
-    Those of devices are left out, and the job's log lists them. ``beside`` are other names that a
+    Those of devices are left out, and the job's log lists them. ``related`` are other names that a
     misspelt one may have meant.
 
     Raises:
@@ -75,7 +75,7 @@ def read_run_options(
         if name in DEVICE_OPTIONS:
             left_out += [prefix + name] * _is_left_out(prefix, name, value)
         elif name not in known:
-            hint = suggest(name, {*known, *DEVICE_OPTIONS, *beside})
+            hint = suggest(name, {*known, *DEVICE_OPTIONS, *related})
             raise ValueError(f"{prefix}{name}: the simulator has no such option{hint}")
         elif value is not None:
             taken[name] = _check_value(backend, prefix, name, value)

@@ -1,4 +1,4 @@
-"""A minimisation: the objective, what an optimiser may use besides it, and what it returns.
+"""A minimisation: the objective, the optimiser with its context, and the minimum.
 
 Points come one at a time or many at once, as rows; an optimiser that knows several points
 beforehand saves the fixed cost of a run for each.
@@ -91,7 +91,7 @@ class Minimum:
 
 @dataclass(frozen=True)
 class OptimizerContext:
-    """What an optimiser may use besides the objective."""
+    """The context of a search: the seed, the noise and the fidelity that it may use."""
 
     seed: int
     is_sampled: bool

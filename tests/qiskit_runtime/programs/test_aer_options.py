@@ -1,4 +1,4 @@
-"""A run's options against those of the installed Aer: honoured, left out and said, or refused."""
+"""A run's options against those of the installed Aer: honoured, left out or refused."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def noise():
 
 
 def test_every_option_of_aers_is_taken_with_its_default():
-    """What Aer's own simulator has set can be given again, and reaches it unchanged."""
+    """Options that Aer's own simulator has set can be given again, and reach it unchanged."""
     defaults = {name: value for name, value in BACKEND.options.items() if value is not None}
 
     assert len(defaults) > 30
@@ -90,6 +90,6 @@ def test_noise_may_be_a_dictionary():
     ],
 )
 def test_what_aer_has_not_is_refused(options, match):
-    """Unknown names are told with the nearest known one, wrong values with what was expected."""
+    """Unknown names are refused with the nearest known one, wrong values with the expected ones."""
     with pytest.raises(ValueError, match=match):
         read_run_options(BACKEND, options)

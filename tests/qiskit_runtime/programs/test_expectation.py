@@ -70,7 +70,7 @@ def test_exact_values_in_layouts_with_gaps():
 
 
 def test_fidelity_on_a_coupled_device():
-    """Where routing touches other qubits, the exact fidelity is the overlap still."""
+    """Although routing uses other qubits, the exact fidelity is still the overlap."""
     rng, seed = draw_rng()
     backend = AerSimulator(
         coupling_map=CouplingMap.from_line(8), basis_gates=["rz", "sx", "x", "cx"]

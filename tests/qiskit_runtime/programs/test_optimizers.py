@@ -80,8 +80,10 @@ def test_options_of_spsa(options):
     """Each option does its work: the minimum is near, and the number of evaluations foreseen."""
     rng, seed = draw_rng()
     bowl = Bowl(rng.uniform(-1, 1, 3))
+    # From a start that is near the minimum, steps are too long, and blocking refuses them all.
+    start = bowl.center + rng.uniform(0.5, 1, 3) * rng.choice([-1, 1], 3)
     optimizer = read_optimizer("optimizer", {"maxiter": 60} | options)
-    minimum, objective, expected = search(optimizer, bowl, rng.uniform(-1, 1, 3))
+    minimum, objective, expected = search(optimizer, bowl, start)
 
     assert objective.evaluations == expected == bowl.rows
     assert minimum.iterations == options.get("maxiter", 60)
@@ -133,6 +135,33 @@ def test_scipy_options():
 
 
 @pytest.mark.parametrize(
+    ("method", "meant"),
+    [
+        ("COBYLA", "rhobeg"),
+        ("COBYQA", "initial_tr_radius"),
+        ("Nelder-Mead", "maxfev"),
+        ("Powell", "direc"),
+        ("SLSQP", "ftol"),
+        ("L-BFGS-B", "maxcor"),
+        ("BFGS", "xrtol"),
+        ("CG", "norm"),
+        ("TNC", "stepmx"),
+        ("Newton-CG", "xtol"),
+        ("trust-constr", "barrier_tol"),
+        ("dogleg", "eta"),
+        ("trust-ncg", "max_trust_radius"),
+        ("trust-krylov", "inexact"),
+        ("trust-exact", "gtol"),
+    ],
+)
+def test_misspelt_scipy_option_is_refused_with_the_nearest(method, meant):
+    """An option that is nearly one of the method's is refused with that one's name."""
+    wrong = read_optimizer("o", {"name": method, "options": {meant + "z": 1}})
+    with pytest.raises(ValueError, match=f"^o.options: .*{meant}z.*; did you mean '{meant}'"):
+        search(wrong, Bowl(np.ones(2)), np.zeros(2))
+
+
+@pytest.mark.parametrize(
     ("begin", "value"),
     [
         ("o: expected an object", 3),
@@ -167,7 +196,7 @@ def test_scipy_options():
     ],
 )
 def test_names_the_wrong_option(begin, value):
-    """What is wrong is refused by its name."""
+    """A wrong option is refused by its name."""
     with pytest.raises(ValueError, match=f"^{begin}"):
         read_optimizer("o", value)
 
@@ -198,7 +227,7 @@ def test_wrong_values_of_scipy_options(method):
 
 
 def test_errors_of_the_function_are_its_own():
-    """What the function raises is not blamed on SciPy's options."""
+    """Errors of the function are not blamed on SciPy's options."""
 
     class Broken:
         def evaluate(self, points):

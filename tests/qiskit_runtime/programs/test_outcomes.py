@@ -64,7 +64,7 @@ def test_counts_become_shares():
 
 
 def test_mean_and_variance():
-    """Of a drawn distribution they are NumPy's."""
+    """Mean and variance of a drawn distribution are NumPy's."""
     rng, seed = draw_rng()
     values, shares = rng.normal(size=9), rng.dirichlet(np.ones(9))
     mean = np.average(values, weights=shares)

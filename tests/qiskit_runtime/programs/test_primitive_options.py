@@ -9,7 +9,7 @@ from qiskit_ibm_runtime.options import EstimatorOptions, SamplerOptions
 from qiskit_runtime.programs.inputs.primitive_options import read_options
 
 BESIDE = ("resilience_level",)
-"""What the client sends beside its options."""
+"""Return the fields that the client sends together with its options."""
 
 OF_2022 = (
     *("resilience.noise_factors", "resilience.extrapolator", "resilience.noise_amplifier"),
@@ -62,6 +62,6 @@ def test_estimator_takes_every_option_of_its_client(name):
     ],
 )
 def test_misspelt_option_of_a_device_is_refused(name, meant):
-    """What a simulation does without is left out; a name that means nothing is an error."""
+    """Options that a simulation can do without are left out; a meaningless name is an error."""
     with pytest.raises(ValueError, match=f"^options.{name}: .* did you mean '{meant}'"):
         read_options(nest(name, None), None, is_estimator=True)

@@ -54,7 +54,7 @@ def test_circuit_that_shows_nothing_succeeds():
 
 
 def test_run_that_loads_no_circuit_is_a_failure():
-    """Where Aer has no result at all, its status is what is told."""
+    """Without any result of Aer, the error has Aer's status."""
     circuit = QuantumCircuit(2, 2)
     with circuit.if_test((0, 1)):
         circuit.measure(1, 1)
@@ -63,6 +63,6 @@ def test_run_that_loads_no_circuit_is_a_failure():
 
 
 def test_option_that_aer_refuses_is_named():
-    """What Aer refuses before it runs is told with the field's name."""
+    """An option that Aer refuses before it runs is refused with the field's name."""
     with pytest.raises(ValueError, match="^method: Invalid simulation method"):
         run_circuits(AerSimulator(), [saving()], field="method", method="foo")

@@ -250,7 +250,7 @@ def main(
     )
     run_options |= {"shots": shots, "seed_simulator": seed_simulator, "memory": memory}
     run_options["rep_delay"] = rep_delay
-    options = read_run_options(backend, run_options, beside=signature(main).parameters)
+    options = read_run_options(backend, run_options, related=signature(main).parameters)
     listed = read_circuits(circuits)
     binds = choose_binds(parameter_binds, listed, bool(measurement_error_mitigation))
     check_memory(backend, listed, options)
