@@ -45,7 +45,7 @@ class JobSubmission:
         Raises:
             UnknownProgram, UnknownBackend, ProgramUnusable: there is nothing to run, or to run on.
             ProgramChanged: the program has another version than the one asked for.
-            TooLarge, InvalidField, InvalidFields: the parameters, see ``check_params``.
+            TooLarge, InvalidField, InvalidFields: the parameters are refused.
             JobExists: the key was sent before with another request.
             StorageFull, StoreUnavailable: the store can't keep the job.
         """
@@ -62,7 +62,7 @@ class JobSubmission:
         if version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)
         backend = await self._backends.get(asked.spec.backend)
-        await self.check_params(program, asked.params)
+        await self._check_params(program, asked.params)
         found: dict[str, Any] = {
             "program_id": program.id,
             "program_version": program.metadata.version[:MAX_VERSION_CHARACTERS],
@@ -72,7 +72,7 @@ class JobSubmission:
         spec = JobSpec.model_validate(asked.spec.model_dump() | found)
         return JobRequest(spec, asked.params, asked.id, resolved.source)
 
-    async def check_params(self, program: Program, text: str) -> None:
+    async def _check_params(self, program: Program, text: str) -> None:
         """Refuse parameters that no program could be called with, or not this one by its schema.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The operator: kopf tells what happened, ``job_reconciler`` does what follows.
+"""The operator's door: the handlers that kopf calls. ``controller`` does what follows.
 
 Run it as ``kopf run --standalone --namespace NAMESPACE operator/main.py``; kopf is given this file
 alone. Its handlers are of the kind that leaves no finalizer and no annotation behind.
@@ -13,33 +13,18 @@ import kopf
 from redis.asyncio import Redis
 
 from controller.cluster import JobCluster
-from controller.observe.cluster_view import ClusterView, pod_key, trim
 from controller.observe.resync import STALE_SECONDS, ClusterResync
+from controller.program_status import ProgramStatusWriter
 from controller.reconciler import JobReconciler
 from controller.settings import OperatorSettings
 from qiskit_runtime.cluster.client import ClusterApi, connect
 from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
 
-Manifest = dict[str, Any]
-
-view = ClusterView()
-"""What the handlers below have been told. One, as there is one operator in a process."""
-
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
     """Make the reconciler, and have kopf notice a silent watch."""
-    settings.scanning.disabled = True
-    settings.posting.enabled = False
-    settings.watching.server_timeout = 60
-    settings.watching.client_timeout = 75
-    settings.watching.connect_timeout = 10
-    settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2, 3, 5, 8, 8, 8)
-    settings.queueing.error_delays = (1, 1, 2, 3, 5, 8, 10)
-    # What happened to a job is told by Events, and by what is logged here.
-    for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    _configure(settings)
     own = OperatorSettings()
     # Each running job holds a connection for its log.
     memo.clients = [await connect(), await connect(2 * own.max_running_jobs)]
@@ -48,17 +33,33 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.redis = Redis.from_url(
         own.redis_url.get_secret_value(), socket_connect_timeout=5, socket_timeout=5
     )
-    memo.reconciler = JobReconciler(cluster, view, memo.redis, own)
-    memo.notice = memo.reconciler.workers.notice
-    memo.resync = ClusterResync(cluster, view, memo.reconciler.keeper, memo.notice)
+    reconciler = JobReconciler(cluster, memo.redis, own)
+    memo.view, memo.jobs = reconciler.view, reconciler.workers
+    memo.programs = ProgramStatusWriter(cluster, reconciler.view, reconciler.runnables).workers
+    memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
     memo.rounds = asyncio.create_task(memo.resync.run())
+
+
+def _configure(settings: kopf.OperatorSettings) -> None:
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.watching.server_timeout = 60
+    settings.watching.client_timeout = 75
+    settings.watching.connect_timeout = 10
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = (1, 2, 3, 5, 8, 8, 8)
+    settings.queueing.error_delays = (1, 1, 2, 3, 5, 8, 10)
+    # Events and the operator's own log lines say what happens to a job.
+    for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @kopf.on.cleanup()
 async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Leave everything as it is, for the next operator."""
     memo.rounds.cancel()
-    await memo.reconciler.workers.close()
+    await memo.jobs.close()
+    await memo.programs.close()
     await memo.redis.aclose()
     for api in memo.clients:
         await api.close()
@@ -66,99 +67,89 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 
 @kopf.on.probe(id="staleSeconds", errors=kopf.ErrorsMode.PERMANENT)
 async def probe(memo: kopf.Memo, **_: Any) -> float:
-    """For how long the cluster was not seen as it is; too long is an error, and a restart."""
+    """Return the time since the view was last found right; too long is an error, and a restart."""
     stale: float = memo.resync.stale_seconds
     if stale > STALE_SECONDS:
-        raise kopf.PermanentError(f"the cluster was not seen as it is for {stale:.0f} s")
+        raise kopf.PermanentError(f"the view of the cluster was not confirmed for {stale:.0f} s")
     return round(stale, 1)
 
 
-# kopf calls the index functions for all that is there before it calls any handler for an event: the
-# view is whole when the first job is looked at. They return nothing, so kopf itself keeps nothing.
+# kopf calls the index functions for all objects before it calls any handler of an event: the view
+# is whole when the first job is looked at. They return nothing, so kopf itself keeps nothing.
 
 
 @kopf.index(GROUP, VERSION, "runtimejobs")
-async def see_job(name: str, body: kopf.Body, **_: Any) -> None:
-    """A RuntimeJob as it is now."""
-    view.put(view.runtimejobs, name, trim(dict(body)))
+async def observe_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a RuntimeJob as it is now."""
+    memo.view.put_runtimejob(dict(body))
 
 
 @kopf.index("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
-async def see_kubernetes_job(name: str, body: kopf.Body, **_: Any) -> None:
-    """A Kubernetes Job as it is now."""
-    view.put(view.jobs, name, trim(dict(body)))
+async def observe_kubernetes_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a Kubernetes Job as it is now."""
+    memo.view.put_job(dict(body))
 
 
 @kopf.index("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
-async def see_pod(body: kopf.Body, **_: Any) -> None:
-    """A runner's pod as it is now."""
-    view.put(view.pods, pod_key(dict(body)), trim(dict(body)))
+async def observe_pod(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a runner's pod as it is now."""
+    memo.view.pods.put(dict(body))
 
 
 @kopf.index(GROUP, VERSION, "runtimeprograms")
-async def see_program(name: str, body: kopf.Body, **_: Any) -> None:
-    """A program as it is now."""
-    view.put(view.programs, name, trim(dict(body)))
+async def observe_program(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a RuntimeProgram as it is now."""
+    memo.view.programs.put(dict(body))
 
 
 @kopf.index(GROUP, VERSION, "runtimebackends")
-async def see_backend(name: str, body: kopf.Body, **_: Any) -> None:
-    """A backend as it is now."""
-    view.put(view.backends, name, trim(dict(body)))
+async def observe_backend(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a RuntimeBackend as it is now."""
+    memo.view.backends.put(dict(body))
 
 
 @kopf.on.event(GROUP, VERSION, "runtimejobs")
-async def notice_job(
-    type: str | None,  # noqa: A002  (kopf's name)
-    name: str,
-    body: kopf.Body,
-    memo: kopf.Memo,
-    **_: Any,
+async def enqueue_job(
+    event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """A RuntimeJob was made, changed or deleted."""
-    if type == "DELETED":
-        view.drop(view.runtimejobs, name, dict(body))
-    memo.notice(name)
+    """Enqueue a RuntimeJob that was created, changed or deleted."""
+    if event["type"] == "DELETED":
+        memo.view.runtimejobs.drop(dict(body))
+    memo.jobs.enqueue(name)
 
 
 @kopf.on.event("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
-async def notice_kubernetes_job(
-    type: str | None,  # noqa: A002
-    name: str,
-    labels: Mapping[str, str],
-    body: kopf.Body,
-    memo: kopf.Memo,
-    **_: Any,
+async def enqueue_job_of_kubernetes_job(
+    event: kopf.RawEvent, labels: Mapping[str, str], body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """A Kubernetes Job was made, changed or deleted."""
-    if type == "DELETED":
-        view.drop_job(name, dict(body))
-    memo.notice(labels[JOB_LABEL])
+    """Enqueue the RuntimeJob of a Kubernetes Job that was created, changed or deleted."""
+    if event["type"] == "DELETED":
+        memo.view.drop_job(dict(body))
+    memo.jobs.enqueue(labels[JOB_LABEL])
 
 
 @kopf.on.event("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
-async def notice_pod(
-    type: str | None,  # noqa: A002
-    labels: Mapping[str, str],
-    body: kopf.Body,
-    memo: kopf.Memo,
-    **_: Any,
+async def enqueue_job_of_pod(
+    event: kopf.RawEvent, labels: Mapping[str, str], body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """A runner's pod was made, changed or deleted."""
-    if type == "DELETED":
-        view.drop_pod(dict(body))
-    memo.notice(labels[JOB_LABEL])
+    """Enqueue the RuntimeJob of a pod that was created, changed or deleted."""
+    if event["type"] == "DELETED":
+        memo.view.drop_pod(dict(body))
+    memo.jobs.enqueue(labels[JOB_LABEL])
 
 
 @kopf.on.event(GROUP, VERSION, "runtimeprograms")
-async def drop_program(type: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-    """A program was deleted: jobs that start from now on do not find it."""
-    if type == "DELETED":
-        view.drop(view.programs, name, dict(body))
+async def enqueue_program(
+    event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
+) -> None:
+    """Enqueue a RuntimeProgram; jobs that start from now on do not find a deleted one."""
+    if event["type"] == "DELETED":
+        memo.view.programs.drop(dict(body))
+    memo.programs.enqueue(name)
 
 
 @kopf.on.event(GROUP, VERSION, "runtimebackends")
-async def drop_backend(type: str | None, name: str, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-    """A backend was deleted: jobs that start from now on do not find it."""
-    if type == "DELETED":
-        view.drop(view.backends, name, dict(body))
+async def drop_backend(event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Forget a deleted RuntimeBackend: jobs that start from now on do not find it."""
+    if event["type"] == "DELETED":
+        memo.view.backends.drop(dict(body))

@@ -1,23 +1,13 @@
-"""What the operator asks of the Kubernetes API: RuntimeJobs and what runs them, one namespace."""
+"""The operator's calls to the Kubernetes API: RuntimeJobs and what runs them, in one namespace."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from operator import itemgetter
-from typing import Any
 
-from kubernetes.aio.client.exceptions import ApiException
-
-from qiskit_runtime.cluster.client import (
-    CONFLICT,
-    MERGE_PATCH,
-    METADATA_ONLY,
-    NOT_FOUND,
-    ClusterApi,
-)
-from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
-from qiskit_runtime.contract.resources.runtimejob import PLURAL
-
-Manifest = dict[str, Any]
+from qiskit_runtime.cluster.client import MERGE_PATCH, METADATA_ONLY, ClusterApi, Conflict
+from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL, Manifest
+from qiskit_runtime.contract.resources.runtimejob import PLURAL, RuntimeJob
+from qiskit_runtime.contract.resources.runtimeprogram import PLURAL as PROGRAMS
 
 
 class JobCluster:
@@ -36,41 +26,40 @@ class JobCluster:
             f"{core}/events",
         )
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._runtimejobs = f"/apis/{API_VERSION}/namespaces/{namespace}/{PLURAL}"
+        resources = f"/apis/{API_VERSION}/namespaces/{namespace}"
+        self._runtimejobs, self._programs = f"{resources}/{PLURAL}", f"{resources}/{PROGRAMS}"
 
     async def get_runtimejob(self, name: str) -> Manifest | None:
-        """The RuntimeJob, or None."""
+        """Return the RuntimeJob of this name, or None."""
         return await self._api.find("GET", f"{self._runtimejobs}/{name}")
 
     async def get_job(self, name: str) -> Manifest | None:
-        """The Kubernetes Job of this name, or None."""
+        """Return the Kubernetes Job of this name, or None."""
         return await self._api.find("GET", f"{self._jobs}/{name}")
 
     async def find_pods(self, job: str) -> list[Manifest]:
-        """The pods of the Kubernetes Job of this name, the newest first."""
+        """Return the pods of the Kubernetes Job of this name, the newest first."""
         pods = await self._api.call("GET", self._pods, query={"labelSelector": f"job-name={job}"})
         made = [(pod["metadata"]["creationTimestamp"], pod) for pod in pods["items"]]
         return [pod for _, pod in sorted(made, key=itemgetter(0), reverse=True)]
 
     async def find_secret(self, name: str) -> Manifest | None:
-        """The Secret of this name, or None."""
+        """Return the Secret of this name, or None."""
         return await self._api.find("GET", f"{self._secrets}/{name}")
 
     async def create_secret(self, manifest: Manifest) -> Manifest | None:
-        """Create a Secret; None where there is one of its name."""
+        """Create a Secret; returns None if there is one of its name."""
         try:
             return await self._api.call("POST", self._secrets, manifest)
-        except ApiException as error:
-            if error.status != CONFLICT:
-                raise
+        except Conflict:
             return None
 
     async def has_pod(self, name: str) -> bool:
-        """Whether there is a pod of this name."""
+        """Return whether there is a pod of this name."""
         return await self._api.find("GET", f"{self._pods}/{name}") is not None
 
     async def list_versions(self) -> dict[str, tuple[str, int]]:
-        """By uid: the RuntimeJob that an object is or belongs to, and the object's version."""
+        """Return by UID the RuntimeJob that an object is or belongs to, and its version."""
         versions: dict[str, tuple[str, int]] = {}
         for path in (self._runtimejobs, self._jobs, self._pods):
             query = {} if path == self._runtimejobs else {"labelSelector": JOB_LABEL}
@@ -82,12 +71,10 @@ class JobCluster:
         return versions
 
     async def create_job(self, manifest: Manifest) -> Manifest:
-        """Create a Kubernetes Job; one of its name and owner that is there already is success."""
+        """Create a Kubernetes Job; if one of its name and owner is there already, return that."""
         try:
             return await self._api.call("POST", self._jobs, manifest)
-        except ApiException as error:
-            if error.status != CONFLICT:
-                raise
+        except Conflict:
             job = await self.get_job(manifest["metadata"]["name"])
             if job is None or not _same_owner(job, manifest):
                 raise
@@ -98,19 +85,28 @@ class JobCluster:
         if await self.create_secret(manifest) is None:
             await self._api.call("PUT", f"{self._secrets}/{manifest['metadata']['name']}", manifest)
 
-    async def write_status(self, job: Manifest, status: Manifest) -> Manifest:
+    async def write_status(self, job: RuntimeJob, status: Manifest) -> Manifest:
         """Write status fields, if the RuntimeJob is still the one that was read.
 
         Returns:
             The RuntimeJob as it is now.
 
         Raises:
-            ApiException: with 409, it has changed since.
+            Conflict: it has changed since.
         """
-        metadata = job["metadata"]
-        body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": status}
-        path = f"{self._runtimejobs}/{metadata['name']}/status"
+        body = {"metadata": {"resourceVersion": str(job.version)}, "status": status}
+        path = f"{self._runtimejobs}/{job.name}/status"
         return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def write_program_status(self, name: str, status: Manifest) -> Manifest:
+        """Write status fields of a RuntimeProgram; returns it as it is now."""
+        path = f"{self._programs}/{name}/status"
+        body = {"status": status}
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def get_program(self, name: str) -> Manifest | None:
+        """Return the RuntimeProgram of this name, or None."""
+        return await self._api.find("GET", f"{self._programs}/{name}")
 
     async def annotate(self, name: str, annotations: dict[str, str]) -> Manifest:
         """Set annotations of a RuntimeJob; returns it as it is now."""
@@ -119,41 +115,30 @@ class JobCluster:
         return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
 
     async def delete_pod(self, name: str) -> None:
-        """Have a pod end: its runner gets SIGTERM."""
+        """Delete a pod: its runner gets SIGTERM."""
         await self._api.find("DELETE", f"{self._pods}/{name}")
 
     async def delete_job(self, name: str) -> None:
-        """Remove a Kubernetes Job and its pod."""
+        """Delete a Kubernetes Job and its pod."""
         await self._api.find("DELETE", f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
 
     async def delete_secret(self, name: str, uid: str = "") -> None:
-        """Remove a Secret; of several that had the name, the one of this uid."""
+        """Delete a Secret; with a UID, that one alone of all that have had the name."""
         only_this = {"preconditions": {"uid": uid}} if uid else None
         await self._api.find("DELETE", f"{self._secrets}/{name}", only_this)
 
-    async def delete_runtimejob(self, job: Manifest) -> None:
-        """Remove a RuntimeJob, and by its ownership all that it caused."""
-        metadata = job["metadata"]
-        only_this = {"preconditions": {"uid": metadata["uid"]}}
-        await self._api.find("DELETE", f"{self._runtimejobs}/{metadata['name']}", only_this)
+    async def delete_runtimejob(self, job: RuntimeJob) -> None:
+        """Delete a RuntimeJob, and by its ownership all that it caused."""
+        only_this = {"preconditions": {"uid": job.uid}}
+        await self._api.find("DELETE", f"{self._runtimejobs}/{job.name}", only_this)
 
     async def create_event(self, manifest: Manifest) -> None:
-        """Tell what happened, for ``kubectl describe``."""
+        """Create an Event, for ``kubectl describe``."""
         await self._api.call("POST", self._events, manifest)
 
-    async def follow_log(self, pod: str) -> AsyncGenerator[bytes]:
-        """The pod's log from its first byte, until its container has ended.
-
-        An empty piece comes first, as soon as the log is being read.
-        """
-        async with aclosing(self._logs.stream(f"{self._pods}/{pod}/log", follow="true")) as log:
-            async for data in log:
-                yield data
-
-
-def is_not_found(error: Exception) -> bool:
-    """Whether the object is not there."""
-    return isinstance(error, ApiException) and error.status == NOT_FOUND
+    def open_log(self, pod: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open the pod's log, from its first byte until its container has ended."""
+        return self._logs.open_stream(f"{self._pods}/{pod}/log", follow="true")
 
 
 def _same_owner(one: Manifest, other: Manifest) -> bool:

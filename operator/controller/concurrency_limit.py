@@ -1,12 +1,12 @@
-"""The gate: how many jobs run at once, and whose turn is next. First come first served.
+"""The limit of jobs that run at once, and the order of those that wait: first come first served.
 
-The reconciler asks it before it starts a job; the jobs that have to wait stay Queued.
+The observer asks it before a job starts; the jobs that have to wait stay Queued.
 """
 
 from datetime import datetime
 
 Turn = tuple[datetime, str]
-"""What jobs are ordered by: the time of submission, and the name."""
+"""The place of a job in the order: the time of its submission, and its name."""
 
 
 class ConcurrencyLimit:
@@ -18,12 +18,12 @@ class ConcurrencyLimit:
         self._waiting: dict[str, Turn] = {}
 
     def hold(self, name: str) -> None:
-        """Count a job that runs already, whatever the limit says."""
+        """Count a job that was started already, whatever the limit is."""
         self._waiting.pop(name, None)
         self._inside.add(name)
 
     def enter(self, name: str, submitted: datetime) -> bool:
-        """Let a job in if there is room and nobody came before it; else it waits."""
+        """Let a job in if there is room and none waits that came before it; else it waits."""
         if name in self._inside:
             return True
         turn = self._waiting[name] = (submitted, name)
@@ -38,7 +38,7 @@ class ConcurrencyLimit:
         self._waiting.pop(name, None)
 
     def next_name(self) -> str | None:
-        """Who may come in now, or None."""
+        """Return the name of the job that may come in now, if any."""
         if len(self._inside) >= self._slots or not self._waiting:
             return None
         return min(self._waiting.values())[1]

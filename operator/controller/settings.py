@@ -1,4 +1,4 @@
-"""What can be set of the operator: by variables ``RUNTIME_...``, which the chart sets."""
+"""The settings of the operator: variables ``RUNTIME_...``, which the chart sets."""
 
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ def _split(value: object) -> object:
 
 
 class RunnerSettings(BaseSettings):
-    """What every runner pod has: variables ``RUNTIME_RUNNER_...``."""
+    """The settings of all runner pods: variables ``RUNTIME_RUNNER_...``."""
 
     model_config = SettingsConfigDict(env_prefix="RUNTIME_RUNNER_", frozen=True)
 
@@ -24,11 +24,11 @@ class RunnerSettings(BaseSettings):
     pull_secrets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     """The Secrets to pull it with, separated by commas; they are in the jobs' namespace."""
     cpu_request: str = "250m"
-    """The share of a core that a pod is promised."""
+    """The cpu request of a pod."""
     cpu_limit: str = "1"
-    """The cores that it may use. Below one, a program waits for its quota while it imports."""
+    """Its cpu limit. Below one core, a program is throttled while it imports."""
     memory: str = "2Gi"
-    """Request and limit: what is promised is what may be used, so a node never runs out."""
+    """Its memory request and limit, which are the same, so that a node never runs out."""
     scratch: str = "1Gi"
     """The size of /tmp, and the limit of ephemeral storage."""
     runtime_class_name: str = ""
@@ -36,7 +36,7 @@ class RunnerSettings(BaseSettings):
     priority_class_name: str = ""
     """Its PriorityClass; empty is the cluster's default."""
     host_users: bool = True
-    """False: its user ids are none of the node's."""
+    """False gives each pod a user namespace of its own."""
     node_selector: dict[str, str] = Field(default_factory=dict)
     """The labels of the nodes that may run jobs, as JSON."""
     tolerations: tuple[dict[str, Any], ...] = ()
@@ -51,17 +51,17 @@ class OperatorSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RUNTIME_", frozen=True)
 
     namespace: str
-    """Where RuntimeJobs live."""
+    """The namespace of the RuntimeJobs."""
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
     """The Redis of the live streams; its password is within."""
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many jobs run at once; the others stay queued, first come first served."""
     storage_budget_mib: Annotated[int, Field(ge=1)] = DEFAULT_STORAGE_BUDGET_MIB
-    """What parameters and records may take together; over it the oldest ended records go."""
+    """The limit of parameters and records together; over it the oldest records are deleted."""
     runner: RunnerSettings = Field(default_factory=RunnerSettings)
-    """What every runner pod has."""
+    """The settings of all runner pods."""
 
     @property
     def storage_budget(self) -> int:
-        """The same in bytes."""
+        """The storage budget in bytes."""
         return self.storage_budget_mib * MIB

@@ -1,6 +1,6 @@
-"""One worker for each RuntimeJob that something is to be done for: takes its steps, one at a time.
+"""A worker for each object that needs one: it takes the steps of that object, one at a time.
 
-``main`` notices names, ``JobReconciler`` takes the steps. A step that fails is taken again soon.
+The handlers enqueue names, the reconciler takes the steps. A step that fails is repeated soon.
 """
 
 import asyncio
@@ -8,72 +8,79 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from qiskit_runtime.cluster.client import API_ERRORS, describe_error
+from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.host.backoff import Backoff
 
-RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0)
-"""How long to wait after one, two, ... failures in a row of a job's steps."""
+FIRST_RETRY_SECONDS = 0.2
+"""The pause after the first failure in a row of an object's steps, halved at random."""
 
-CHECK_SECONDS = 30.0
-"""How often a job that waits for something is looked at without being told to."""
+LONGEST_RETRY_SECONDS = 5.0
+"""The longest such pause."""
+
+FAULT_SECONDS = 30.0
+"""The pause after a step that has failed by a fault of this program."""
 
 Step = Callable[[str], Awaitable[float | None]]
-"""Takes the next step; returns how long to wait for another, None if this was the last."""
+"""Takes the next step; returns the seconds until another one, None if this was the last."""
 
 logger = logging.getLogger(__name__)
 
 
 class JobWorkers:
-    """Runs steps. ``look_again`` is called after one that the API server did not take."""
+    """Takes steps. ``refresh`` is called before one that follows a failure."""
 
-    def __init__(self, step: Step, look_again: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, step: Step, refresh: Callable[[str], Awaitable[None]]) -> None:
         self._step = step
-        self._look_again = look_again
+        self._refresh = refresh
         self._turns: dict[str, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def notice(self, name: str) -> None:
-        """Something happened to this RuntimeJob, or to what runs it."""
+    def enqueue(self, name: str) -> None:
+        """Have the next step of this object taken, now or after the one that is being taken."""
         if turn := self._turns.get(name):
             turn.set()
             return
         self._turns[name] = asyncio.Event()
-        self.spawn(self._bring_on(name, self._turns[name]))
+        self.spawn(self._work(name, self._turns[name]))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Have something done beside the steps."""
+        """Run something in addition to the steps."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """Stop; what is unfinished, the next operator takes up."""
+        """Stop; the next operator goes on with what is unfinished."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _bring_on(self, name: str, turn: asyncio.Event) -> None:
-        failures = 0
+    async def _work(self, name: str, turn: asyncio.Event) -> None:
+        backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         while True:
             turn.clear()
-            try:
-                if failures:
-                    await self._look_again(name)
-                wait_seconds = await self._step(name)
-                failures = 0
-            except API_ERRORS as error:
-                # Whatever went wrong may be right the next time; nothing was decided.
-                logger.info("runtimejob %s: %s", name, describe_error(error))
-                wait_seconds = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                failures += 1
-            except Exception:
-                # One object that is not what it should be must not hold up the others.
-                logger.exception("runtimejob %s", name)
-                wait_seconds = CHECK_SECONDS
-            if wait_seconds is None and not turn.is_set():
+            seconds = await self._take_step(name, backoff)
+            if seconds is None and not turn.is_set():
                 del self._turns[name]
                 return
-            await _wait(turn, wait_seconds or 0)
+            await _wait(turn, seconds or 0)
+
+    async def _take_step(self, name: str, backoff: Backoff) -> float | None:
+        try:
+            if backoff.failures:
+                await self._refresh(name)
+            seconds = await self._step(name)
+        except ClusterError as error:
+            # Whatever went wrong may be right the next time; nothing was decided.
+            logger.info("%s: %s", name, error)
+            return backoff.next_seconds()
+        except Exception:
+            # One object that is not what it should be must not hold up the others.
+            logger.exception("%s", name)
+            return FAULT_SECONDS
+        backoff.reset()
+        return seconds
 
 
 async def _wait(turn: asyncio.Event, seconds: float) -> None:

@@ -7,7 +7,7 @@ model of every answer, which costs more than the call.
 import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
 
@@ -148,13 +148,6 @@ class ClusterApi:
         finally:
             response.close()
 
-    async def stream(self, path: str, **query: str) -> AsyncGenerator[bytes]:
-        """Yield an empty piece once the API server has answered, then the answer's pieces."""
-        async with self.open_stream(path, **query) as pieces:
-            yield b""
-            async for piece in pieces:
-                yield piece
-
     async def _request(
         self,
         method: str,
@@ -229,18 +222,3 @@ def is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-# The operator's names for the errors above, until it uses those.
-
-API_ERRORS = (ClusterError, ApiException, *_NETWORK_ERRORS)
-
-
-def describe_error(error: Exception) -> str:
-    """Return the error in one line, for a log."""
-    return str(error) if isinstance(error, ClusterError) else repr(error)
-
-
-def is_over_quota(error: Exception) -> bool:
-    """Return whether a ResourceQuota of the namespace has no room for the new object."""
-    return isinstance(error, QuotaExceeded)

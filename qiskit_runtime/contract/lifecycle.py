@@ -124,7 +124,7 @@ def derive_state(seen: Observation) -> State:
     """Return the state that follows from an observation. Pure."""
     if seen.verdict is not None:
         return _judge(seen, seen.verdict)
-    if seen.runner in _ENDED:
+    if seen.runner in ENDED_STATES:
         return _explain_lost_end(seen)
     if seen.runner is RunnerState.RUNNING:
         return State(Phase.RUNNING)
@@ -268,13 +268,14 @@ def _cancelled(when: str) -> State:
     return State(Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"cancelled by its user {when}")
 
 
-_ENDED = (
+ENDED_STATES = (
     RunnerState.ENDED,
     RunnerState.OUT_OF_MEMORY,
     RunnerState.DISRUPTED,
     RunnerState.OVER_TIME,
     RunnerState.JOB_DELETED,
 )
+"""The states in which nothing of the job runs any more."""
 
 _HOLDS = {
     RunnerState.IMAGE_PULL: Reason.IMAGE_PULL,

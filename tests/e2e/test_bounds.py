@@ -1,4 +1,4 @@
-"""What bounds a namespace, on a real API server: a number of jobs, and quotas that others made."""
+"""The bounds of a namespace, on a real API server: a number of jobs, and a platform's quotas."""
 
 import httpx
 import pytest
@@ -52,7 +52,7 @@ def clean(stand):
 
 
 def count_jobs(stand):
-    """How many jobs the API knows; None while it starts."""
+    """Return the number of jobs that the API knows; None while it starts."""
     try:
         return httpx.get(f"{stand.url}/jobs", timeout=10).json()["total"]
     except httpx.HTTPError:
@@ -77,7 +77,7 @@ def test_post_over_the_number_is_429_until_one_is_deleted(stand):
 
 
 def test_quota_bounds_kubectl_and_is_a_429_over_rest(stand, quota):
-    """What the chart's quota counts: RuntimeJobs, whoever makes them."""
+    """The chart's quota counts RuntimeJobs, of kubectl and of the API alike."""
     quota(**{"count__runtimejobs.qiskit-runtime.dev": "0"})
     with pytest.raises(ApiException, match="exceeded quota"):
         stand.submit("one-too-many", "count")
@@ -100,7 +100,7 @@ def test_input_that_a_quota_refuses_is_a_reason_with_a_deadline(stand, quota):
 
 
 def test_job_whose_record_a_quota_refuses_has_its_end(stand, quota):
-    """Its result is on the status; its logs are gone as those that made room, with 410."""
+    """The result is on the status; the logs are gone as evicted ones are, with 410."""
     stand.submit("no-record", "count", '{"n": 100, "pause": 0.1}')
     stand.wait_for("no-record", "Running")
     quota(count__secrets="0")

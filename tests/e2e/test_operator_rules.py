@@ -1,6 +1,6 @@
 """The operator's rules on a real API server, each by what a user of kubectl sees of it.
 
-The operator under test runs beside the cluster, in a namespace of its own, with little room.
+The operator under test is a process of this machine, with a namespace of its own and little room.
 """
 
 import json
@@ -44,15 +44,16 @@ def main(backend, messenger):
 """
 DEAF = """
 import sys
-from controller.observe import cluster_view, resync
+from controller.observe import resync
+from controller.observe.cluster_view import ClusterView
 resync.ROUND_SECONDS, resync.DELAY_SECONDS = 2.0, 0.2
-put = cluster_view.ClusterView.put
-def deaf_put(self, kind, name, manifest):
-    if sys._getframe(1).f_code.co_name != "see_job":
-        put(self, kind, name, manifest)
-cluster_view.ClusterView.put = deaf_put
+put = ClusterView.put_runtimejob
+def deaf_put(self, manifest):
+    if sys._getframe(1).f_code.co_name != "observe_job":
+        put(self, manifest)
+ClusterView.put_runtimejob = deaf_put
 """
-"""An operator whose watch of RuntimeJobs tells nothing."""
+"""An operator whose watch of RuntimeJobs brings nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def status_of(stand, name, seconds=90.0):
 
 
 def has_reason(stand, name, reason):
-    """Whether the job waits for this reason."""
+    """Return whether the job waits for this reason."""
     return stand.get(name).get("status", {}).get("reason") == reason
 
 
@@ -229,7 +230,7 @@ def test_finished_status_is_frozen(stand):
 
 
 def test_two_operators_by_accident_are_still_one(stand):
-    """Each job has one Job, one pod and one end, whoever is faster."""
+    """Each job has one Job, one pod and one end, whichever operator is faster."""
     second = stand.start_operator("second")
     try:
         names = [f"twice-{number}" for number in range(4)]
@@ -251,6 +252,25 @@ def test_input_that_never_comes_fails_the_job(stand):
     status = status_of(stand, "orphan", 100)
     assert (status["phase"], status["reason"]) == ("Failed", "InputLost")
     assert "60 s" in status["message"]
+
+
+def test_name_of_a_library_program_is_reserved(stand):
+    """A RuntimeProgram of such a name is never run, and its condition says so."""
+    stand.install("hello-quantum", SLEEP)
+
+    def find_conditions(name):
+        found = stand.custom.get_namespaced_custom_object(
+            GROUP, VERSION, stand.namespace, "runtimeprograms", name
+        )
+        conditions = found.get("status", {}).get("conditions", [])
+        return [(one["type"], one["status"], one["reason"]) for one in conditions]
+
+    reserved = [("Ready", "False", "NameReserved")]
+    wait_until(lambda: find_conditions("hello-quantum") == reserved, 30, "its condition")
+    assert find_conditions("sleep") == [("Ready", "True", "Accepted")]
+    stand.submit("reserved", "hello-quantum", '{"greeting": "Hi"}')
+    status = status_of(stand, "reserved")
+    assert status["phase"] == "Completed" and "00 00" in status["result"]
 
 
 def test_job_made_again_is_another(stand):
@@ -353,7 +373,7 @@ def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(tmp_path):
 
 
 def test_deaf_watch_costs_at_most_a_round(tmp_path):
-    """What a watch does not tell is found by the operator's own round."""
+    """Objects that a watch has missed are found by the operator's resync."""
     with open_stand(tmp_path) as stand:
         stand.parts["operator"].kill()
         operator = stand.start_operator("deaf", DEAF)

@@ -82,7 +82,7 @@ def test_job_that_is_suspended_before_its_pod_waits_without_a_clock(stand):
 
 
 def test_suspended_job_can_be_cancelled(stand):
-    """It never ran, and its Kubernetes Job goes."""
+    """The program never ran, and its Kubernetes Job is deleted."""
     stand.submit("withdrawn", "count", '{"n": 2000}', suspend=True)
     status = wait_for_reason(stand, "withdrawn", "Suspended")
     assert "spec.suspend" in status["message"]

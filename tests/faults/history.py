@@ -1,4 +1,4 @@
-"""What a recorder saw, and whether it may have happened: the invariants of every fault. Pure.
+"""The history of a fault, and the invariants that it must keep. Pure.
 
 A fault's script does harm; the recorder writes down every watch event and every websocket frame;
 ``find_violations`` looks at nothing else. Each invariant answers a failure that systems of this
@@ -16,7 +16,7 @@ FINAL = ("Completed", "Failed", "Cancelled")
 
 @dataclass(frozen=True)
 class WatchEvent:
-    """One event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object.
+    """An event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object.
 
     ``ran`` is whether a pod's container has started, and did not refuse its input.
     """
@@ -35,7 +35,7 @@ class WatchEvent:
 
 @dataclass
 class Listener:
-    """One websocket client's life: its frames, over all its connections, and its last close."""
+    """The life of a websocket client: its frames, over all its connections, and its last close."""
 
     job: str
     frames: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ class History:
 
 
 def find_violations(history: History) -> list[str]:
-    """What must not have happened, a sentence each; empty where all is well."""
+    """Return the violations of the invariants, a sentence each."""
     return [
         *_check_phases(history),
         *_check_single_run(history),
@@ -95,14 +95,14 @@ def _check_phases(history: History) -> Iterator[str]:
     order = ["Queued", "Running", *FINAL]
     names, deleted = history.names(), history.deleted()
     for uid, phases in history.phases().items():
-        told = " -> ".join(phases)
+        course = " -> ".join(phases)
         ends = [phase for phase in phases if phase in FINAL]
         if len(ends) > 1 or (ends and phases[-1] not in FINAL):
-            yield f"{names[uid]} left a final phase: {told}"
+            yield f"{names[uid]} left a final phase: {course}"
         elif [order.index(phase) for phase in phases] != sorted(map(order.index, phases)):
-            yield f"{names[uid]} went back: {told}"
+            yield f"{names[uid]} went back: {course}"
         if not ends and uid not in deleted:
-            yield f"{names[uid]} has no end: {told}"
+            yield f"{names[uid]} has no end: {course}"
 
 
 def _check_single_run(history: History) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _check_single_run(history: History) -> Iterator[str]:
 
 
 def _find_pods_that_ran(history: History) -> list[WatchEvent]:
-    """What was told last of each pod that ran."""
+    """Return the last event of each pod that ran."""
     last = {event.uid: event for event in history.events if event.kind == "Pod"}
     return [event for event in last.values() if event.ran]
 

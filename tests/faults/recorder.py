@@ -65,7 +65,7 @@ class Recorder:
             self._run(self._follow, listener)
 
     def wait_for_listeners(self, seconds: float = 60.0) -> None:
-        """Return when every listener was told that its job has ended."""
+        """Return when every listener has got the end of its job."""
         deadline = time.monotonic() + seconds
         waiting: list[Listener] = self.history.listeners
         while waiting and time.monotonic() < deadline:
@@ -102,7 +102,7 @@ class Recorder:
 
     def _note(self, kind: str, change: str, raw: dict[str, Any]) -> None:
         metadata, status = raw["metadata"], raw.get("status", {})
-        # A watch that begins anew tells again what is there.
+        # A watch that begins again repeats what exists.
         key = (metadata["uid"], metadata["resourceVersion"], "" if change != "DELETED" else change)
         if key in self._seen:
             return
@@ -145,7 +145,7 @@ class Recorder:
 
 
 def has_run(status: dict[str, Any]) -> bool:
-    """Whether a pod's container has started, and did not end by refusing its input."""
+    """Return whether a pod's container has started, and did not end by refusing its input."""
     (container,) = status.get("containerStatuses") or [{}]
     ended = container.get("state", {}).get("terminated", {})
     return bool(container.get("containerID")) and ended.get("exitCode") != EXIT_UNREADABLE

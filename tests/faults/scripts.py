@@ -150,7 +150,7 @@ def delete_runtimejob(stand: Stand, recorder: Recorder) -> None:
     stand.parts["operator"].kill()
     stand.delete("fi08-down")
     wait_until(lambda: not stand.left_of("fi08-down"), 60, "nothing is left of fi08-down")
-    # Nobody is there to remove this stream: it goes by itself.
+    # No operator is there to remove this stream: it expires.
     assert 0 < redis.ttl(f"runtimejob:{uids['fi08-down']}") <= 900
     assert stand.jobs() == {}
     stand.parts["operator"].start()
@@ -182,7 +182,7 @@ def suspend_and_resume(stand: Stand, recorder: Recorder) -> None:
                 _suspend(stand, recorder, alone, *moment[1:])
         time.sleep(0.1)
     wait_for_end(stand, recorder)
-    # Whoever resumes everything afterwards starts nothing.
+    # Resuming everything afterwards starts nothing.
     for name in stand.jobs():
         stand.suspend(name, value=False)
     wait_until(stand.is_over, 120, "every Kubernetes Job is over or gone")

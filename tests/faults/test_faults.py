@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize("fault", SCRIPTS)
 def test_fault_breaks_no_invariant(fault, tmp_path):
-    """One end, one Job, frames once and in order, results byte for byte, nothing left."""
+    """A single end, a single Job, frames once and in order, results byte for byte, nothing left."""
     with open_stand(tmp_path) as stand:
         with Recorder(stand) as recorder:
             SCRIPTS[fault](stand, recorder)

@@ -1,4 +1,4 @@
-"""The checker of the invariants: it finds each violation, and nothing where there is none."""
+"""The checker of the invariants: it finds each violation, and nothing in a history without."""
 
 import pytest
 
@@ -10,7 +10,7 @@ FRAMES = [f'{{"n": {number}}}' for number in range(1, COUNT + 1)] + [RESULT]
 
 
 def make_history(phases=("Queued", "Running", "Completed"), frames=FRAMES, **more):
-    """What a recorder saw of one job with one listener."""
+    """The history of one job with one listener."""
     events = [
         WatchEvent(
             seconds=1.0, kind="RuntimeJob", type="MODIFIED", name="j", uid="u", phase=phase,
@@ -73,7 +73,7 @@ def test_second_run_is_found():
 
 
 def test_run_after_the_end_is_found():
-    """A pod that comes when its RuntimeJob has ended, and runs, is a violation by itself."""
+    """A pod that comes when its RuntimeJob has ended, and runs, is a violation."""
     history = make_history()
     history.events.append(pod(9.0, "p", ran=True))
     assert find_violations(history) == ["j ran after its end, in p"]

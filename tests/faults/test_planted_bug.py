@@ -22,20 +22,20 @@ pytestmark = pytest.mark.cluster
 
 FORGETFUL = """
 import os
-from controller.observe import cluster_view
-cluster_view.Seen.was_started = property(lambda seen: os.path.exists(os.environ["THAWED"]))
-put = cluster_view.ClusterView.put
-def forget_ends(self, kind, name, manifest):
-    if kind is not self.runtimejobs or not cluster_view.is_final(manifest):
-        put(self, kind, name, manifest)
-cluster_view.ClusterView.put = forget_ends
+from controller.observe.cluster_view import ClusterView
+ClusterView.was_started = lambda self, job: os.path.exists(os.environ["THAWED"])
+put = ClusterView.put_runtimejob
+def forget_ends(self, manifest):
+    if manifest.get("status", {}).get("phase") not in ("Completed", "Failed", "Cancelled"):
+        put(self, manifest)
+ClusterView.put_runtimejob = forget_ends
 """
 """Its watch of RuntimeJobs is behind: it knows that they were started, and not that they ended."""
 
 WITHOUT_COMPARE_AND_SET = """
 from controller import cluster
 async def write_anyway(self, job, status):
-    path = f"{self._runtimejobs}/{job['metadata']['name']}/status"
+    path = f"{self._runtimejobs}/{job.name}/status"
     body = {"status": status}
     return await self._api.call("PATCH", path, body, content_type=cluster.MERGE_PATCH)
 cluster.JobCluster.write_status = write_anyway

@@ -1,14 +1,16 @@
-"""What runs a RuntimeJob, found among what watches tell, and what they did not tell."""
+"""The view of what runs a RuntimeJob, by what the watches bring and by what they miss."""
 
 import asyncio
 
 import pytest
 
-from controller.build.job import build_name
 from controller.observe import resync as resync_module
-from controller.observe.cluster_view import ClusterView, pod_key
+from controller.observe.cluster_view import ClusterView
 from controller.observe.resync import ClusterResync
+from qiskit_runtime.cluster.client import Unanswered
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.runtimejob import make_run_name
+from tests.operator.manifests import SPEC, ago
 
 pytestmark = pytest.mark.anyio
 
@@ -16,50 +18,62 @@ pytestmark = pytest.mark.anyio
 def make(name, uid, version=1, owner=None, labels=()):
     """An object of any kind."""
     metadata = {"name": name, "uid": uid, "resourceVersion": str(version), "labels": dict(labels)}
+    metadata["creationTimestamp"] = ago(60)
     if owner:
         metadata["ownerReferences"] = [{"uid": owner}]
-    return {"metadata": metadata, "spec": {}, "status": {}}
+    return {"metadata": metadata, "spec": SPEC, "status": {}}
 
 
 def make_run(uid, version=1):
     """A RuntimeJob named bell with this uid, its Kubernetes Job and its pod."""
     runtimejob = make("bell", uid, version)
-    run, label = build_name(runtimejob), (JOB_LABEL, "bell")
+    run, label = make_run_name("bell", uid), (JOB_LABEL, "bell")
     job = make(run, f"job of {uid}", version, uid, [label])
     labels = [label, ("batch.kubernetes.io/job-name", run)]
     return runtimejob, job, make(f"{run}-x", f"pod of {uid}", version, f"job of {uid}", labels)
 
 
 def put_run(view, runtimejob, job, pod):
-    """What watches tell of one."""
-    view.put(view.runtimejobs, "bell", runtimejob)
-    view.put(view.jobs, job["metadata"]["name"], job)
-    view.put(view.pods, pod_key(pod), pod)
+    """Take up the three objects as a watch brings them."""
+    view.put_runtimejob(runtimejob)
+    view.put_job(job)
+    view.pods.put(pod)
+
+
+def find_run(view):
+    """The UIDs of the Kubernetes Job and the pod of the RuntimeJob bell."""
+    job, pod = view.find_run(view.find_job("bell"))
+    return job and job.uid, pod and pod.uid
+
+
+def uids(*manifests):
+    """The UIDs of manifests."""
+    return tuple(manifest["metadata"]["uid"] for manifest in manifests)
 
 
 def test_job_made_again_never_has_its_predecessor_s_pod():
-    """Whatever comes late of the first one, the second is seen with its own pod or with none."""
+    """Late events of the first one do not matter: the second has its own pod, or none yet."""
     view, first, second = ClusterView(), make_run("1"), make_run("2", 5)
     put_run(view, *first)
-    view.put(view.runtimejobs, "bell", second[0])
-    assert (view.see("bell").job, view.see("bell").pod) == (None, None)
+    view.put_runtimejob(second[0])
+    assert find_run(view) == (None, None)
     put_run(view, *second)
     late = make_run("1", 9)[2]
-    view.put(view.pods, pod_key(late), late)
-    assert view.see("bell").pod == second[2]
-    view.drop(view.pods, pod_key(late), late)
-    assert view.see("bell").pod == second[2]
+    view.pods.put(late)
+    assert find_run(view) == uids(*second[1:])
+    view.pods.drop(late)
+    assert find_run(view) == uids(*second[1:])
 
 
 def test_pod_that_is_being_deleted_never_hides_its_successor():
-    """What comes late of a suspended Job's first pod changes nothing of its second."""
+    """A late event of a suspended Job's first pod changes nothing of its second."""
     view, run = ClusterView(), make_run("1")
     put_run(view, *run)
-    late = make(f"{build_name(run[0])}-w", "first", 9, labels=run[2]["metadata"]["labels"].items())
+    late = make("first", "first", 9, labels=run[2]["metadata"]["labels"].items())
     late["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    view.put(view.pods, pod_key(late), late)
+    view.pods.put(late)
     view.drop_pod(late)
-    assert view.see("bell").pod == run[2]
+    assert find_run(view) == uids(*run[1:])
 
 
 LAST_WORDS = {
@@ -80,13 +94,14 @@ def test_pod_that_surely_never_started_is_remembered(spec, status, unused):
     view, (runtimejob, job, pod) = ClusterView(), make_run("1")
     put_run(view, runtimejob, job, pod)
     view.drop_pod({**pod, "spec": spec, "status": status})
-    assert (pod["metadata"]["name"] in view.unused.get(build_name(runtimejob), ())) is unused
-    view.drop_job(build_name(runtimejob), job)
-    assert view.unused == {}
+    found = view.unused_pods.get(make_run_name("bell", "1"), ())
+    assert (pod["metadata"]["name"] in found) is unused
+    view.drop_job(job)
+    assert view.unused_pods == {}
 
 
 class Cluster:
-    """What the API server would answer."""
+    """The answers of the API server."""
 
     def __init__(self, *runs):
         self.runs = list(runs)
@@ -94,7 +109,7 @@ class Cluster:
 
     async def list_versions(self):
         if self.fails:
-            raise OSError("away")
+            raise Unanswered("away")
         found = [one["metadata"] for run in self.runs for one in run if one]
         return {one["uid"]: ("bell", int(one["resourceVersion"])) for one in found}
 
@@ -108,21 +123,21 @@ class Cluster:
         return [pod for pod in self.runs[0][2:] if pod]
 
 
-class Keeper:
+class Archive:
     """Has room."""
 
-    async def make_room(self, jobs):
+    async def evict(self, jobs):
         list(jobs)
 
 
 @pytest.fixture
 def resync(monkeypatch):
-    """A resync over this view and cluster, and the names that it notices."""
+    """A resync over this view and cluster, and the names that it enqueues."""
     monkeypatch.setattr(resync_module, "DELAY_SECONDS", 0.0)
 
     def make_resync(view, cluster):
-        noticed = []
-        return ClusterResync(cluster, view, Keeper(), noticed.append), noticed
+        enqueued = []
+        return ClusterResync(cluster, view, Archive(), enqueued.append), enqueued
 
     return make_resync
 
@@ -131,18 +146,18 @@ async def test_view_that_is_newer_than_a_list_is_not_behind(resync):
     """Jobs that come and go while a list is on its way are no reason to start again."""
     view = ClusterView()
     put_run(view, *make_run("1", 7))
-    rounds, noticed = resync(view, Cluster(make_run("1", 5)))
+    rounds, enqueued = resync(view, Cluster(make_run("1", 5)))
     assert await rounds.go_round() == set()
-    assert noticed == []
+    assert enqueued == []
 
 
 async def test_newer_and_new_objects_are_found(resync):
-    """What no watch told is taken up."""
+    """Objects that the watches have missed are taken up."""
     view, run = ClusterView(), make_run("1", 7)
-    view.put(view.runtimejobs, "bell", make_run("1", 3)[0])
-    rounds, noticed = resync(view, Cluster(run))
-    assert await rounds.go_round() == {"bell"} == set(noticed)
-    assert (view.see("bell").job, view.see("bell").pod) == run[1:]
+    view.put_runtimejob(make_run("1", 3)[0])
+    rounds, enqueued = resync(view, Cluster(run))
+    assert await rounds.go_round() == {"bell"} == set(enqueued)
+    assert find_run(view) == uids(*run[1:])
 
 
 @pytest.mark.parametrize("lost", [1, 2])
@@ -151,14 +166,15 @@ async def test_deletion_that_no_watch_told_is_found(resync, lost):
     view, run = ClusterView(), make_run("1", 7)
     put_run(view, *run)
     there = [None if index >= lost else one for index, one in enumerate(run)]
-    rounds, noticed = resync(view, Cluster(there))
-    assert await rounds.go_round() == {"bell"} == set(noticed)
-    assert view.see("bell").pod is None
-    assert (view.see("bell").job is None) is (lost == 1)
+    rounds, enqueued = resync(view, Cluster(there))
+    assert await rounds.go_round() == {"bell"} == set(enqueued)
+    job, pod = find_run(view)
+    assert pod is None
+    assert (job is None) is (lost == 1)
 
 
 async def test_probe_is_told_when_rounds_fail(resync, monkeypatch):
-    """Without a good round the time since the last one grows; with one it begins anew."""
+    """Without a good round the time since the last one grows; with one it begins at zero."""
     monkeypatch.setattr(resync_module, "ROUND_SECONDS", 0.02)
     cluster = Cluster()
     rounds, _ = resync(ClusterView(), cluster)

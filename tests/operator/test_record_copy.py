@@ -1,4 +1,4 @@
-"""A record as the operator reads it: all at once after a restart, and it must not hold it all."""
+"""The copy of a record: it may be read in one piece after a restart, and is never held whole."""
 
 import tracemalloc
 

@@ -96,7 +96,9 @@ class LiveStreams:
         try:
             yield tail
         finally:
-            del self._tails[key]
+            # The next reader of this job may have come already.
+            if self._tails.get(key) is tail:
+                del self._tails[key]
 
     async def _run(self) -> None:
         backoff = Backoff(first=0.25, longest=10.0)
@@ -116,7 +118,8 @@ class LiveStreams:
         try:
             self._start_again()
             while not is_cancelled():
-                if not self._tails:
+                while not self._tails:
+                    self._joined.clear()
                     await self._joined.wait()
                 answer = await self._read(connection)
                 backoff.reset()

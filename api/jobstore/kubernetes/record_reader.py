@@ -19,8 +19,13 @@ from api.jobstore.kubernetes.live_streams import LiveStreams, Tail
 from api.jobstore.live_record import LiveRecord
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StoreUnavailable
-from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, StoredRecord
-from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, RecordDamaged, join_record
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.resources.stored_record import (
+    RECORD_KEY,
+    RecordDamaged,
+    StoredRecord,
+    join_record,
+)
 from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
 from qiskit_runtime.contract.wire.record_stream import Batch
 from qiskit_runtime.host.backoff import Backoff

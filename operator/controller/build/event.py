@@ -1,43 +1,38 @@
-"""Kubernetes Events: what ``kubectl describe rj`` tells of a job's life. Pure."""
+"""Kubernetes Events: the story of a job that ``kubectl describe rj`` shows. Pure."""
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
-from qiskit_runtime.contract.resources.resource import API_VERSION
-from qiskit_runtime.contract.resources.runtimejob import KIND
-
-Manifest = dict[str, Any]
+from qiskit_runtime.contract.resources.resource import API_VERSION, Manifest
+from qiskit_runtime.contract.resources.runtimejob import KIND, RuntimeJob
 
 MAX_NOTE_CHARACTERS = 1024
-"""What the API server admits."""
+"""The longest note that the API server accepts."""
 
 COMPONENT = "qiskit-runtime-operator"
-"""Who tells."""
+"""The Event's reporting component."""
 
 
-def build_event(job: Manifest, state: State, note: str = "") -> Manifest:
-    """The Event of a job that has come into a state.
+def build_event(job: RuntimeJob, state: State, note: str = "") -> Manifest:
+    """Build the Event of a job that has come into a state.
 
-    Its name follows from job and state, so that an operator that tells it again is refused.
+    Its name follows from job and state, so the API server refuses to create it twice.
     """
-    metadata = job["metadata"]
     reason = state.reason.value or state.phase.value
-    told = f"{metadata['uid']}/{state.phase}/{reason}/{note and 'note'}"
+    identity = f"{job.uid}/{state.phase}/{reason}/{note and 'note'}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {
-            "name": f"{metadata['name']}.{hashlib.sha256(told.encode()).hexdigest()[:16]}"
-        },
+        "metadata": {"name": f"{job.name}.{digest}"},
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "uid": metadata["uid"],
+            "name": job.name,
+            "namespace": job.namespace,
+            "uid": job.uid,
         },
         "type": "Warning" if state.reason and state.phase is not Phase.COMPLETED else "Normal",
         "reason": reason if not note else "Started",

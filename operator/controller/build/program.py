@@ -1,10 +1,11 @@
-"""What a job runs: which version of which program, and where its source comes from. Pure."""
+"""The plan of a job: the version of a program that it runs, its source, and its backend. Pure."""
 
 import json
 import logging
 from dataclasses import dataclass
 from typing import Any
 
+from qiskit_runtime.contract.resources.backend import BackendSpec
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, find_first_error, is_quick
 
@@ -12,27 +13,27 @@ logger = logging.getLogger(__name__)
 
 
 class ParamsInvalid(ValueError):
-    """A job's parameters do not match its program's JSON Schema; the text says where."""
+    """A job's parameters do not match its program's JSON Schema; the text names the place."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramSelection:
-    """What a job runs. ``file`` is its source's name for the runner, empty for the library's own.
+    """A version of a program. ``file`` is the source's name for the runner, empty in the library.
 
-    ``source`` is what is handed over; None where the job has brought it, or needs none.
+    ``source`` is written into the job's input; None where the job brings it, or needs none.
     """
 
     version: str
     file: str = ""
     source: ProgramSource | None = None
     schema: dict[str, Any] | None = None
-    """That of its parameters."""
+    """The JSON Schema of its parameters."""
 
     def check_params(self, text: str) -> None:
-        """Compare parameters with the schema, where there is one and that takes no time.
+        """Compare parameters with the schema, if there is one and that is quick.
 
-        All other jobs wait for it, so it is left to the program where anything else might be. What
-        is no JSON at all, the runner tells better.
+        All other jobs wait meanwhile, so a check that may take long is left to the program. Text
+        that is no JSON is left to the runner, whose message is better.
 
         Raises:
             ParamsInvalid: they do not match.
@@ -44,10 +45,18 @@ class ProgramSelection:
                 return
             errors = find_first_error(self.schema, json.loads(text))
         except SchemaInvalid as error:
-            # kubectl made the program, and nobody has checked it: it takes anything.
+            # A RuntimeProgram of kubectl's, whose schema nobody has checked.
             logger.warning("parameters are not checked: the program's schema: %s", error)
             return
         except (ValueError, RecursionError):
             return
         if errors:
             raise ParamsInvalid("; ".join(map(str, errors)))
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """The program and the backend of a job that is about to start."""
+
+    program: ProgramSelection
+    backend: BackendSpec

@@ -1,86 +1,105 @@
-"""The status of a RuntimeJob, from what was seen of it. Pure."""
+"""The status of a RuntimeJob, from its state and its record. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from qiskit_runtime.contract.lifecycle import Phase, State
-from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD
+from qiskit_runtime.contract.resources.resource import Manifest
+from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD, RuntimeJob
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record_stream import ATTEMPT
 from qiskit_runtime.contract.wire.verdict import Verdict
 
 MAX_INLINE_BYTES = 32 * 1024
-"""A larger result does not go onto the status."""
+"""A larger result is in the record alone."""
 
 MAX_MESSAGE_CHARACTERS = 4096
-"""What the CRD admits."""
-
-Manifest = dict[str, Any]
+"""The longest message that the CRD admits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """What is known of a job that has ended, beside its state."""
+class Names:
+    """The names of the Kubernetes Job and the pod that run a job; empty until they are known."""
+
+    job: str = ""
+    pod: str = ""
+
+    def fields(self) -> Manifest:
+        """Return the status fields of the names that are known."""
+        named = {"jobName": self.job, "podName": self.pod}
+        return {field: name for field, name in named.items() if name}
+
+
+NO_NAMES = Names()
+"""Those of a job that was not started."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRecord:
+    """The record of a job that has ended, as its status describes it."""
 
     verdict: Verdict | None = None
     result: str | None = None
     lines: int = 0
     secrets: list[str] = field(default_factory=list)
     record_bytes: int = 0
-    """What the Secrets hold together."""
+    """The size of the Secrets together."""
     progress: Progress | None = None
-    """What was reported last."""
+    """The progress that was reported last."""
 
 
 def build_status(
-    job: Manifest,
+    job: RuntimeJob,
     state: State,
-    names: Manifest,
+    names: Names,
     now: datetime,
-    ending: Ending | None = None,
+    record: FinalRecord | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """What to change of a RuntimeJob's status, None standing for a field to be removed.
+    """Build the change of a RuntimeJob's status; None stands for a field to be removed.
 
-    Empty where nothing changes. ``names`` are its ``jobName`` and ``podName``; ``progress`` is
-    news of it; a final state comes with an ``ending``, and the change then makes the status whole.
+    It is empty where nothing changes. ``progress`` is news of the running program; a final state
+    comes with a ``record``, and the change then makes the status whole.
     """
-    before: Manifest = job.get("status", {})
-    phase, reason = before.get("phase", Phase.QUEUED), before.get("reason")
-    # The words of a hold come and go; only another reason is worth a write.
-    if not state.phase.is_final and (phase, reason or "") == (state.phase, state.reason):
+    before = job.status
+    known = job.job.status
+    # Do not write when only the message has changed: those of a scheduler change all the time.
+    if not state.phase.is_final and (known.phase, known.reason) == (state.phase, state.reason):
         return _build_progress(before, progress)
     status: Manifest = {
         "phase": state.phase.value,
         "reason": state.reason.value or None,
         "message": state.message[:MAX_MESSAGE_CHARACTERS] or None,
-        "observedGeneration": job["metadata"]["generation"],
-        "queuedAt": job["metadata"]["creationTimestamp"],
-        **names,
-        **_build_progress(before, ending.progress if ending else progress),
+        "observedGeneration": job.generation,
+        "queuedAt": _format_seconds(job.created),
+        **names.fields(),
+        **_build_progress(before, record.progress if record else progress),
     }
     if state.phase is Phase.RUNNING:
         status |= {"startedAt": format_time(now), "attempt": ATTEMPT}
-    if ending is not None:
-        status |= _build_end(before, state, now, ending)
+    if record is not None:
+        status |= _build_end(before, state, now, record)
     return {key: value for key, value in status.items() if before.get(key) != value}
 
 
 def format_time(time: datetime) -> str:
-    """A moment as Kubernetes writes one that is finer than a second: jobs may be shorter."""
+    """Format a time as Kubernetes writes one that is finer than a second: jobs may be shorter."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _build_end(before: Manifest, state: State, now: datetime, ending: Ending) -> Manifest:
-    verdict = ending.verdict
+def _format_seconds(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _build_end(before: Manifest, state: State, now: datetime, record: FinalRecord) -> Manifest:
+    verdict = record.verdict
     status: Manifest = {
         "finishedAt": format_time(now),
         "conditions": [_build_condition(state, now)],
         "record": {
-            "secrets": ending.secrets,
-            "lines": ending.lines,
-            "bytes": ending.record_bytes,
+            "secrets": record.secrets,
+            "lines": record.lines,
+            "bytes": record.record_bytes,
             "sha256": verdict.sha256 if verdict else None,
             "complete": verdict is not None,
         },
@@ -98,7 +117,7 @@ def _build_end(before: Manifest, state: State, now: datetime, ending: Ending) ->
             "versions": verdict.versions,
             "seeds": None if verdict.seed is None else {"simulator": verdict.seed},
         }
-    return status | _build_result(ending.result)
+    return status | _build_result(record.result)
 
 
 def _build_progress(before: Manifest, progress: Progress | None) -> Manifest:
@@ -106,7 +125,7 @@ def _build_progress(before: Manifest, progress: Progress | None) -> Manifest:
         return {}
     if before.get("progress") == progress.fields:
         return {}
-    # None removes what was there.
+    # None removes a best value that is there.
     return {"progress": {"best": None, **progress.fields}}
 
 
@@ -124,5 +143,5 @@ def _build_condition(state: State, now: datetime) -> Manifest:
         "status": "True",
         "reason": state.reason.value or state.phase.value,
         "message": state.message[:MAX_MESSAGE_CHARACTERS],
-        "lastTransitionTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lastTransitionTime": _format_seconds(now),
     }

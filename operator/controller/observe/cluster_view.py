@@ -1,169 +1,223 @@
-"""What kopf has told of the cluster: RuntimeJobs and what runs them, as they were last seen.
+"""The watched objects of one namespace, parsed, each in the newest version that was seen.
 
-``main`` and the reconciler keep it; nothing here is asked of the API server. It is complete before
-the first job is looked at, because kopf lists all kinds before it calls the first handler.
+``main`` fills it from kopf's watches, and the operator adds the answers of its own calls. It is
+complete before the first job is reconciled, because kopf lists all kinds before it calls the first
+handler. Nothing here asks the API server.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from controller.build.job import build_name
-from controller.observe.pod_state import is_deleted, never_ran
-from qiskit_runtime.contract.resources.resource import JOB_LABEL
-
-Manifest = dict[str, Any]
+from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.parse import parse_job, parse_pod
+from controller.observe.runnables import (
+    WatchedBackend,
+    WatchedProgram,
+    parse_backend,
+    parse_program,
+)
+from qiskit_runtime.contract.resources.resource import Manifest
+from qiskit_runtime.contract.resources.runtimejob import (
+    NotARuntimeJob,
+    RuntimeJob,
+    is_final_status,
+    parse_runtimejob,
+)
 
 Versions = dict[str, tuple[str, int]]
-"""By uid: the name of the RuntimeJob that an object is or belongs to, and its version."""
+"""By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""
 
-_JOB_NAME = "batch.kubernetes.io/job-name"
+logger = logging.getLogger(__name__)
 
-_FINAL = ("Completed", "Failed", "Cancelled")
+
+class Watched(Protocol):
+    """The properties of any object that is watched."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def uid(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def is_deleted(self) -> bool: ...
+
+
+T = TypeVar("T", bound=Watched)
+
+
+class WatchedKind(Generic[T]):
+    """The objects of one kind, by a key of theirs."""
+
+    def __init__(
+        self, parse: Callable[[Manifest], T], key: Callable[[T], str] = lambda one: one.name
+    ) -> None:
+        self._parse = parse
+        self._key = key
+        self._objects: dict[str, T] = {}
+
+    def get(self, key: str) -> T | None:
+        """Return the object of this key."""
+        return self._objects.get(key)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._objects.values()))
+
+    def put(self, manifest: Manifest) -> T:
+        """Take up a newer version; an older one, which a slow watch may bring, changes nothing.
+
+        Nor does another object of the same key that is being deleted: it is a predecessor.
+        """
+        found = self._parse(manifest)
+        key = self._key(found)
+        known = self._objects.get(key)
+        is_newer = (
+            known is None
+            or (known.uid == found.uid and known.version <= found.version)
+            or (known.uid != found.uid and not found.is_deleted)
+        )
+        if is_newer:
+            self._objects[key] = found
+        return found
+
+    def drop(self, manifest: Manifest) -> T:
+        """Forget an object that was deleted, unless another one of its key has come."""
+        found = self._parse(manifest)
+        self.discard(found)
+        return found
+
+    def discard(self, found: T) -> None:
+        """Forget an object."""
+        known = self._objects.get(self._key(found))
+        if known is not None and known.uid == found.uid:
+            del self._objects[self._key(found)]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A RuntimeJob, the Kubernetes Job that runs it and its pod; None where there is none."""
+class MalformedJob:
+    """A RuntimeJob that the CRD of this version would not admit: it is left alone."""
 
-    runtimejob: Manifest | None
-    job: Manifest | None
-    pod: Manifest | None
-
-    @property
-    def was_started(self) -> bool:
-        """Whether there is or was a Kubernetes Job of it."""
-        status = self.runtimejob.get("status", {}) if self.runtimejob else {}
-        return self.job is not None or "jobName" in status
+    name: str
+    uid: str
+    version: int
+    is_deleted: bool
+    error: str
 
 
-@dataclass(slots=True)
 class ClusterView:
     """The objects of one namespace by their names; a pod by that of its Kubernetes Job.
 
-    That follows from the RuntimeJob's uid: one that was deleted and made again has another, and
-    never takes its predecessor's pod for its own.
+    The Job's name follows from the RuntimeJob's UID: a job that was deleted and made again has
+    another Job, and never takes its predecessor's pod for its own.
+
+    ``on_started`` is called with the name of each RuntimeJob that is seen to have been started and
+    not to have ended.
     """
 
-    runtimejobs: dict[str, Manifest] = field(default_factory=dict)
-    jobs: dict[str, Manifest] = field(default_factory=dict)
-    pods: dict[str, Manifest] = field(default_factory=dict)
-    programs: dict[str, Manifest] = field(default_factory=dict)
-    backends: dict[str, Manifest] = field(default_factory=dict)
-    unused: dict[str, set[str]] = field(default_factory=dict)
-    """By Kubernetes Job: the names of its pods that are gone and never started anything."""
+    def __init__(self, on_started: Callable[[str], None] = lambda _: None) -> None:
+        self._on_started = on_started
+        self.runtimejobs: WatchedKind[RuntimeJob | MalformedJob] = WatchedKind(_parse_runtimejob)
+        self.jobs: WatchedKind[KubernetesJob] = WatchedKind(parse_job)
+        self.pods: WatchedKind[Pod] = WatchedKind(parse_pod, lambda pod: pod.job_name)
+        self.programs: WatchedKind[WatchedProgram] = WatchedKind(parse_program)
+        self.backends: WatchedKind[WatchedBackend] = WatchedKind(parse_backend)
+        self.unused_pods: dict[str, set[str]] = {}
+        """By Kubernetes Job: the names of its pods that are gone and never started anything."""
 
-    def see(self, name: str) -> Seen:
-        """All that is known of this RuntimeJob."""
-        runtimejob = self.runtimejobs.get(name)
-        uid = runtimejob["metadata"]["uid"] if runtimejob else ""
-        if runtimejob is None:
-            return Seen(None, None, None)
-        run = build_name(runtimejob)
-        job = self.jobs.get(run)
-        if job is not None and not _is_owned_by(job, uid):
-            job = None
-        return Seen(runtimejob, job, self.pods.get(run))
+    def find_job(self, name: str) -> RuntimeJob | None:
+        """Return the RuntimeJob of this name; None also where it is malformed."""
+        found = self.runtimejobs.get(name)
+        return found if isinstance(found, RuntimeJob) else None
+
+    def is_malformed(self, name: str) -> bool:
+        """Return whether there is a RuntimeJob of this name that can't be read."""
+        return isinstance(self.runtimejobs.get(name), MalformedJob)
+
+    def all_jobs(self) -> list[RuntimeJob]:
+        """Return every RuntimeJob that is not malformed."""
+        return [job for job in self.runtimejobs if isinstance(job, RuntimeJob)]
+
+    def find_run(self, job: RuntimeJob) -> tuple[KubernetesJob | None, Pod | None]:
+        """Return the Kubernetes Job and the pod that run a RuntimeJob."""
+        run = self.jobs.get(job.run_name)
+        is_own = run is not None and job.uid in run.owners
+        return run if is_own else None, self.pods.get(job.run_name)
+
+    def was_started(self, job: RuntimeJob) -> bool:
+        """Return whether there is or was a Kubernetes Job of it."""
+        return bool(job.job_name) or self.find_run(job)[0] is not None
+
+    def put_runtimejob(self, manifest: Manifest) -> None:
+        """Take up a RuntimeJob as it is now."""
+        self._note_start(self.runtimejobs.put(_trim(manifest)).name)
+
+    def put_job(self, manifest: Manifest) -> None:
+        """Take up a Kubernetes Job as it is now."""
+        self._note_start(self.jobs.put(manifest).runtimejob)
+
+    def _note_start(self, name: str) -> None:
+        job = self.find_job(name)
+        if job is not None and not job.is_final and self.was_started(job):
+            self._on_started(name)
+
+    def drop_job(self, manifest: Manifest) -> None:
+        """Forget a Kubernetes Job that was deleted, and which of its pods never started."""
+        self.unused_pods.pop(self.jobs.drop(manifest).name, None)
+
+    def drop_pod(self, manifest: Manifest) -> None:
+        """Forget a pod that was deleted; remember it if it is certain that it never started."""
+        pod = parse_pod(manifest)
+        known = self.pods.get(pod.job_name) or pod
+        if pod.is_known_unused and known.never_ran:
+            self.unused_pods.setdefault(pod.job_name, set()).add(pod.name)
+        self.pods.discard(pod)
 
     def versions(self) -> Versions:
-        """The versions of all that is known of RuntimeJobs."""
-        found = {
-            job["metadata"]["uid"]: (name, _version(job)) for name, job in self.runtimejobs.items()
-        }
-        for manifest in (*self.jobs.values(), *self.pods.values()):
-            found[manifest["metadata"]["uid"]] = (job_label(manifest), _version(manifest))
+        """Return the versions of all that is known of RuntimeJobs."""
+        found = {job.uid: (job.name, job.version) for job in self.runtimejobs}
+        for one in (*self.jobs, *self.pods):
+            found[one.uid] = (one.runtimejob, one.version)
         return found
 
     def replace(
         self, name: str, runtimejob: Manifest | None, job: Manifest | None, pod: Manifest | None
     ) -> None:
-        """Take up what the API server answered of a RuntimeJob; what it did not name is gone."""
-        there = [found for found in (runtimejob, job, pod) if found is not None]
-        uids = {found["metadata"]["uid"] for found in there}
-        for kind in (self.runtimejobs, self.jobs, self.pods):
-            for key, known in list(kind.items()):
-                of = key if kind is self.runtimejobs else job_label(known)
-                if of == name and known["metadata"]["uid"] not in uids:
-                    del kind[key]
+        """Take up the API server's answers for a RuntimeJob; an object without answer is gone."""
+        there = {found["metadata"]["uid"] for found in (runtimejob, job, pod) if found is not None}
+        known = self.runtimejobs.get(name)
+        if known is not None and known.uid not in there:
+            self.runtimejobs.discard(known)
+        for run in self.jobs:
+            if run.runtimejob == name and run.uid not in there:
+                self.jobs.discard(run)
+        for runner in self.pods:
+            if runner.runtimejob == name and runner.uid not in there:
+                self.pods.discard(runner)
         if runtimejob is not None:
-            self.put(self.runtimejobs, name, trim(runtimejob))
+            self.put_runtimejob(runtimejob)
         if job is not None:
-            self.put(self.jobs, job["metadata"]["name"], trim(job))
+            self.put_job(job)
         if pod is not None:
-            self.put(self.pods, pod_key(pod), trim(pod))
-
-    def put(self, kind: dict[str, Manifest], name: str, manifest: Manifest) -> None:
-        """Take up a newer version; an older one, which a slow watch may bring, changes nothing.
-
-        Nor does another of its name that is being deleted: it was there before.
-        """
-        known = kind.get(name)
-        if known is None:
-            kind[name] = manifest
-        elif _is_same(known, manifest):
-            if _version(known) <= _version(manifest):
-                kind[name] = manifest
-        elif not is_deleted(manifest):
-            kind[name] = manifest
-
-    def drop(self, kind: dict[str, Manifest], name: str, manifest: Manifest) -> None:
-        """Forget an object that was deleted, unless another of its name has come."""
-        known = kind.get(name)
-        if known is not None and _is_same(known, manifest):
-            del kind[name]
-
-    def drop_job(self, name: str, job: Manifest) -> None:
-        """Forget a Kubernetes Job that was deleted, and what its pods have come to."""
-        self.drop(self.jobs, name, job)
-        self.unused.pop(name, None)
-
-    def drop_pod(self, pod: Manifest) -> None:
-        """Forget a pod that was deleted; remember where it is sure that it never started.
-
-        Of one that was on a node, the kubelet must have said that it is over.
-        """
-        key = pod_key(pod)
-        known = self.pods.get(key, pod)
-        is_over = pod.get("status", {}).get("phase") in ("Failed", "Succeeded")
-        if (is_over or "nodeName" not in pod["spec"]) and never_ran(pod) and never_ran(known):
-            self.unused.setdefault(key, set()).add(pod["metadata"]["name"])
-        self.drop(self.pods, key, pod)
+            self.pods.put(pod)
 
 
-def is_final(runtimejob: Manifest) -> bool:
-    """Whether a RuntimeJob has ended."""
-    return runtimejob.get("status", {}).get("phase") in _FINAL
+def _parse_runtimejob(manifest: Manifest) -> RuntimeJob | MalformedJob:
+    try:
+        return parse_runtimejob(manifest)
+    except NotARuntimeJob as error:
+        metadata = manifest["metadata"]
+        name, is_deleted = metadata["name"], "deletionTimestamp" in metadata
+        logger.warning("runtimejob %s is left alone: %s", name, error)
+        version = int(metadata["resourceVersion"])
+        return MalformedJob(name, metadata["uid"], version, is_deleted, str(error))
 
 
-def job_label(manifest: Manifest) -> str:
-    """The RuntimeJob's name that a Job or pod bears."""
-    label: str = manifest["metadata"]["labels"][JOB_LABEL]
-    return label
-
-
-def pod_key(pod: Manifest) -> str:
-    """The name of the Kubernetes Job that a pod is of."""
-    key: str = pod["metadata"]["labels"].get(_JOB_NAME, "")
-    return key
-
-
-def trim(manifest: Manifest) -> Manifest:
-    """What of a manifest is looked at here: a thousand of them are kept."""
-    metadata = {key: value for key, value in manifest["metadata"].items() if key != "managedFields"}
-    status = {key: value for key, value in manifest.get("status", {}).items() if key != "result"}
-    trimmed = {**manifest, "metadata": metadata, "status": status}
-    if is_final(manifest):
-        trimmed["spec"] = {key: value for key, value in manifest["spec"].items() if key != "params"}
-    return trimmed
-
-
-def _version(manifest: Manifest) -> int:
-    return int(manifest["metadata"]["resourceVersion"])
-
-
-def _is_same(one: Manifest, other: Manifest) -> bool:
-    return bool(one["metadata"]["uid"] == other["metadata"]["uid"])
-
-
-def _is_owned_by(manifest: Manifest, uid: str) -> bool:
-    owners = manifest["metadata"].get("ownerReferences", [])
-    return any(owner["uid"] == uid for owner in owners)
+def _trim(runtimejob: Manifest) -> Manifest:
+    """Drop the long texts that the operator never reads: about 1,000 jobs are cached."""
+    status = {key: value for key, value in runtimejob.get("status", {}).items() if key != "result"}
+    spec = runtimejob.get("spec", {})
+    if is_final_status(status):
+        spec = {key: value for key, value in spec.items() if key != "params"}
+    return {**runtimejob, "spec": spec, "status": status}

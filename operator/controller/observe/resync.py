@@ -1,7 +1,7 @@
-"""Once a minute: what is there, whatever the watches have told; and whether they tell at all.
+"""The periodic resync: list everything each minute, and repair what the watches have missed.
 
-A watch can fall silent while everything looks alive. What it did not tell is found here, and the
-liveness probe fails when that happens round after round, or when no round succeeds.
+A watch can fall silent while everything looks alive. The liveness probe fails when watches miss
+something round after round, or when no round succeeds.
 """
 
 import asyncio
@@ -9,20 +9,20 @@ import logging
 import time
 from collections.abc import Callable
 
-from controller.build.job import build_name
 from controller.cluster import JobCluster
-from controller.observe.cluster_view import ClusterView, is_final
-from controller.record.archive import RecordKeeper
-from qiskit_runtime.cluster.client import API_ERRORS, describe_error
+from controller.observe.cluster_view import ClusterView
+from controller.record.archive import RecordArchive
+from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.contract.resources.runtimejob import make_run_name
 
 ROUND_SECONDS = 60.0
-"""How often."""
+"""The time between two rounds."""
 
 DELAY_SECONDS = 5.0
 """How far a watch may be behind a list."""
 
 STALE_SECONDS = 180.0
-"""After how long without a good round the operator should be started again."""
+"""The time without a good round after which the operator should be restarted."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,36 +34,36 @@ class ClusterResync:
         self,
         cluster: JobCluster,
         view: ClusterView,
-        keeper: RecordKeeper,
-        notice: Callable[[str], None],
+        archive: RecordArchive,
+        enqueue: Callable[[str], None],
     ) -> None:
         self._cluster = cluster
         self._view = view
-        self._keeper = keeper
-        self._notice = notice
+        self._archive = archive
+        self._enqueue = enqueue
         self._good_at = time.monotonic()
 
     @property
     def stale_seconds(self) -> float:
-        """For how long the cluster was not seen as it is."""
+        """The time since the last round that found the view to be right."""
         return time.monotonic() - self._good_at
 
     async def run(self) -> None:
-        """Go round until cancelled."""
+        """Take rounds until cancelled."""
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             try:
                 missed = await self.go_round()
                 if not missed:
                     self._good_at = time.monotonic()
-            except API_ERRORS as error:
-                logger.warning("no resync: %s", describe_error(error))
+            except ClusterError as error:
+                logger.warning("no resync: %s", error)
             except Exception:
-                # The probe tells, should it go on like this.
+                # The probe fails if this goes on.
                 logger.exception("no resync")
 
     async def go_round(self) -> set[str]:
-        """Look at everything once; returns the RuntimeJobs of which the watches told too little."""
+        """Compare once; returns the RuntimeJobs of which the watches have missed something."""
         found = await self._find_missed()
         if found:
             # A watch is a moment behind, and so is a list.
@@ -71,17 +71,16 @@ class ClusterResync:
             found &= await self._find_missed()
         missed = {name for name, _ in found}
         for name in missed:
-            logger.warning("runtimejob %s: its watch told too little", name)
+            logger.warning("runtimejob %s: its watch has missed something", name)
             await self.refresh(name)
-        for name, job in list(self._view.runtimejobs.items()):
-            # The ended ones too: their time may have come.
-            if name in missed or is_final(job):
-                self._notice(name)
-        await self._keeper.make_room(self._view.runtimejobs.values())
+        for name in missed | {job.name for job in self._view.all_jobs() if job.is_final}:
+            # Those that have ended too: their time to live may be over.
+            self._enqueue(name)
+        await self._archive.evict(self._view.all_jobs())
         return missed
 
     async def _find_missed(self) -> set[tuple[str, str]]:
-        """RuntimeJobs with the uids of what is newer than it is known here, or is gone."""
+        """Return RuntimeJobs with the UIDs of objects that are newer than known here, or gone."""
         listed = await self._cluster.list_versions()
         known = self._view.versions()
         newer = {
@@ -92,11 +91,11 @@ class ClusterResync:
         return newer | {(name, uid) for uid, (name, _) in known.items() if uid not in listed}
 
     async def refresh(self, name: str) -> None:
-        """Ask for a RuntimeJob and what runs it, and take it up."""
+        """Read a RuntimeJob and what runs it, and take them up."""
         job = await self._cluster.get_runtimejob(name)
         if job is None:
             self._view.replace(name, None, None, None)
             return
-        run = build_name(job)
+        run = make_run_name(name, job["metadata"]["uid"])
         pods = await self._cluster.find_pods(run)
         self._view.replace(name, job, await self._cluster.get_job(run), next(iter(pods), None))

@@ -1,4 +1,4 @@
-"""A job's record as far as it was read: parsed, and compressed as it will be kept."""
+"""The copy of a record as far as it was read: parsed, and compressed as it will be stored."""
 
 import zlib
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from qiskit_runtime.contract.wire.record_stream import BATCH_BYTES, Batch
 from qiskit_runtime.contract.wire.verdict import Verdict
 
 _LEVEL = 3
-"""zlib's: most of a large record is compressed already, and everybody waits for it."""
+"""The level of zlib: most of a large record is compressed already, and the job's end waits."""
 
 
 class RecordCopy:
-    """One reading of a pod's log from its first line on. Holds the lines compressed only."""
+    """The lines that one reading of a pod's log has brought so far. It holds them compressed."""
 
     def __init__(self) -> None:
         self._parser = RecordParser()
@@ -30,20 +30,20 @@ class RecordCopy:
         self.result: str | None = None
         self.progress: Progress | None = None
         self.verdict: Verdict | None = None
-        """The last line's, once it was read and vouches for all of them."""
+        """The verdict in the last line, once it was read and matches all lines before."""
 
     def feed(self, data: bytes) -> Batch:
-        """Take the next bytes; returns the whole lines among them."""
+        """Take the next bytes; returns the whole lines that they complete."""
         whole, _, rest = (self._rest + data).rpartition(b"\n")
         lines = whole + b"\n" if whole or len(rest) < len(self._rest + data) else b""
         if len(rest) > 2 * MAX_LINE_BYTES:
-            # No supervisor wrote that; what follows is garbage to every reader.
+            # No supervisor writes such a line; what follows is malformed to every reader.
             lines, rest = lines + rest[:MAX_LINE_BYTES] + b"\n", b""
         self._rest = rest
-        self._keep(lines)
+        self._take(lines)
         return Batch(lines, self.lines)
 
-    def _keep(self, lines: bytes) -> None:
+    def _take(self, lines: bytes) -> None:
         self.lines += lines.count(b"\n")
         self._compressed += self._compressor.compress(lines)
         verdict = None
@@ -57,13 +57,13 @@ class RecordCopy:
         self.verdict = verdict or self.verdict
 
     def compress(self) -> bytes:
-        """All lines, compressed; empty where there are none. More may follow."""
+        """Return all lines, compressed; empty without lines. More may be fed afterwards."""
         if not self.lines:
             return b""
         return bytes(self._compressed) + self._compressor.copy().flush()
 
     def batches(self) -> Iterator[Batch]:
-        """All lines again, for a stream that was lost."""
+        """Return all lines again, for a stream that was lost."""
         inflater = zlib.decompressobj()
         rest, last = b"", 0
         data = self.compress()

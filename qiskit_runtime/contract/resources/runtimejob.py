@@ -10,11 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.lifecycle import Reason
-from qiskit_runtime.contract.limits import START_DEADLINE_SECONDS
+from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.limits import DEFAULT_TTL_SECONDS, START_DEADLINE_SECONDS
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
+from qiskit_runtime.contract.resources.stored_record import StoredRecord
 
 Manifest = dict[str, Any]
 
@@ -26,9 +27,6 @@ PLURAL = "runtimejobs"
 
 RESULT_IN_RECORD = "Record"
 """``status.resultFrom`` of a result that is too large for ``status.result``."""
-
-DEFAULT_TTL_SECONDS = 7 * 24 * 3600
-"""How long an ended job is kept whose spec does not say it."""
 
 _SPEC_FIELDS = (
     "programId",
@@ -54,16 +52,6 @@ _STATUS_FIELDS = (
 
 class NotARuntimeJob(ValueError):
     """The manifest is none that the CRD admits; the text names what is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """The record of an ended job: the names of its Secrets, in order, and their size."""
-
-    secrets: tuple[str, ...]
-    lines: int = 0
-    size: int = 0
-    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +102,7 @@ class RuntimeJob:
     @property
     def run_name(self) -> str:
         """The name of its Kubernetes Job and input Secret. It is deterministic: one at most."""
-        return f"{self.name}-{hashlib.sha256(self.uid.encode()).hexdigest()[:10]}"
+        return make_run_name(self.name, self.uid)
 
     @property
     def is_final(self) -> bool:
@@ -169,6 +157,11 @@ class RuntimeJob:
         return build_owner(self.name, self.uid)
 
 
+def make_run_name(name: str, uid: str) -> str:
+    """Return the name of what runs the RuntimeJob of this name and UID."""
+    return f"{name}-{hashlib.sha256(uid.encode()).hexdigest()[:10]}"
+
+
 def build_owner(name: str, uid: str) -> Manifest:
     """Build the reference that makes a RuntimeJob own an object: deleting the job removes both."""
     return {
@@ -184,12 +177,7 @@ def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None =
     """Build the resource that asks for a job; ``program`` is where the job brings its own."""
     spec = job.spec.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     if program is not None:
-        spec["programFrom"] = {
-            "secretName": program.secret_name,
-            "key": program.key,
-            "sha256": program.sha256,
-            "bytes": program.size,
-        }
+        spec["programFrom"] = program.build()
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -200,11 +188,7 @@ def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None =
         "spec": {
             **spec,
             "maxExecutionSeconds": job.spec.max_execution_seconds,
-            "paramsFrom": {
-                "secretName": params.secret_name,
-                "sha256": params.sha256,
-                "bytes": params.size,
-            },
+            "paramsFrom": params.build(),
         },
     }
 
@@ -217,14 +201,16 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
     """
     try:
         metadata, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status", {})
+        reference, program = spec.get("paramsFrom"), spec.get("programFrom")
+        record = status.get("record")
         return RuntimeJob(
             job=_parse_job(metadata, spec, status),
             uid=metadata["uid"],
-            params=_parse_params(spec),
-            program=_parse_program(spec),
+            params=ParamsFrom.parse(reference) if reference else str(spec.get("params", "{}")),
+            program=ProgramFrom.parse(program) if program else None,
             result=status.get("result"),
             result_in_record=status.get("resultFrom") == RESULT_IN_RECORD,
-            record=_parse_record(status),
+            record=StoredRecord.parse(record) if record is not None else None,
             record_dropped=RECORD_DROPPED in metadata.get("annotations", {}),
             **_parse_metadata(metadata),
             **_parse_rules(spec),
@@ -235,6 +221,11 @@ def parse_runtimejob(manifest: Manifest) -> RuntimeJob:
         )
     except (ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotARuntimeJob(str(error)) from error
+
+
+def is_final_status(status: Manifest) -> bool:
+    """Return whether a status, as it is in the cluster, is that of a job that has ended."""
+    return status.get("phase") in [phase for phase in Phase if phase.is_final]
 
 
 def submission_time(metadata: Manifest) -> datetime:
@@ -279,38 +270,6 @@ def _parse_rules(spec: Manifest) -> dict[str, Any]:
         "start_deadline_seconds": spec.get("startDeadlineSeconds", START_DEADLINE_SECONDS),
         "ttl_seconds": spec.get("ttlSecondsAfterFinished", DEFAULT_TTL_SECONDS),
     }
-
-
-def _parse_params(spec: Manifest) -> str | ParamsFrom:
-    if reference := spec.get("paramsFrom"):
-        return ParamsFrom(
-            reference["secretName"], reference.get("sha256", ""), reference.get("bytes", 0)
-        )
-    return str(spec.get("params", "{}"))
-
-
-def _parse_program(spec: Manifest) -> ProgramFrom | None:
-    reference = spec.get("programFrom")
-    if reference is None:
-        return None
-    return ProgramFrom(
-        reference["secretName"],
-        reference["key"],
-        reference.get("sha256", ""),
-        reference.get("bytes", 0),
-    )
-
-
-def _parse_record(status: Manifest) -> StoredRecord | None:
-    record = status.get("record")
-    if record is None:
-        return None
-    return StoredRecord(
-        secrets=tuple(record.get("secrets", ())),
-        lines=record.get("lines", 0),
-        size=record.get("bytes", 0),
-        complete=record.get("complete", False),
-    )
 
 
 def _pick(fields: Manifest, names: tuple[str, ...]) -> Manifest:

@@ -1,12 +1,13 @@
 """The RuntimeProgram: a user's program as a resource; ``k8s/crds/runtimeprograms.yaml`` shapes it.
 
-The API writes them for who uploads a program, and reads those of kubectl as well; the operator
-reads the source of a job that does not bring its own. Pure.
+The API writes those that are uploaded, and reads those of kubectl as well; the operator gives their
+source to jobs that do not bring their own, and writes their condition. Pure.
 """
 
 import base64
 import binascii
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,6 +35,11 @@ PLURAL = "runtimeprograms"
 UPDATED_AT = f"{GROUP}/updated-at"
 """Annotation: when the API last changed it."""
 
+MAX_MESSAGE_CHARACTERS = 4096
+"""The longest message of a condition that the CRD admits."""
+
+_READY = "Ready"
+
 _SCHEMAS = {
     "parameters": "parameters",
     "return_values": "returnValues",
@@ -44,11 +50,57 @@ _SCHEMAS = {
 
 
 class NotARuntimeProgram(ValueError):
-    """The manifest is none that the CRD admits; the text says what is wrong."""
+    """The manifest is none that the CRD admits; the text names what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The condition ``Ready`` of a RuntimeProgram: whether jobs run it, and why not."""
+
+    is_ready: bool
+    reason: str
+    message: str
+
+    @classmethod
+    def accepted(cls) -> "Acceptance":
+        """Make the condition of a program that jobs run."""
+        return cls(True, "Accepted", "jobs can run it")
+
+    @classmethod
+    def reserved(cls, name: str) -> "Acceptance":
+        """Make the condition of a program that has the name of a library program."""
+        message = f"the name {name} is reserved: jobs run the library's program of this name"
+        return cls(False, "NameReserved", message)
+
+    @classmethod
+    def invalid(cls, error: str) -> "Acceptance":
+        """Make the condition of a program that no runner could take."""
+        return cls(False, "Invalid", error[:MAX_MESSAGE_CHARACTERS])
+
+    def build_status(self, now: datetime) -> Manifest:
+        """Build the status that has it."""
+        condition = {
+            "type": _READY,
+            "status": str(self.is_ready),
+            "reason": self.reason,
+            "message": self.message,
+            "lastTransitionTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        return {"conditions": [condition]}
+
+
+def parse_acceptance(manifest: Manifest) -> Acceptance | None:
+    """Parse the condition that a resource's status has; None where nothing has written one."""
+    for one in manifest.get("status", {}).get("conditions") or ():
+        if one.get("type") == _READY:
+            return Acceptance(
+                one.get("status") == "True", one.get("reason", ""), one.get("message", "")
+            )
+    return None
 
 
 def build_runtimeprogram(program: Program, source: ProgramSource) -> Manifest:
-    """The resource that keeps a program."""
+    """Build the resource that stores a program."""
     metadata = program.metadata
     is_module = source.suffix == MODULE_SUFFIX
     code = (
@@ -79,7 +131,7 @@ def build_runtimeprogram(program: Program, source: ProgramSource) -> Manifest:
 
 
 def parse_runtimeprogram(manifest: Manifest) -> Program:
-    """The program that a resource is.
+    """Parse a resource.
 
     Raises:
         NotARuntimeProgram: the API server would not have admitted it by this version's CRD.
@@ -109,10 +161,10 @@ def parse_runtimeprogram(manifest: Manifest) -> Program:
 
 
 def parse_source(manifest: Manifest) -> ProgramSource:
-    """The source that a RuntimeProgram holds.
+    """Parse the source that a RuntimeProgram holds.
 
     Raises:
-        NotARuntimeProgram: it holds none that a runner could take.
+        NotARuntimeProgram: no runner could take it.
     """
     spec = manifest["spec"]
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qiskit_runtime.contract.resources.program import ProgramSource
-from qiskit_runtime.contract.resources.resource import SECRET_BYTES
+from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
 
 PARAMS_KEY = "params.json"
 """The key of each such Secret."""
@@ -27,6 +27,17 @@ class ProgramFrom:
     size: int
 
     @classmethod
+    def parse(cls, reference: Manifest) -> "ProgramFrom":
+        """Parse the reference on a resource."""
+        digest, size = reference.get("sha256", ""), reference.get("bytes", 0)
+        return cls(reference["secretName"], reference["key"], digest, size)
+
+    def build(self) -> Manifest:
+        """Build the reference for a resource."""
+        fields = {"secretName": self.secret_name, "key": self.key}
+        return fields | {"sha256": self.sha256, "bytes": self.size}
+
+    @classmethod
     def from_source(cls, secret_name: str, source: ProgramSource) -> "ProgramFrom":
         """Make the reference to a source that is about to be stored."""
         return cls(secret_name, PROGRAM_KEY + source.suffix, source.sha256, len(source.data))
@@ -43,6 +54,16 @@ class ParamsFrom:
     secret_name: str
     sha256: str = ""
     size: int = 0
+
+    @classmethod
+    def parse(cls, reference: Manifest) -> "ParamsFrom":
+        """Parse the reference on a resource."""
+        digest, size = reference.get("sha256", ""), reference.get("bytes", 0)
+        return cls(reference["secretName"], digest, size)
+
+    def build(self) -> Manifest:
+        """Build the reference for a resource."""
+        return {"secretName": self.secret_name, "sha256": self.sha256, "bytes": self.size}
 
     @classmethod
     def from_bytes(cls, secret_name: str, params: bytes) -> "ParamsFrom":

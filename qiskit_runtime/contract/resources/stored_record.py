@@ -6,12 +6,33 @@ The operator writes them, the API reads them back. Pure.
 import hashlib
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from qiskit_runtime.contract.resources.resource import SECRET_BYTES
+from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
 from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Event, RecordParser
 
 RECORD_KEY = "record"
 """The key of each such Secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """The record of an ended job: the names of its Secrets, in order, and their size."""
+
+    secrets: tuple[str, ...]
+    lines: int = 0
+    size: int = 0
+    complete: bool = False
+
+    @classmethod
+    def parse(cls, record: Manifest) -> "StoredRecord":
+        """Parse the record on a status."""
+        return cls(
+            secrets=tuple(record.get("secrets", ())),
+            lines=record.get("lines", 0),
+            size=record.get("bytes", 0),
+            complete=record.get("complete", False),
+        )
 
 
 class RecordDamaged(ValueError):

@@ -10,16 +10,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from redis.asyncio import Redis
 
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from api.jobstore.local.scratch import Scratch
-from controller.build.job import build_record, find_params
-from controller.build.status import Ending, build_status
+from controller.build.job import build_record
+from controller.build.status import FinalRecord, Names, build_status
 from controller.record.copy import RecordCopy
-from controller.record.stream import StreamWriter
+from controller.record.redis_stream import RedisStream
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import (
     Limits,
@@ -31,6 +30,7 @@ from qiskit_runtime.contract.lifecycle import (
     reject,
 )
 from qiskit_runtime.contract.resources.backend import UnknownBackend, find_backend
+from qiskit_runtime.contract.resources.runtimejob import parse_runtimejob
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.wire.job_input import JobInput
 from tests.jobstore.kubernetes.fake_cluster import FakeCluster, Manifest
@@ -82,7 +82,7 @@ class FakeOperator:
     def _cancel_queued(self, name: str) -> None:
         job = self._unfinished(name)
         if job and job["status"]["phase"] == "Queued" and name not in self._runners:
-            self._write(name, derive_state(Observation(cancel_requested=True)), Ending())
+            self._write(name, derive_state(Observation(cancel_requested=True)), FinalRecord())
 
     async def _work(self) -> None:
         while True:
@@ -107,7 +107,7 @@ class FakeOperator:
         except (UnknownProgram, UnknownBackend) as error:
             is_program = isinstance(error, UnknownProgram)
             reason = Reason.UNKNOWN_PROGRAM if is_program else Reason.UNKNOWN_BACKEND
-            self._write(name, reject(reason, f"there is no {error}"), Ending())
+            self._write(name, reject(reason, f"there is no {error}"), FinalRecord())
             return
         if not self._unfinished(name):
             return
@@ -117,7 +117,7 @@ class FakeOperator:
 
     async def _make_handover(self, job: Manifest) -> JobInput:
         secrets, parts = self._cluster.objects.setdefault("secrets", {}), []
-        for secret in find_params(job):
+        for secret in parse_runtimejob(job).params_secrets:
             while secret not in secrets:  # noqa: ASYNC110  (as the real one, which watches no Secrets)
                 await asyncio.sleep(0.005)
             parts.append(base64.b64decode(secrets[secret]["data"][PARAMS_KEY]))
@@ -144,19 +144,19 @@ class FakeOperator:
 
     async def _stream(self, job: Manifest, runner: RunnerProcess, handover: JobInput) -> RecordCopy:
         copy = RecordCopy()
-        writer = StreamWriter(self._redis, job["metadata"]["uid"], job["metadata"]["name"])
+        writer = RedisStream(self._redis, job["metadata"]["uid"], job["metadata"]["name"])
         writing = asyncio.create_task(writer.run(lambda: copy))
         await runner.hand_over(handover)
         async for data in runner.read_record():
             writer.append(copy.feed(data))
-        await writer.close()
+        await writer.drain()
         writing.cancel()
         return copy
 
     async def _end(self, name: str, copy: RecordCopy, exit_code: int) -> None:
         job = self._cluster.objects["runtimejobs"][name]
         compressed = copy.compress()
-        secrets = build_record(job, compressed)
+        secrets = build_record(parse_runtimejob(job), compressed)
         for secret in secrets:
             self._cluster.create("secrets", secret)
         names = [secret["metadata"]["name"] for secret in secrets]
@@ -167,15 +167,15 @@ class FakeOperator:
             cancel_requested=job["spec"].get("cancelRequested", False),
             limits=Limits(job["spec"]["maxExecutionSeconds"]),
         )
-        ending = Ending(
+        ending = FinalRecord(
             copy.verdict, copy.result, copy.lines, names, len(compressed), copy.progress
         )
         self._write(name, derive_state(seen), ending)
 
-    def _write(self, name: str, state: State, ending: Ending | None = None) -> None:
+    def _write(self, name: str, state: State, ending: FinalRecord | None = None) -> None:
         job = self._cluster.objects["runtimejobs"][name]
-        names: dict[str, Any] = {"jobName": f"{name}-0"}
-        status = build_status(job, state, names, datetime.now(UTC), ending)
+        names = Names(f"{name}-0")
+        status = build_status(parse_runtimejob(job), state, names, datetime.now(UTC), ending)
         self._cluster.patch("runtimejobs", name, {"status": status})
 
 

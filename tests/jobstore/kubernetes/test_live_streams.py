@@ -74,6 +74,25 @@ async def test_streams_that_join_are_read_at_once_and_completely(server: RedisSe
     await redis.aclose()
 
 
+async def test_stream_is_followed_again_after_all_have_left(server: RedisServer) -> None:
+    """Readers of one stream follow each other, also while nobody follows any."""
+    streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
+    await append(redis, "uid", 1)
+    with streams.following("uid", 0, lambda: None):
+        pass
+    streams.open()
+    async with asyncio.timeout(10):
+        await asyncio.sleep(0.2)
+        await Follower(streams, "uid").follow_to(1)
+        with streams.following("uid", 0, lambda: None):
+            follower = asyncio.create_task(Follower(streams, "uid").follow_to(2))
+            await asyncio.sleep(0.1)
+        await append(redis, "uid", 2)
+        await follower
+    await streams.close()
+    await redis.aclose()
+
+
 async def test_redis_that_comes_back_empty_is_followed_again(server: RedisServer) -> None:
     """A stream that is written again is read on by its numbers, by the same reader."""
     streams, redis = LiveStreams(server.url), Redis.from_url(server.url)

@@ -9,7 +9,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 
 from api.jobstore.kubernetes.live_streams import LiveStreams
 from controller.record.copy import RecordCopy
-from controller.record.stream import StreamWriter
+from controller.record.redis_stream import RedisStream
 from qiskit_runtime.contract.wire.record_stream import Batch, notification_channel
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
@@ -28,7 +28,7 @@ async def write_and_read(server):
     operator = Redis.from_url(server.url_of("operator"))
     streams = LiveStreams(server.url_of("api"))
     subscriber = Redis.from_url(server.url_of("api")).pubsub()
-    came, copy, writer = asyncio.Event(), RecordCopy(), StreamWriter(operator, "uid", "bell")
+    came, copy, writer = asyncio.Event(), RecordCopy(), RedisStream(operator, "uid", "bell")
     streams.open()
     writing = asyncio.create_task(writer.run(lambda: copy))
     try:
@@ -36,7 +36,7 @@ async def write_and_read(server):
         with streams.following("other", 0, came.set), streams.following("uid", 0, came.set) as tail:
             copy.feed(LINES)
             writer.append(Batch(LINES, 2))
-            await writer.close()
+            await writer.drain()
             await asyncio.wait_for(came.wait(), 30)
             again = await writer.read()
             batches = await streams.read_after("uid", 0)

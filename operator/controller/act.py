@@ -1,0 +1,209 @@
+"""Take the actions that ``decide`` returns: whatever is written of a job is written here."""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from controller.actions import (
+    CHECK_SECONDS,
+    Action,
+    Delete,
+    ExpectRecordEnd,
+    Finish,
+    FollowLog,
+    Forget,
+    GiveInput,
+    Retire,
+    Start,
+    StopPod,
+    TakeInputBack,
+    Update,
+    Wait,
+)
+from controller.build.event import build_event
+from controller.build.job import build_input, build_job
+from controller.build.status import build_status
+from controller.cluster import JobCluster
+from controller.concurrency_limit import ConcurrencyLimit
+from controller.observe.cluster_view import ClusterView
+from controller.observe.job_view import Refusal
+from controller.observe.memory import JobMemory
+from controller.record.archive import RecordArchive
+from controller.record.pipelines import RecordPipelines
+from controller.settings import RunnerSettings
+from controller.workers import JobWorkers
+from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded, Refused
+from qiskit_runtime.contract.lifecycle import Phase, State
+from qiskit_runtime.contract.resources.resource import Manifest
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+
+_REFUSALS = (400, 403, 404, 413, 422)
+
+logger = logging.getLogger(__name__)
+
+
+class ActionRefused(Exception):
+    """The cluster does not take what was to be created; the job is decided upon once more."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.words)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class JobActor:
+    """Acts on the RuntimeJobs of one namespace."""
+
+    cluster: JobCluster
+    view: ClusterView
+    memory: JobMemory
+    limit: ConcurrencyLimit
+    records: RecordPipelines
+    archive: RecordArchive
+    workers: JobWorkers
+    runner: RunnerSettings
+
+    async def act(  # noqa: C901  (a table: one case for each action)
+        self, name: str, action: Action
+    ) -> float | None:
+        """Take an action; returns the seconds until the job's next step, None for no next one.
+
+        Raises:
+            ActionRefused: the cluster does not take the Kubernetes Job, or its input.
+            ClusterError: a call has failed, and the step is to be repeated.
+        """
+        match action:
+            case Wait():
+                return self._wait(name, action)
+            case Start(job):
+                return await self._start(job)
+            case GiveInput():
+                return await self._give_input(action)
+            case TakeInputBack():
+                return await self._take_input_back(action)
+            case FollowLog(job, pod):
+                self.records.follow(job, pod)
+                return 0
+            case ExpectRecordEnd(job):
+                self.records.expect_end(job)
+                return CHECK_SECONDS
+            case Update():
+                return await self._update(action)
+            case StopPod():
+                return await self._stop_pod(action)
+            case Finish():
+                return await self._finish(action)
+            case Retire():
+                return await self._retire(action)
+            case Delete(job):
+                await self._delete(job)
+                return None
+            case Forget():
+                await self._forget(name)
+                return None
+
+    def _wait(self, name: str, action: Wait) -> float | None:
+        if action.frees_slot:
+            self._leave(name)
+        return action.seconds
+
+    async def _start(self, job: RuntimeJob) -> float:
+        # Others may start meanwhile.
+        self._enqueue_next()
+        try:
+            created = await self.cluster.create_job(build_job(job, self.runner))
+        except Refused as error:
+            if error.status not in _REFUSALS:
+                raise
+            since = self.memory.refused_since.setdefault(job.run_name, datetime.now(UTC))
+            raise ActionRefused(Refusal(str(error), since)) from error
+        self.memory.refused_since.pop(job.run_name, None)
+        self.view.put_job(created)
+        note = f"the Kubernetes Job {job.run_name} was created"
+        self._emit_event(job, State(Phase.QUEUED), note)
+        return CHECK_SECONDS
+
+    async def _give_input(self, action: GiveInput) -> float:
+        job = action.job
+        manifest = build_input(job, action.plan, self.runner.image, action.pod)
+        try:
+            written = await self.cluster.create_secret(manifest)
+        except QuotaExceeded as error:
+            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
+        # Where another operator was faster, its Secret names the pod.
+        secret = written or await self.cluster.find_secret(job.run_name)
+        self.memory.note_input(job, secret)
+        return 0
+
+    async def _take_input_back(self, action: TakeInputBack) -> float:
+        await self.cluster.delete_secret(action.job.run_name, action.holder.secret_uid)
+        self.memory.note_input(action.job, None)
+        return 0
+
+    async def _update(self, action: Update) -> float:
+        await self._write(action.job, action.state, action.status)
+        if "progress" in action.status:
+            self.records.note_written_progress(action.job)
+        return action.seconds
+
+    async def _stop_pod(self, action: StopPod) -> float:
+        # After a delete the log is gone within about a second, so it must be open before.
+        await self.records.wait_until_attached(action.job)
+        await self.cluster.delete_pod(action.pod)
+        return action.seconds
+
+    async def _finish(self, action: Finish) -> float:
+        """Store the record, then make the job final: readers of the status find the record."""
+        job = action.job
+        record = await self.archive.store(job, self.records.copy(job))
+        now = datetime.now(UTC)
+        status = build_status(job, action.state, action.names, now, record)
+        await self._write(job, action.state, status)
+        self._leave(job.name)
+        if action.delete_job:
+            await self.cluster.delete_job(job.run_name)
+        await self.archive.evict(self.view.all_jobs())
+        return 0
+
+    async def _retire(self, action: Retire) -> float | None:
+        self._release(action.job)
+        if action.delete_job:
+            await self.cluster.delete_job(action.job.run_name)
+        return action.seconds
+
+    async def _delete(self, job: RuntimeJob) -> None:
+        self._release(job)
+        await self.cluster.delete_runtimejob(job)
+
+    async def _forget(self, name: str) -> None:
+        """Release a deleted job: the cluster removes what it owned, this its stream in Redis."""
+        self._leave(name)
+        self.memory.forget(name)
+        await self.records.forget(name)
+
+    def _release(self, job: RuntimeJob) -> None:
+        self.records.retire(job)
+        self.memory.forget(job.name)
+        self._leave(job.name)
+
+    async def _write(self, job: RuntimeJob, state: State, status: Manifest) -> None:
+        self.view.put_runtimejob(await self.cluster.write_status(job, status))
+        if "phase" in status or "reason" in status:
+            self._emit_event(job, state)
+
+    def _leave(self, name: str) -> None:
+        self.limit.leave(name)
+        self._enqueue_next()
+
+    def _enqueue_next(self) -> None:
+        if following := self.limit.next_name():
+            self.workers.enqueue(following)
+
+    def _emit_event(self, job: RuntimeJob, state: State, note: str = "") -> None:
+        self.workers.spawn(self._create_event(build_event(job, state, note)))
+
+    async def _create_event(self, event: Manifest) -> None:
+        try:
+            await self.cluster.create_event(event)
+        except ClusterError as error:
+            logger.info("an Event was not created: %s", error)

@@ -1,0 +1,251 @@
+"""Decide the next step of a RuntimeJob: one pure function from its view to an action.
+
+The rules of the operator are here, and the table in its test is their specification. Which state
+follows from what is observed, ``contract.lifecycle`` says.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from controller.actions import (
+    CHECK_SECONDS,
+    Action,
+    Delete,
+    ExpectRecordEnd,
+    Finish,
+    FollowLog,
+    Forget,
+    GiveInput,
+    Retire,
+    Start,
+    StopPod,
+    TakeInputBack,
+    Update,
+    Wait,
+)
+from controller.build.status import NO_NAMES, Names, build_status
+from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
+from controller.observe.pod_state import (
+    NO_POD_SECONDS,
+    PodState,
+    can_run_again,
+    describe_loss,
+    is_over_time,
+    read_pod_state,
+)
+from qiskit_runtime.contract.lifecycle import (
+    Limits,
+    Observation,
+    Phase,
+    Reason,
+    RunnerState,
+    State,
+    derive_state,
+)
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.wire.progress import Progress
+
+REFUSED_SECONDS = 10.0
+"""The pause until a Kubernetes Job that the cluster refused is created again."""
+
+HELD = "it waits until its spec.suspend is false"
+"""The message of a job that is suspended by its own resource."""
+
+_EXITED = (RunnerState.ENDED, RunnerState.OUT_OF_MEMORY)
+
+
+def decide(view: JobView, now: datetime) -> Action:
+    """Return the one next action on a RuntimeJob. Pure."""
+    job = view.job
+    if view.is_malformed:
+        return Wait(None)
+    if job is None:
+        return Forget(view.name)
+    if job.is_final:
+        return _decide_ended(view, job, now)
+    if view.was_started:
+        return _decide_started(view, job, now)
+    return _decide_start(view, job, now)
+
+
+# A job that was not started.
+
+
+def _decide_start(view: JobView, job: RuntimeJob, now: datetime) -> Action:
+    if job.cancel_requested:
+        # A creation that was not answered may have succeeded.
+        return Finish(job, derive_state(Observation(cancel_requested=True)), delete_job=True)
+    if job.suspend:
+        held = derive_state(Observation(runner=RunnerState.SUSPENDED, detail=HELD))
+        return _update(job, held, now) or Wait(frees_slot=True)
+    if job.reason is Reason.SUSPENDED:
+        return _update(job, State(Phase.QUEUED), now) or Wait(0)
+    if not view.has_slot:
+        return Wait()
+    if not view.is_current:
+        return Wait(0, frees_slot=True)
+    if view.rejection:
+        return Finish(job, view.rejection)
+    if view.refusal:
+        return _decide_refused(view, job, now)
+    return Start(job)
+
+
+def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:
+    """Report why there is no Kubernetes Job, and create it again until the start deadline."""
+    assert view.refusal is not None
+    state = derive_state(
+        Observation(
+            runner=RunnerState.UNSCHEDULABLE,
+            waited_seconds=(now - view.refusal.since).total_seconds(),
+            detail=f"the cluster refuses its Kubernetes Job: {view.refusal.words}",
+            limits=Limits(start_deadline_seconds=job.start_deadline_seconds),
+        )
+    )
+    if state.phase.is_final:
+        return Finish(job, state)
+    return _update(job, state, now, seconds=REFUSED_SECONDS) or Wait(REFUSED_SECONDS)
+
+
+# A job that was started.
+
+
+def _decide_started(view: JobView, job: RuntimeJob, now: datetime) -> Action:
+    pod_state = read_pod_state(view.kubernetes_job, view.pod, now)
+    is_settled = pod_state.has_ended and (view.kubernetes_job is None or view.pod is None)
+    if view.lacks_its_pod and not is_settled:
+        if view.holder and view.holder_never_ran and not job.has_run:
+            return TakeInputBack(job, view.holder)
+        # It may have run: not knowing is an end, never a second run.
+        pod_state = PodState(RunnerState.DISRUPTED, describe_loss(view.kubernetes_job))
+        view = replace(view, pod=None)
+    if view.pod and not view.pod.is_deleted and not pod_state.has_ended:
+        if action := _decide_input(view, job, pod_state):
+            return action
+        pod_state = _explain_missing_input(view, pod_state, now)
+    return _decide_record(view, job, pod_state) or _decide_state(view, job, pod_state, now)
+
+
+def _decide_input(view: JobView, job: RuntimeJob, pod_state: PodState) -> Action | None:
+    """Decide whether the pod gets the job's input; one pod alone ever does."""
+    assert view.pod is not None
+    can_start = pod_state.runner not in (RunnerState.RUNNING, RunnerState.SUSPENDED)
+    if view.holder is None and view.plan and can_start and not view.refusal:
+        return GiveInput(job, view.plan, view.pod.name)
+    return None
+
+
+def _explain_missing_input(view: JobView, pod_state: PodState, now: datetime) -> PodState:
+    """Return the state of a pod, considering that it can't start without its input."""
+    if view.refusal:
+        words = f"the cluster refuses the Secret of its input: {view.refusal.words}"
+        return PodState(RunnerState.UNSCHEDULABLE, words)
+    is_late = _waited_seconds(view, now) > INPUT_CHECK_SECONDS
+    lacks_input = view.lacks_params or view.holder is None
+    if pod_state.runner is RunnerState.STARTING and is_late and lacks_input:
+        return PodState(RunnerState.INPUT_MISSING)
+    return pod_state
+
+
+def _decide_record(view: JobView, job: RuntimeJob, pod_state: PodState) -> Action | None:
+    """Decide whether the log is to be read, or to be waited for."""
+    record = view.record
+    if record is None:
+        if view.pod and view.pod.has_log:
+            return FollowLog(job, view.pod.name)
+        # It ran while no operator was there.
+        return FollowLog(job, job.pod_name) if pod_state.has_ended and job.pod_name else None
+    if pod_state.has_ended and not record.verdict and not record.is_done:
+        return ExpectRecordEnd(job)
+    return None
+
+
+def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> Action:
+    """Decide what follows from the job's state: its end, a write, a stop or a wait."""
+    state = _derive_state(view, job, pod_state, now)
+    names = Names(job.run_name, view.pod.name if view.pod else "")
+    if state.phase.is_final:
+        verdict = view.record.verdict if view.record else None
+        # Without a verdict the pod may be on its way still, and nobody waits for it.
+        may_run = verdict is None and pod_state.runner not in _EXITED
+        return Finish(job, state, names, delete_job=may_run)
+    seconds = _seconds_to_wait(view, job, pod_state, state, now)
+    must_end = job.cancel_requested or is_over_time(view.pod, job.max_execution_seconds, now)
+    progress = view.record.progress if view.record else None
+    if must_end and view.record and view.pod and not view.pod.is_deleted:
+        stop = StopPod(job, view.pod.name, seconds)
+        return _update(job, state, now, names, progress) or stop
+    return _update(job, state, now, names, progress, seconds) or Wait(seconds)
+
+
+def _derive_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> State:
+    """Return the job's state by its Kubernetes Job, its pod and its record."""
+    record, runner = view.record, pod_state.runner
+    verdict = record.verdict if record else None
+    if verdict or pod_state.has_ended:
+        if is_over_time(view.pod, job.max_execution_seconds, now):
+            runner = RunnerState.OVER_TIME
+        elif view.kubernetes_job is None:
+            runner = RunnerState.JOB_DELETED
+    return derive_state(
+        Observation(
+            runner=runner,
+            verdict=verdict or pod_state.verdict,
+            exit_code=pod_state.exit_code,
+            result_lost=record is None or not record.has_result,
+            cancel_requested=job.cancel_requested,
+            waited_seconds=_waited_seconds(view, now),
+            detail=pod_state.detail,
+            limits=Limits(
+                max_execution_seconds=job.max_execution_seconds,
+                start_deadline_seconds=job.start_deadline_seconds,
+                memory_bytes=view.pod.memory_bytes if view.pod else 0,
+            ),
+        )
+    )
+
+
+def _waited_seconds(view: JobView, now: datetime) -> float:
+    return view.kubernetes_job.waited_seconds(now) if view.kubernetes_job else 0.0
+
+
+def _seconds_to_wait(
+    view: JobView, job: RuntimeJob, pod_state: PodState, state: State, now: datetime
+) -> float:
+    """Return the time until a job may have to be looked at without an event."""
+    if state.phase is Phase.RUNNING or pod_state.runner is RunnerState.SUSPENDED:
+        return CHECK_SECONDS
+    # Sleep until the start deadline, plus 1 s because Kubernetes times have whole seconds.
+    waited = _waited_seconds(view, now)
+    left: float = job.start_deadline_seconds - waited + 1
+    if waited < NO_POD_SECONDS:
+        # No event reports a pod that was never created, so look again soon.
+        left = min(left, NO_POD_SECONDS - waited + 1)
+    return min(max(left, 1), CHECK_SECONDS)
+
+
+# A job that has ended.
+
+
+def _decide_ended(view: JobView, job: RuntimeJob, now: datetime) -> Action:
+    may_run = can_run_again(job.pod_name, view.kubernetes_job, view.pod)
+    if job.expires is None:
+        return Retire(job, may_run, None)
+    left = (job.expires - now).total_seconds()
+    if left <= 0:
+        return Delete(job)
+    # The resync finds those whose time comes later.
+    return Retire(job, may_run, left if left <= 2 * CHECK_SECONDS else None)
+
+
+def _update(
+    job: RuntimeJob,
+    state: State,
+    now: datetime,
+    names: Names = NO_NAMES,
+    progress: Progress | None = None,
+    seconds: float = 0,
+) -> Update | None:
+    """Return the write that a state needs; None where the status says all of it already."""
+    status = build_status(job, state, names, now, progress=progress)
+    return Update(job, state, status, seconds) if status else None

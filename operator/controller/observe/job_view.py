@@ -1,0 +1,64 @@
+"""The view of one RuntimeJob at one moment: all that ``decide`` reads. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.build.program import JobPlan
+from controller.observe.memory import UNNAMED, InputHolder
+from controller.observe.objects import KubernetesJob, Pod
+from controller.record.state import RecordState
+from qiskit_runtime.contract.lifecycle import State
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+
+INPUT_CHECK_SECONDS = 10.0
+"""How long a pod may be on its way until its input is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The cluster's words for what it has refused to create (a quota, say), and since when."""
+
+    words: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A RuntimeJob with all that was observed of it; ``job`` is None where it was deleted."""
+
+    name: str
+    job: RuntimeJob | None = None
+    is_malformed: bool = False
+    """Whether there is a RuntimeJob of this name that can't be read."""
+    kubernetes_job: KubernetesJob | None = None
+    pod: Pod | None = None
+    was_started: bool = False
+    """Whether a Kubernetes Job of it exists or existed."""
+    has_slot: bool = False
+    """Whether it is one of those that may run at once."""
+    is_current: bool = True
+    """False where the API server knows more of it than the watches have brought."""
+    plan: JobPlan | None = None
+    """What it runs on; None where that was not looked for, or can't be given to a pod."""
+    rejection: State | None = None
+    """The end of a job that can't be given to any pod."""
+    holder: InputHolder | None = None
+    """The pod that was given its input."""
+    holder_never_ran: bool = False
+    """Whether it is certain that this pod is gone and never started."""
+    lacks_params: bool = False
+    """Whether a Secret of its parameters is missing."""
+    record: RecordState | None = None
+    """The record as it was read so far, where its log is followed."""
+    refusal: Refusal | None = None
+    """The cluster's refusal of the action that was just decided."""
+
+    @property
+    def lacks_its_pod(self) -> bool:
+        """Return whether the pod that has the job's input is not the one that is there."""
+        if self.job is None or (self.holder is None and not self.job.has_run):
+            # Nobody has the input, so no pod has started.
+            return False
+        named = self.holder.pod if self.holder else UNNAMED
+        known = self.job.pod_name if named == UNNAMED else named
+        return bool(known) and (self.pod is None or self.pod.name != known)

@@ -1,0 +1,150 @@
+"""A RuntimeJob's Kubernetes Job and pod: the fields of their manifests that decide its state. Pure.
+
+``parse`` makes them; ``pod_state`` and ``decide`` read them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+JOB_ENDS = ("Complete", "Failed")
+"""The conditions of a Kubernetes Job that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition on the status of a Kubernetes Job."""
+
+    type: str
+    is_true: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KubernetesJob:
+    """The Kubernetes Job that runs a RuntimeJob."""
+
+    name: str
+    uid: str
+    version: int
+    runtimejob: str
+    """The name of the RuntimeJob, by its label."""
+    owners: tuple[str, ...] = ()
+    """The UIDs of the objects that own it."""
+    is_deleted: bool = False
+    is_suspended: bool = False
+    """Whether somebody (Kueue, an administrator) holds it: it has no pod then."""
+    conditions: tuple[Condition, ...] = ()
+    created: datetime | None = None
+    started: datetime | None = None
+
+    def has_condition(self, *types: str) -> bool:
+        """Return whether one of these conditions is true."""
+        return any(one.is_true and one.type in types for one in self.conditions)
+
+    @property
+    def was_suspended(self) -> bool:
+        """Return whether somebody has suspended it, ever."""
+        return any(one.type == "Suspended" for one in self.conditions)
+
+    @property
+    def waits_since(self) -> datetime | None:
+        """The time since which it may run; None while it is suspended, or being resumed."""
+        if self.is_suspended or self.has_condition("Suspended"):
+            return None
+        return self.started or self.created
+
+    def waited_seconds(self, now: datetime) -> float:
+        """Return for how long it has been there and was not suspended."""
+        return (now - self.waits_since).total_seconds() if self.waits_since else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """The end of a container, as the kubelet reports it."""
+
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    started: datetime | None = None
+    finished: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A runner's container, as the kubelet reports it."""
+
+    was_made: bool = False
+    is_running: bool = False
+    running_since: datetime | None = None
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    termination: Termination | None = None
+
+    @property
+    def never_ran(self) -> bool:
+        """Return whether it was never made, as far as the kubelet has reported.
+
+        The kubelet reports an end also of a container whose pod was deleted before it was made.
+        """
+        started = self.termination.started if self.termination else None
+        return not (self.was_made or started or self.is_running)
+
+    def ran_seconds(self, now: datetime) -> float:
+        """Return for how long it has run, or ran; 0 if that is not known."""
+        ran = self.termination
+        since = ran.started if ran else self.running_since
+        until = ran.finished or now if ran else now
+        return (until - since).total_seconds() if since else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A runner's pod."""
+
+    name: str
+    uid: str
+    version: int
+    runtimejob: str
+    """The name of the RuntimeJob, by its label."""
+    job_name: str
+    """The name of its Kubernetes Job, by its label."""
+    deleted: datetime | None = None
+    """The time by which Kubernetes is to have removed it, if it was deleted."""
+    has_node: bool = False
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    not_scheduled: str | None = None
+    """The scheduler's message while no node takes the pod."""
+    image: str = ""
+    requests: tuple[tuple[str, str], ...] = ()
+    """The resources that it requests, by name."""
+    memory_bytes: int = 0
+    """Its memory limit."""
+    container: Container = Container()
+
+    @property
+    def is_deleted(self) -> bool:
+        """Return whether it was deleted and is on its way out."""
+        return self.deleted is not None
+
+    @property
+    def never_ran(self) -> bool:
+        """Return whether its container was never made, as far as the kubelet has reported."""
+        return self.container.never_ran
+
+    @property
+    def is_known_unused(self) -> bool:
+        """Return whether this, its last version, shows that it never started.
+
+        Of a pod that was on a node, the kubelet must have reported the end.
+        """
+        is_over = self.phase in ("Failed", "Succeeded")
+        return (is_over or not self.has_node) and self.never_ran
+
+    @property
+    def has_log(self) -> bool:
+        """Return whether its container has started, and so may have printed."""
+        if self.is_deleted and self.never_ran:
+            return False
+        return self.container.is_running or self.container.termination is not None

@@ -1,0 +1,149 @@
+"""The observer of RuntimeJobs: the watched objects, and the few reads that confirm them.
+
+The view may be behind, and the end of a job can't be taken back; nor can a second start. So what
+would lead there is asked of the API server.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from controller.cluster import JobCluster
+from controller.concurrency_limit import ConcurrencyLimit
+from controller.observe.cluster_view import ClusterView
+from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
+from controller.observe.memory import InputHolder, JobMemory
+from controller.observe.parse import parse_job, parse_pod
+from controller.observe.pod_state import read_pod_state
+from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
+from controller.record.pipelines import RecordPipelines
+from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.contract.lifecycle import Reason, RunnerState
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+
+OLD_SECONDS = 30.0
+"""The age from which on a job is read again before it is started."""
+
+
+class JobObserver:
+    """Observes the RuntimeJobs of one namespace."""
+
+    def __init__(
+        self,
+        cluster: JobCluster,
+        view: ClusterView,
+        memory: JobMemory,
+        limit: ConcurrencyLimit,
+        runnables: Runnables,
+        records: RecordPipelines,
+    ) -> None:
+        self._cluster = cluster
+        self._view = view
+        self._memory = memory
+        self._limit = limit
+        self._runnables = runnables
+        self._records = records
+
+    async def observe(self, name: str, now: datetime) -> JobView:
+        """Return the view of a RuntimeJob; a job that may start gets its slot by this."""
+        job = self._view.find_job(name)
+        if job is None:
+            return JobView(name, is_malformed=self._view.is_malformed(name))
+        run, pod = self._view.find_run(job)
+        view = JobView(name, job, kubernetes_job=run, pod=pod)
+        if job.is_final:
+            return view
+        if self._view.was_started(job) or job.run_name in self._memory.begun:
+            self._limit.hold(name)
+            return await self._observe_run(replace(view, was_started=True), job, now)
+        if job.cancel_requested or job.suspend or job.reason is Reason.SUSPENDED:
+            return view
+        return await self._observe_start(view, job, now)
+
+    async def refresh(self, name: str) -> None:
+        """Read a RuntimeJob again: a conflict shows that it has changed without an event."""
+        with suppress(ClusterError):
+            job = await self._cluster.get_runtimejob(name)
+            if job is not None:
+                self._view.put_runtimejob(job)
+            elif known := self._view.runtimejobs.get(name):
+                self._view.runtimejobs.discard(known)
+
+    async def _observe_start(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
+        """Complete the view of a job that waits for its start."""
+        if not self._limit.enter(job.name, job.job.created):
+            return view
+        view = replace(view, has_slot=True, is_current=await self._is_current(job, now))
+        if not view.is_current:
+            return view
+        try:
+            return replace(view, plan=self._runnables.plan(job))
+        except NOT_RUNNABLE as error:
+            return replace(view, rejection=reject_job(error))
+
+    async def _is_current(self, job: RuntimeJob, now: datetime) -> bool:
+        """Return whether a job that seems not to have started is known as it is.
+
+        The watched object may be stale (this operator was paused), or a former operator created the
+        Kubernetes Job and died before it wrote the status, and the Job may be gone already.
+        """
+        if (now - job.created).total_seconds() < OLD_SECONDS:
+            return True
+        await self.refresh(job.name)
+        known = self._view.find_job(job.name)
+        if known is None or known.version != job.version:
+            return False
+        was_refused = job.run_name in self._memory.refused_since
+        if not was_refused and await self._cluster.find_secret(job.run_name):
+            self._memory.begun.add(job.run_name)
+            return False
+        return True
+
+    async def _observe_run(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
+        """Complete the view of a job that was started."""
+        record = self._records.state(job)
+        view = replace(view, record=record, holder=await self._find_holder(job))
+        has_ended = read_pod_state(view.kubernetes_job, view.pod, now).has_ended
+        is_read = record is not None and record.is_done and record.verdict is None
+        if view.kubernetes_job is None or (is_read and not has_ended) or view.lacks_its_pod:
+            view = await self._confirm_run(view, job)
+        view = await self._observe_input(view, job, now)
+        unused = self._view.unused_pods.get(job.run_name, ())
+        never_ran = view.holder is not None and view.holder.pod in unused
+        return replace(view, holder_never_ran=never_ran)
+
+    async def _find_holder(self, job: RuntimeJob) -> InputHolder | None:
+        if job.run_name not in self._memory.holders:
+            self._memory.note_input(job, await self._cluster.find_secret(job.run_name))
+        return self._memory.holders[job.run_name]
+
+    async def _confirm_run(self, view: JobView, job: RuntimeJob) -> JobView:
+        """Read the Kubernetes Job, and of its pods the one with the input, from the API server."""
+        run = await self._cluster.get_job(job.run_name)
+        pods = [parse_pod(pod) for pod in await self._cluster.find_pods(job.run_name)]
+        held = [pod for pod in pods if view.holder and pod.name == view.holder.pod]
+        return replace(
+            view, kubernetes_job=parse_job(run) if run else None, pod=next(iter(held + pods), None)
+        )
+
+    async def _observe_input(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
+        """Complete the view by what the job's pod needs and may lack: it can't start without."""
+        if view.pod is None or view.pod.is_deleted:
+            return view
+        waited = view.kubernetes_job.waited_seconds(now) if view.kubernetes_job else 0.0
+        runner = read_pod_state(view.kubernetes_job, view.pod, now).runner
+        if runner is RunnerState.STARTING and waited > INPUT_CHECK_SECONDS:
+            self._memory.note_input(job, await self._cluster.find_secret(job.run_name))
+            lacks_params = not await self._has_params(job)
+            holder = self._memory.holders[job.run_name]
+            view = replace(view, holder=holder, lacks_params=lacks_params)
+        if view.holder is None:
+            with suppress(*NOT_RUNNABLE):
+                view = replace(view, plan=self._runnables.plan(job))
+        return view
+
+    async def _has_params(self, job: RuntimeJob) -> bool:
+        for secret in job.params_secrets:
+            if await self._cluster.find_secret(secret) is None:
+                return False
+        return True

@@ -1,0 +1,147 @@
+"""The API server of the operator's tests, in memory: the calls of ``JobCluster``."""
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from qiskit_runtime.cluster.client import make_error
+from tests.operator.manifests import job_manifest, pod_manifest, run_manifest
+
+
+def refused(status, words=""):
+    """The API server's refusal of a call."""
+    return make_error(status, "refused", words)
+
+
+class FakeCluster:
+    """Objects by name; ``fails`` has exceptions by the name of the call that raises one next."""
+
+    def __init__(self):
+        self.runtimejobs: dict[str, Any] = {}
+        self.programs: dict[str, Any] = {}
+        self.jobs: dict[str, Any] = {}
+        self.pods: dict[str, Any] = {}
+        self.secrets: dict[str, Any] = {}
+        self.events: list[Any] = []
+        self.calls: list[str] = []
+        self.fails: dict[str, Exception] = {}
+        self.logs: dict[str, list[bytes | Exception]] = {}
+        self._version = 100
+
+    def add_job(self, status=None, **fields):
+        """A RuntimeJob that somebody makes."""
+        manifest = job_manifest(status, **fields)
+        return self._store(self.runtimejobs, manifest)
+
+    def add_pod(self, name="p", state=None, **fields):
+        """The pod that the Job controller makes."""
+        return self._store(self.pods, pod_manifest(name, state, **fields))
+
+    def add_run(self, manifest=None, **metadata):
+        """The Kubernetes Job that an operator has made."""
+        return self._store(self.jobs, run_manifest(manifest, **metadata))
+
+    def _store(self, kind, manifest):
+        self._version += 1
+        metadata = {"uid": f"uid-{self._version}", **manifest["metadata"]}
+        metadata["resourceVersion"] = str(self._version)
+        kind[metadata["name"]] = stored = {**manifest, "metadata": metadata}
+        return stored
+
+    def _called(self, name):
+        self.calls.append(name)
+        if name in self.fails:
+            raise self.fails.pop(name)
+
+    async def get_runtimejob(self, name):
+        self._called("get_runtimejob")
+        return self.runtimejobs.get(name)
+
+    async def get_program(self, name):
+        self._called("get_program")
+        return self.programs.get(name)
+
+    async def get_job(self, name):
+        self._called("get_job")
+        return self.jobs.get(name)
+
+    async def find_pods(self, job):
+        self._called("find_pods")
+        return list(self.pods.values())
+
+    async def has_pod(self, name):
+        return name in self.pods
+
+    async def find_secret(self, name):
+        self._called("find_secret")
+        return self.secrets.get(name)
+
+    async def create_secret(self, manifest):
+        self._called("create_secret")
+        if manifest["metadata"]["name"] in self.secrets:
+            return None
+        return self._store(self.secrets, manifest)
+
+    async def put_secret(self, manifest):
+        self._called("put_secret")
+        self._store(self.secrets, manifest)
+
+    async def create_job(self, manifest):
+        self._called("create_job")
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        metadata = {"creationTimestamp": created, **manifest["metadata"]}
+        return self._store(self.jobs, {**manifest, "metadata": metadata})
+
+    async def write_status(self, job, status):
+        self._called("write_status")
+        known = self.runtimejobs[job.name]
+        if known["metadata"]["resourceVersion"] != str(job.version):
+            raise refused(409, "it has changed")
+        merged = {**known["status"], **status}
+        merged = {key: value for key, value in merged.items() if value is not None}
+        return self._store(self.runtimejobs, {**known, "status": merged})
+
+    async def write_program_status(self, name, status):
+        self._called("write_program_status")
+        return self._store(self.programs, {**self.programs[name], "status": status})
+
+    async def annotate(self, name, annotations):
+        self._called("annotate")
+        known = self.runtimejobs[name]
+        metadata = known["metadata"]
+        noted = {**metadata.get("annotations", {}), **annotations}
+        manifest = {**known, "metadata": {**metadata, "annotations": noted}}
+        return self._store(self.runtimejobs, manifest)
+
+    async def delete_pod(self, name):
+        self._called("delete_pod")
+        self.pods.pop(name, None)
+
+    async def delete_job(self, name):
+        self._called("delete_job")
+        self.jobs.pop(name, None)
+
+    async def delete_secret(self, name, uid=""):
+        self._called("delete_secret")
+        if not uid or self.secrets.get(name, {}).get("metadata", {}).get("uid") == uid:
+            self.secrets.pop(name, None)
+
+    async def delete_runtimejob(self, job):
+        self._called("delete_runtimejob")
+        self.runtimejobs.pop(job.name, None)
+
+    async def create_event(self, manifest):
+        self._called("create_event")
+        self.events.append(manifest)
+
+    @asynccontextmanager
+    async def open_log(self, pod):
+        yield read_pieces(self.logs.get(pod, []))
+
+
+async def read_pieces(pieces):
+    """The pieces of a log, which breaks off where one is an exception."""
+    for piece in pieces:
+        if isinstance(piece, Exception):
+            raise piece
+        yield piece

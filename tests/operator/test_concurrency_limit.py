@@ -1,0 +1,59 @@
+"""The limit of the jobs that run at once."""
+
+from datetime import timedelta
+
+from controller.concurrency_limit import ConcurrencyLimit
+from tests.operator.manifests import NOW
+
+
+def at(seconds):
+    """A time of submission."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_first_come_is_first_served():
+    """The time of submission counts, not that of asking; equal times are ordered by name."""
+    limit = ConcurrencyLimit(1)
+    assert limit.enter("runs", at(0))
+    assert [limit.enter(name, at(age)) for name, age in (("b", 2), ("c", 2), ("a", 1))] == [
+        False, False, False,
+    ]  # fmt: skip
+    assert limit.next_name() is None
+    limit.leave("runs")
+    for name in ("a", "b", "c"):
+        assert limit.next_name() == name
+        others = [one for one in ("c", "b") if one > name]
+        assert not any(limit.enter(other, at(2)) for other in others)
+        assert limit.enter(name, at(1 if name == "a" else 2))
+        limit.leave(name)
+    assert limit.next_name() is None
+
+
+def test_job_that_is_inside_stays_inside():
+    """A step that is repeated takes no second place."""
+    limit = ConcurrencyLimit(2)
+    assert limit.enter("a", at(0)) and limit.enter("a", at(0)) and limit.enter("b", at(1))
+    assert not limit.enter("c", at(2))
+
+
+def test_job_that_runs_already_counts_whatever_the_limit_is():
+    """After a restart with a lower limit nothing starts until enough have ended."""
+    limit = ConcurrencyLimit(1)
+    limit.hold("a")
+    limit.hold("b")
+    assert not limit.enter("c", at(0))
+    limit.leave("a")
+    assert limit.next_name() is None and not limit.enter("c", at(0))
+    limit.leave("b")
+    assert limit.next_name() == "c" and limit.enter("c", at(0))
+
+
+def test_job_that_stops_waiting_lets_the_next_one_in():
+    """A job that was cancelled or suspended is out of the order."""
+    limit = ConcurrencyLimit(1)
+    limit.hold("runs")
+    limit.enter("first", at(0))
+    limit.enter("second", at(1))
+    limit.leave("first")
+    limit.leave("runs")
+    assert limit.enter("second", at(1))

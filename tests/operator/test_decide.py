@@ -1,0 +1,386 @@
+"""The next step of a RuntimeJob: this table is the specification of the operator's rules."""
+
+from datetime import timedelta
+
+import pytest
+
+from controller.actions import (
+    CHECK_SECONDS,
+    Delete,
+    ExpectRecordEnd,
+    Finish,
+    FollowLog,
+    Forget,
+    GiveInput,
+    Retire,
+    Start,
+    StopPod,
+    TakeInputBack,
+    Update,
+    Wait,
+)
+from controller.build.program import JobPlan, ProgramSelection
+from controller.build.status import Names
+from controller.decide import HELD, REFUSED_SECONDS, decide
+from controller.observe.job_view import JobView, Refusal
+from controller.observe.memory import UNNAMED, InputHolder
+from controller.record.state import RecordState
+from qiskit_runtime.contract.lifecycle import Phase, Reason, State, reject
+from qiskit_runtime.contract.resources.backend import find_backend
+from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
+from tests.operator.manifests import NOW, RUN, ago, make_job, make_pod, make_run
+
+PLAN = JobPlan(ProgramSelection("1"), find_backend("aer_simulator"))
+JOB = make_job()
+CANCELLED = make_job(spec={"cancelRequested": True})
+RUNNING = make_job({"phase": "Running", "attempt": 1, "jobName": RUN, "podName": "p"})
+STARTED = make_job({"phase": "Queued", "jobName": RUN})
+STOPPING = make_job(RUNNING.status, spec={"cancelRequested": True})
+SUCCEEDED = Verdict(Outcome.SUCCEEDED, exit_code=0, final=True)
+READING = RecordState()
+READ = RecordState(is_done=True)
+WHOLE = RecordState(SUCCEEDED, has_result=True, is_done=True)
+HAS_IT = InputHolder("p", "s")
+RUNS = {"running": {"startedAt": ago(5)}}
+EXITED = {"terminated": {"exitCode": 0, "startedAt": ago(9), "finishedAt": ago(1)}}
+KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": ago(9)}}
+EVICTED = make_pod(status={"phase": "Failed", "reason": "Evicted"})
+PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}}
+NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
+HOLD = make_run({"spec": {"suspend": True}})
+OLD = make_run(creationTimestamp=ago(20))
+OVERDUE = make_run(creationTimestamp=ago(101))
+
+
+def waiting(job=JOB, **fields):
+    """The view of a job that may start."""
+    return JobView("j", job, **{"has_slot": True, "plan": PLAN, **fields})
+
+
+def started(job=STARTED, run=None, pod=None, **fields):
+    """The view of a job whose Kubernetes Job was just created, as its pod has the input."""
+    fields = {"holder": HAS_IT if pod else None, "plan": PLAN, **fields}
+    kubernetes_job = make_run() if run is None else run or None
+    return JobView("j", job, kubernetes_job=kubernetes_job, pod=pod, was_started=True, **fields)
+
+
+def ended(run=None, pod=None, finished=10, **fields):
+    """The view of a job that has ended some seconds ago."""
+    status = {"phase": "Completed", "finishedAt": ago(finished), "podName": "p"}
+    job = make_job(status, spec={"ttlSecondsAfterFinished": 100, **fields})
+    return JobView("j", job, kubernetes_job=run, pod=pod)
+
+
+def refusal(since=0):
+    """A quota that refuses since so many seconds."""
+    return Refusal("403: exceeded quota", NOW - timedelta(seconds=since))
+
+
+BEFORE_THE_START = {
+    "deleted": (JobView("j"), Forget("j")),
+    "malformed": (JobView("j", is_malformed=True), Wait(None)),
+    "cancelled before its start": (
+        waiting(CANCELLED),
+        Finish(
+            CANCELLED,
+            State(
+                Phase.CANCELLED, Reason.CANCELLED_BY_USER, "cancelled by its user before it started"
+            ),
+            delete_job=True,
+        ),
+    ),
+    "cancelled while suspended": (
+        waiting(make_job(spec={"cancelRequested": True, "suspend": True})),
+        (Finish, Phase.CANCELLED, Reason.CANCELLED_BY_USER, "before it started"),
+    ),
+    "suspended": (
+        waiting(make_job(spec={"suspend": True})),
+        (Update, Phase.QUEUED, Reason.SUSPENDED, HELD),
+    ),
+    "suspended, and its status says so": (
+        waiting(make_job({"phase": "Queued", "reason": "Suspended"}, spec={"suspend": True})),
+        Wait(CHECK_SECONDS, frees_slot=True),
+    ),
+    "resumed": (
+        waiting(make_job({"phase": "Queued", "reason": "Suspended"})),
+        (Update, Phase.QUEUED, Reason.NONE, ""),
+    ),
+    "no room": (waiting(has_slot=False), Wait(CHECK_SECONDS)),
+    "not known as it is": (waiting(is_current=False), Wait(0, frees_slot=True)),
+    "its program is unknown": (
+        waiting(rejection=reject(Reason.UNKNOWN_PROGRAM, "none")),
+        Finish(JOB, reject(Reason.UNKNOWN_PROGRAM, "none")),
+    ),
+    "its turn": (waiting(), Start(JOB)),
+    "its Job is refused": (
+        waiting(refusal=refusal()),
+        (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "refuses its Kubernetes Job: 403"),
+    ),
+    "refused, and its status says so": (
+        waiting(make_job({"phase": "Queued", "reason": "Unschedulable"}), refusal=refusal(50)),
+        Wait(REFUSED_SECONDS),
+    ),
+    "refused until its deadline": (
+        waiting(refusal=refusal(101)),
+        (Finish, Phase.FAILED, Reason.UNSCHEDULABLE, "within 100 s"),
+    ),
+}
+OTHERS = make_pod("q")
+INPUT = {
+    "a pod that waits for its input": (
+        started(pod=make_pod(), holder=None), GiveInput(STARTED, PLAN, "p"),
+    ),
+    "a pod that runs without": (
+        started(RUNNING, pod=make_pod(state=RUNS), holder=InputHolder(UNNAMED, "s")),
+        FollowLog(RUNNING, "p"),
+    ),
+    "a pod of a Job that is suspended": (
+        started(run=HOLD, pod=make_pod(), holder=None),
+        (Update, Phase.QUEUED, Reason.SUSPENDED, "is suspended"),
+    ),
+    "a pod that is being deleted": (
+        started(pod=make_pod(deletionTimestamp=ago(1)), holder=None), Wait(11),
+    ),
+    "nothing to give": (started(pod=make_pod(), holder=None, plan=None), Wait(11)),
+    "nothing to give for a while": (
+        started(run=make_run(creationTimestamp=ago(61)), pod=make_pod(), holder=None, plan=None),
+        (Finish, Phase.FAILED, Reason.INPUT_LOST, "within 60 s"),
+    ),
+    "parameters are missing": (
+        started(run=OLD, pod=make_pod(), lacks_params=True), Wait(CHECK_SECONDS),
+    ),
+    "parameters are missing for a minute": (
+        started(run=make_run(creationTimestamp=ago(61)), pod=make_pod(), lacks_params=True),
+        (Finish, Phase.FAILED, Reason.INPUT_LOST, "within 60 s"),
+    ),
+    "a quota refuses the input": (
+        started(pod=make_pod(), holder=None, refusal=refusal()),
+        (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "refuses the Secret of its input: 403"),
+    ),
+    "a quota refuses the input until the deadline": (
+        started(run=OVERDUE, pod=make_pod(), holder=None, refusal=refusal()),
+        (Finish, Phase.FAILED, Reason.UNSCHEDULABLE, "within 100 s"),
+    ),
+    "another pod, the first never started": (
+        started(pod=OTHERS, holder_never_ran=True, holder=HAS_IT), TakeInputBack(STARTED, HAS_IT),
+    ),
+    "another pod, not knowing of the first": (
+        started(pod=OTHERS, holder=HAS_IT),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "deleted while the job ran"),
+    ),
+    "another pod after a run": (
+        started(RUNNING, pod=OTHERS, holder_never_ran=True, holder=HAS_IT, record=READ),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "deleted while the job ran"),
+    ),
+    "another pod after a run, the input deleted": (
+        started(RUNNING, pod=OTHERS, holder=None, record=READ),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "deleted while the job ran"),
+    ),
+    "the pod is gone": (
+        started(holder=HAS_IT), (Finish, Phase.FAILED, Reason.INTERRUPTED, "deleted"),
+    ),
+    "the pod is gone before it started": (
+        started(holder=HAS_IT, holder_never_ran=True), TakeInputBack(STARTED, HAS_IT),
+    ),
+}  # fmt: skip
+THE_START = {
+    "no pod yet": (started(), Wait(11)),
+    "no pod for a while": (
+        started(run=OLD), (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "kubectl describe job"),
+    ),
+    "no node": (
+        started(pod=make_pod(conditions=[NO_NODE])),
+        (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "0/1 nodes (it asks for cpu 250m"),
+    ),
+    "no image": (
+        started(pod=make_pod(state=PULLING)),
+        (Update, Phase.QUEUED, Reason.IMAGE_PULL, "image x:1"),
+    ),
+    "no image, and its status says so": (
+        started(make_job({"reason": "ImagePull"}), run=OLD, pod=make_pod(state=PULLING)),
+        Wait(CHECK_SECONDS),
+    ),
+    "no image until its deadline": (
+        started(run=OVERDUE, pod=make_pod(state=PULLING)),
+        (Finish, Phase.FAILED, Reason.IMAGE_PULL, "within 100 s"),
+    ),
+    "shortly before its deadline": (
+        started(make_job({"reason": "ImagePull"}), make_run(creationTimestamp=ago(95)),
+                make_pod(state=PULLING)),
+        Wait(6),
+    ),
+    "its Job is suspended": (
+        started(run=HOLD), (Update, Phase.QUEUED, Reason.SUSPENDED, "is suspended"),
+    ),
+    "its Job is suspended for long": (
+        started(make_job({"reason": "Suspended", "jobName": RUN}),
+                make_run({"spec": {"suspend": True}}, creationTimestamp=ago(9999))),
+        Wait(CHECK_SECONDS),
+    ),
+    "cancelled before its pod": (
+        started(CANCELLED), (Finish, Phase.CANCELLED, Reason.CANCELLED_BY_USER, "before it"),
+    ),
+    "its container runs": (
+        started(pod=make_pod(state=RUNS)), FollowLog(STARTED, "p"),
+    ),
+    "its log is read": (
+        started(pod=make_pod(state=RUNS), record=READING), (Update, Phase.RUNNING, Reason.NONE, ""),
+    ),
+}  # fmt: skip
+THE_RUN = {
+    "it runs": (started(RUNNING, pod=make_pod(state=RUNS), record=READING), Wait(CHECK_SECONDS)),
+    "it reports progress": (
+        started(RUNNING, pod=make_pod(state=RUNS), record=RecordState(progress=Progress(1, 9))),
+        Update(
+            RUNNING, State(Phase.RUNNING), {"progress": {"done": 1, "total": 9, "best": None}},
+            CHECK_SECONDS,
+        ),
+    ),
+    "cancelled": (
+        started(STOPPING, pod=make_pod(state=RUNS), record=READING), StopPod(STOPPING, "p"),
+    ),
+    "cancelled, its log not read": (
+        started(STOPPING, pod=make_pod(state=RUNS)), FollowLog(STOPPING, "p"),
+    ),
+    "cancelled, its pod deleted": (
+        started(STOPPING, pod=make_pod(state=RUNS, deletionTimestamp=ago(1)), record=READING),
+        Wait(CHECK_SECONDS),
+    ),
+    "the runner does not keep its limit": (
+        started(RUNNING, pod=make_pod(state={"running": {"startedAt": ago(71)}}), record=READING),
+        StopPod(RUNNING, "p"),
+    ),
+    "deleted by somebody": (
+        started(RUNNING, pod=make_pod(state=RUNS, deletionTimestamp=ago(1)), record=READING),
+        Wait(CHECK_SECONDS),
+    ),
+    "on a node that is lost": (
+        started(RUNNING, pod=make_pod(state=RUNS, deletionTimestamp=ago(61)), record=READ),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "its node does not answer"),
+    ),
+    "its Job was deleted": (
+        started(RUNNING, run=False, record=READ),
+        (Finish, Phase.FAILED, Reason.JOB_DELETED, "deleted while the job ran"),
+    ),
+    "its Job was deleted, and its record is whole": (
+        started(RUNNING, run=False, record=WHOLE), (Finish, Phase.COMPLETED, Reason.NONE, ""),
+    ),
+}  # fmt: skip
+THE_END = {
+    "the verdict was read": (
+        started(RUNNING, pod=make_pod(state=RUNS), record=WHOLE),
+        Finish(RUNNING, State(Phase.COMPLETED), Names(RUN, "p")),
+    ),
+    "the container ended": (
+        started(RUNNING, pod=make_pod(state=EXITED), record=READING), ExpectRecordEnd(RUNNING),
+    ),
+    "it ended while no operator was there": (
+        started(RUNNING, pod=make_pod(state=EXITED)), FollowLog(RUNNING, "p"),
+    ),
+    "it ended, and its pod is gone": (
+        started(RUNNING, run=make_run({"status": {"conditions": [
+            {"type": "Complete", "status": "True"}]}})),
+        FollowLog(RUNNING, "p"),
+    ),
+    "it ended, and nothing was read": (
+        started(RUNNING, pod=make_pod(state=EXITED), record=READ),
+        (Finish, Phase.FAILED, Reason.RECORD_LOST, "exited with code 0"),
+    ),
+    "its result was not read": (
+        started(RUNNING, pod=make_pod(state=EXITED), record=RecordState(SUCCEEDED, is_done=True)),
+        (Finish, Phase.FAILED, Reason.RECORD_LOST, "log can't be read"),
+    ),
+    "killed for its memory": (
+        started(RUNNING, pod=make_pod(state=KILLED), record=READ),
+        (Finish, Phase.FAILED, Reason.OUT_OF_MEMORY, "2048 MiB"),
+    ),
+    "evicted": (
+        started(RUNNING, pod=EVICTED, record=READ),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "evicted"),
+    ),
+    "ended over its time": (
+        started(RUNNING, record=READ, pod=make_pod(state={"terminated": {
+            "exitCode": 137, "startedAt": ago(80), "finishedAt": ago(1)}})),
+        (Finish, Phase.CANCELLED, Reason.RAN_TOO_LONG, "10 s"),
+    ),
+}  # fmt: skip
+AFTERWARDS = {
+    "its Job is over": (
+        ended(make_run({"status": {"conditions": [{"type": "Complete", "status": "True"}]}})),
+        (Retire, False, None),
+    ),
+    "its Job may make another pod": (ended(HOLD), (Retire, True, None)),
+    "its time is over soon": (ended(finished=70), (Retire, False, 30.0)),
+    "its time is over": (ended(finished=100), (Delete,)),
+    "it is to be kept for no time": (ended(ttlSecondsAfterFinished=0), (Delete,)),
+    "its end has no time": (
+        JobView("j", make_job({"phase": "Failed"})), (Retire, False, None),
+    ),
+}  # fmt: skip
+CASES = BEFORE_THE_START | INPUT | THE_START | THE_RUN | THE_END | AFTERWARDS
+
+
+def describe(action):
+    """The facts of an action that the table names."""
+    match action:
+        case Update(_, state, _, _) | Finish(_, state, _, _):
+            return type(action), state.phase, state.reason, state.message
+        case Retire(_, delete_job, seconds):
+            return Retire, delete_job, seconds
+        case _:
+            return (type(action),)
+
+
+@pytest.mark.parametrize(("view", "expected"), CASES.values(), ids=CASES)
+def test_view_leads_to_its_action(view, expected):
+    """Each rule of the operator is one row: what is observed, and the step that follows."""
+    action = decide(view, NOW)
+    if not isinstance(expected, tuple):
+        assert action == expected
+        return
+    found = describe(action)
+    if len(expected) == 4:
+        assert expected[3] in found[3]
+        assert found[:3] == expected[:3]
+    else:
+        assert found == expected
+
+
+def test_start_is_written_with_all_that_is_known():
+    """The first write of a run names Job and pod, its time, and counts the attempt."""
+    action = decide(started(pod=make_pod(state=RUNS), record=READING), NOW)
+    assert action.status == {
+        "phase": "Running", "observedGeneration": 2, "queuedAt": ago(60), "podName": "p",
+        "startedAt": "2026-11-23T12:00:00.000000Z", "attempt": 1,
+    }  # fmt: skip
+    assert action.seconds == CHECK_SECONDS
+
+
+def test_cancelled_job_is_written_before_its_pod_is_stopped():
+    """The status is not behind: a write that is due comes first, and the stop follows at once."""
+    job = make_job({"jobName": RUN}, spec={"cancelRequested": True})
+    action = decide(started(job, pod=make_pod(state=RUNS), record=READING), NOW)
+    assert isinstance(action, Update) and action.seconds == 0
+
+
+def test_refused_job_is_tried_again_after_a_while():
+    """A quota may have room later: the pause is that of refusals, also when the reason is new."""
+    assert decide(waiting(refusal=refusal()), NOW).seconds == REFUSED_SECONDS
+
+
+DELETES_JOB = {
+    "verdict": (started(RUNNING, pod=make_pod(state=RUNS), record=WHOLE), False),
+    "exited without one": (started(RUNNING, pod=make_pod(state=EXITED), record=READ), False),
+    "killed": (started(RUNNING, pod=make_pod(state=KILLED), record=READ), False),
+    "lost": (started(RUNNING, record=READ), True),
+    "never started": (started(run=OVERDUE, pod=make_pod(state=PULLING)), True),
+}
+
+
+@pytest.mark.parametrize(("view", "deletes"), DELETES_JOB.values(), ids=DELETES_JOB)
+def test_job_without_a_verdict_takes_its_kubernetes_job_along(view, deletes):
+    """A pod may be on its way still; a pod that has exited stays, to be looked at."""
+    action = decide(view, NOW)
+    assert isinstance(action, Finish)
+    assert action.delete_job is deletes
