@@ -1,4 +1,4 @@
-# Everything that people and CI do here. `make help` lists it.
+# The commands of this repository. `make help` lists them.
 # Every target installs what it needs first; the second time that is instant.
 
 SHELL := bash
@@ -29,13 +29,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 RIG := tests/cluster/rig
-.PHONY: help quickstart serve check test docs bench lock format clean \
+.PHONY: help quickstart serve check test docs figures recording drawings bench lock format clean \
   cluster cluster-down images deploy url token manifests
 
 ##@ Use
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(RUNTIME_READY) ## Install, start a server, run hello-quantum on it, stream it, stop the server
 	@$(BIN)/qiskit-runtime quickstart
@@ -53,22 +53,22 @@ serve: $(RUNTIME_READY) ## Serve on this machine: PORT=8000 WORKERS=4 PROGRAMS= 
 
 ##@ Run it on a cluster
 
-cluster: ## A cluster to try it on: KUBECONFIG's, else kind, else one built and run by this machine
+cluster: ## Take KUBECONFIG's cluster, or create one with kind, or build and run one on this machine
 	@$(RIG) up
 
-cluster-down: ## Take it away
+cluster-down: ## Remove that cluster
 	@$(RIG) down
 
 images: ## Build the images and load them into the cluster
 	@$(RIG) images
 
-deploy: ## Install the chart with those images, and wait until it is ready: DEPLOY_ARGS="--set ..."
+deploy: ## Install the chart with those images and wait until it is ready: DEPLOY_ARGS="--set ..."
 	@$(RIG) deploy
 
-url: ## The address of the API there
+url: ## Print the address of its API
 	@$(RIG) url
 
-token: ## Its token
+token: ## Print its token
 	@$(RIG) token
 
 ##@ Develop
@@ -84,8 +84,19 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pytest
 	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)
 
-docs: $(DEV_READY) ## Run the tutorials in docs/, and make their figures anew
-	UPDATE_FIGURES=1 $(BIN)/python -m pytest tests/docs $(ARGS)
+docs: $(DEV_READY) ## Build the documents as a site in site/, links checked, without the internet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python -m pytest tests/docs -k 'link or site' $(ARGS)
+
+figures: $(DEV_READY) ## Run the tutorials in docs/, and draw their figures
+	UPDATE_FIGURES=1 $(BIN)/python -m pytest tests/docs/test_tutorials.py $(ARGS)
+
+recording: $(DEV_READY) ## Record quickstart as the README's picture
+	$(BIN)/python docs/tools/record_quickstart.py
+
+drawings: $(DEV_READY) ## Draw the README's badges, and the Mermaid diagrams for the site (needs npm and Chromium)
+	$(BIN)/python docs/tools/badges.py
+	$(BIN)/python docs/tools/drawings.py
 
 bench: $(DEV_READY) ## The benchmarks: they print tables
 	$(BIN)/python -m tests.benchmarks
@@ -105,18 +116,19 @@ lock: $(DEV_READY) ## Lock the newest versions of all dependencies, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra runner --group build -c requirements/dev.txt pyproject.toml -o requirements/runner.txt
 
-manifests: ## Render k8s/install.yaml from the chart, for who has no helm
+manifests: $(DEV_READY) ## Render the chart's README, and k8s/install.yaml for use without helm
+	$(BIN)/python docs/tools/chart_readme.py
 	@$(RIG) manifests
 
 clean: ## Remove what was installed and cached here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* *.egg-info
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* *.egg-info
 
 $(RUNTIME_READY): requirements/local.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed (PYTHON=... names one); this is " + sys.version)'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing Qiskit, Aer and the server (about 60 packages, once) ..."
 	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV_READY): requirements/dev.txt $(RUNTIME_READY)

@@ -1,10 +1,10 @@
-"""Who may speak to this server: one default-deny layer before every route and the websocket.
+"""Authentication: one default-deny layer before every route and the websocket.
 
 With a token, a client must present it. Without one, only processes of the server's own user and
-of root are served, by what the system says of their connections (see ``peers``); and only loopback
-names are, so that a page of another site can't reach this server by a name that it points here
-(DNS rebinding). Either way a browser's page of another origin is refused; localhost, 127.0.0.1 and
-[::1] are one.
+of root are served, as the system reports the owner of their connections (see ``peers``), and only
+under loopback names, so that a page of another site can't reach this server by a name that it
+points here (DNS rebinding). Either way a browser's page of another origin is refused; localhost,
+127.0.0.1 and [::1] are one origin.
 """
 
 import hmac
@@ -19,17 +19,17 @@ from api.peers import PEER, Peer
 from api.settings import ApiSettings
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The names that a machine has for itself."""
+"""The names of this machine itself, in a Host header."""
 
-STRANGER = (
-    "without a token this server serves the user alone who started it, and root, and it can't see"
+OTHER_USER = (
+    "without a token this server serves only the user who started it, and root, and it can't see"
     " that this connection is theirs: start it with a token (RUNTIME_TOKEN), or with"
     " --allow-anonymous for every user of this machine"
 )
-"""What another user of the machine is told."""
+"""The answer to another user of the machine."""
 
 PROBES = ("/livez", "/readyz")
-"""What a kubelet asks, which has no token: they say yes or no, and nothing else."""
+"""The paths that a kubelet asks without a token; the answer is yes or no, and nothing else."""
 
 
 class AuthMiddleware:
@@ -54,16 +54,16 @@ class AuthMiddleware:
             await refusal(scope, receive, send)
 
     def _refuse(self, scope: Scope, headers: Headers) -> JSONResponse | None:
-        """The answer to a request that may not pass, or None."""
+        """Return the answer to a request that may not pass, or None."""
         host = _split_host(headers.get("host", ""))
         if self._token and not self._presents_token(headers):
             detail = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
             return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
-        # A server of another's makes no peers, and the tests' client is no connection.
+        # Another ASGI server sets no peer, and the tests' client has no connection.
         peer: Peer | None = scope.get("state", {}).get(PEER)
         if self._asks_peers and peer is not None and not peer.is_trusted:
-            return JSONResponse({"detail": STRANGER}, 403)
-        # With a token, a page that points a name of its own here still has no token to send.
+            return JSONResponse({"detail": OTHER_USER}, 403)
+        # With a token, a page that points its own name here still has no token to send.
         if not self._token and not self._hosts & {host[0], "*"}:
             detail = f"this server does not serve the host {host[0][:100]!r} (see --allow-host)"
             return JSONResponse({"detail": detail}, 421)
@@ -83,7 +83,7 @@ class AuthMiddleware:
 
 
 def _split_host(authority: str) -> tuple[str, int | None]:
-    """Name and port of a Host header; an unreadable one has a name that nobody serves."""
+    """Return name and port of a Host header; an empty name, which no host has, if unreadable."""
     try:
         parts = urlsplit(f"//{authority}")
         return (parts.hostname or "", parts.port)

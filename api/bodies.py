@@ -77,11 +77,11 @@ class BodyReader:
     """The reader of all bodies of one server: it bounds how many large ones there are at once."""
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._parsing = asyncio.Lock()
 
     async def read(self, request: Request, kinds: tuple[str, ...], held: AsyncExitStack) -> Body:
-        """Read and check a body; a large one has its place in the room until ``held`` is left.
+        """Read and check a body; a large one keeps its turn until ``held`` is left.
 
         Raises:
             TooLarge, InvalidField, HTTPException: the body is refused.
@@ -90,7 +90,7 @@ class BodyReader:
         is_form = kinds != (JSON,)
         limit = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
         content = await _receive(
-            request.receive, limit, lambda: held.enter_async_context(self._room)
+            request.receive, limit, lambda: held.enter_async_context(self._large)
         )
         if content is None:
             hint = f"; a source has at most {MAX_SOURCE_BYTES}" if is_form else ""
@@ -141,15 +141,15 @@ BodyDep = Annotated[Body, Depends(_checked_body)]
 
 
 async def _receive(
-    receive: Receive, limit: int, wait_for_room: Callable[[], Awaitable[None]]
+    receive: Receive, limit: int, wait_for_turn: Callable[[], Awaitable[None]]
 ) -> bytes | None:
-    """Return the whole body, or None as soon as it is too large. A large one waits for room first.
+    """Return the whole body, or None as soon as it is too large. A large one waits for its turn.
 
     Raises:
         ClientDisconnect: the client went away before its end.
     """
     content = bytearray()
-    has_room = False
+    has_turn = False
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -159,9 +159,9 @@ async def _receive(
             return None
         if not message.get("more_body", False):
             return bytes(content)
-        if len(content) > SMALL_BYTES and not has_room:
-            has_room = True
-            await wait_for_room()
+        if len(content) > SMALL_BYTES and not has_turn:
+            has_turn = True
+            await wait_for_turn()
 
 
 def _read_content_type(request: Request) -> str:

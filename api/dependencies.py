@@ -1,9 +1,9 @@
-"""What routes ask for by type; ``create_app`` puts it on the app's state."""
+"""The dependencies of routes, injected by type; ``create_app`` puts them on the app's state."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
-from fastapi import Depends
+from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
 from api.backendstore.base import BackendLibrary
@@ -53,11 +53,14 @@ async def _result(job_id: str, connection: HTTPConnection) -> AsyncIterator[str 
         yield result
 
 
+NonNegative = Annotated[int, Query(ge=0, le=2**31 - 1)]
+"""The limit or the offset of a listing."""
+
 TenantDep = Annotated[str, Depends(_tenant)]
-"""What tells a client's own apart from another's: for now, all of one server's are one."""
+"""The owner of what a client makes: for now, all clients of one server are one tenant."""
 
 BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
-"""The backends there are."""
+"""The one library of backends."""
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""
@@ -66,16 +69,16 @@ EventsDep = Annotated[list[Event], Depends(_events)]
 """The events of the job whose id is in the path, open until the answer is sent."""
 
 ResultDep = Annotated[str | None, Depends(_result)]
-"""Its final result, the same."""
+"""The final result of that job, open as long."""
 
 JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
-"""Writes jobs of that store."""
+"""The writer of jobs as responses."""
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""
 
 SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
-"""Decides which job a request becomes."""
+"""The service that decides which job a request becomes."""
 
 ParamsCheckDep = Annotated[ParamsCheck, Depends(_params_check)]
-"""Checks the parameters of jobs by their programs' schemas."""
+"""The check of jobs' parameters by their programs' schemas."""

@@ -37,7 +37,7 @@ class InvalidFields(Exception):
 
 
 class InvalidField(InvalidFields):
-    """One field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
+    """A single field of a request is wrong. ``place`` leads to it, as ``loc`` does."""
 
     def __init__(
         self, place: tuple[str | int, ...], message: str, kind: str = "value_error"
@@ -82,7 +82,7 @@ def describe(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 RETRY_AFTER = {429: "60", 503: "5"}
-"""After how many seconds it is worth another try."""
+"""The seconds after which another try makes sense, by status code."""
 
 
 def _detail(code: int, text: str = "{0}") -> Callable[[Exception], JSONResponse]:
@@ -112,7 +112,7 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     ClientDisconnect: _detail(400, "the request breaks off"),
     JobNotFound: _detail(404, "Job not found"),
     UnknownProgram: _detail(404, "Program not found"),
-    UnknownBackend: _detail(404, "backend: there is none named '{0}'; GET /backends lists them"),
+    UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
     SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
     ProgramReadOnly: _detail(403),
     ProgramExists: _detail(409),

@@ -1,7 +1,7 @@
-"""Jobs as they are answered: in pieces, as each may bring megabytes of parameters.
+"""The responses that describe jobs, in pieces: each may bring megabytes of parameters.
 
-Others are served between two pieces, and a few large parameters are in memory at a time, however
-many clients ask for them and however slowly they read.
+Other requests are served between two pieces. Only a few large parameters are in memory at a time,
+no matter how many clients ask for them and how slowly they read.
 """
 
 import asyncio
@@ -12,29 +12,30 @@ from contextlib import suppress
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
+from api.text_pieces import json_pieces
 from qiskit_runtime.contract.resources.job import Job
 
-PIECE = 2**16
-"""Characters of parameters in one piece."""
+LARGE = 2**16
+"""Parameters of more characters take their turn, and are written in pieces."""
 
 LARGE_AT_ONCE = 8
-"""Parameters of more than one piece that are in memory at the same time."""
+"""Large parameters that are in memory at the same time."""
 
 _NO_PARAMS = '"params":[]'
-"""What stands in a job without them, and nowhere else: within a text quotes are escaped."""
+"""The field of a job without them. No text can contain it: its quotes would be escaped."""
 
 logger = logging.getLogger(__name__)
 
 
 class JobAnswers:
-    """One for a server."""
+    """The writer of one server."""
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._room = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def write_page(self, page: JobPage) -> AsyncIterator[str]:
-        """A ``JobsResponse`` as JSON, without the jobs that were deleted since they were found."""
+        """Write a ``JobsResponse`` as JSON, without jobs deleted since they were found."""
         count = 0
         yield '{"jobs":['
         for job in page.jobs:
@@ -47,24 +48,24 @@ class JobAnswers:
         yield f'],"count":{count},"total":{page.total}}}'
 
     async def write(self, job: Job) -> AsyncIterator[str]:
-        """A ``JobResponse`` as JSON.
+        """Write a ``JobResponse`` as JSON.
 
         Raises:
             JobNotFound: it was deleted since it was found.
         """
         params = await self._read_params(job)
-        whole = JobResponse.of(job, []).model_dump_json(by_alias=True)
+        whole = JobResponse.from_job(job, []).model_dump_json(by_alias=True)
         if params is None:
             return _each(whole)
         head, key, tail = whole.partition(_NO_PARAMS)
         head, tail = head + key[:-1], key[-1] + tail
-        if len(params) <= PIECE:
+        if len(params) <= LARGE:
             return _each(head + json.dumps(params, ensure_ascii=False) + tail)
         return self._write_large(job, head, tail)
 
     async def _write_large(self, job: Job, head: str, tail: str) -> AsyncIterator[str]:
-        async with self._room:
-            # Read once more: those who waited have held nothing.
+        async with self._large:
+            # Read again: while it waited, this request held no parameters.
             try:
                 params = await self._read_params(job)
             except JobNotFound:
@@ -72,13 +73,13 @@ class JobAnswers:
             if params is None:
                 yield head + tail
                 return
-            yield head + '"'
-            for start in range(0, len(params), PIECE):
-                yield json.dumps(params[start : start + PIECE], ensure_ascii=False)[1:-1]
-            yield '"' + tail
+            yield head
+            for piece in json_pieces([params]):
+                yield piece
+            yield tail
 
     async def _read_params(self, job: Job) -> str | None:
-        """The text as it was posted, or None if it is lost: the rest of the job is as true."""
+        """Return the text as it was posted, or None if it is lost: the rest of the job is valid."""
         try:
             return await self._store.read_params(job.id)
         except ParamsLost as lost:

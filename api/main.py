@@ -37,7 +37,7 @@ A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the firs
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What keeps things, of one mode: all are opened and closed together."""
+    """The stores of one mode; they are opened and closed together."""
 
     jobs: JobStore
     programs: ProgramStore
@@ -49,7 +49,7 @@ def create_app(
     store: JobStore | None = None,
     programs: ProgramStore | None = None,
 ) -> FastAPI:
-    """An app by these settings (default: the environment's); the stores given replace its own."""
+    """Make an app by these settings (default: the environment's); given stores replace its own."""
     settings = settings or ApiSettings()
     catalog = Catalog(settings.programs)
     stores = make_stores(settings, catalog)
@@ -86,7 +86,7 @@ def create_app(
 
 
 def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
-    """Those over Kubernetes where a namespace is set, else those of local mode."""
+    """Return the stores over Kubernetes if a namespace is set, else those of local mode."""
     if settings.namespace:
         return _make_cluster_stores(settings, catalog)
     limits = RunnerLimits(
@@ -99,7 +99,7 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
 
 
 def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
-    # Local mode has none of the client libraries.
+    # Local mode is installed without the client libraries.
     from api.backendstore.kubernetes import KubernetesBackends
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
     from api.programstore.kubernetes import KubernetesProgramStore

@@ -1,4 +1,4 @@
-"""The JSON forms of the 2021 dialect. What they mean is in the contract; here they are spelled."""
+"""The JSON forms of the 2021 dialect, made from the contract's models."""
 
 import base64
 from datetime import datetime
@@ -8,50 +8,56 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.alias_generators import to_camel
 
 from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.limits import (
+    MAX_LABEL_CHARACTERS,
+    MAX_TAGS,
+    MAX_VERSION_CHARACTERS,
+)
 from qiskit_runtime.contract.resources.backend import BackendSpec
 from qiskit_runtime.contract.resources.job import Job, JobProgress, Label
 from qiskit_runtime.contract.resources.program import Program, ProgramSource
 
 RAN_TOO_LONG = "Cancelled - Ran too long"
-"""The status of a job over its time limit, as the hosted service had it."""
+"""The status of a job that exceeded its time limit, as the hosted service spelled it."""
 
 CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 """Six decimals and a Z, in UTC."""
 
 
 class RootModel(BaseModel):
-    """camelCase in JSON; what this server does not know is ignored, as in 2021."""
+    """A model with camelCase in JSON; unknown fields are ignored, as in 2021."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 def _check_unicode(text: str) -> str:
-    """JSON can escape half a character, which is no text: nothing could store it."""
+    """Refuse half a surrogate pair, which JSON can escape: it is no Unicode, nothing stores it."""
     text.encode()
     return text
 
 
 Text = Annotated[str, AfterValidator(_check_unicode)]
-"""Text of any length. Pydantic checks the Unicode of those with a limit by itself."""
+"""Text of any length. Where a type has a limit, pydantic checks the Unicode already."""
 
 
 class RunRequest(RootModel):
     """The body of POST /jobs."""
 
-    program_id: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    program_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
     hub: Label
     group: Label
     project: Label
-    backend: Annotated[str, StringConstraints(max_length=128)] = Field(
+    backend: Annotated[str, StringConstraints(max_length=MAX_LABEL_CHARACTERS)] = Field(
         description="A name from GET /backends; '' and the literal 'string' are the default."
     )
     params: list[Text] = Field(
-        description="The first is the JSON text of the program's keyword arguments; none is {}.",
+        description="One text: the JSON object of the program's keyword arguments. An empty list"
+        " stands for {}.",
         examples=[['{"iterations": 3}']],
     )
-    tags: Annotated[list[Label], Field(max_length=32)] = []
-    program_version: Annotated[str, StringConstraints(max_length=64)] | None = Field(
-        None, description="Refused with 409 where the program is of another version."
+    tags: Annotated[list[Label], Field(max_length=MAX_TAGS)] = []
+    program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] | None = (
+        Field(None, description="The version to run; 409 if the program has another one by now.")
     )
 
 
@@ -62,7 +68,7 @@ class JobId(BaseModel):
 
 
 class JobResponse(RootModel):
-    """A job, the same in a list and alone."""
+    """A job, in a list and alone."""
 
     id: str
     hub: str
@@ -74,19 +80,25 @@ class JobResponse(RootModel):
     program: str
     created: str
     tags: list[str]
-    reason: str = Field(description="Why it is in this status, for programs to read; may be empty.")
-    message: str = Field(description="The same in a sentence for people.")
+    reason: str = Field(
+        description="Why the job is in this status, as one word for programs; may be empty."
+    )
+    message: str = Field(description="The reason as a sentence for people; may be empty.")
     started: str | None
     finished: str | None
-    progress: JobProgress | None = Field(description="How far its program is, if it reports it.")
-    seeds: dict[str, int] | None = Field(
-        description="What its random numbers came from: as seed_simulator, it runs the same again."
+    progress: JobProgress | None = Field(
+        description="The progress that its program reported last; null if it reports none."
     )
-    versions: dict[str, str] | None = Field(description="What it ran on, once it has ended.")
+    seeds: dict[str, int] | None = Field(
+        description="The seed of its random numbers: as seed_simulator, a job repeats the same."
+    )
+    versions: dict[str, str] | None = Field(
+        description="The software it ran on, by name, once it has ended."
+    )
 
     @classmethod
-    def of(cls, job: Job, params: list[str]) -> "JobResponse":
-        """The form of a job; ``params`` is the text as it was posted, or nothing if it is lost."""
+    def from_job(cls, job: Job, params: list[str]) -> "JobResponse":
+        """Return a job's form; ``params`` is the text as posted, or nothing if it is lost."""
         spec, status = job.spec, job.status
         return cls(
             id=job.id,
@@ -138,20 +150,22 @@ class ProgramResponse(RootModel):
     parameters: list[ParameterResponse] | None
     return_values: list[ParameterResponse] | None
     is_public: bool
-    # What follows is as the clients of 2021 to 2023 read it.
+    # The clients of 2021 to 2023 read the fields below.
     max_execution_time: int = Field(
-        alias="max_execution_time", description="Seconds: the time limit of its jobs."
+        alias="max_execution_time", description="The time limit of its jobs, in seconds."
     )
     visible_to_all: bool = Field(alias="is_public")
     creation_date: str | None = Field(
         alias="creation_date", description="Null where the program was not uploaded."
     )
     update_date: str | None = Field(alias="update_date")
-    spec: dict[str, dict[str, Any]] = Field(description="Its JSON Schemas, as far as it has them.")
+    spec: dict[str, dict[str, Any]] = Field(
+        description="Its JSON Schemas, by name; those that it has."
+    )
 
     @classmethod
-    def of(cls, program: Program) -> "ProgramResponse":
-        """The form of a program: its JSON Schemas as the lists of 2021, and as they are."""
+    def from_program(cls, program: Program) -> "ProgramResponse":
+        """Return a program's form: its JSON Schemas as the lists of 2021, and unchanged."""
         return cls.model_validate(cls._read(program))
 
     @staticmethod
@@ -166,7 +180,7 @@ class ProgramResponse(RootModel):
             "backend_requirements": metadata.spec.backend_requirements,
             "parameters": list_properties(metadata.spec.parameters),
             "return_values": list_properties(metadata.spec.return_values),
-            # Both fields: the one has it as its name, the other as its alias.
+            # Fills is_public, and visible_to_all, whose alias it is.
             "is_public": metadata.is_public,
             "max_execution_time": metadata.max_execution_time,
             "creation_date": _time(program.created),
@@ -182,38 +196,38 @@ class UploadedProgramResponse(ProgramResponse):
 
     @classmethod
     def with_source(cls, program: Program, source: ProgramSource) -> "UploadedProgramResponse":
-        """The form of a program with its source."""
+        """Return a program's form with its source."""
         data = base64.b64encode(source.data).decode()
         return cls.model_validate(cls._read(program) | {"data": data})
 
 
-class Warned(BaseModel):
-    """What may come with warnings: what was read otherwise than it was written."""
+class WithWarnings(BaseModel):
+    """A response that may come with warnings about what the server translated."""
 
     warnings: list[str] | None = Field(
         None,
         exclude_if=lambda warnings: not warnings,
-        description="What was read otherwise than it was written, as type names of 2021.",
+        description="What the server translated, such as type names of 2021 in a schema.",
     )
 
 
-class ProgramId(Warned):
+class ProgramId(WithWarnings):
     """The answer to POST /programs."""
 
     id: str
 
 
-class ChangedProgramResponse(ProgramResponse, Warned):
+class ChangedProgramResponse(ProgramResponse, WithWarnings):
     """A changed program's metadata."""
 
     @classmethod
     def with_warnings(cls, program: Program, warnings: list[str]) -> "ChangedProgramResponse":
-        """The form of a program, with warnings about the change."""
+        """Return a program's form, with warnings about the change."""
         return cls.model_validate(cls._read(program) | {"warnings": warnings or None})
 
 
 class ProgramsResponse(BaseModel):
-    """A page of programs; ``count`` is how many there are in all pages."""
+    """A page of programs; ``count`` is the number of programs in all pages."""
 
     programs: list[ProgramResponse]
     count: int
@@ -226,9 +240,9 @@ class BackendsResponse(BaseModel):
 
 
 def list_properties(schema: dict[str, Any] | None) -> list[ParameterResponse] | None:
-    """An object's JSON Schema as the list of 2021; null where there is nothing to list.
+    """Return an object's JSON Schema as the list of 2021; None if there is nothing to list.
 
-    Total: a program's author wrote the schema, and one bad one must not break the list of all.
+    It never fails: a program's author wrote the schema, and a bad one must not break the list.
     """
     properties = _dict(_dict(schema).get("properties"))
     required = _dict(schema).get("required")
@@ -245,7 +259,7 @@ def list_properties(schema: dict[str, Any] | None) -> list[ParameterResponse] | 
 
 
 def _dict(value: Any) -> dict[str, Any]:
-    """The value if it is an object: where a schema belongs, JSON Schema allows booleans too."""
+    """Return the value if it is an object: JSON Schema allows booleans as schemas too."""
     return value if isinstance(value, dict) else {}
 
 

@@ -1,13 +1,13 @@
-"""The process in which parameters and schemas are checked that might take long, or much memory.
+"""The process that checks parameters and schemas whose check might take long, or much memory.
 
-``CheckProcess`` starts it (``python -P -m api.params_worker``) and keeps it. It reads requests from
+``params_check`` starts it (``python -P -m api.params_worker``) and keeps it. It reads requests from
 standard input and answers each with a line of JSON. Each is checked in a fork that has limits, so
-no check outlives them, and what one took is given back.
+no check outlives them, and its memory is given back.
 
-A request is a schema (JSON, ``null`` for none) and the parameters' text (empty: the schema alone is
-looked at), each after its length. The answer is an object: ``{"errors": [[place, message], ...]}``,
-``{"refused": [type, message]}`` where the text is not taken, ``{"schema": message}`` where the
-schema can't be used, or empty where a limit was met before that was known.
+A request is a schema (JSON, ``null`` for none) and the parameters' text (empty: only the schema is
+checked), each after its length. The answer is an object: ``{"errors": [[place, message], ...]}``,
+``{"refused": [type, message]}`` for a text that is not taken, ``{"schema": message}`` for a schema
+that can't be used, or an empty object if a limit was met before any of these was known.
 """
 
 import gc
@@ -26,24 +26,24 @@ from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, check_s
 from qiskit_runtime.host.process_tree import close_to_others
 
 CPU_SECONDS = 2
-"""What one check may take of a processor's time."""
+"""The limit of a check's processor time."""
 
 MEMORY_BYTES = 256 * 2**20
-"""What one check may take of memory, beside what the process has without it."""
+"""The limit of a check's memory, added to that of the process itself."""
 
 MAX_CONTAINERS = 250_000
-"""The lists and objects of parameters: each takes a hundred bytes or more, whatever it holds."""
+"""The most lists and objects in parameters: each takes a hundred bytes or more, even empty."""
 
 LENGTH = struct.Struct("!I")
-"""How the length of a part of a request is written."""
+"""The format of the length before each part of a request."""
 
 _TOO_MUCH = f"to read it takes more than {CPU_SECONDS} s or {MEMORY_BYTES >> 20} MiB"
 
 
 def main() -> None:
-    """Answer requests until there are no more.
+    """Answer requests until standard input ends.
 
-    They are of all clients, and programs, which have the same user, are shut out of this process.
+    It sees the parameters of all clients, so it closes itself to programs, which have its user.
     """
     close_to_others()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
@@ -65,23 +65,23 @@ def _read_part(source: BinaryIO) -> bytes | None:
 
 
 def _answer_apart(schema: bytes, text: bytes) -> bytes:
-    """The newest answer that a fork came to."""
+    """Return the last answer that a fork wrote."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             _limit()
-            for answer in answer_better_and_better(schema, text):
+            for answer in refine_answer(schema, text):
                 os.write(writer, json.dumps(answer).encode() + b"\n")
         finally:
-            # A fork ends here, whatever came: it must not go on as its parent does.
+            # A fork ends here even after an error: it must not go on as its parent does.
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as source:
-        told = source.read()
+        written = source.read()
     os.waitpid(child, 0)
-    # Without a newline it is one that was not told to its end.
-    return ([b"{}", *told.split(b"\n")[:-1]])[-1]
+    # Text without a newline is an answer that was cut off.
+    return ([b"{}", *written.split(b"\n")[:-1]])[-1]
 
 
 def _limit() -> None:
@@ -94,8 +94,8 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
-def answer_better_and_better(schema: bytes, text: bytes) -> Iterator[dict[str, Any]]:
-    """The answers to a request, each better than those before it."""
+def refine_answer(schema: bytes, text: bytes) -> Iterator[dict[str, Any]]:
+    """Return the answers to a request, each more exact than those before it."""
     try:
         if not text:
             yield {"schema": _TOO_MUCH}

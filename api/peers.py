@@ -1,8 +1,8 @@
-"""Who is at the other end of a connection within this machine, as Linux's kernel says.
+"""The owner of the other end of a connection within this machine, by Linux's kernel.
 
-Loopback is not "me alone": every user of the machine reaches it. The kernel knows whose each
-socket is, and tells it over netlink (sock_diag(7)). That takes 30 us; ``/proc/net/tcp`` says the
-same, but takes 20 ms on a machine with much memory.
+Every user of a machine reaches its loopback addresses. The kernel knows the owner of each socket,
+and reports it over netlink (sock_diag(7)). That takes 30 us; ``/proc/net/tcp`` has the same facts,
+but takes 20 ms on a machine with much memory.
 """
 
 import os
@@ -10,11 +10,11 @@ import socket
 import struct
 
 PEER = "peer"
-"""Under this name a connection's ``Peer`` is in the state of its requests' scopes."""
+"""The key of a connection's ``Peer`` in the state of its requests' scopes."""
 
 Address = tuple[str, int]
 
-# Of linux/netlink.h, sock_diag.h and inet_diag.h: names that Python's socket module lacks.
+# From linux/netlink.h, sock_diag.h and inet_diag.h: names that Python's socket module lacks.
 _SOCK_DIAG = 4
 _BY_FAMILY, _REQUEST = 20, 1
 _ERROR = 2
@@ -28,7 +28,7 @@ _ANSWER = struct.Struct("=68s3I2I")
 
 
 class Peer:
-    """The other end of one connection, which lies between these two addresses."""
+    """The other end of one connection, by the addresses of its two ends."""
 
     def __init__(self, client: Address | None, server: tuple[str, int | None] | None) -> None:
         self._client, self._server = client, server
@@ -36,7 +36,7 @@ class Peer:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether it is a process of this server's user, or of root. Looked up once."""
+        """Return whether it is a process of this server's user, or of root. Looked up once."""
         if self._is_trusted is None:
             self._is_trusted = self._look_up()
         return self._is_trusted
@@ -46,12 +46,12 @@ class Peer:
             return False
         server = (self._server[0], self._server[1])
         trusted = (0, os.geteuid())
-        # Twice: one that is closed between the kernel's looks at user and inode may seem root's.
+        # Twice: a socket that closes while the kernel reads its user and inode may seem root's.
         return all(find_uid(self._client, server) in trusted for _ in range(2))
 
 
-def can_tell() -> bool:
-    """Whether this system says whose a connection is: it is asked for one of this process."""
+def can_identify() -> bool:
+    """Return whether this system reports a connection's owner: tried with one of this process."""
     try:
         with (
             socket.create_server(("127.0.0.1", 0)) as listener,
@@ -63,15 +63,15 @@ def can_tell() -> bool:
 
 
 def find_uid(local: Address, remote: Address) -> int | None:
-    """The user who has the socket at ``local`` that is connected to ``remote``; None for nobody.
+    """Return the user id of the socket at ``local`` that is connected to ``remote``, or None.
 
-    One that its process has closed stays for a while, and older kernels call it root's: it has no
-    inode any more, and is nobody's.
+    A socket that its process has closed stays for a while, and older kernels report it as root's:
+    it has no inode any more, so it has no owner here.
     """
     try:
         answer = _ask(_encode(local), _encode(remote))
     except (OSError, AttributeError):
-        # AttributeError: no netlink, as elsewhere than on Linux.
+        # AttributeError: no netlink, as on systems other than Linux.
         return None
     if len(answer) < _ANSWER.size or _HEADER.unpack_from(answer)[1] == _ERROR:
         return None
@@ -91,7 +91,7 @@ def _ask(local: tuple[int, bytes, int], remote: tuple[int, bytes, int]) -> bytes
 
 
 def _encode(address: Address) -> tuple[int, bytes, int]:
-    """Family, bytes and port. The kernel finds IPv4 as such also within an IPv6 socket."""
+    """Return family, bytes and port. An IPv4 address within an IPv6 socket counts as IPv4."""
     host = address[0].partition("%")[0].removeprefix("::ffff:")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return family, socket.inet_pton(family, host), address[1]

@@ -1,7 +1,7 @@
-"""What a client sends to make or change a program, in each of its forms, as one model.
+"""The requests that upload or change a program: each of their forms as one model.
 
 The forms: the JSON of the clients of 2021 to 2023 (``data`` is base64), camelCase as well, and a
-multipart form with the file as a part. A source is bytes here: it is never read as a program.
+multipart form with the file as a part. A source is bytes here, and is never run or imported.
 """
 
 import base64
@@ -18,7 +18,11 @@ from api.bodies import JSON, MULTIPART, Body
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.multipart import FormInvalid, Part, parse_form
 from api.strict_json import StrictJSONError, load_body
-from qiskit_runtime.contract.limits import MAX_EXECUTION_SECONDS, MAX_SOURCE_BYTES
+from qiskit_runtime.contract.limits import (
+    MAX_EXECUTION_SECONDS,
+    MAX_LABEL_CHARACTERS,
+    MAX_SOURCE_BYTES,
+)
 from qiskit_runtime.contract.resources.program import (
     ProgramInterface,
     ProgramSource,
@@ -29,28 +33,30 @@ from qiskit_runtime.contract.schemas.params_schema import MAX_SCHEMA_BYTES
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_SCHEMA_CONTAINERS = 2000
-"""The lists and objects of all schemas of a program. Each takes a quarter of a kilobyte or so."""
+"""The most lists and objects in all schemas of a program. Each takes about 250 bytes."""
 
 FILE_PARTS = ("data", "program", "file")
-"""The names that a form's part with the file may have."""
+"""The names for the part with the file in a form."""
 
 _JSON_PARTS = ("spec", "is_public", "isPublic")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}\s*\Z")
 
 
 class ProgramFields(BaseModel):
-    """What can be said of a program; all of it may be left out, to be left as it is."""
+    """The editable metadata of a program; omitted fields stay unchanged."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True)
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
+    name: (
+        Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)] | None
+    ) = None
     description: Annotated[str, StringConstraints(max_length=4096)] | None = None
     max_execution_time: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] | None = Field(
         None,
         validation_alias=AliasChoices(
             "cost", "max_execution_time", "maxExecutionTime", "maxExecutionSeconds"
         ),
-        description="Seconds: the time limit of its jobs.",
+        description="The time limit of its jobs, in seconds.",
     )
     is_public: bool | None = Field(None, validation_alias=AliasChoices("is_public", "isPublic"))
     spec: dict[str, Any] | None = Field(
@@ -73,9 +79,9 @@ class ProgramFields(BaseModel):
 
 
 class ProgramUpload(ProgramFields):
-    """A program whole: its metadata, and its source in base64."""
+    """A whole program: its metadata, and its source in base64."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
     data: str = Field(
         description=f"The source in base64, of at most {MAX_SOURCE_BYTES} bytes: a module, or a tar"
         " archive of a package."
@@ -83,17 +89,17 @@ class ProgramUpload(ProgramFields):
 
 
 class ProgramData(BaseModel):
-    """A source as JSON."""
+    """A program's source, as JSON."""
 
     data: str = Field(description="The source in base64.")
 
 
 def read_upload(body: Body) -> tuple[ProgramFields, ProgramSource]:
-    """A whole program, of JSON or a form.
+    """Read a whole program from JSON or a form.
 
     Raises:
-        InvalidField, InvalidFields: what is wrong, with its name.
-        TooLarge: the source.
+        InvalidField, InvalidFields: a field is wrong; it is named.
+        TooLarge: the source is over its limit.
     """
     fields = _read_form(body) if body.kind == MULTIPART else _read_object(body)
     files = [value for value in fields.values() if isinstance(value, Part)]
@@ -104,25 +110,25 @@ def read_upload(body: Body) -> tuple[ProgramFields, ProgramSource]:
 
 
 def read_fields(body: Body) -> ProgramFields:
-    """A change of metadata. Raises as ``read_upload``."""
+    """Read a change of metadata. Raises as ``read_upload``."""
     return _validate(ProgramFields, _read_object(body))
 
 
 def read_source(body: Body) -> ProgramSource:
-    """A source alone. Raises as ``read_upload``."""
+    """Read a source alone. Raises as ``read_upload``."""
     if body.kind in ("", JSON):
         return make_source(decode_base64(_validate(ProgramData, _read_object(body)).data))
-    # The clients of 2021 to 2023 send base64 here too. No program is written in its letters alone.
+    # The clients of 2021 to 2023 send base64 here too, whose letters alone make no program.
     if _BASE64.match(body.content) and len(body.content) % 4 == 0:
         return make_source(decode_base64(body.content.decode("ascii")))
     return make_source(body.content)
 
 
 def make_source(data: bytes) -> ProgramSource:
-    """A source of bytes.
+    """Make a source of bytes.
 
     Raises:
-        TooLarge: over the limit.
+        TooLarge: it is over the limit.
         InvalidField: it can't be a program.
     """
     try:
@@ -134,10 +140,10 @@ def make_source(data: bytes) -> ProgramSource:
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes of base64, of either alphabet.
+    """Decode base64 of either alphabet.
 
     Raises:
-        InvalidField: it is none.
+        InvalidField: the text is not base64.
     """
     try:
         plain = "".join(text.split()).replace("-", "+").replace("_", "/")
@@ -147,9 +153,9 @@ def decode_base64(text: str) -> bytes:
 
 
 class _WithoutData(ProgramFields):
-    """A form's metadata; its source is the file."""
+    """The metadata in a form whose file is the source."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
 
 
 def _read_object(body: Body) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def _read_object(body: Body) -> dict[str, Any]:
 
 
 def _read_form(body: Body) -> dict[str, Any]:
-    """The fields of a form; the file stays a ``Part``. A part ``metadata`` is JSON of the rest."""
+    """Return the fields of a form; a file stays a ``Part``. ``metadata`` is JSON of the others."""
     try:
         parts = parse_form(body.content_type, body.content)
     except FormInvalid as error:
@@ -174,7 +180,7 @@ def _read_form(body: Body) -> dict[str, Any]:
         if name in FILE_PARTS:
             fields[name] = part
         elif part.content:
-            # An empty field of a web form is one that was not filled in.
+            # A field that was not filled in is sent empty.
             fields[name] = _decode_part(part) if name in _JSON_PARTS else _text(part)
     return fields
 
@@ -184,7 +190,7 @@ def _decode_part(part: Part) -> Any:
         return load_body(part.content)
     except StrictJSONError as error:
         if part.name in ("is_public", "isPublic"):
-            # "True", "yes": pydantic knows the words.
+            # "True", "yes": pydantic reads these words.
             return _text(part)
         message = f"{part.name}: {error}"
         raise InvalidField(("body", part.name), message, "json_invalid") from None
@@ -210,7 +216,7 @@ def _read_spec(spec: dict[str, Any]) -> tuple[ProgramInterface, list[str]]:
     """Return the schemas, by either spelling of their names, and what was translated in them.
 
     Raises:
-        InvalidField: one is no object, too large, or no schema; it is named.
+        InvalidField: a schema is no object, too large or invalid; it is named.
     """
     known, warnings = {}, []
     for name in ProgramInterface.model_fields:
@@ -219,20 +225,20 @@ def _read_spec(spec: dict[str, Any]) -> tuple[ProgramInterface, list[str]]:
             continue
         try:
             one = ProgramInterface(**{name: _read_schema(spec[given])})
-            translated, told = one.translated()
+            translated, warned = one.translated()
             known[name] = getattr(translated, name)
-            warnings += told
+            warnings += warned
         except ValueError as error:
             raise InvalidField(("body", "spec", given), f"spec.{given}: {error}") from None
-    _check_room(list(known.values()))
+    _check_common_limits(list(known.values()))
     return ProgramInterface(**known), warnings
 
 
 def _read_schema(value: Any) -> dict[str, Any]:
-    """An object that can be stored.
+    """Return the value, if it is an object that can be stored.
 
     Raises:
-        ValueError: it is none, it is too large, or it has NaN or half a character.
+        ValueError: it is no object, is too large, or has NaN or half a character.
     """
     if not isinstance(value, dict):
         raise ValueError("an object is needed")
@@ -242,13 +248,11 @@ def _read_schema(value: Any) -> dict[str, Any]:
     return value
 
 
-def _check_room(schemas: list[dict[str, Any]]) -> None:
-    """See that a program's schemas together take no more than each program may.
-
-    All of them are in memory, and listed.
+def _check_common_limits(schemas: list[dict[str, Any]]) -> None:
+    """See that a program's schemas are within their common limits: all are kept in memory.
 
     Raises:
-        InvalidField: they are too large.
+        InvalidField: they are over a limit.
     """
     text = json.dumps(schemas, ensure_ascii=False)
     size, containers = len(text.encode()), count_containers(schemas)
@@ -263,7 +267,7 @@ def _check_room(schemas: list[dict[str, Any]]) -> None:
 
 
 def count_containers(value: Any) -> int:
-    """The lists and objects in a JSON value, itself included."""
+    """Count the lists and objects in a JSON value, itself included."""
     if isinstance(value, dict):
         return 1 + sum(map(count_containers, value.values()))
     return 1 + sum(map(count_containers, value)) if isinstance(value, list) else 0

@@ -1,34 +1,69 @@
-"""What can be set of a server: by variables ``RUNTIME_...``, or by ``qiskit-runtime serve``."""
+"""The settings of a server: from variables ``RUNTIME_...`` and options of ``serve``."""
 
 import os
 import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, GRACE_SECONDS
+from qiskit_runtime.contract.wire.local_server import DEFAULT_DATA
+
 PREFIX = "RUNTIME_"
-"""What the names of the environment variables begin with."""
+"""The prefix of the environment variables' names."""
 
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 8, 1024
-"""How long a token may be. At the thousands of guesses a second that this server can answer, eight
+"""The length of a token. At the thousands of guesses a second that this server can answer, eight
 random characters last for centuries, and six for a year; a websocket's header has no more room."""
 
 TOKEN_FORM = re.compile(rf"[!-~]{{{MIN_TOKEN_LENGTH},{MAX_TOKEN_LENGTH}}}")
-"""What survives a header: a blank at an end would not, and nobody could present such a token."""
+"""The characters of a token: a blank at an end is lost in a header, and could not be sent."""
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?\s*", re.IGNORECASE)
+
+
 def _split(separator: str) -> BeforeValidator:
+    """Return the validator that splits a text, or each of several, and drops empty parts."""
+
     def split(value: object) -> object:
-        return (
-            [part for part in value.split(separator) if part] if isinstance(value, str) else value
-        )
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+            return value
+        return [part for text in texts for part in text.split(separator) if part]
 
     return BeforeValidator(split)
+
+
+def _read_size(value: object) -> object:
+    """Refuse what pydantic would read in part (``2,5GiB`` as 2), and give a bare letter its unit.
+
+    Here ``2G`` is 2 GiB, as in Kubernetes' tools of old; pydantic alone would take it for 2 GB.
+    """
+    if not isinstance(value, str):
+        return value
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise ValueError(f"{value!r} is no size; write it as 2GiB, 512MiB or a number of bytes")
+    number, letter, rest = found.groups()
+    return f"{number}{letter}{rest or 'ib'}" if letter else number
+
+
+Size = Annotated[ByteSize, BeforeValidator(_read_size), Field(ge=0)]
+"""Bytes. KB, MB, GB and TB are powers of 1000; KiB to TiB, and K, M, G and T, are of 1024."""
+
+
+def _make_absolute(path: Path) -> Path:
+    """Return the folder that this is wherever a job's process works; ``~`` is the user's home."""
+    return path.expanduser().absolute()
+
+
+Folder = Annotated[Path, AfterValidator(_make_absolute)]
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,62 +89,80 @@ class ApiSettings(BaseSettings):
     """The settings of one API process. Made once, in ``create_app``, and passed down."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, populate_by_name=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
     )
 
-    data: Path = Path.home() / ".qiskit-runtime"
+    data: Folder = DEFAULT_DATA
     """The data folder of local mode."""
-    programs: Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)] = ()
-    """Folders of programs beside the library; in the environment separated as PATH is."""
+    programs: Annotated[tuple[Folder, ...], NoDecode, _split(os.pathsep)] = ()
+    """Folders of programs to add to the library; in the environment separated as PATH is."""
     backends: Path | None = None
-    """A file of RuntimeBackend documents beside the backends that are always there. Local mode."""
+    """A file of RuntimeBackend documents to add to the built-in backends. Local mode."""
     workers: Annotated[
         int, Field(ge=1, le=256, validation_alias=AliasChoices("RUNTIME_WORKERS", "NUM_WORKERS"))
     ] = 4
-    """How many jobs run at once."""
+    """The jobs that run at once."""
     token: Annotated[SecretStr, AfterValidator(_check_token)] = SecretStr("")
-    """What clients must present; empty is no authentication."""
+    """The token that clients must present; empty is no authentication."""
     allow_anonymous: bool = False
-    """Without a token: serve every user of this machine, and whoever else reaches it."""
+    """Without a token: serve every user of this machine, and all who reach it."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
-    """Host names besides the loopback ones that a request may be for, separated by commas; ``*``
-    is any."""
+    """Host names that are served besides the loopback ones, separated by commas; ``*`` is any."""
     namespace: str = ""
-    """The namespace of RuntimeJobs. Set, its operator runs the jobs; empty is local mode."""
+    """The namespace of RuntimeJobs, where the operator runs them; empty is local mode."""
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
     """The Redis that the operator streams to, with its password. Kubernetes only."""
-    storage_budget_mib: Annotated[int, Field(ge=1)] = 512
-    """What the jobs' parameters and records may take together. Kubernetes only."""
+    storage_budget_mib: Annotated[int, Field(ge=1)] = DEFAULT_STORAGE_BUDGET_MIB
+    """The limit of all jobs' parameters and records together. Kubernetes only."""
     max_jobs: Annotated[int, Field(ge=1)] = 5000
-    """How many RuntimeJobs there may be, ended ones too. Kubernetes only."""
-    job_memory_bytes: Annotated[int, Field(ge=0)] | None = None
+    """The most RuntimeJobs, ended ones included. Kubernetes only."""
+    job_memory_bytes: Size | None = None
     """A job's memory limit; 0 is none, unset an equal share of three quarters of this machine's."""
     program_env: Annotated[
         tuple[str, ...], NoDecode, _split(","), AfterValidator(_check_names)
     ] = ()
-    """Environment variables that programs get beside the usual ones. Local mode."""
+    """Environment variables that are passed on to programs. Local mode."""
     keep_days: Annotated[float, Field(ge=0, le=36500, allow_inf_nan=False)] = 0
-    """For how many days an ended job is kept; 0 is for ever. Local mode."""
-    keep_bytes: Annotated[int, Field(ge=0)] = 0
-    """How many bytes the ended jobs may take, the oldest go first; 0 is any. Local mode."""
+    """The days that an ended job is kept; 0 is for ever. Local mode."""
+    keep_bytes: Size = ByteSize(0)
+    """The limit of the ended jobs' files, the oldest go first; 0 is none. Local mode."""
     max_queued: Annotated[int, Field(ge=1)] = 1000
-    """How many jobs may wait for their turn. Local mode."""
+    """The most jobs that wait for their turn. Local mode."""
     max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
-    """How many connections there are at once; fewer where there are not enough descriptors."""
+    """The most connections at once; fewer if the process has not enough descriptors."""
     request_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """How long a request's headers may take, and its body beside a second for each 32 KiB."""
+    """The time limit of a request's headers, and of its body with a second more per 32 KiB."""
     send_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
-    """How long a client may take nothing of what is sent to it, until it is dropped."""
+    """A client that reads nothing for so long is dropped."""
     keep_alive_seconds: Annotated[int, Field(ge=1, le=86400)] = 620
-    """How long a connection may rest between two requests: longer than any proxy keeps it, or that
-    sends a request into one that was just closed. Traefik and nginx: 60 to 90 s, Google's: 600."""
-    grace_seconds: Annotated[float, Field(ge=0, le=60)] = 3.0
-    """How long a program that is told to end may take until it is killed."""
+    """The longest rest of a connection between two requests: longer than any proxy keeps one, which
+    would send a request into a closed connection. Traefik and nginx: 60 to 90 s, Google's: 600."""
+    grace_seconds: Annotated[float, Field(ge=0, le=60)] = GRACE_SECONDS
+    """From SIGTERM to SIGKILL of a program that has to end."""
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the environment variables that make equal settings in a process of its own."""
+        fields = ((name, getattr(self, name)) for name in self.model_fields_set)
+        return {PREFIX + name.upper(): _write(value) for name, value in fields if value is not None}
 
     @property
     def job_memory(self) -> int:
-        """The memory limit of a job, in bytes."""
+        """Return the memory limit of a job, in bytes."""
         if self.job_memory_bytes is not None:
             return self.job_memory_bytes
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return total * 3 // 4 // self.workers
+
+
+def _write(value: object) -> str:
+    """Return a setting's value as its environment variable spells it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        separator = os.pathsep if all(isinstance(one, Path) for one in value) else ","
+        return separator.join(map(str, value))
+    return str(value)

@@ -1,7 +1,7 @@
-"""JSON as strictly as this server takes it: no duplicate keys, and no depth that breaks a reader.
+"""Strict JSON: no duplicate keys, and no depth that breaks a reader.
 
-Used for the bodies of requests and for the parameters within them. Nothing of the value is kept:
-what is stored is the text.
+Used for the bodies of requests and for the parameters within them. The value of parameters is not
+kept: the stores keep their text.
 """
 
 import json
@@ -10,35 +10,35 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed le
 from typing import Any
 
 MAX_BODY_DEPTH = 20
-"""How deep a body may nest. The parameters are text in it, and have a limit of their own."""
+"""The depth of a body. The parameters are a text in it, with a limit of their own."""
 
 MAX_BODY_VALUES = 10_000
-"""The values of a body: each takes up to a hundred times its text. Parameters are one of them."""
+"""The most values in a body: each takes up to a hundred times its text. Parameters are one."""
 
 _VALUE = re.compile(r'"|,|[\[{](?!\s*[\]}])')
-"""What leads to each value but the first: a comma, or a bracket that is not empty."""
+"""The beginning of each value but the first: a comma, or a bracket that is not empty."""
 
 _CONTAINER = re.compile(r'"|[\[{]')
 
 
 class StrictJSONError(ValueError):
-    """The text is not JSON that this server takes; says why, and the limit where there is one."""
+    """The text is not JSON that this server takes; the message has the reason, and any limit."""
 
     kind = "json_invalid"
-    """The ``type`` of the error, as pydantic names them."""
+    """The ``type`` of the error, as pydantic names such types."""
 
 
 class NotAnObject(StrictJSONError):
-    """It is JSON, but not of an object."""
+    """The text is JSON, but not of an object."""
 
     kind = "dict_type"
 
 
 def load_strict(text: str, max_depth: int) -> Any:
-    """The value that the text says.
+    """Parse a JSON text.
 
     Raises:
-        StrictJSONError: not JSON, not UTF-8, a key twice in one object, or nested too deeply.
+        StrictJSONError: it is not JSON, has a key twice in one object, or nests too deeply.
     """
     try:
         value = json.loads(text, object_pairs_hook=_without_duplicates)
@@ -52,7 +52,7 @@ def load_strict(text: str, max_depth: int) -> Any:
 
 
 def load_body(text: bytes) -> Any:
-    """What a body says, or a form's part.
+    """Parse a body, or a form's part.
 
     Raises:
         StrictJSONError: as ``load_strict``; or it has too many values.
@@ -66,7 +66,7 @@ def load_body(text: bytes) -> Any:
 
 
 def load_object(text: str, max_depth: int) -> dict[str, Any]:
-    """The object that the text says.
+    """Parse the JSON text of an object.
 
     Raises:
         StrictJSONError: as ``load_strict``, or it is no object.
@@ -78,12 +78,12 @@ def load_object(text: str, max_depth: int) -> dict[str, Any]:
 
 
 def limit_values(text: str, most: int) -> None:
-    """See that a text has at most so many values, before anything is made of them.
+    """See that a text has at most so many values, before it is parsed.
 
     Raises:
-        StrictJSONError: it has more, or a string in it is not one.
+        StrictJSONError: it has more, or a broken string.
     """
-    # One that no comma or bracket leads to is the whole.
+    # The whole is a value that no comma or bracket begins.
     if sum(map(text.count, ",[{")) >= most and _exceeds(text, _VALUE, most - 1):
         raise StrictJSONError(f"more than {most} values; what is in texts is not counted")
 
@@ -95,7 +95,7 @@ def limit_containers(text: str, most: int) -> None:
 
 
 def _exceeds(text: str, opening: re.Pattern[str], most: int) -> bool:
-    """Whether the pattern is found more often outside of strings; it finds what opens them too."""
+    """Return whether the pattern, which also finds quotes, matches more often outside strings."""
     found = place = 0
     while found <= most and (token := opening.search(text, place)):
         place = token.end()
@@ -118,12 +118,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) < len(pairs):
         seen = set[str]()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise StrictJSONError(f"the key {twice[:100]!r} is there twice")
+        raise StrictJSONError(f"the key {twice[:100]!r} appears twice")
     return value
 
 
 def _is_within(value: Any, max_depth: int) -> bool:
-    """Whether lists and objects nest at most so deep: level by level, without recursion."""
+    """Return whether lists and objects nest at most so deep: by levels, without recursion."""
     level: list[Any] = [[value]]
     for _ in range(max_depth + 1):
         level = [

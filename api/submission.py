@@ -45,7 +45,7 @@ class JobSubmission:
         Raises:
             UnknownProgram, UnknownBackend, ProgramUnusable: there is nothing to run, or to run on.
             ProgramChanged: the program has another version than the one asked for.
-            TooLarge, InvalidField, InvalidFields: the parameters, see ``check_params``.
+            TooLarge, InvalidField, InvalidFields: the parameters are refused.
             JobExists: the key was sent before with another request.
             StorageFull, StoreUnavailable: the store can't keep the job.
         """
@@ -57,12 +57,12 @@ class JobSubmission:
 
     async def _resolve(self, asked: JobRequest, version: str | None) -> JobRequest:
         """Return the request with its program, that program's version and source, and backend."""
-        pinned = await self._programs.resolve(asked.spec.program_id)
-        program = pinned.program
+        resolved = await self._programs.resolve(asked.spec.program_id)
+        program = resolved.program
         if version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)
         backend = await self._backends.get(asked.spec.backend)
-        await self.check_params(program, asked.params)
+        await self._check_params(program, asked.params)
         found: dict[str, Any] = {
             "program_id": program.id,
             "program_version": program.metadata.version[:MAX_VERSION_CHARACTERS],
@@ -70,9 +70,9 @@ class JobSubmission:
             "max_execution_seconds": program.metadata.max_execution_time,
         }
         spec = JobSpec.model_validate(asked.spec.model_dump() | found)
-        return JobRequest(spec, asked.params, asked.id, pinned.source)
+        return JobRequest(spec, asked.params, asked.id, resolved.source)
 
-    async def check_params(self, program: Program, text: str) -> None:
+    async def _check_params(self, program: Program, text: str) -> None:
         """Refuse parameters that no program could be called with, or not this one by its schema.
 
         Raises:

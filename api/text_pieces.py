@@ -1,10 +1,22 @@
-"""Long texts in pieces: what goes to many clients at once is never whole in memory for each."""
+"""Long texts in pieces, so that one that goes to many clients is never whole in memory for each.
+
+JSON strings, and the logs of a job: its record as people read it.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
 
+from qiskit_runtime.contract.wire.record import (
+    CONSOLE_BUDGET,
+    Console,
+    ConsoleTruncated,
+    Event,
+    Gap,
+    Message,
+)
+
 PIECE = 1 << 14
-"""How many characters are sent at once."""
+"""The characters that are sent at once."""
 
 
 def cut(text: str) -> Iterator[str]:
@@ -15,7 +27,7 @@ def cut(text: str) -> Iterator[str]:
 
 
 def join_small(texts: Iterable[str]) -> Iterator[str]:
-    """The same text in pieces that are neither large nor many."""
+    """Return the same text in pieces that are neither large nor many."""
     held: list[str] = []
     size = 0
     for piece in (piece for text in texts for piece in cut(text)):
@@ -31,6 +43,31 @@ def json_pieces(texts: Iterable[str], *, ascii_only: bool = False) -> Iterator[s
     """Write texts, one after the other, as one JSON string, in pieces."""
     yield '"'
     for piece in join_small(texts):
-        # A character is escaped by itself, whatever is beside it.
+        # Each character is escaped alone, so a text may be cut anywhere.
         yield json.dumps(piece, ensure_ascii=ascii_only)[1:-1]
     yield '"'
+
+
+def log_pieces(events: Iterable[Event]) -> Iterator[str]:
+    """Return what was printed, and a line for each message, in the order they happened."""
+    at_line_start = True
+    for event in events:
+        if isinstance(event, Console):
+            yield event.data.decode(errors="replace") + "\n" * event.newline
+            at_line_start = event.newline
+        elif line := _format_line(event):
+            # Three pieces: the line may be large, and is not copied into another text.
+            yield from ("\n" * (not at_line_start), line, "\n")
+            at_line_start = True
+
+
+def _format_line(event: Event) -> str:
+    match event:
+        case Message(text=text):
+            return text
+        case ConsoleTruncated():
+            return f"[the console is cut here: its limit is {CONSOLE_BUDGET} bytes]"
+        case Gap(first=first, count=count):
+            return f"[{count} interim results from number {first} on were dropped: over the limit]"
+        case _:
+            return ""

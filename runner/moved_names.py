@@ -7,7 +7,7 @@ between backticks in it exists here: a test imports it.
 import sys
 import types
 
-PACKAGES_PAGE = "docs/packages.md"
+PACKAGES_PAGE = "docs/how-to/packages.md"
 """The page about packages of a program's author, in the project's documentation."""
 
 _BACKEND = "The simulator is the first argument of main, `backend`"

@@ -16,12 +16,13 @@ from types import ModuleType
 from typing import Any
 
 import qiskit_runtime
+from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT
 
 MAX_MEMBERS = 500
 """The number of files and folders that an archive may have."""
 
-MAX_UNPACKED_BYTES = 8 * 2**20
+MAX_UNPACKED_BYTES = 8 * MIB
 """Their size together: an archive of 256 KiB could unpack to a thousand times as much."""
 
 MAX_ARCHIVE_BYTES = MAX_UNPACKED_BYTES + 4096 * MAX_MEMBERS

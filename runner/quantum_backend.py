@@ -6,12 +6,11 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 import random
 from typing import Any
 
+from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
-
-MIB = 2**20
 
 MIN_MIB = 16
 """The least memory that Aer is given: with less than a MiB a thread it makes no shot, and reports

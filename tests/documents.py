@@ -1,8 +1,8 @@
-"""Documents that are executed: their fenced blocks, a shell to run them in, and what may differ.
+"""Documents that are executed: their fenced blocks, a shell to run them in, allowed differences.
 
 A comment before a block says how to take it: ``file PATH`` (it is written there), ``from PATH`` (it
-is part of that file), ``in the background until URL``, ``on a cluster``, or ``not run here: WHY``.
-Any other block of bash is run, and any other block that is no bash is what the last one prints.
+is part of that file), ``in the background until URL``, ``on a cluster``, ``drawn as PICTURE``, or
+``not run here: WHY``. Any other block of bash is run; any other block is the output of the last.
 """
 
 import os
@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -30,6 +32,7 @@ ON_A_CLUSTER = "on a cluster"
 BACKGROUND = "in the background until "
 FILE = "file "
 PART = "from "
+DRAWN = "drawn as "
 PORT = "8000"
 """The port in documents; tests take a free one."""
 
@@ -54,8 +57,13 @@ def read_blocks(document):
     return blocks
 
 
+def read_parts(document, *, on_a_cluster):
+    """Return the blocks of a document that are (not) for a cluster."""
+    return [one for one in read_blocks(document) if (one.mark == ON_A_CLUSTER) is on_a_cluster]
+
+
 class Shell:
-    """One bash for all blocks, as a reader has one terminal."""
+    """A bash that runs all blocks, as a reader has one terminal."""
 
     def __init__(self, folder, environment):
         self.process = subprocess.Popen(
@@ -138,7 +146,7 @@ class Reader:
         with Shell(self.folder, environment) as shell, Background(self.folder, environment) as stay:
             for block in blocks:
                 text = block.text.replace(PORT, port).replace(".venv", self.venv)
-                if block.mark.startswith(NOT_RUN):
+                if block.mark.startswith((NOT_RUN, DRAWN)):
                     continue
                 if block.mark.startswith(FILE):
                     self._write(block.mark.removeprefix(FILE), text)
@@ -153,6 +161,13 @@ class Reader:
                 else:
                     compare(outputs[-1], text)
         return outputs
+
+    def on_cluster(self, cluster):
+        """Return the same reader, with kubectl and helm for this cluster."""
+        tools = {str(Path(tool).parent) for tool in (cluster.kubectl, cluster.helm)}
+        path = os.pathsep.join([*tools, self.environment["PATH"]])
+        environment = self.environment | {"PATH": path, "KUBECONFIG": cluster.kubeconfig}
+        return Reader(self.folder, environment, self.venv)
 
     def _write(self, name, text):
         path = self.folder / name
@@ -179,9 +194,9 @@ def make_checkout(folder):
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
+        if (ROOT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A library of backends: those that are always there, and RuntimeBackends beside them."""
+"""The interface of a library of backends: the built-in ones and RuntimeBackends."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -11,30 +11,30 @@ class BackendLibrary(ABC):
 
     @property
     def is_ready(self) -> bool:
-        """Whether what is read here is the truth, for those who send clients to this server."""
+        """Return whether reads here are up to date, for a load balancer's probe."""
         return True
 
     async def open(self) -> None:  # noqa: B027  (a file needs none)
-        """Take up the RuntimeBackends that are there."""
+        """Load the RuntimeBackends that exist."""
 
     async def close(self) -> None:  # noqa: B027  (the same)
         """Stop."""
 
     @abstractmethod
     async def all(self) -> list[BackendSpec]:
-        """All backends: those that are always there, then the others by name."""
+        """Return all backends: the built-in ones, then the others by name."""
 
     @abstractmethod
     async def get(self, name: str) -> BackendSpec:
-        """The backend of this name.
+        """Return the backend of this name.
 
         Raises:
-            UnknownBackend: there is none.
+            UnknownBackend: no backend has this name.
         """
 
 
 def join_backends(own: Iterable[BackendSpec]) -> dict[str, BackendSpec]:
-    """All backends by name, in the order of ``all``."""
+    """Return all backends by name, in the order of ``all``."""
     by_name = {backend.name: backend for backend in own}
     always = {backend.name: by_name.pop(backend.name, backend) for backend in BACKENDS}
     return always | {name: by_name[name] for name in sorted(by_name)}

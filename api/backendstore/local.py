@@ -1,8 +1,7 @@
 """The backends of local mode: RuntimeBackend documents in one YAML file, as kubectl takes them.
 
-The file is looked at anew at each question, so a change counts at once. It is the user's own: one
-that is wrong when the server starts keeps it from starting, and a later mistake is told in the
-log, while the backends stay what they were.
+The file is checked at each read, so a change counts at once. It is the user's own: an invalid file
+stops the server's start, and a later mistake is logged, while the backends stay as they were.
 """
 
 import logging
@@ -42,7 +41,7 @@ class FileBackends(BackendLibrary):
         return self.find(name)
 
     def find(self, name: str) -> BackendSpec:
-        """As ``get``, without waiting."""
+        """Return the backend as ``get`` does, without waiting."""
         if backend := join_backends(self._own()).get(name):
             return backend
         raise UnknownBackend(name)
@@ -63,7 +62,7 @@ class FileBackends(BackendLibrary):
 
 
 def read_backends(path: Path) -> list[BackendSpec]:
-    """The backends that a file describes.
+    """Return the backends that a file describes.
 
     Raises:
         OSError: it can't be read.

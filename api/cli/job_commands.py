@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from api.cli.terminal import format_table, open_screen, printable
+from api.cli.drawing import printable
 from qiskit_runtime.contract.wire.local_server import DEFAULT_URL
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ def show_table(
     found: Any, as_json: bool, header: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     """Print a table for people, or all of ``found`` for scripts."""
+    from api.cli.screen import open_screen
+
     screen = open_screen()
     if as_json:
         screen.print(json.dumps(found, indent=2))
     else:
-        screen.print("\n".join(format_table(header, rows, screen.edge)))
+        screen.print_table(header, rows)
 
 
 @click.command()

@@ -7,14 +7,8 @@ import json
 import time
 from typing import Any
 
-from api.cli.terminal import (
-    Screen,
-    draw_counts,
-    format_json,
-    format_progress,
-    printable,
-    split_counts,
-)
+from api.cli.drawing import draw_counts, format_json, format_progress, printable, split_counts
+from api.cli.screen import Screen
 from qiskit_runtime.client import (
     ClientError,
     Console,
@@ -35,7 +29,6 @@ EXIT_CODES = {"Completed": 0, "Failed": 1, "Cancelled": 3}
 """A command's exit code by the first word of the job's status."""
 
 _STYLES = {"Completed": "green", "Failed": "red", "Cancelled": "yellow"}
-_SPINNER = "|/-\\"
 _POLL_SECONDS = 1.0
 
 
@@ -48,8 +41,9 @@ class JobView:
         self._started = time.monotonic()
         self._polled = self._started - _POLL_SECONDS
         self._status = "Queued"
-        self._progress = ""
-        self._frames = self._ticks = 0
+        self._progress: Progress | None = None
+        self._iteration = ""
+        self._frames = 0
 
     def show(self, event: StreamEvent) -> None:
         """Show an event."""
@@ -66,7 +60,7 @@ class JobView:
                 self._frames += 1
                 self._show_message(event)
             case ProgressEvent(progress=progress):
-                self._progress = describe_progress(progress)
+                self._progress, self._iteration = progress, ""
             case Gap(first=first, count=count):
                 self._screen.note(
                     f"[{count} messages from number {first} on were dropped: too many]"
@@ -87,8 +81,11 @@ class JobView:
     def _show_message(self, message: Message) -> None:
         value = decode(message.text)
         if message.final:
-            self._screen.print("\nResult", "bold")
-        self._progress = "" if message.final else format_progress(value) or self._progress
+            self._screen.print("")
+            self._screen.print("Result", "bold")
+            self._progress, self._iteration = None, ""
+        else:
+            self._iteration = format_progress(value) or self._iteration
         self._show_value(value)
 
     def _show_value(self, value: Any) -> None:
@@ -103,15 +100,14 @@ class JobView:
 
     def _wait(self) -> None:
         """Show a spinner until the first frame, the program's own progress after it."""
-        if not self._screen.is_live or (self._frames and not self._progress):
+        text = describe_progress(self._progress) if self._progress else self._iteration
+        if not self._screen.is_live or (self._frames and not text):
             return
         now = time.monotonic()
-        self._ticks += 1
         if not self._frames and now - self._polled >= _POLL_SECONDS:
             self._polled, self._status = now, self._ask_status()
-        wheel = _SPINNER[self._ticks % len(_SPINNER)]
-        what = self._progress or self._status
-        self._screen.status(f"{wheel} {what}  {now - self._started:.0f} s")
+        took = f"{now - self._started:.0f} s"
+        self._screen.status(f"{text or self._status}  {took}", self._progress)
 
     def _ask_status(self) -> str:
         try:

@@ -15,7 +15,7 @@ import click
 
 from api.cli import job_commands, program_commands, run_commands
 from api.cli.run_commands import INTERRUPTED
-from api.cli.terminal import open_screen
+from qiskit_runtime.contract.wire.local_server import DEFAULT_HOST, DEFAULT_PORT
 
 if TYPE_CHECKING:
     from api.settings import ApiSettings
@@ -31,7 +31,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # What is still buffered has to go somewhere when the interpreter ends.
+            # Buffered output has to go somewhere when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OUTPUT_CLOSED
 
@@ -60,11 +60,11 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--host", default="127.0.0.1", help="The address to listen on.", show_default=True)
+@click.option("--host", default=DEFAULT_HOST, help="The address to listen on.", show_default=True)
 @click.option(
     "--port",
     type=_OrEmpty(click.IntRange(0, 65535)),
-    default=8000,
+    default=DEFAULT_PORT,
     show_default=True,
     help="0 takes a free one.",
 )
@@ -73,24 +73,23 @@ def cli() -> None:
     "--programs",
     multiple=True,
     metavar="DIR",
-    help="A folder of programs beside the library's; may be repeated. [RUNTIME_PROGRAMS]",
+    help="A folder of programs to add to the library; may be repeated. [RUNTIME_PROGRAMS]",
 )
 @click.option(
     "--backends",
     metavar="FILE",
-    help="RuntimeBackend documents in YAML: devices of your own. [RUNTIME_BACKENDS]",
+    help="A YAML file of RuntimeBackends: your own devices. [RUNTIME_BACKENDS]",
 )
-@click.option(
-    "--data", metavar="DIR", help="Where jobs are kept. [RUNTIME_DATA; ~/.qiskit-runtime]"
-)
+@click.option("--data", metavar="DIR", help="The folder of jobs. [RUNTIME_DATA; ~/.qiskit-runtime]")
 @click.option(
     "--token",
-    help="What clients must present; empty is none. Better in a file or the variable:"
-    " arguments can be read by every user of this machine. [RUNTIME_TOKEN]",
+    help="The token that clients must present; empty is none. A file or the variable is safer:"
+    " every user of this machine can read arguments. [RUNTIME_TOKEN]",
 )
 @click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
     "--allow-host",
+    "allowed_hosts",
     multiple=True,
     metavar="NAME",
     help="Serve requests for this host name too; may be repeated. [RUNTIME_ALLOWED_HOSTS]",
@@ -103,8 +102,9 @@ def cli() -> None:
 )
 @click.option(
     "--job-memory",
+    "job_memory_bytes",
     metavar="SIZE",
-    help="Memory limit of one job, as 2GiB; 0 is none. [RUNTIME_JOB_MEMORY_BYTES]",
+    help="Memory limit of one job, such as 2GiB; 0 is none. [RUNTIME_JOB_MEMORY_BYTES]",
 )
 @click.option(
     "--program-env",
@@ -116,90 +116,65 @@ def cli() -> None:
 @click.option(
     "--keep-days",
     metavar="DAYS",
-    help="Delete jobs so long after their end; 0 is never. [RUNTIME_KEEP_DAYS; 0]",
+    help="Delete jobs so many days after their end; 0 is never. [RUNTIME_KEEP_DAYS; 0]",
 )
 @click.option(
     "--keep-bytes",
     metavar="SIZE",
-    help="Delete the oldest ended jobs where all take more, as 10GiB; 0 is never."
+    help="Delete the oldest ended jobs when all take more, such as 10GiB; 0 is never."
     " [RUNTIME_KEEP_BYTES; 0]",
 )
 @click.option("--max-queued", metavar="N", help="Jobs that may wait. [RUNTIME_MAX_QUEUED; 1000]")
-@click.option("--reload", is_flag=True, help="Start anew when the server's code changes.")
+@click.option("--reload", is_flag=True, help="Restart when the server's code changes.")
 @click.option("--access-log", is_flag=True, help="Log each request.")
-def serve(**given: Any) -> None:
+@click.pass_context
+def serve(context: click.Context, /, **options: Any) -> None:
     """Serve on this machine: one process for each job.
 
     What is left out comes from the environment variable in [brackets], or has the default
     that stands there.
     """
+    from pydantic import SecretStr
+
     from api.cli.tokens import make_token, take_from_file
     from api.serving import server as serving
-    from api.serving.serve_settings import WrongSetting, load_settings
+    from api.serving.serve_settings import GivenOptions, WrongSetting, load_settings
     from api.serving.server_process import hide_option
 
     serving.exit_on_signals()
-    variables = take_from_file(_collect_variables(given))
-    settings = load_settings(variables)
-    if given["token"]:
-        hide_option("--token", given["token"], "RUNTIME_TOKEN")
-    host, has_token = given["host"] or "127.0.0.1", bool(settings.token.get_secret_value())
+    given = take_from_file(GivenOptions.from_context(context), options["token_file"] or "")
+    settings = load_settings(given)
+    if options["token"]:
+        hide_option("--token", options["token"], "RUNTIME_TOKEN")
+    host, has_token = options["host"] or DEFAULT_HOST, bool(settings.token.get_secret_value())
     try:
         serving.check_address(host, has_token, settings.allow_anonymous)
     except serving.NotLoopback as refusal:
         raise WrongSetting(f"--host: {refusal}") from None
-    port = 8000 if given["port"] is None else given["port"]
+    port = DEFAULT_PORT if options["port"] is None else options["port"]
     listener = serving.open_socket(host, port)
     if not settings.namespace:
-        serving.check_backends(settings, variables)
-        serving.check_data_folder(settings, variables)
+        serving.check_backends(settings, given.name_of("backends"))
+        serving.check_data_folder(settings, given.name_of("data"))
     if is_made := _needs_a_token(settings):
-        settings = load_settings({"RUNTIME_TOKEN": make_token(settings.data)})
+        settings = settings.model_copy(update={"token": SecretStr(make_token(settings.data))})
     _announce(serving.make_url(listener), settings, is_made=is_made)
     if not settings.token.get_secret_value() and not serving.is_loopback(host):
         click.echo(
             f"WARNING: anybody who reaches {host} can run programs here (no token)", err=True
         )
-    serving.serve(listener, reload=given["reload"], access_log=given["access_log"])
+    serving.serve(listener, settings, reload=options["reload"], access_log=options["access_log"])
 
 
 def _needs_a_token(settings: "ApiSettings") -> bool:
-    """Whether there is none, and the system does not tell whose a connection is."""
-    from api.peers import can_tell
+    """Return whether a token must be made: none is set, and connections do not show their user."""
+    from api.peers import can_identify
 
-    return not (settings.token.get_secret_value() or settings.allow_anonymous or can_tell())
-
-
-def _collect_variables(given: dict[str, Any]) -> dict[str, str]:
-    """The options that were given, as the environment variables that they stand for."""
-    from api.serving.serve_settings import OPTIONS, WrongSetting, parse_size
-
-    variables = {
-        "RUNTIME_WORKERS": given["workers"],
-        "RUNTIME_PROGRAMS": os.pathsep.join(given["programs"]),
-        "RUNTIME_BACKENDS": given["backends"],
-        "RUNTIME_DATA": given["data"],
-        "RUNTIME_ALLOWED_HOSTS": ",".join(given["allow_host"]),
-        "RUNTIME_PROGRAM_ENV": ",".join(given["program_env"]),
-        "RUNTIME_KEEP_DAYS": given["keep_days"],
-        "RUNTIME_MAX_QUEUED": given["max_queued"],
-        "RUNTIME_TOKEN_FILE": given["token_file"],
-        "RUNTIME_ALLOW_ANONYMOUS": "true" if given["allow_anonymous"] else "",
-    }
-    for size in ("RUNTIME_JOB_MEMORY_BYTES", "RUNTIME_KEEP_BYTES"):
-        option = OPTIONS[size]
-        if text := given[option.removeprefix("--").replace("-", "_")]:
-            try:
-                variables[size] = str(parse_size(text))
-            except ValueError as error:
-                raise WrongSetting(f"{option}: {error}") from None
-    variables = {name: value for name, value in variables.items() if value}
-    # An empty token is a value: none, whatever the environment says.
-    return variables if given["token"] is None else {**variables, "RUNTIME_TOKEN": given["token"]}
+    return not (settings.token.get_secret_value() or settings.allow_anonymous or can_identify())
 
 
 def _announce(url: str, settings: "ApiSettings", *, is_made: bool) -> None:
-    """Say where the server is, and who may use it."""
+    """Print the server's address, and who may use it."""
     token = settings.token.get_secret_value()
     if is_made:
         who = f"made for this run: {token} (the command line finds it in {settings.data})"
@@ -234,6 +209,7 @@ def _describe_store(settings: "ApiSettings") -> list[str]:
 def quickstart() -> int:
     """See it work: start a server, run hello-quantum, watch it, stop the server."""
     from api.cli.quickstart import quickstart as show
+    from api.cli.screen import open_screen
 
     return show(open_screen())
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from api.cli.drawing import printable
 from api.cli.job_commands import connect, fail, json_option, server_options, show_table
-from api.cli.terminal import open_screen, printable
 
 if TYPE_CHECKING:
-    from api.cli.terminal import Screen
+    from api.cli.screen import Screen
     from qiskit_runtime.client import ProgramInfo, UploadedProgram
     from qiskit_runtime.client.program_files import LocalProgram
 
@@ -75,6 +75,7 @@ def upload(
     The file is never run here. Exit codes: 0 uploaded, 2 wrong or refused, 4 no server.
     """
     from api.cli.replacement import Origins
+    from api.cli.screen import open_screen
 
     local = read_local(path, changes)
     screen = open_screen()

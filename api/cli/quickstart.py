@@ -19,7 +19,7 @@ import click
 
 from api.cli.job_commands import connect
 from api.cli.job_view import watch
-from api.cli.terminal import Screen
+from api.cli.screen import Screen
 from api.settings import PREFIX
 
 START_SECONDS = 60.0
@@ -75,10 +75,10 @@ class ServerProcess:
         self.stop()
 
     def wait_url(self, screen: Screen) -> str:
-        """Where it serves, as soon as it says so; shows the wait.
+        """Return the address that it serves at, once it is printed; shows the wait.
 
         Raises:
-            ClickException: it ended instead, or says nothing. What it wrote is in the text.
+            ClickException: it ended instead, or printed nothing. Its output is in the text.
         """
         started = time.monotonic()
         while (waited := time.monotonic() - started) < START_SECONDS:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import click
 
-from api.cli.terminal import Screen, printable
+from api.cli.drawing import printable
+from api.cli.screen import Screen
 from qiskit_runtime.client import BadProgram, ProgramInfo
 from qiskit_runtime.client.program_files import LocalProgram
 from qiskit_runtime.contract.resources.program import MODULE_SUFFIX, ProgramSource

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api.cli.job_commands import connect, json_option, server_options
-from api.cli.terminal import open_screen
 
 if TYPE_CHECKING:
     from qiskit_runtime.client import Client, Job, ProgramInfo
@@ -102,6 +101,7 @@ def _upload(client: "Client", local: "LocalProgram", url: str) -> tuple[str, str
     """Have the server keep this program as it is here; returns its id and its version."""
     from api.cli.program_commands import describe_upload, note_warnings
     from api.cli.replacement import Origins, confirm_replacement, kept_source
+    from api.cli.screen import open_screen
 
     screen, origins = open_screen(), Origins(url)
     note_warnings(screen, local)
@@ -141,6 +141,7 @@ def stream(job_id: str, after: int, *, logs: bool, as_json: bool, url: str, toke
 
 def _follow(job: "Job", *, as_json: bool, logs: bool, after: int = 0) -> int:
     from api.cli.job_view import collect, watch
+    from api.cli.screen import open_screen
 
     screen = open_screen()
     if as_json:

@@ -6,35 +6,34 @@ data folder, and a client of the same user finds it there.
 
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from api.serving.serve_settings import WrongSetting
+from api.serving.serve_settings import GivenOptions, WrongSetting
 from qiskit_runtime.contract.wire.local_server import TOKEN_FILE, read_token
 
 
-def take_from_file(given: dict[str, str]) -> dict[str, str]:
-    """Put the token itself in the place of the file that was named, by option or variable.
+def take_from_file(given: GivenOptions, option: str) -> GivenOptions:
+    """Return the options with the token from the file that ``option`` or a variable names.
 
     Raises:
         WrongSetting: the file can't be read or is empty, or a token is given as well.
     """
-    is_option = "RUNTIME_TOKEN_FILE" in given
-    name = "--token-file" if is_option else "RUNTIME_TOKEN_FILE"
-    rest = {key: value for key, value in given.items() if key != "RUNTIME_TOKEN_FILE"}
-    file = given["RUNTIME_TOKEN_FILE"] if is_option else os.environ.get("RUNTIME_TOKEN_FILE")
-    if not file or (not is_option and "RUNTIME_TOKEN" in given):
-        return rest
-    if given.get("RUNTIME_TOKEN") or (not is_option and os.environ.get("RUNTIME_TOKEN")):
-        raise WrongSetting(f"{name}: there is a token beside it; give one of them")
+    name = "--token-file" if option else "RUNTIME_TOKEN_FILE"
+    file = option or os.environ.get("RUNTIME_TOKEN_FILE")
+    if not file or (not option and "token" in given.values):
+        return given
+    if given.values.get("token") or (not option and os.environ.get("RUNTIME_TOKEN")):
+        raise WrongSetting(f"{name}: there is a token as well; give one of them")
     try:
         token = read_token(file)
     except OSError as error:
         raise WrongSetting(f"{name}: can't read {file}: {error.strerror}") from None
     if not token:
         raise WrongSetting(f"{name}: {file} is empty")
-    return {**rest, "RUNTIME_TOKEN": token}
+    return replace(given, values={**given.values, "token": token})
 
 
 def make_token(data: Path) -> str:

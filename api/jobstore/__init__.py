@@ -1,1 +1,1 @@
-"""Where jobs are kept and run: ``base`` says what every store does."""
+"""The stores that keep and run jobs; ``base`` is their interface."""

@@ -1,4 +1,4 @@
-"""What every store of jobs does, in local mode and on Kubernetes; the routes know only this.
+"""The interface of every store of jobs, in local mode and on Kubernetes; the routes know only this.
 
 One behaviour suite (``tests/jobstore``) holds every implementation to the words below.
 """
@@ -39,7 +39,7 @@ class JobExists(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which jobs to list. None is any; ``pending`` is the queued and running, else the ended."""
+    """A filter of jobs. None matches any; ``pending`` is queued or running, else ended."""
 
     pending: bool | None = None
     hub: str | None = None
@@ -50,7 +50,7 @@ class JobQuery:
     tags: frozenset[str] = field(default_factory=frozenset)
 
     def matches(self, job: Job) -> bool:
-        """Whether the job is asked for. Several tags must all be there."""
+        """Return whether the job matches. It must have all of several tags."""
         spec = job.spec
         wanted = (
             (self.pending, not job.is_final),
@@ -80,7 +80,7 @@ class JobStore(ABC):
 
     @property
     def is_ready(self) -> bool:
-        """Whether what is read here is the truth, for those who send clients to this server."""
+        """Return whether reads here are up to date, for a load balancer's probe."""
         return True
 
     @abstractmethod
@@ -164,7 +164,7 @@ class JobStore(ABC):
 
     @asynccontextmanager
     async def open_result(self, job_id: str) -> AsyncIterator[str | None]:
-        """The final result's JSON text, verbatim; None while there is none. Raises as above."""
+        """Yield the final result's JSON text, verbatim, or None before it. Raises as above."""
         async with self.open_events(job_id) as events:
             messages = (event for event in events if isinstance(event, Message))
             yield next((message.text for message in messages if message.final), None)

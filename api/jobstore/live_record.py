@@ -1,7 +1,7 @@
 """A record in memory that grows, and is followed by any number of listeners.
 
-Every store keeps one for each job that is running or being listened to. Its size is bounded by
-the record's. A listener keeps its own place, so a slow one costs a number and holds nobody up.
+Every store keeps one for each job that is running or has listeners. Its size is bounded by the
+record's. Each listener keeps its own position, so a slow one delays nobody.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ class LiveRecord:
         self._closed = closed
         self._changed = asyncio.Event()
         self.error: Exception | None = None
-        """Why nothing follows, where something is missing."""
+        """Why the record ends here although events are missing, or None."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing follows."""
+        """Return whether no more events follow."""
         return self._closed
 
     def append(self, events: Iterable[Event]) -> None:
@@ -31,12 +31,12 @@ class LiveRecord:
         self._wake()
 
     def close(self, error: Exception | None = None) -> None:
-        """Say that nothing follows; an ``error`` is why not, and what listeners get after all."""
+        """End the record; listeners get the ``error``, if any, after all its events."""
         self._closed, self.error = True, error
         self._wake()
 
     async def follow(self) -> AsyncIterator[Event]:
-        """All events from the first, then those to come, until ``close``; raises its error."""
+        """Yield all events from the first, then new ones until ``close``; raise its error."""
         place = 0
         while True:
             while place < len(self.events):

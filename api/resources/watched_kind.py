@@ -1,4 +1,4 @@
-"""One kind of resource as a store of the API has it: read from memory, written to Kubernetes.
+"""A kind of resource in a store of the API: read from memory, written to Kubernetes.
 
 **What was written is read**, whichever server took the write: a server answers a write when its
 mark in Redis says so (``written_mark``), and reads from its cache when that is as far as the mark.
@@ -29,13 +29,13 @@ OPEN_SECONDS = 5.0
 """How long ``open`` waits for the first list; a read that comes earlier asks for one itself."""
 
 LAG_SECONDS = 1.0
-"""How long a read waits for the watch to tell what others have written."""
+"""How long a read waits for the watch to deliver what others have written."""
 
 logger = logging.getLogger(__name__)
 
 
 class WatchedKind(Generic[T]):
-    """Reads go through ``catch_up`` and then ``cache``; every write tells the other servers.
+    """Reads go through ``catch_up`` and then ``cache``; every write moves the servers' mark.
 
     ``plural`` names the kind in URLs, ``parse`` reads a manifest, ``connect`` makes the client of
     the Kubernetes API. Calls raise as those of ``KubernetesCalls``.
@@ -80,7 +80,7 @@ class WatchedKind(Generic[T]):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the watch is well."""
+        """Return whether the watch is fresh."""
         return self.watch.is_fresh
 
     # Reads.
@@ -103,7 +103,7 @@ class WatchedKind(Generic[T]):
     async def fetch(self, name: str) -> Manifest | None:
         """The resource of this name as Kubernetes has it now, or None.
 
-        Whoever reads the cache afterwards, here or elsewhere, sees no less.
+        Later reads of the cache, on any server, show this version or a newer one.
         """
         if not is_name(name):
             return None
@@ -116,7 +116,7 @@ class WatchedKind(Generic[T]):
         return manifest
 
     async def tell(self) -> None:
-        """See that other servers show no less than a read here that has waited for more."""
+        """Publish how far this server's reads are, so that other servers' reads are as far."""
         await self._mark.tell()
 
     # Writes.
@@ -142,7 +142,7 @@ class WatchedKind(Generic[T]):
         # Where another one has its name by now, it is gone.
         with suppress(Conflict):
             await self._calls.find("DELETE", f"{self._path}/{name}", options)
-        # The answer has no version; the watch tells it.
+        # The answer has no version; the watch has it.
         if not await self.cache.wait_until(lambda: not self.cache.holds(name, uid), LAG_SECONDS):
             await self._list()
         await self._tell_written()
@@ -160,7 +160,7 @@ class WatchedKind(Generic[T]):
 
     async def _tell_written(self) -> None:
         if not await self._mark.tell_written():
-            logger.warning("%s: a write is not told to other servers", self._key)
+            logger.warning("%s: other servers do not know of a write", self._key)
 
     # How far the cache is.
 
@@ -178,7 +178,7 @@ class WatchedKind(Generic[T]):
             raise StoreUnavailable("the Kubernetes API does not answer") from error
 
     def _trust(self, mark: Mark | None) -> None:
-        """Note that the cache has what was told before this mark's origin: a list came after it."""
+        """Note that the cache has all changes before this mark's origin: it was listed since."""
         if mark is None:
             return
         self._trusted = mark.origin

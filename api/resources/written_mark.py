@@ -3,9 +3,9 @@
 It holds an epoch and a version, and the version only grows. Each server puts there the newest
 version that its reads may show, or that it has written, and waits until it knows as much itself.
 
-A mark that is made anew (Redis was emptied, the key evicted) has another epoch, and a connection
-that is made anew (Redis may have come back with what it had a while ago) is another origin. What
-was told before either is not in the mark: then a server asks Kubernetes once.
+A new mark (Redis was emptied, the key evicted) has another epoch, and a new connection (Redis may
+have come back with older data) is another origin. The mark lacks what was written before either:
+then a server asks Kubernetes once.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ CONNECT_SECONDS = 1.0
 """After how long a connection is given up."""
 
 EXCHANGE_SECONDS = 3.0
-"""After how long an exchange is given up. A server that is short of CPU is no lost Redis."""
+"""After how long an exchange is given up; long enough for a server that is short of CPU."""
 
 WRITE_SECONDS = 2.0
 """How long after its last answer a write goes on to try to reach Redis."""
@@ -59,14 +59,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What all servers have told since ``origin``, a connection of ours and the mark's epoch."""
+    """The newest version of all servers since ``origin``: our connection and the mark's epoch."""
 
     origin: tuple[int, str]
     version: int
 
 
 class WrittenMark:
-    """One kind's mark; what this server tells is how far its ``cache`` is."""
+    """The mark of one kind; this server publishes how far its ``cache`` is."""
 
     def __init__(self, redis_url: str, key: str, cache: ResourceCache[Any]) -> None:
         self._key = key
@@ -96,15 +96,15 @@ class WrittenMark:
         return None if time.monotonic() < self._away_until else await self._exchange()
 
     async def tell(self) -> None:
-        """See that the others know what reads may show here."""
+        """Publish the newest version that reads may show here."""
         while self._told < self._cache.newest and await self.ask():
             pass
 
     async def tell_written(self) -> bool:
-        """The same after a write; returns whether they do.
+        """Publish the version of a write; return whether that succeeded.
 
-        A Redis that was there a moment ago is waited for: it may be there for others. One failure
-        is none: it may be that of a connection that broke long ago.
+        A Redis that answered a moment ago is waited for: it may answer the other servers. One
+        failure does not count: the connection may have broken long ago.
         """
         failures = 0
         while self._told < self._cache.newest:
@@ -117,8 +117,8 @@ class WrittenMark:
         return True
 
     def disown(self, mark: Mark) -> None:
-        """Have the mark made anew: it counts the changes of another cluster, or of a former one."""
-        logger.warning("%s has a version that Kubernetes does not know: made anew", self._key)
+        """Replace the mark: its version is of another cluster, or of one that was restored."""
+        logger.warning("%s has a version that Kubernetes does not know: it is replaced", self._key)
         self._disowned = mark.origin[1]
 
     async def _try_exchange(self) -> Mark | None:

@@ -1,4 +1,4 @@
-"""/livez and /readyz: what Kubernetes asks. They need no token, and say nothing but yes or no."""
+"""/livez and /readyz: the probes of Kubernetes. They need no token, and answer yes or no alone."""
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
@@ -10,13 +10,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/livez")
 async def is_alive() -> PlainTextResponse:
-    """The process serves."""
+    """Answer that the process serves."""
     return PlainTextResponse("ok")
 
 
 @router.get("/readyz")
 async def is_ready(store: JobStoreDep, programs: ProgramsDep) -> PlainTextResponse:
-    """What it would answer is true just now."""
+    """Answer whether this server's answers are up to date."""
     if store.is_ready and programs.is_ready:
         return PlainTextResponse("ok")
     return PlainTextResponse("not ready", 503)

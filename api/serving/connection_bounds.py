@@ -1,7 +1,6 @@
-"""The bounds of connections: how long each may take, how many there are, and which goes first.
+"""The bounds of connections: their time, their number, and which is closed first.
 
-uvicorn has none of these, and what comes over a connection comes from anybody: authentication is
-later.
+uvicorn has none of these, and connections come from anybody: authentication is later.
 """
 
 import asyncio
@@ -13,20 +12,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a client may take, in seconds."""
+    """The time limits of a client, in seconds."""
 
     request_seconds: float
-    """For a request's head, and again for its body, beside what its size takes."""
+    """For a request's head, and again for its body, which has more time for its size."""
     send_seconds: float
     """For a client to take what was sent."""
 
 
 @dataclass(slots=True)
-class Room:
+class OpenConnections:
     """The open connections: at most ``limit``, a tenth of them kept for other than websockets.
 
-    Where there are more, those go first that have never sent a whole request, then those that
-    rest between two, each time the oldest. One that is being answered stays.
+    If there are more, those are closed first that have never sent a whole request, then those that
+    rest between two requests; the oldest of each first. One that is being answered stays.
     """
 
     limit: int
@@ -37,7 +36,7 @@ class Room:
     _resting: dict["Connection", None] = field(default_factory=dict)
 
     def enter(self, connection: "Connection") -> bool:
-        """Take a new connection in; False where all others are being answered."""
+        """Take a new connection in; return False if all others are being answered."""
         if len(self._members) >= self.limit:
             if (oldest := next(iter(self._new or self._resting), None)) is None:
                 logger.warning("all %d connections are busy: a new one is refused", self.limit)
@@ -50,11 +49,11 @@ class Room:
         return True
 
     def rest(self, connection: "Connection") -> None:
-        """Note that this one was answered, and has not asked again."""
+        """Note that a connection was answered, and rests until its next request."""
         self._resting[connection] = None
 
     def answer(self, connection: "Connection") -> None:
-        """Note that this one has sent a whole request."""
+        """Note that a connection has sent a whole request."""
         self._new.pop(connection, None)
         self._resting.pop(connection, None)
 
@@ -67,7 +66,7 @@ class Room:
 
     @property
     def has_listeners_place(self) -> bool:
-        """Whether one more may become a websocket."""
+        """Return whether one more connection may become a websocket."""
         return len(self._listeners) < self.limit - self.limit // 10
 
     def listen(self, connection: "Connection") -> None:
@@ -77,9 +76,9 @@ class Room:
 
 
 class Connection(asyncio.Protocol):
-    """One that drops a client that takes nothing of what was sent.
+    """A connection that drops a client which reads nothing of what was sent.
 
-    ``close`` alone would wait for it for ever.
+    ``close`` alone would wait for such a client for ever.
     """
 
     bounds: Bounds

@@ -8,26 +8,25 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.peers import PEER, Peer
-from api.serving.connection_bounds import Bounds, Connection, Room
+from api.serving.connection_bounds import Bounds, Connection, OpenConnections
 
 MAX_HEAD_BYTES = 1 << 16
-"""A request's URL and headers together, and what may follow a chunked body (trailers)."""
+"""The limit of a request's URL and headers together, and of the trailers of a chunked body."""
 
 MAX_HEADERS = 128
-"""How many headers a request may have: each costs more than its bytes."""
+"""The most headers of a request: each costs more than its bytes."""
 
 MAX_WEBSOCKET_LINE = 8000
-"""A line of a websocket's handshake: the library takes 8,192 bytes."""
+"""The longest line of a websocket's handshake: the library takes 8,192 bytes."""
 
 BODY_BYTES_A_SECOND = 1 << 15
-"""A body that comes at least this fast is in time."""
+"""The speed of a body that is always in time."""
 
 LINGER_SECONDS = 2.0
-"""How long a refused client may go on sending: closed at once, it would never see its answer."""
-
+"""The time for a refused client to go on sending: closed at once, it never sees its answer."""
 
 MAX_IGNORED_BYTES = 1 << 20
-"""How much it may send meanwhile."""
+"""The most that it sends meanwhile."""
 
 _OF_A_BODY = (b"content-length", b"transfer-encoding")
 
@@ -37,18 +36,18 @@ class _Refused(Exception):
 
 
 class HttpConnection(Connection, HttpToolsProtocol):
-    """One that refuses what is over a bound by itself, in the form of the API's errors."""
+    """A connection that refuses a request over a bound, in the form of the API's errors."""
 
-    def __init__(self, bounds: Bounds, room: Room, **uvicorns: Any) -> None:
+    def __init__(self, bounds: Bounds, open_connections: OpenConnections, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
-        self.bounds, self._room = bounds, room
+        self.bounds, self._open = bounds, open_connections
         self._deadline: asyncio.TimerHandle | None = None
         self._began = 0.0
         self._refusal: tuple[HTTPStatus, str] | None = None
         # Of the request that is being read:
         self._in_head, self._is_whole = True, False
         self._head_bytes = self._body_bytes = 0
-        # Bytes that the parser holds, as nothing has come of them yet.
+        # Bytes that the parser holds: it has reported nothing of them yet.
         self._unparsed = 0
         self._ignored_bytes = 0
 
@@ -57,16 +56,16 @@ class HttpConnection(Connection, HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         self.app_state = {**self.app_state, PEER: Peer(self.client, self.server)}
-        if self._room.enter(self):
+        if self._open.enter(self):
             self._set_deadline()
         else:
-            # It has no place to wait in for its client to read.
+            # It does not linger for its client to read: it has no place.
             self._refusal = (HTTPStatus.SERVICE_UNAVAILABLE, "all connections are in use")
             self.transport.write(_make_answer(*self._refusal))
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._room.leave(self)
+        self._open.leave(self)
         self._unset_deadline()
         super().connection_lost(exc)
 
@@ -86,7 +85,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._unset_deadline()
         self._unset_keepalive_if_required()
-        # uvicorn makes no cycle of it: the last one is another request's.
+        # uvicorn makes no cycle for a websocket: the last one is another request's.
         self._in_head = True
         if any(len(name) + len(value) > MAX_WEBSOCKET_LINE for name, value in self.headers) or (
             len(self.url) > MAX_WEBSOCKET_LINE
@@ -95,8 +94,8 @@ class HttpConnection(Connection, HttpToolsProtocol):
             self._refuse(*_too_large(f"a websocket's URL or a header of it is too long: {limit}"))
         elif any(name in _OF_A_BODY and value != b"0" for name, value in self.headers):
             self._refuse(HTTPStatus.BAD_REQUEST, "a websocket's handshake has no body")
-        elif self._room.has_listeners_place:
-            self._room.leave(self)
+        elif self._open.has_listeners_place:
+            self._open.leave(self)
             super().handle_websocket_upgrade()
         else:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "all websockets are in use")
@@ -115,7 +114,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
         self._count(len(url), HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # What comes after a chunked body is for nobody, and would be taken for headers.
+        # Trailers of a chunked body would be taken for headers; nobody uses them.
         if self._in_head:
             super().on_header(name, value)
         self._count(len(name) + len(value) + 4)
@@ -134,25 +133,25 @@ class HttpConnection(Connection, HttpToolsProtocol):
         super().on_body(body)
 
     def on_chunk_header(self) -> None:
-        """Note that the parser has come further."""
+        """Note that the parser has made progress."""
         self._unparsed = 0
 
     def on_message_complete(self) -> None:
         self._is_whole, self._unparsed = True, 0
         self._unset_deadline()
-        self._room.answer(self)
+        self._open.answer(self)
         super().on_message_complete()
         if self.cycle is not None and self.cycle.response_complete and not self._refusal:
-            # It was answered before its body came.
+            # The request was answered before its body came.
             self._rest()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
-            self._room.rest(self)
+            self._open.rest(self)
 
     def _rest(self) -> None:
-        self._room.rest(self)
+        self._open.rest(self)
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -167,7 +166,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
             self._give_up(*_too_large(status=status))
 
     def _give_up(self, status: HTTPStatus, detail: str) -> None:
-        """Have the parser stop, which asks for the answer by ``send_400_response``."""
+        """Stop the parser; uvicorn then calls ``send_400_response``."""
         self._refusal = (status, detail)
         raise _Refused
 
@@ -190,9 +189,9 @@ class HttpConnection(Connection, HttpToolsProtocol):
             return
         now = self.loop.time()
         if self.flow.read_paused:
-            # It is not the client who holds this up.
+            # The server has paused reading: the client is not late.
             self._began = now
-        # A body that nobody reads any more earns no time.
+        # The body of a request that was answered already earns no time.
         earned = 0 if self._in_head or is_answered else self._body_bytes / BODY_BYTES_A_SECOND
         left = self._began + self.bounds.request_seconds + earned - now
         if left > 0:
@@ -206,7 +205,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
-        """Answer this, if an answer is due, take no more, and close."""
+        """Send this answer, if one is due, read no more, and close."""
         self._refusal = (status, detail)
         if not self._is_answer_due:
             self.transport.abort()
@@ -221,7 +220,7 @@ class HttpConnection(Connection, HttpToolsProtocol):
 
     @property
     def _is_answer_due(self) -> bool:
-        """Whether the next answer is that of the request which is being read."""
+        """Return whether the next answer belongs to the request that is being read."""
         if self.cycle is None or self.transport.is_closing():
             return not self.transport.is_closing()
         if self._in_head:

@@ -1,21 +1,23 @@
-"""The log's bound: lines of one kind, as many as anybody can cause, are held back."""
+"""The log's bound: repeated lines, which any client can cause, are held back."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+
+from cachetools import LRUCache
 
 LINES_A_MINUTE = 10
-"""How many lines of one kind are written within a minute."""
+"""The lines of one kind that are written within a minute."""
 
 EXEMPT = ("uvicorn.access",)
-"""Loggers whose lines were asked for, each."""
+"""Loggers that are not bounded: the user asked for each line."""
 
 _MINUTE = 60.0
 _MAX_KINDS = 1000
 
 
-class HoldsBackRepeats(logging.Filter):
-    """Lets so many records of one kind through; the next minute's first says how many were not.
+class RepeatFilter(logging.Filter):
+    """Passes so many records of one kind; the first of the next minute counts those held back.
 
     A kind is a logger and a message before its arguments are put in: its first line.
     """
@@ -23,7 +25,7 @@ class HoldsBackRepeats(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
+        self._kinds: MutableMapping[tuple[str, str], tuple[float, int]] = LRUCache(_MAX_KINDS)
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name in EXEMPT:
@@ -37,8 +39,6 @@ class HoldsBackRepeats(logging.Filter):
             if held_back:
                 record.msg = f"{record.msg} ({held_back} more were held back)"
         count += 1
-        if len(self._kinds) >= _MAX_KINDS and kind not in self._kinds:
-            self._kinds.pop(next(iter(self._kinds)))
         self._kinds[kind] = (begun, count)
         if count == LINES_A_MINUTE:
             record.msg = f"{record.msg} (more of this kind are held back for a minute)"

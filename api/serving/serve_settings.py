@@ -4,34 +4,13 @@ A wrong value is one sentence that names the option or the variable under which 
 """
 
 import os
-import re
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import click
 from pydantic import ValidationError
 
 from api.settings import PREFIX, ApiSettings
-
-OPTIONS = {
-    "RUNTIME_WORKERS": "--workers",
-    "RUNTIME_PROGRAMS": "--programs",
-    "RUNTIME_BACKENDS": "--backends",
-    "RUNTIME_DATA": "--data",
-    "RUNTIME_TOKEN": "--token",
-    "RUNTIME_ALLOW_ANONYMOUS": "--allow-anonymous",
-    "RUNTIME_ALLOWED_HOSTS": "--allow-host",
-    "RUNTIME_JOB_MEMORY_BYTES": "--job-memory",
-    "RUNTIME_PROGRAM_ENV": "--program-env",
-    "RUNTIME_KEEP_DAYS": "--keep-days",
-    "RUNTIME_KEEP_BYTES": "--keep-bytes",
-    "RUNTIME_MAX_QUEUED": "--max-queued",
-}
-"""The option of ``serve`` that stands for an environment variable."""
-
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_UNITS |= {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 class WrongSetting(click.ClickException):
@@ -40,62 +19,67 @@ class WrongSetting(click.ClickException):
     exit_code = 2
 
 
-def parse_size(text: str) -> int:
-    """Bytes of a size such as 2GiB, 500MB or 1048576; ValueError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-    if not match or match[2] not in _UNITS:
-        raise ValueError(f"{text!r} is no size; write it as 2GiB, 512MiB or a number of bytes")
-    return int(float(match[1]) * _UNITS[match[2]])
+@dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """The options that were given, by the settings that they stand for: values and names.
+
+    An option that is empty was not given: ``make serve WORKERS=`` leaves it so.
+    """
+
+    values: dict[str, Any]
+    names: dict[str, str]
+
+    @classmethod
+    def from_context(cls, context: click.Context) -> "GivenOptions":
+        """Return those of a command whose parameters are named as the settings are."""
+        values = {
+            name: value
+            for name, value in context.params.items()
+            if name in ApiSettings.model_fields and _is_given(value)
+        }
+        if context.params["token"] is not None:
+            # An empty token is a value: none, whatever the environment says.
+            values["token"] = context.params["token"]
+        names = {str(option.name): option.opts[0] for option in context.command.params}
+        return cls(values, names)
+
+    def name_of(self, setting: str) -> str:
+        """Return the option or variable under which a setting was given."""
+        if self.values.get(setting):
+            return self.names[setting]
+        # Of the two names of one setting pydantic always reports the first.
+        if setting == "workers" and not os.environ.get("RUNTIME_WORKERS"):
+            return "NUM_WORKERS"
+        return PREFIX + setting.upper()
 
 
-def load_settings(given: Mapping[str, str]) -> ApiSettings:
-    """The settings, from the variables in ``given`` over those of the environment.
+def _is_given(value: Any) -> bool:
+    return any(value) if isinstance(value, tuple) else bool(value)
 
-    They are put into the environment: the app is made there, again after each reload. An empty
-    variable is one that is not set.
+
+def load_settings(given: GivenOptions) -> ApiSettings:
+    """Return the settings: the given options over the environment's variables.
 
     Raises:
         WrongSetting: a value can't be.
     """
-    os.environ.update(given)
-    for name in [name for name in os.environ if name.startswith(PREFIX) or name == "NUM_WORKERS"]:
-        if not os.environ[name]:
-            del os.environ[name]
-    _make_absolute()
     try:
-        settings = ApiSettings()
+        settings = ApiSettings(**given.values)
     except ValidationError as error:
         raise WrongSetting(_explain(error.errors()[0], given)) from None
     for folder in settings.programs:
         if not folder.is_dir():
-            raise WrongSetting(f"{name_of('RUNTIME_PROGRAMS', given)}: there is no folder {folder}")
+            raise WrongSetting(f"{given.name_of('programs')}: there is no folder {folder}")
     return settings
 
 
-def _make_absolute() -> None:
-    """Folders mean the same wherever a job's process works, and ``~`` is the user's home."""
-    for name, separator in (("RUNTIME_DATA", None), ("RUNTIME_PROGRAMS", os.pathsep)):
-        if value := os.environ.get(name):
-            folders = value.split(separator) if separator else [value]
-            absolute = [str(Path(folder).expanduser().absolute()) for folder in folders if folder]
-            os.environ[name] = os.pathsep.join(absolute)
-
-
-def _explain(error: Any, given: Mapping[str, str]) -> str:
-    """What is wrong with a setting, by the name under which it was given."""
-    variable = str(error["loc"][0])
-    if variable in ApiSettings.model_fields:
-        variable = PREFIX + variable.upper()
-    # Of the two names of one setting pydantic always tells the first.
-    if variable == "RUNTIME_WORKERS" and variable not in os.environ:
-        variable = "NUM_WORKERS"
+def _explain(error: Any, given: GivenOptions) -> str:
+    """Return a sentence on a wrong value, which begins with the name under which it was given."""
+    place = str(error["loc"][0])
+    setting = place if place in ApiSettings.model_fields else place.removeprefix(PREFIX).lower()
+    name = given.name_of(setting.replace("num_workers", "workers"))
     message = error["msg"].removeprefix("Input should be ").partition(", unable")[0]
     if error["type"] == "value_error":
         # Our own words. What was given is not repeated: it may be a token.
-        return f"{name_of(variable, given)}: {message.removeprefix('Value error, ')}"
-    return f"{name_of(variable, given)}: {error['input']!r} won't do, it should be {message}"
-
-
-def name_of(variable: str, given: Mapping[str, str]) -> str:
-    """The option or variable under which a setting was given."""
-    return OPTIONS.get(variable, variable) if given.get(variable) else variable
+        return f"{name}: {message.removeprefix('Value error, ')}"
+    return f"{name}: {error['input']!r} is not valid: it should be {message}"

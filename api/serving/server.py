@@ -1,6 +1,6 @@
 """Serving the app with uvicorn, as ``qiskit-runtime serve`` does: address, signals, log.
 
-All that can be wrong is found before the server starts, and said in one sentence.
+All mistakes in the settings are found before the server starts, each with one sentence.
 """
 
 import errno
@@ -8,49 +8,50 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload
 
 from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
-from api.serving.connection_bounds import Bounds, Room
+from api.main import create_app
+from api.serving.connection_bounds import Bounds, OpenConnections
 from api.serving.http_connection import HttpConnection
-from api.serving.log_repeats import HoldsBackRepeats
-from api.serving.serve_settings import name_of
+from api.serving.log_repeats import RepeatFilter
 from api.serving.server_process import ACCEPTED_AT_ONCE, bound_connections
 from api.serving.websocket_connection import WebsocketConnection
 from api.settings import ApiSettings
 from qiskit_runtime.host.process_tree import close_to_others
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
-"""Nothing that a client sends is read, so nothing large is taken."""
+"""The largest frame from a client: they are ignored."""
 
 WAITING_CONNECTIONS = 2048
-"""How many connections the kernel holds until they are accepted."""
+"""The connections that the kernel holds until they are accepted."""
 
 PING_SECONDS = 20.0
-"""How often an idle websocket is pinged, and how long the answer may take."""
+"""The time between pings of an idle websocket, and for the answer to one."""
 
 
 class NotLoopback(ValueError):
-    """Without a token this address would let anybody run code here."""
+    """Without a token, everybody who reaches this address could run code here."""
 
 
 class CannotServe(click.ClickException):
-    """The settings are fine, this machine is not ready for them."""
+    """The settings are valid, but this machine can't serve by them."""
 
     exit_code = 1
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches that address."""
+    """Return whether only this machine reaches the address."""
     return host in LOOPBACK_NAMES
 
 
@@ -58,24 +59,23 @@ def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
     """Refuse to serve other machines without a token.
 
     Raises:
-        NotLoopback: there is none, and nobody said that this is meant.
+        NotLoopback: there is no token, and --allow-anonymous is not set.
     """
     if not is_loopback(host) and not has_token and not allow_anonymous:
         raise NotLoopback(
             f"refusing to listen on {host} without a token:"
-            " whoever reaches it could run programs here."
-            " Give it one (RUNTIME_TOKEN or --token-file), or --allow-anonymous if that is meant."
+            " everybody who reaches it could run programs here."
+            " Set a token (RUNTIME_TOKEN or --token-file), or allow everybody: --allow-anonymous."
         )
 
 
-def check_data_folder(settings: ApiSettings, given: Mapping[str, str]) -> None:
-    """See that the data folder can be had, by having it for a moment.
+def check_data_folder(settings: ApiSettings, name: str) -> None:
+    """See that the data folder can be used, by locking it for a moment; ``name`` is the setting's.
 
     Raises:
-        CannotServe: another server has it, or it can't be written.
+        CannotServe: another server uses it, or it can't be written.
     """
     folder = DataFolder(settings.data)
-    name = name_of("RUNTIME_DATA", given)
     try:
         folder.open()
     except DataFolderInUse:
@@ -87,8 +87,8 @@ def check_data_folder(settings: ApiSettings, given: Mapping[str, str]) -> None:
     folder.close()
 
 
-def check_backends(settings: ApiSettings, given: Mapping[str, str]) -> None:
-    """See that the file of backends can be used.
+def check_backends(settings: ApiSettings, name: str) -> None:
+    """See that the file of backends can be used; ``name`` is the setting's.
 
     Raises:
         CannotServe: it can't be read, or something in it is wrong.
@@ -98,19 +98,18 @@ def check_backends(settings: ApiSettings, given: Mapping[str, str]) -> None:
     try:
         read_backends(settings.backends)
     except (OSError, BackendsFileInvalid) as error:
-        name = name_of("RUNTIME_BACKENDS", given)
         raise CannotServe(f"{name}: {error}") from None
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A socket that listens: a client that comes before the app is ready waits a moment.
+    """Return a socket that listens: clients that come before the app is ready wait for it.
 
     Raises:
         CannotServe: the port is taken, or there is no such address here.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        # localhost may be both; 127.0.0.1 is what people type.
+        # localhost may have two addresses; people type 127.0.0.1.
         family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         listener = socket.create_server(
             (str(address[0]), port), family=family, backlog=WAITING_CONNECTIONS
@@ -124,28 +123,28 @@ def open_socket(host: str, port: int) -> socket.socket:
             ) from None
         reason = os.strerror(error.errno or 0)
         raise CannotServe(f"--host, --port: can't listen on {host}:{port}: {reason}") from None
-    # asyncio does this for sockets of its own only; without it an answer waits 40 ms for an ACK.
+    # asyncio sets this on its own sockets only; without it an answer waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def make_url(listener: socket.socket) -> str:
-    """Where a browser on this machine finds the server."""
+    """Return the URL of the server for a browser on this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (what others bound)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def give_up_stalled(listener: socket.socket, seconds: float) -> None:
-    """Have the kernel drop a client that takes nothing for so long, also once it was closed."""
-    # Accepted sockets inherit it. Elsewhere a connection's own timer does most of it.
+def drop_stalled_clients(listener: socket.socket, seconds: float) -> None:
+    """Have the kernel drop a client that reads nothing for so long, even after the close."""
+    # Accepted sockets inherit it. Other systems rely on the connection's own timer.
     if sys.platform == "linux":
         milliseconds = int(seconds * 1000)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, in a process that is closed to programs; under --reload it is a child."""
+    """uvicorn's server, in a process that is closed to programs; with --reload, a child."""
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         close_to_others()
@@ -167,22 +166,38 @@ def exit_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
-def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
+def serve(
+    listener: socket.socket,
+    settings: ApiSettings,
+    *,
+    reload: bool = False,
+    access_log: bool = False,
+) -> None:
     """Serve until SIGINT or SIGTERM, then exit with 0."""
     exit_on_signals()
-    # The token is in this process, and the pipes with the records of jobs.
+    # This process holds the token, and the pipes with the records of jobs.
     close_to_others()
-    settings = ApiSettings()
-    give_up_stalled(listener, settings.send_seconds)
+    drop_stalled_clients(listener, settings.send_seconds)
+    config = _make_config(settings, reload=reload, access_log=access_log)
+    server = Server(config)
+    if reload:
+        ChangeReload(config, target=server.run, sockets=[listener]).run()
+        return
+    server.run(sockets=[listener])
+    if not server.started:
+        raise CannotServe("the server did not start; the lines above say why")
+
+
+def _make_config(settings: ApiSettings, *, reload: bool, access_log: bool) -> uvicorn.Config:
     bounds = Bounds(settings.request_seconds, settings.send_seconds)
-    room = Room(bound_connections(settings.max_connections))
-    # uvicorn calls what makes a connection; its types want a class.
+    open_connections = OpenConnections(bound_connections(settings.max_connections))
+    # uvicorn calls a connection's class; a partial does as well, but not for its types.
     protocols: dict[str, Any] = {
-        "http": partial(HttpConnection, bounds, room),
-        "ws": partial(WebsocketConnection, bounds, room),
+        "http": partial(HttpConnection, bounds, open_connections),
+        "ws": partial(WebsocketConnection, bounds, open_connections),
     }
-    config = uvicorn.Config(
-        "api.main:create_app",
+    return uvicorn.Config(
+        _choose_app(settings, reload=reload),
         factory=True,
         **protocols,
         timeout_keep_alive=settings.keep_alive_seconds,
@@ -196,17 +211,18 @@ def serve(listener: socket.socket, *, reload: bool, access_log: bool) -> None:
         log_config=_make_log_config(),
         reload=reload,
         reload_dirs=_source_folders() if reload else None,
-        # Followers of running jobs never go by themselves: tell them after a moment.
+        # Streams of running jobs never end: close them 2 s after shutdown begins.
         timeout_graceful_shutdown=2,
         server_header=False,
     )
-    server = Server(config)
-    if reload:
-        ChangeReload(config, target=server.run, sockets=[listener]).run()
-        return
-    server.run(sockets=[listener])
-    if not server.started:
-        raise CannotServe("the server did not start; the lines above say why")
+
+
+def _choose_app(settings: ApiSettings, *, reload: bool) -> str | Callable[[], ASGIApp]:
+    """Return the app's factory; a reloading server's child reads the settings from variables."""
+    if not reload:
+        return partial(create_app, settings)
+    os.environ.update(settings.to_environment())
+    return "api.main:create_app"
 
 
 def _source_folders() -> list[str]:
@@ -215,13 +231,13 @@ def _source_folders() -> list[str]:
 
 
 def _make_log_config() -> dict[str, Any]:
-    """Warnings of all, and the access log; where the server is, the command line has said."""
+    """Return the log's configuration: warnings of all loggers, and the access log."""
     plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": plain},
-        "filters": {"repeats": {"()": HoldsBackRepeats}},
+        "filters": {"repeats": {"()": RepeatFilter}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
@@ -233,7 +249,7 @@ def _make_log_config() -> dict[str, Any]:
         "loggers": {
             "uvicorn": {"level": "WARNING"},
             "uvicorn.access": {"level": "INFO"},
-            # It warns of each frame to a client that has just gone away: no news.
+            # It warns about each frame to a client that has just gone away.
             "asyncio": {"level": "ERROR"},
         },
     }

@@ -8,29 +8,29 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 
 from api.routes.root.stream import FRAGMENTS
-from api.serving.connection_bounds import Bounds, Connection, Room
+from api.serving.connection_bounds import Bounds, Connection, OpenConnections
 
 
 class WebsocketConnection(Connection, WebSocketsSansIOProtocol):
-    """A websocket that is in the room from its handshake on."""
+    """A websocket's connection, counted from its handshake on."""
 
-    def __init__(self, bounds: Bounds, room: Room, **uvicorns: Any) -> None:
+    def __init__(self, bounds: Bounds, open_connections: OpenConnections, **uvicorns: Any) -> None:
         super().__init__(**uvicorns)
-        self.bounds, self._room = bounds, room
+        self.bounds, self._open = bounds, open_connections
         self._in_message = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._room.listen(self)
+        self._open.listen(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._room.leave(self)
+        self._open.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.handshake_exc is not None:
-            # uvicorn does not look at it, and would keep what is no handshake for ever.
+            # uvicorn does not check this, and would keep a failed handshake open for ever.
             self.transport.close()
 
     async def run_asgi(self) -> None:
@@ -43,7 +43,7 @@ class WebsocketConnection(Connection, WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
-            # uvicorn would log an error for each handshake that was answered so.
+            # Otherwise uvicorn logs an error for each handshake that was denied.
             self.handshake_complete = True
 
     async def _send_piece(self, piece: bytes, *, fin: bool) -> None:

@@ -1,6 +1,6 @@
 """Write the chart's README: its table of values, from the ``# --`` comments of values.yaml.
 
-``make chart-readme`` runs it; tests/charts checks that the file is up to date.
+``make manifests`` runs it; tests/charts checks that the file is up to date.
 """
 
 import json
@@ -19,11 +19,11 @@ HEAD = """\
 
 {description}. Version {version}.
 
-Installing, upgrading and removing it: [How to install on Kubernetes]({docs}/install-on-kubernetes.md). Running it, for
-a platform team: [How to operate an installation]({docs}/operate.md). Before the first installation, build the
-images; no registry has them.
+- [How to install on Kubernetes]({docs}/install-on-kubernetes.md): building the
+  images, install, upgrade, uninstall.
+- [How to operate an installation]({docs}/operate.md): limits, isolation, Redis, Kueue.
 
-This file is made from the comments of `values.yaml` by `make chart-readme`.
+This file is made from the comments of `values.yaml` by `make manifests`.
 
 ## Values
 

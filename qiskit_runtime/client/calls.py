@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; its answer is the response, or the error of the connection."""
+    """An HTTP request; its answer is the response, or the error of the connection."""
 
     method: str
     path: str

@@ -31,7 +31,7 @@ class SyntaxFlaw(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """``parameters`` is None where the source does not say what they are."""
+    """A program's description, and its parameters' schema; None where main is made elsewhere."""
 
     description: str = ""
     parameters: dict[str, Any] | None = field(default=None)
@@ -64,7 +64,7 @@ def outline(text: str, file: str) -> Outline:
     for statement in module.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == ENTRY_POINT:
             return Outline(description, read_parameters(statement))
-    # It may be imported from a module beside it, or made by a decorator.
+    # It may be imported from a module next to it, or made by a decorator.
     if any(_binds_main(node) for node in ast.walk(module)):
         return Outline(description)
     made_async = (node.name for node in module.body if isinstance(node, ast.AsyncFunctionDef))

@@ -29,7 +29,7 @@ def read_source(source: Source, changes: Mapping[str, Any]) -> LocalProgram:
     """Return the program that is to be uploaded; ``changes`` go over its own metadata.
 
     Raises:
-        BadProgram: there is none that could run.
+        BadProgram: no program there could run.
     """
     if isinstance(source, LocalProgram):
         local = source

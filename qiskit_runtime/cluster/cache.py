@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Observed(Generic[T]):
-    """One version of an object; ``value`` is None where it could not be parsed."""
+    """A version of an object; ``value`` is None where it could not be parsed."""
 
     uid: str
     version: int

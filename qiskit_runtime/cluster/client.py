@@ -217,8 +217,8 @@ def _is_busy_quota(error: Refused) -> bool:
 def is_cancelled() -> bool:
     """Return whether this task has been cancelled. Loops over Redis ask this.
 
-    redis-py swallows a cancellation that arrives while it closes a broken connection; whoever
-    awaits the task would then wait for ever.
+    redis-py swallows a cancellation that arrives while it closes a broken connection; a caller
+    that awaits the task would then wait for ever.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

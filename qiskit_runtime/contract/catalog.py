@@ -1,8 +1,8 @@
-"""The catalog: which programs there are, and what their metadata says.
+"""The catalog: the programs of the library and of other folders, with their metadata.
 
-The API and the operator ask it; it reads metadata and never imports a program. A program is a
+The API and the operator use it; it reads metadata and never imports a program. A program is a
 folder that holds ``<folder>.py`` and ``<folder>.json``; its id is the folder's name with dashes.
-Folders are looked at anew at each question, so a program is there as soon as its files are.
+Each call lists the folders again, so a program is there as soon as its files are.
 """
 
 import logging
@@ -25,26 +25,26 @@ class UnknownProgram(LookupError):
 
 
 class Catalog:
-    """The programs of some folders; of two with one id the later folder's wins."""
+    """The programs of some folders; if two have the same id, the later folder's is taken."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
-        # Absolute: a program's process works in a folder of its own.
+        # Absolute paths: a program's process works in a folder of its own.
         self._folders = (LIBRARY, *(folder.absolute() for folder in folders))
-        self._told: set[Path] = set()
+        self._warned: set[Path] = set()
         self._read: dict[Path, tuple[int, Program | None]] = {}
 
     def all(self) -> list[Program]:
-        """Every program, by id. A folder of code that is none is left out, with a warning."""
+        """Return every program, by id. Other folders of code are left out, with a warning."""
         found = {
             program.id: program for folder in self._candidates() if (program := self._load(folder))
         }
         return [found[name] for name in sorted(found)]
 
     def get(self, program_id: str) -> Program:
-        """The program of this id; capital letters count as small ones, as in the 2021 API.
+        """Return the program of this id, in small or capital letters, as in the 2021 API.
 
         Raises:
-            UnknownProgram: there is none.
+            UnknownProgram: no program has this id.
         """
         name = program_id.lower()
         if is_name(name):
@@ -60,12 +60,12 @@ class Catalog:
                 flaw = _find_flaw(folder)
                 if flaw is None:
                     yield folder
-                elif folder not in self._told and _has_code(folder):
-                    self._told.add(folder)
+                elif folder not in self._warned and _has_code(folder):
+                    self._warned.add(folder)
                     logger.warning("%s is no program: %s", folder, flaw)
 
     def _load(self, folder: Path) -> Program | None:
-        """The folder's program, read again only when its metadata file has changed."""
+        """Return the folder's program, read again only when its metadata file has changed."""
         source = folder / f"{folder.name}.json"
         try:
             changed = source.stat().st_mtime_ns
@@ -73,14 +73,14 @@ class Catalog:
                 return self._read[folder][1]
             program = _read_program(folder, source)
         except OSError:
-            # Its files went away since they were listed.
+            # Its files were deleted since they were listed.
             return None
         self._read[folder] = (changed, program)
         return program
 
 
 def _has_code(folder: Path) -> bool:
-    """Whether it is meant to be a program; a folder that can't be read may well be one."""
+    """Return whether a folder is meant to be a program; an unreadable one may well be."""
     try:
         return any(path.suffix == ".py" for path in folder.iterdir())
     except OSError:
@@ -88,7 +88,7 @@ def _has_code(folder: Path) -> bool:
 
 
 def _find_flaw(folder: Path) -> str | None:
-    """Why the folder is no program; None if it is one."""
+    """Return the reason why a folder is no program; None if it is one."""
     name = folder.name
     if "-" in name or not is_name(name.replace("_", "-")):
         return "its name must be small letters, digits and underscores, at most 40"

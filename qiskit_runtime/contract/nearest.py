@@ -1,22 +1,21 @@
-"""The name that somebody meant, where the one that they gave is not known.
+"""Suggestions for a misspelt name: the nearest one of the known names.
 
-Used wherever a name is refused: by the programs, and by the API for what a JSON Schema does not
-know. Standard library only.
+The programs use it for names that they refuse, the API for names that a JSON Schema does not
+have. Standard library only.
 """
 
 import difflib
 from collections.abc import Iterable
 
 _LEAST_RATIO = 0.6
-"""Of what two names have in common: below it, a name would only mislead."""
-
+"""The least similarity of two names: below it, a suggestion would only mislead."""
 
 _LEAST_PART = 4
-"""Letters of a name that is taken for a part of another one: ``seed`` of ``seed_simulator``."""
+"""The least letters of a part of a name, such as ``seed`` of ``seed_simulator``."""
 
 _MOST_NAMES = 100
 _LONGEST_NAME = 64
-"""The names may be a stranger's: to compare as many of this length takes 30 ms at the worst."""
+"""Limits, as any client may choose the names: so many of this length take 30 ms to compare."""
 
 
 def suggest(name: object, known: Iterable[object]) -> str:

@@ -24,15 +24,16 @@ PENDING = ("Queued", "Running")
 
 LAUNCH = """
 from api.serving.server import open_socket, serve
+from api.settings import ApiSettings
 listener = open_socket("127.0.0.1", 0)
 print(listener.getsockname()[1], flush=True)
-serve(listener, reload=False, access_log=False)
+serve(listener, ApiSettings())
 """
 
 
 @dataclass
 class Server:
-    """One running server, and what a client does with it."""
+    """A running server, and a client's calls of it."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -42,7 +43,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The id of its process."""
         return self.process.pid
 
     def resident_bytes(self) -> int:
@@ -54,14 +55,14 @@ class Server:
 
     @staticmethod
     def make_body(program: str) -> dict[str, Any]:
-        """What the 2021 documentation posts."""
+        """Return the body that the 2021 documentation posts."""
         labels = dict.fromkeys(("hub", "group", "project", "backend"), "string")
         return {"programId": program, **labels, "params": []}
 
     def post(
         self, program: str = "steps", *, params: str | None = None, **fields: Any
     ) -> httpx.Response:
-        """POST /jobs as the 2021 documentation does, where nothing else is said."""
+        """POST /jobs as the 2021 documentation does, with other fields if given."""
         given = {} if params is None else {"params": [params]}
         return self.http.post("/jobs", json=self.make_body(program) | given | fields)
 

@@ -1,4 +1,4 @@
-"""Who may use the server: the token on every route, and which pages and names are let in."""
+"""Access to the server: the token on every route, and the pages and names that are let in."""
 
 import json
 import re
@@ -33,7 +33,7 @@ GOOD_TOKENS = {
     "bearer": {"Authorization": "Bearer open-sesame"},
     "bearer-in-small": {"authorization": "bearer open-sesame"},
     "access-token": {"X-Access-Token": "open-sesame"},
-    "access-token-beside-basic": {"Authorization": "Basic eDp5", "X-Access-Token": "open-sesame"},
+    "access-token-and-basic": {"Authorization": "Basic eDp5", "X-Access-Token": "open-sesame"},
 }
 
 OUTSIDE_THE_DOCUMENT = ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "/", "/nope"]
@@ -106,7 +106,7 @@ def test_websocket_with_the_token_streams(guarded, known, headers):
 
 
 def test_token_is_in_no_answer_and_in_no_log(guarded, stranger):
-    """A token that was sent, right or wrong, is not told again."""
+    """A token that was sent, right or wrong, is never repeated."""
     answer = stranger.get("/jobs", headers={"Authorization": "Bearer a-wrong-token"})
     stranger.get("/jobs", headers={"Authorization": "Bearer open-sesame"})
 
@@ -234,7 +234,7 @@ HOSTS_REFUSED = [
 
 @pytest.mark.parametrize("host", HOSTS_REFUSED)
 def test_name_that_is_not_this_machines_is_421(server, finished, host):
-    """A name that another site points here (DNS rebinding) is served nothing."""
+    """A name that another site points here (DNS rebinding) is not served."""
     answer = server.http.get("/jobs", headers={"Host": host})
     assert answer.status_code == 421
     assert "--allow-host" in answer.json()["detail"]

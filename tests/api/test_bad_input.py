@@ -1,4 +1,4 @@
-"""What a client may send by mistake or on purpose: refused by name, and never a server error."""
+"""Bad input, by mistake or on purpose: refused by name, and never a server error."""
 
 import json
 import socket
@@ -16,7 +16,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(autouse=True)
 def _starts_nothing(server):
-    """Whatever is refused here has made no job."""
+    """A request that is refused here makes no job."""
     wait_until(lambda: _total(server, pending=True) == 0)
     before = _total(server, pending=False)
     yield
@@ -133,7 +133,7 @@ def test_params_that_are_not_an_object_are_422(server, params):
     ],
 )
 def test_params_that_no_program_could_read_are_422(server, params, says):
-    """Broken, ambiguous or bottomless JSON in params is refused, and the reason is said."""
+    """Broken, ambiguous or bottomless JSON in params is refused with the reason."""
     answer = server.post(params=params)
 
     assert answer.status_code == 422
@@ -145,7 +145,7 @@ def test_params_that_no_program_could_read_are_422(server, params, says):
 
 
 def test_params_over_eight_mebibytes_are_413(server):
-    """One byte over the limit is refused; the answer names the field, the size and the limit."""
+    """A single byte over the limit is refused; the answer names field, size and limit."""
     size = MAX_PARAMS_BYTES + 1
     answer = server.post(params="{}" + " " * (size - 2))
 
@@ -192,7 +192,7 @@ def test_endless_upload_is_ended(server):
 
 
 def test_upload_that_breaks_off_makes_no_job(server):
-    """What came of a request that was cut off is not taken for the whole, even if it is JSON."""
+    """The beginning of a request is not taken for the whole, even if it is JSON."""
     body = json.dumps(_body()).encode()
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as client:
         head = f"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body) + 10}\r\n"
@@ -237,7 +237,7 @@ def test_body_that_is_no_good_json_is_422(server, content):
 
 
 def test_depth_of_a_body_names_the_limit(server):
-    """A body that is nested too deeply is told how deep one may be."""
+    """The answer to a body that is nested too deeply has the limit."""
     depth = MAX_BODY_DEPTH + 1
     answer = server.http.post("/jobs", content=b"[" * depth + b"]" * depth, headers=JSON)
 
@@ -261,7 +261,7 @@ def test_body_of_another_type_is_415(server, kind):
 
 
 def test_body_without_a_type_is_415(server):
-    """Not to say a type is to send another."""
+    """A missing type is another type."""
     request = server.http.build_request("POST", "/jobs", content=json.dumps(_body()))
     request.headers.pop("content-type", None)
 
@@ -286,7 +286,7 @@ def test_unknown_backend_is_404_that_names_the_field(server, backend):
     answer = server.post(backend=backend)
 
     assert answer.status_code == 404
-    named = f"backend: there is none named '{backend}'; GET /backends lists them"
+    named = f"backend: no backend is named '{backend}'; GET /backends lists them"
     assert answer.json() == {"detail": named}
 
 
@@ -313,7 +313,7 @@ def test_wrong_query_is_422_that_names_the_field(server, query, field):
 
 
 def test_limits_of_a_page_are_said(server):
-    """A negative limit is told the smallest, a huge one the largest."""
+    """The answer to a negative limit has the smallest, to a huge one the largest."""
     messages = [
         server.http.get("/jobs", params={"limit": limit}).json()["detail"][0]["msg"]
         for limit in (-1, 10**30)
@@ -400,7 +400,7 @@ def test_method_that_is_not_there_is_405(server, method):
 
 
 def test_unknown_path_is_404_json(server):
-    """Where there is nothing the error has the form of all errors."""
+    """An unknown path is answered in the form of all errors."""
     answer = server.http.get(f"/{uuid4()}")
 
     assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})

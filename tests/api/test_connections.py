@@ -1,4 +1,4 @@
-"""What anybody may send and hold open before authentication: real servers, raw sockets."""
+"""Requests and connections before authentication, open to anybody: real servers, raw sockets."""
 
 import json
 import re
@@ -137,7 +137,7 @@ def test_limit_of_a_head_is_exact_and_said(brief, request_, status):
     ],
 )
 def test_head_of_a_websocket_is_bounded(brief, name, value, status):
-    """A websocket's handshake has its limit said as well, and leaves no traceback."""
+    """The answer to a long websocket handshake names the limit, and leaves no traceback."""
     job_id = brief.run_steps(["final", 1])
     headers = {"X-Access-Token": "open-sesame", name: value}
     if status == 101:
@@ -176,7 +176,7 @@ def test_handshake_with_a_body_is_400(brief, method, body):
 
 
 def test_trailers_are_not_headers(brief):
-    """What follows a chunked body does not count as a header: no token comes in so."""
+    """Trailers of a chunked body are no headers: a token in them does not count."""
     request = POST + b"Transfer-Encoding: chunked\r\n\r\n"
     late = b"0\r\nX-Access-Token: open-sesame\r\n\r\n"
 

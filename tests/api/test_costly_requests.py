@@ -115,7 +115,7 @@ def test_large_bodies_at_once_take_their_turns(own):
 
 
 def test_schema_that_takes_for_ever_holds_no_server(own):
-    """Its job is posted all the same, and everybody else is answered meanwhile."""
+    """A job of such a schema is posted, and everybody else is answered meanwhile."""
     levels = {"d0": {"type": "object"}} | {
         f"d{i + 1}": {
             "anyOf": [{"$ref": f"#/$defs/d{i}"}, {"properties": {f"p{i}": {}}}],

@@ -124,17 +124,17 @@ def test_list_serves_others_between_its_jobs(open_client, monkeypatch):
     """While a list reads the parameters of one job after the other, a poll is answered."""
     client = open_client()
     ids = [_run(client) for _ in range(3)]
-    read, told = DataFolder.read_params, []
+    read, answers = DataFolder.read_params, []
 
     def read_slowly(self: DataFolder, job_id: str) -> str:
-        told.append(("poll", client.get(f"/jobs/{ids[0]}/logs").status_code))
+        answers.append(("poll", client.get(f"/jobs/{ids[0]}/logs").status_code))
         return read(self, job_id)
 
     monkeypatch.setattr(DataFolder, "read_params", read_slowly)
     listed = client.get("/jobs").json()["jobs"]
     assert len(listed) == 3
     # Each poll was answered from within the reading of a job's parameters.
-    assert told == [("poll", 200)] * 3
+    assert answers == [("poll", 200)] * 3
 
 
 def test_worker_that_fails_concludes_its_job_and_takes_the_next(open_client, monkeypatch):

@@ -60,7 +60,7 @@ def test_job_of_an_id_that_was_answered_is_there_at_once(server):
 
 
 def test_job_has_the_fields_of_2021_and_ours(server, completed):
-    """A job's form is the 2021 one, and more fields beside."""
+    """A job's form is the 2021 one with more fields."""
     job = server.job(completed)
 
     assert set(job) == JOB_FIELDS
@@ -279,7 +279,7 @@ def test_cancelled_running_job_ends_within_5_seconds(server, gate):
 
 
 def test_program_that_ignores_sigterm_is_killed(server, gate):
-    """A program that does not end when told to is ended all the same, within 5 seconds."""
+    """A program that ignores SIGTERM is killed, within 5 seconds."""
     job_id = server.run_steps(["ignore_sigterm", None], ["publish", 1], ["wait", str(gate)])
     wait_until(lambda: server.text(job_id, "logs") == "1\n")
     begun = time.monotonic()
@@ -316,7 +316,7 @@ def test_queued_job_has_no_logs_and_can_be_cancelled(server, gate):
 
 
 def test_ended_job_refuses_cancel(server, completed, failed):
-    """What has completed or failed can't be cancelled any more: 409 that says so."""
+    """A job that has completed or failed can't be cancelled any more: 409."""
     for job_id, phase in ((completed, "Completed"), (failed, "Failed")):
         answer = server.http.post(f"/jobs/{job_id}/cancel")
         assert (answer.status_code, answer.json()) == (

@@ -56,13 +56,13 @@ UNREACHED = {"GET /livez", "GET /readyz"}
 
 @pytest.fixture(scope="module")
 def store():
-    """Where the jobs of these tests are."""
+    """The store with the jobs of these tests."""
     return FakeStore()
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """Where the uploaded programs of these tests are: ``upl`` is always there."""
+    """The store with the uploaded programs of these tests: ``upl`` is always there."""
     folder = DataFolder(tmp_path_factory.mktemp("data"))
     folder.open()
     store = LocalProgramStore(folder, Catalog())
@@ -72,7 +72,7 @@ def programs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def schema(store, programs):
-    """What schemathesis makes of the app's OpenAPI document."""
+    """The schema that schemathesis makes of the app's OpenAPI document."""
     app = create_app(ApiSettings(allowed_hosts=("testserver",)), store, programs)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
@@ -159,7 +159,7 @@ def test_every_route_of_the_document_has_its_outcomes(schema):
 
 @pytest.mark.timeout(900)
 def test_generated_requests_get_documented_answers(schema, store, programs, capsys):
-    """Of 5,000 requests, good and bad, none is a server error; each answer is as documented."""
+    """No answer to 5,000 requests, good and bad, is a server error; all are as documented."""
     answers: Counter[tuple[str, int]] = Counter()
     begun = time.monotonic()
     for operation in (result.ok() for result in schema.get_all_operations()):
@@ -246,7 +246,7 @@ def test_document_says_every_error_of_every_route(schema):
 
 
 def test_document_has_a_title_and_a_sentence_a_route(schema):
-    """What a reader of /docs sees is written: title, version, tags, a summary, a description."""
+    """Everything that /docs shows is written: title, version, tags, summaries, descriptions."""
     document = schema.raw_schema
     assert document["info"]["title"] == "Qiskit Runtime"
     tags = set()

@@ -1,4 +1,4 @@
-"""What other users of the machine, and programs, can do to a server: real users, real processes."""
+"""A server and the other users of its machine, and programs: real users, real processes."""
 
 import json
 import os
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from api.peers import Peer, can_tell, find_uid
+from api.peers import Peer, can_identify, find_uid
 from tests.api.conftest import run_server
 
-STRANGER = 4242
+OTHER_USER = 4242
 IS_ROOT = os.geteuid() == 0
-BELIEVES_ANOTHER = f"import os; os.geteuid = lambda: {STRANGER}"
-"""Where the tests can't become another user, the server is told that it is one."""
+WITH_ANOTHER_USER_ID = f"import os; os.geteuid = lambda: {OTHER_USER}"
+"""If the tests can't become another user, the server takes another user id for its own."""
 
 GET = "GET /jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 LIVE = GET.replace("/jobs", "/livez")
@@ -28,7 +28,7 @@ UPGRADE = GET.replace("/jobs", "/stream/jobs/any").replace(
 def dial(server):
     """A connection of another user: a socket is whose it was made by."""
     if IS_ROOT:
-        os.seteuid(STRANGER)
+        os.seteuid(OTHER_USER)
     try:
         connection = socket.socket()
     finally:
@@ -50,7 +50,7 @@ def ask(server, request):
 @pytest.fixture(scope="module")
 def mine(tmp_path_factory):
     """A server of this user's, without a token."""
-    prepare = "" if IS_ROOT else BELIEVES_ANOTHER
+    prepare = "" if IS_ROOT else WITH_ANOTHER_USER_ID
     folder = tmp_path_factory.mktemp("mine")
     with run_server(folder, prepare=prepare, RUNTIME_WORKERS="1") as running:
         yield running
@@ -58,7 +58,7 @@ def mine(tmp_path_factory):
 
 @pytest.mark.parametrize("request_", [GET, UPGRADE], ids=["http", "websocket"])
 def test_another_user_of_the_machine_is_refused(mine, request_):
-    """Without a token another user gets 403 and is told what helps, over HTTP and websocket."""
+    """Without a token another user gets 403 with the remedy, over HTTP and websocket."""
     answer = ask(mine, request_)
 
     assert answer.startswith(b"HTTP/1.1 403"), answer
@@ -66,7 +66,7 @@ def test_another_user_of_the_machine_is_refused(mine, request_):
 
 
 def test_probe_is_for_everybody(mine):
-    """/livez says yes to whoever asks."""
+    """/livez says yes to everybody."""
     assert ask(mine, LIVE).startswith(b"HTTP/1.1 200")
 
 
@@ -135,7 +135,7 @@ def test_the_kernel_tells_whose_a_connection_is(listens, host):
 
 def test_nobodys_connection_is_not_trusted():
     """Addresses without a connection, or none at all, are no process of this user."""
-    assert can_tell()
+    assert can_identify()
     assert find_uid(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
     assert find_uid(("no address", 1), ("127.0.0.1", 2)) is None
     for client, server in ((None, None), (("127.0.0.1", 1), ("socket", None))):

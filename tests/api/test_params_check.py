@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from api import check_process
+from api import params_check
 from api.params_check import CheckBusy, ParamsCheck
 from api.params_worker import CPU_SECONDS, MAX_CONTAINERS
 from api.strict_json import StrictJSONError
@@ -46,7 +46,7 @@ async def find(check, schema, params) -> list[ParamsError]:
 
 
 async def measure(work) -> float:
-    """How long this loop stood at most until the work was done."""
+    """Return the longest time that this loop was blocked until the work was done."""
     task, longest = asyncio.ensure_future(work), 0.0
     while not task.done():
         last = time.monotonic()
@@ -93,9 +93,9 @@ async def test_check_that_would_not_end_is_ended_and_holds_nobody_up(check):
     work = asyncio.ensure_future(find(check, NEVER, {"a": {"q": 1}}))
     longest = await measure(work)
 
-    assert work.result() == [], "what can't be told is left to the program"
+    assert work.result() == [], "what is not known in time is left to the program"
     assert longest < 1
-    assert time.monotonic() - begin < check_process.PATIENCE + 5
+    assert time.monotonic() - begin < params_check.PATIENCE + 5
     [error] = await find(check, {"properties": {"a": {"pattern": "^b"}}}, {"a": "x"})
     assert error.place == ("a",)
 
@@ -122,8 +122,8 @@ async def test_list_of_lists_is_counted_before_it_is_made(check):
 
 
 async def test_one_that_waits_too_long_is_left_to_the_program(check, monkeypatch, caplog):
-    """Who comes while another's check is running out is not refused for it, and waits no longer."""
-    monkeypatch.setattr(check_process, "PATIENCE", 1.0)
+    """A check that comes while another runs out of time is answered in its own time."""
+    monkeypatch.setattr(params_check, "PATIENCE", 1.0)
     first = asyncio.ensure_future(find(check, NEVER, {"a": {"q": 1}}))
     await asyncio.sleep(0)
     begin = time.monotonic()
@@ -135,14 +135,14 @@ async def test_one_that_waits_too_long_is_left_to_the_program(check, monkeypatch
 
 async def test_more_than_may_wait_are_not_kept(check, monkeypatch):
     """Each that waits holds its parameters: beyond a number they go on at once."""
-    monkeypatch.setattr(check_process, "MAX_WAITING", 0)
+    monkeypatch.setattr(params_check, "MAX_WAITING", 0)
     assert await find(check, {"properties": {"a": {"pattern": "b"}}}, {"a": "x"}) == []
     with pytest.raises(CheckBusy):
         await check.check_schema({"pattern": "b"})
 
 
 async def test_schema_of_an_upload_is_looked_at_apart(check):
-    """Whatever it would cost, its author is told what is wrong with it."""
+    """The author of a costly schema gets its error as well."""
     await check.check_schema({"pattern": "b"})
     await check.check_schema({"type": "integer"})
     for wrong in ({"pattern": "("}, {"type": "objet"}):
@@ -183,7 +183,7 @@ async def test_unchecked_schema_that_is_broken_takes_anything_and_is_told_once(c
             assert await find(check, schema, {"a": 1}) == []
 
     assert caplog.text.count("program p: its parameters are not checked") == 2
-    assert CPU_SECONDS < check_process.PATIENCE
+    assert CPU_SECONDS < params_check.PATIENCE
 
 
 async def test_program_without_a_schema_takes_anything(check):

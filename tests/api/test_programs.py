@@ -35,7 +35,7 @@ meas: 2/══════════════╩══╩═
 
 
 def test_hello_quantum_metadata_is_the_readmes(server):
-    """GET /programs/hello-quantum is the 2021 README's answer, and the id beside it."""
+    """GET /programs/hello-quantum is the 2021 README's answer, with the id added."""
     answer = server.http.get("/programs/hello-quantum")
 
     assert answer.status_code == 200

@@ -8,12 +8,12 @@ import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from api.jobstore.base import JobNotFound
-from api.log_text import log_pieces
 from api.main import create_app
 from api.models import list_properties
 from api.settings import ApiSettings
 from api.store_errors import StoreUnavailable
 from api.strict_json import StrictJSONError, load_strict
+from api.text_pieces import log_pieces
 from qiskit_runtime.contract.wire.record import (
     CONSOLE_BUDGET,
     Console,
@@ -107,7 +107,7 @@ def test_stream_of_a_job_deleted_meanwhile_closes_4404(client, store):
     ],
 )
 def test_after_within_a_gap_says_the_gap_again(client, store, after, wanted):
-    """A listener that goes on within a gap is told of it: some of it lies ahead of it."""
+    """A listener that resumes within a gap gets the gap: some of it lies ahead."""
     events = [Message(1, 1, "1"), Message(2, 2, "2"), Gap(3, 3, 4), Message(4, 7, "7", final=True)]
 
     async def follow(_):
@@ -122,7 +122,7 @@ def test_after_within_a_gap_says_the_gap_again(client, store, after, wanted):
 
 
 def test_message_after_a_lost_one_is_not_skipped(client, store):
-    """Where the record lost message 2, a listener that saw it still gets message 3."""
+    """A listener that saw message 2 gets message 3, even if the record has lost message 2."""
 
     async def follow(_):
         for event in (Message(1, 1, "1"), MalformedLine(2, "unreadable"), Message(3, 3, "3")):
@@ -224,7 +224,7 @@ def test_property_of_any_form_is_listed(inner):
 
 
 def test_store_that_can_not_keep_a_job_is_503(client, store, monkeypatch):
-    """What is no fault of the client's says that it may try again, and why."""
+    """An error that is no fault of the client's has a reason, and a time to try again."""
 
     async def refuse(*_):
         raise StoreUnavailable("the data folder can't be written: No space left on device")

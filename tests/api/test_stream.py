@@ -30,7 +30,7 @@ def test_late_listeners_get_everything_from_the_first(server):
 
 
 def test_early_middle_and_late_listeners_get_the_same(server, gate):
-    """Whoever comes before the start, midway or after the end misses nothing and gets no repeat."""
+    """Listeners that come before the start, midway or after the end get each message once."""
     blockers_gate = gate.with_name("blockers")
     blockers = [server.run_steps(["wait", str(blockers_gate)]) for _ in range(WORKERS)]
     job_id = server.run_steps(["count", 500], ["wait", str(gate)], ["count", 500], ["final", "end"])
@@ -325,7 +325,7 @@ class TestStalledReader:
         with capsys.disabled():
             print(
                 f"\n{self.READERS} stalled readers: {cost / MIB:.1f} MiB more;"
-                f" {self.MESSAGES} MiB read in {alone:.2f} s alone, {beside:.2f} s beside them"
+                f" {self.MESSAGES} MiB read in {alone:.2f} s alone, {beside:.2f} s with them"
             )
         # Each holds the one frame that it does not take and the socket's buffer, not the stream.
         assert cost < self.READERS * 3 * MIB
@@ -368,7 +368,7 @@ class TestStalledReader:
         return job_id
 
     def test_stalled_reader_is_dropped(self, impatient, gate):
-        """Who takes no frame for too long is let go, and the job ends as if it had never been."""
+        """A client that reads no frame for too long is dropped, and the job ends undisturbed."""
         job_id = impatient.run_steps(
             ["dots", [self.MESSAGES, MIB]], ["wait", str(gate)], ["final", "end"]
         )
@@ -382,7 +382,7 @@ class TestStalledReader:
         assert impatient.wait(job_id)["status"] == "Completed"
 
     def _read_all(self, server: Server, job_id: str) -> float:
-        """How long a reader takes for all messages there are."""
+        """Return the time in which a reader takes all messages."""
         begun = time.monotonic()
         with server.listen(job_id) as websocket:
             for number in range(1, self.MESSAGES + 1):

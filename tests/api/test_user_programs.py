@@ -61,7 +61,7 @@ def fault(answer: httpx.Response) -> dict:
 
 
 def test_uploaded_program_has_both_dialects_keys(server):
-    """What 2021 and today read stand side by side; the schemas come back as they were."""
+    """The fields of 2021 and of today are both there; the schemas come back unchanged."""
     program_id = upload(server, "Adds One")
 
     program = get(server, program_id)
@@ -151,7 +151,7 @@ def test_form_with_a_file_is_an_upload(server, part):
 
 
 def test_form_may_have_its_metadata_in_one_part(server):
-    """As JSON; fields beside it go over it."""
+    """A part ``metadata`` is JSON; the other fields of the form override it."""
     metadata = json.dumps({"name": "from metadata", "description": "old", "spec": SPEC})
     files = {"program": ("p.py", SOURCE), "metadata": (None, metadata, "application/json")}
     answer = server.http.post("/programs", data={"description": "new"}, files=files)
@@ -163,7 +163,7 @@ def test_form_may_have_its_metadata_in_one_part(server):
 
 @pytest.mark.parametrize("name", ["name", "isPublic", "maxExecutionTime"])
 def test_camel_case_is_understood(server, name):
-    """Whoever writes new code spells as the rest of this API does."""
+    """Names in camelCase, as in the rest of this API, are taken too."""
     fields = {"name": f"camel {name}", "data": encode(SOURCE), "isPublic": True}
     fields |= {"maxExecutionTime": 7, "spec": {"returnValues": {"type": "integer"}}}
     program = get(server, server.http.post("/programs", json=fields).json()["id"])
@@ -260,7 +260,7 @@ def test_visibility_is_put(server):
 
 
 def test_list_has_pages_and_is_searched(server):
-    """The limit and offset as in 2021, with the count of all; name and search beside them."""
+    """Limit and offset as in 2021, with the count of all; also name and search."""
     for name in ("page a", "page b", "page c"):
         upload(server, name, description="For paging.")
     whole = server.http.get("/programs").json()
@@ -360,7 +360,7 @@ def test_wrong_field_is_422_that_names_it(server, change, loc):
 
 
 def test_not_a_number_in_a_schema_is_422(server):
-    """It could be stored nowhere, and no JSON could say it."""
+    """Such text could not be stored, nor written as JSON."""
     text = json.dumps(body("nan", spec={"return_values": {"default": float("nan")}}))
     answer = server.http.post(
         "/programs", content=text, headers={"Content-Type": "application/json"}
@@ -431,7 +431,7 @@ def test_broken_upload_is_422(server, kind, content):
     "kind", ["text/plain", "application/x-www-form-urlencoded", "text/x-python", ""]
 )
 def test_upload_of_another_type_is_415(server, kind):
-    """What a page may post unasked is not taken; nor a body without a type."""
+    """Types that a page may post unasked are refused, and so is a body without a type."""
     request = server.http.build_request("POST", "/programs", content=json.dumps(body("other type")))
     if kind:
         request.headers["Content-Type"] = kind
@@ -480,14 +480,14 @@ def test_page_of_this_server_can_upload(server):
 
 
 def test_parameters_of_the_library_are_checked_too(server):
-    """What the library says of its parameters holds before a job is queued."""
+    """The parameters of a library program are checked before a job is queued."""
     error = fault(server.post("sample-program", params='{"iterations": "three"}'))
 
     assert error["loc"] == ["body", "params", 0, "iterations"]
 
 
 def test_schema_of_a_folder_that_is_broken_refuses_nothing(server):
-    """Its program runs all the same."""
+    """A program with an unusable schema runs nevertheless."""
     folder = server.data.parent / "programs" / "bad_schema"
     folder.mkdir()
     (folder / "bad_schema.py").write_text("def main(backend, messenger, **params): pass\n")
@@ -530,7 +530,7 @@ def test_client_of_2021_uploads_runs_changes_and_deletes(server):
 
 
 def test_client_of_2021_posts_a_job_without_a_type(server):
-    """Its JSON for a job comes without a Content-Type as well."""
+    """Such clients post jobs, too, without a Content-Type."""
     content = json.dumps(Server.make_body("steps"))
     request = server.http.build_request("POST", "/jobs", content=content, headers=CLIENT)
     assert "content-type" not in request.headers
@@ -548,7 +548,7 @@ def test_untyped_body_is_taken_of_no_browser(server):
 
 
 def test_programs_outlive_a_killed_server(tmp_path):
-    """What was answered is kept, also by SIGKILL, and a queued job runs its pinned source."""
+    """A program that was answered survives SIGKILL, and a queued job runs its own source."""
     folder = tmp_path / "server"
     with run_server(folder, RUNTIME_WORKERS="1") as server:
         program_id = upload(server, "kept", spec={})
@@ -572,22 +572,22 @@ def test_programs_outlive_a_killed_server(tmp_path):
 def test_repeated_request_is_its_job_though_the_program_changed_or_went(server):
     """A POST with a key is answered again as it was, whatever became of the program."""
     source = base64.b64encode(b"def main(backend, messenger, x=1):\n    return x\n").decode()
-    made = server.http.post("/programs", json={"name": "told-twice", "data": source})
+    made = server.http.post("/programs", json={"name": "sent-twice", "data": source})
     assert made.status_code == 200, made.text
-    headers = {"Idempotency-Key": "told-twice-1"}
-    body = server.make_body("told-twice") | {"params": ['{"x": 2}']}
+    headers = {"Idempotency-Key": "sent-twice-1"}
+    body = server.make_body("sent-twice") | {"params": ['{"x": 2}']}
     first = server.http.post("/jobs", json=body, headers=headers)
     spec = {"parameters": {"required": ["y"]}}
-    assert server.http.patch("/programs/told-twice", json={"spec": spec}).status_code == 200
+    assert server.http.patch("/programs/sent-twice", json={"spec": spec}).status_code == 200
     assert server.http.post("/jobs", json=body, headers=headers).json() == first.json()
-    assert server.http.delete("/programs/told-twice").status_code == 204
+    assert server.http.delete("/programs/sent-twice").status_code == 204
     assert server.http.post("/jobs", json=body, headers=headers).json() == first.json()
     other = body | {"params": ['{"x": 3}']}
     assert server.http.post("/jobs", json=other, headers=headers).status_code in (404, 409)
 
 
 def test_job_for_a_version_that_is_gone_is_refused(server):
-    """Who names the version that was uploaded runs that, or is told that it has changed."""
+    """A job for a version runs that version, or is refused because it has changed."""
     source = base64.b64encode(b"def main(backend, messenger):\n    return 1\n").decode()
     server.http.post("/programs", json={"name": "versioned", "data": source})
     body = server.make_body("versioned")

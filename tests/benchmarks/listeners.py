@@ -1,15 +1,30 @@
-"""Two hundred websocket listeners on one job."""
+"""Two hundred listeners on one job: over websockets, and on a record that comes from Redis."""
 
 import asyncio
+import shutil
 import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
+from redis.asyncio import Redis
 from websockets.asyncio.client import connect
 
+from api.jobstore.kubernetes.live_streams import LiveStreams
+from api.jobstore.kubernetes.record_reader import RecordReader, RecordReaders, RecordSources
+from qiskit_runtime.cluster.cache import ResourceCache
+from qiskit_runtime.contract.resources.job import Job, JobSpec
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.wire.record import Console
+from qiskit_runtime.contract.wire.record_stream import LINES_FIELD, Batch, stream_key
 from tests.benchmarks.server import post, serve, stream_address
-from tests.benchmarks.table import Row
+from tests.benchmarks.table import Row, milliseconds, percentile
+from tests.jobstore.kubernetes.redis_server import run_redis
 
 LISTENERS = 200
 MESSAGES = 500
+RATE = 500
 PROGRAM = f"""
 import time
 
@@ -23,13 +38,16 @@ def main(backend, messenger):
 
 
 def run() -> list[Row]:
-    """Whether all get all, and how long after the first of them the last one is through."""
+    """Return the rows of local mode's websockets and of Redis' streams."""
     with serve({"talker": PROGRAM}) as client:
         address = stream_address(client, post(client, "talker"))
         complete, spread, rate = asyncio.run(_listen(address))
     measured = f"{complete} of {LISTENERS} complete; the last {spread:.2f} s after the first"
     how = f"{MESSAGES} messages at 500 a second to each: {rate:,.0f} frames a second"
-    return [Row(f"{LISTENERS} websocket listeners on one job", "all complete", measured, how)]
+    rows = [Row(f"{LISTENERS} websocket listeners on one job", "all complete", measured, how)]
+    if shutil.which("redis-server"):
+        rows += [_measure_streams(jobs) for jobs in (1, LISTENERS)]
+    return rows
 
 
 async def _listen(address: str) -> tuple[int, float, float]:
@@ -46,3 +64,83 @@ async def _hear(address: str) -> tuple[float, int]:
         frames = [frame async for frame in websocket]
     expected = [f'{{"number": {number}}}' for number in range(MESSAGES)] + ['"done"']
     return time.monotonic(), len(frames) if frames == expected else 0
+
+
+# Kubernetes mode: from the operator's XADD to the listeners of the API's record readers.
+
+
+def _measure_streams(jobs: int) -> Row:
+    lines = 3000 // jobs
+    with run_redis() as server:
+        begin, cpu = time.monotonic(), time.process_time()
+        delays = asyncio.run(_follow_jobs(server.url, jobs, lines))
+        seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
+    measured = (
+        f"p50 {milliseconds(percentile(delays, 50))}, p99 {milliseconds(percentile(delays, 99))}"
+    )
+    how = (
+        f"{RATE} entries a second in all, {len(delays):,} frames in {seconds:.1f} s and {cpu:.1f} s"
+        " of CPU, those of writing among them"
+    )
+    return Row(
+        f"{LISTENERS} listeners on {jobs} streams, XADD to frame", "p99 <= 100", measured, how
+    )
+
+
+async def _follow_jobs(url: str, jobs: int, lines: int) -> list[float]:
+    streams, redis = LiveStreams(url), Redis.from_url(url)
+    found = [_make_job(number) for number in range(jobs)]
+    cache: ResourceCache[RuntimeJob] = ResourceCache(lambda manifest: manifest["job"])
+    for version, job in enumerate(found, start=1):
+        metadata = {"name": job.name, "uid": job.uid, "resourceVersion": str(version)}
+        cache.put({"metadata": metadata, "job": job})
+    kind: Any = SimpleNamespace(cache=cache)
+    unused: Any = None
+    readers = RecordReaders(RecordSources(kind, unused, streams))
+    running = asyncio.create_task(streams.run())
+    delays: list[float] = []
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(LISTENERS):
+            tasks.create_task(_receive(readers, found[number % jobs], lines, delays))
+        await asyncio.sleep(0.5)
+        await _write(redis, found, lines)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    await streams.close()
+    await redis.aclose()
+    return delays
+
+
+def _make_job(number: int) -> RuntimeJob:
+    spec = JobSpec(program_id="hello-quantum", backend="aer_simulator")
+    now = datetime.now(UTC)
+    job = Job(id=f"job-{number}", sequence=number, created=now, spec=spec)
+    return RuntimeJob(job=job, uid=f"uid-{number}", params="{}", created=now)
+
+
+async def _write(redis: Redis, jobs: list[RuntimeJob], lines: int) -> None:
+    begin = time.monotonic()
+    for entry in range(lines * len(jobs)):
+        await asyncio.sleep(max(begin + entry / RATE - time.monotonic(), 0))
+        batch = Batch(b"%r\n" % time.monotonic(), 1 + entry // len(jobs))
+        key = stream_key(jobs[entry % len(jobs)].uid)
+        await redis.xadd(key, {LINES_FIELD: batch.lines}, id=batch.entry_id)
+
+
+async def _receive(
+    readers: RecordReaders, job: RuntimeJob, lines: int, delays: list[float]
+) -> None:
+    with readers.open(job) as reader:
+        reader.start()
+        await _take(reader, lines, delays)
+
+
+async def _take(reader: RecordReader, lines: int, delays: list[float]) -> None:
+    left = lines
+    async for event in reader.record.follow():
+        assert isinstance(event, Console)
+        delays.append(time.monotonic() - float(event.data))
+        left -= 1
+        if not left:
+            return

@@ -1,4 +1,4 @@
-"""The chart installed, upgraded and removed on a real cluster, beside the other release."""
+"""The chart installed, upgraded and removed on a real cluster, next to the other release."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ BELL = {
 
 
 def can(tools, namespace, component, *question):
-    """Whether a component's account may do something."""
+    """Return kubectl's answer whether a component's account may do something."""
     user = f"system:serviceaccount:{namespace}:r-qiskit-runtime-{component}"
     return tools.run("kubectl", "-n", namespace, "auth", "can-i", f"--as={user}", *question).stdout
 

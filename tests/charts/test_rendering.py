@@ -4,6 +4,8 @@ import filecmp
 import json
 import os
 import re
+import runpy
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,7 +21,6 @@ from tests.jobstore.kubernetes.redis_server import run_redis
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
 CLUSTER_SCOPED = {"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding", "Namespace"}
 
 
@@ -37,13 +38,15 @@ def test_lint_is_clean(tools):
     assert "0 chart(s) failed" in tools.helm("lint", "--strict", str(CHART))
 
 
-def test_crds_are_the_ones_in_k8s():
-    """The chart's copies are byte for byte the source's."""
+def test_package_has_the_crds_of_k8s(tools, tmp_path):
+    """The chart links to k8s/crds, and a package of it has the files, byte for byte."""
+    tools.helm("package", str(CHART), "--destination", str(tmp_path))
+    (archive,) = tmp_path.glob("*.tgz")
+    shutil.unpack_archive(archive, tmp_path, filter="data")
+    packed = tmp_path / "qiskit-runtime" / "files" / "crds"
     names = sorted(path.name for path in (ROOT / "k8s" / "crds").glob("*.yaml"))
-    assert names == sorted(path.name for path in (CHART / "files" / "crds").iterdir())
-    _, differ, errors = filecmp.cmpfiles(
-        ROOT / "k8s" / "crds", CHART / "files" / "crds", names, shallow=False
-    )
+    assert names == sorted(path.name for path in packed.iterdir())
+    _, differ, errors = filecmp.cmpfiles(ROOT / "k8s" / "crds", packed, names, shallow=False)
     assert differ == errors == []
 
 
@@ -375,15 +378,20 @@ def test_notes_say_how_to_go_on(tools):
     assert "base64 -d" in notes
 
 
+def test_readme_is_made_from_the_values():
+    """The chart's README is what `make manifests` writes now."""
+    script = runpy.run_path(str(ROOT / "docs" / "tools" / "chart_readme.py"))
+    assert (CHART / "README.md").read_text("utf-8") == script["render"]()
+
+
 def test_readme_has_every_value_with_its_default():
     """The README's table is values.yaml, row by row."""
-    rows = re.findall(r"^\| `([a-zA-Z.]+)` \| (.+?) \| .+ \|$", README.read_text(), re.MULTILINE)
-    told = {name: default for name, default in rows if "." in name}
+    text = (CHART / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-zA-Z.]+)` \| (.+?) \| .+ \|$", text, re.MULTILINE))
     values = dict(_flatten(yaml.safe_load((CHART / "values.yaml").read_text())))
-    assert list(told) == list(values)
-    for name, default in told.items():
-        if not name.endswith("resources"):
-            assert default == f"`{json.dumps(values[name])}`", name
+    assert list(rows) == list(values)
+    for name, default in rows.items():
+        assert default == f"`{json.dumps(values[name])}`", name
 
 
 def _flatten(values, path=""):
@@ -396,7 +404,7 @@ def _flatten(values, path=""):
 
 def test_values_of_the_packages_page_give_jobs_that_image(tools, tmp_path, find):
     """With the values of the page about packages, jobs run in the image that it builds."""
-    page = read_blocks(ROOT / "docs" / "packages.md")
+    page = read_blocks(ROOT / "docs" / "how-to" / "packages.md")
     (values,) = [block.text for block in page if block.language == "yaml"]
     (tmp_path / "values.yaml").write_text(values)
     text = tools.helm("template", "r", str(CHART), f"--values={tmp_path / 'values.yaml'}")

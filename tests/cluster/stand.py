@@ -155,6 +155,8 @@ class Stand:
             "RUNTIME_REDIS_URL": self._redis_url_of(user),
             "RUNTIME_RUNNER_IMAGE": self.runner_image,
             "RUNTIME_RUNNER_MEMORY": "512Mi",
+            # The pods of several stands fit on the one node of a small machine.
+            "RUNTIME_RUNNER_CPU_REQUEST": "100m",
             "RUNTIME_TOKEN": "",
             **more,
         }

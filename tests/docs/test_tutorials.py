@@ -1,4 +1,4 @@
-"""The tutorials, executed: every block of every page runs, in order, and its figures are made."""
+"""The tutorials and the page on packages, executed: what they measure, and their figures."""
 
 import json
 import math
@@ -10,21 +10,17 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 
 from tests import documents
-from tests.cluster.target import JOBS_NAMESPACE, require_cluster
-from tests.documents import ROOT, Reader, read_blocks
+from tests.documents import DOCS, Reader, read_parts
 
-DOCS = ROOT / "docs"
-PAGES = sorted(page.stem for page in DOCS.glob("*.md"))
 MAX_FIGURE_BYTES = 80_000
 UPDATE = "UPDATE_FIGURES"
-"""With it in the environment (``make docs``), the figures that were made become those in docs/."""
+"""With it in the environment (``make figures``), the figures that were made replace docs/'s."""
 
 MEASURED = (
     (r"█[█▏▎▍▌▋▊▉]* +\d+ +[\d.]+ %|[█▏▎▍▌▋▊▉] +\d+ +[\d.]+ %", "<bar>"),
@@ -49,7 +45,7 @@ def normalise(text):
 
 
 def compare(output, text):
-    """What a block printed is what the page shows."""
+    """Check that a block printed what the page shows."""
     assert normalise(output) == normalise(text)
 
 
@@ -139,11 +135,11 @@ def check_packages(outputs):
 
 
 CHECKS = {
-    "first-program": check_first_program,
-    "vqe": check_vqe,
-    "kernel-alignment": check_kernel_alignment,
-    "noise": check_noise,
-    "packages": check_packages,
+    "tutorials/first-program": check_first_program,
+    "tutorials/vqe": check_vqe,
+    "tutorials/kernel-alignment": check_kernel_alignment,
+    "tutorials/noise": check_noise,
+    "how-to/packages": check_packages,
 }
 
 
@@ -199,11 +195,13 @@ def reader(tmp_path):
 
 def find_figures(page):
     """The names of the figures that a page shows."""
-    return re.findall(r"!\[[^]]+\]\(figures/([\w.-]+)\)", (DOCS / f"{page}.md").read_text("utf-8"))
+    return re.findall(
+        r"!\[[^]]+\]\(\.\./figures/([\w.-]+)\)", (DOCS / f"{page}.md").read_text("utf-8")
+    )
 
 
 def check_figure(figure, since):
-    """It is a PNG image, made since then, of a size for a page, and with something on it."""
+    """Check that it is a PNG image, made since then, of a size for a page, and not empty."""
     data = figure.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     width, height = struct.unpack("!II", data[16:24])
@@ -219,10 +217,9 @@ def check_figure(figure, since):
 def test_every_block_runs_and_prints_what_the_page_says(page, reader, request):
     """A reader who copies the blocks in order sees what the page shows, and gets its figures."""
     began = time.time()
-    if page == "packages":
+    if page == "how-to/packages":
         reader = request.getfixturevalue("installer")
-    blocks = [one for one in read_blocks(DOCS / f"{page}.md") if one.mark != documents.ON_A_CLUSTER]
-    outputs = reader.read(blocks, compare)
+    outputs = reader.read(read_parts(DOCS / f"{page}.md", on_a_cluster=False), compare)
     CHECKS[page](outputs)
     for name in find_figures(page):
         figure = reader.folder / "docs" / "figures" / name
@@ -231,70 +228,9 @@ def test_every_block_runs_and_prints_what_the_page_says(page, reader, request):
             shutil.copy(figure, DOCS / "figures" / name)
 
 
-def is_for_a_cluster(page):
-    """Whether a page has blocks that need one."""
-    return any(one.mark == documents.ON_A_CLUSTER for one in read_blocks(DOCS / f"{page}.md"))
-
-
-def delete(cluster, manifest):
-    """Take away what a page has applied, also where it did not come to its end."""
-    command = ["delete", "--ignore-not-found", "--wait=false", "-f", manifest]
-    target = ["--kubeconfig", cluster.kubeconfig, "-n", JOBS_NAMESPACE]
-    subprocess.run([cluster.kubectl, *target, *command], check=True, capture_output=True)
-
-
-@pytest.mark.cluster
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", [page for page in PAGES if is_for_a_cluster(page)])
-def test_every_block_for_a_cluster_runs(page, reader):
-    """The same of the blocks that need a cluster, with the files that the page has written."""
-    blocks = read_blocks(DOCS / f"{page}.md")
-    chosen = [one for one in blocks if one.mark == documents.ON_A_CLUSTER]
-    cluster = require_cluster()
-    tools = {str(Path(tool).parent) for tool in (cluster.kubectl, cluster.helm)}
-    path = os.pathsep.join([*tools, reader.environment["PATH"]])
-    reader.environment.update(PATH=path, KUBECONFIG=cluster.kubeconfig)
-    files = [one for one in blocks if one.mark.startswith(documents.FILE)]
-    try:
-        reader.read(files + chosen, compare)
-    finally:
-        for name in re.findall(r" apply -f (\S+)", "".join(one.text for one in chosen)):
-            if (reader.folder / name).exists():
-                delete(cluster, reader.folder / name)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_block_is_of_a_kind_that_is_checked(page):
-    """No block slips by the tests above unnoticed, and the pages that run leave none out."""
-    for block in read_blocks(DOCS / f"{page}.md"):
-        assert block.language in {"bash", "python", "yaml", "json", "text", "dockerfile"}
-        if block.language in {"python", "yaml", "dockerfile"}:
-            assert block.mark.startswith((documents.FILE, documents.PART))
-        elif block.mark.startswith(documents.NOT_RUN):
-            assert page in {"README", "packages"} and len(block.mark) > len(documents.NOT_RUN) + 10
-        else:
-            assert block.mark in {"", documents.ON_A_CLUSTER} or block.mark.startswith(
-                documents.BACKGROUND
-            )
-    assert page in CHECKS or page == "README"
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_somewhere(page):
-    """Files, figures and headings that a page links to are there."""
-    text = (DOCS / f"{page}.md").read_text("utf-8")
-    for name, heading in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", text):
-        target = DOCS / name if name else DOCS / f"{page}.md"
-        assert target.exists(), name
-        if heading:
-            titles = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
-            anchors = [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
-            assert heading in anchors
-
-
 def test_the_figures_in_the_tree_are_those_of_the_pages():
     """Each is shown by a page, small, and none is left over."""
-    shown = {name for page in PAGES for name in find_figures(page)}
+    shown = {name for page in CHECKS for name in find_figures(page)}
     there = {figure.name: figure.stat().st_size for figure in (DOCS / "figures").iterdir()}
     assert shown == there.keys()
     assert max(there.values()) < MAX_FIGURE_BYTES

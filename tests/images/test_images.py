@@ -110,7 +110,7 @@ RUN python -c "import os, roman, qiskit_aer, runner; assert roman.toRoman(5) == 
 
 def test_image_of_a_users_own_has_its_package_and_no_rights(tmp_path):
     """The Dockerfile of the page about packages builds; what is in it runs as no more than ours."""
-    page = read_blocks(ROOT / "docs" / "packages.md")
+    page = read_blocks(ROOT / "docs" / "how-to" / "packages.md")
     (text,) = [block.text for block in page if block.language == "dockerfile"]
     cluster = require_cluster()
     name = "qiskit-runtime-runner:0.1.0"

@@ -1,4 +1,4 @@
-"""What tests of local mode ask the system about processes."""
+"""Questions to the system about processes, for tests of local mode."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ def children_of(pid: int) -> Iterator[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

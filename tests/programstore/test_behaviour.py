@@ -1,4 +1,4 @@
-"""What ``api.programstore.base`` promises, of every store."""
+"""The promises of ``api.programstore.base``, kept by every store."""
 
 import asyncio
 import shutil
@@ -62,7 +62,7 @@ async def test_all_are_by_id_with_those_of_library_and_folders(programs):
 
 @pytest.mark.parametrize("name", ["hello-quantum", "of-a-folder"])
 async def test_programs_of_library_and_folders_are_read_only(programs, name):
-    """They are found, have no source of their own, and can't be changed, deleted or shadowed."""
+    """The catalog's programs are found, have no source, and can't be changed or deleted."""
     assert (await programs.store.get(name)).path
     assert await programs.store.read_source(name) is None
     with pytest.raises(ProgramReadOnly, match=name):
@@ -119,7 +119,7 @@ async def test_name_that_is_taken_is_refused_and_says_what_changes_it(programs):
 
 
 async def test_programs_have_a_number_that_is_not_exceeded(programs, monkeypatch):
-    """One more than may be kept is refused, with the number; a deleted one makes room."""
+    """A program beyond the bound is refused, with the number; a deleted one makes room."""
     monkeypatch.setattr("api.programstore.base.MAX_PROGRAMS", 2)
     for name in ("one", "two"):
         await programs.store.create(describe(name), ONE)
@@ -149,7 +149,7 @@ async def test_new_source_counts_the_version_up(programs):
 
 
 async def test_change_replaces_schemas_whole(programs):
-    """A new schema is not merged into the old one, and one that is not said any more is gone."""
+    """A new schema is not merged into the old one, and one that is left out is gone."""
     old = ProgramInterface(
         parameters={"properties": {"a": {"type": "string"}}}, return_values={"type": "number"}
     )
@@ -208,7 +208,7 @@ async def test_many_changes_at_once_all_count(programs):
 
 
 async def test_create_by_many_at_once_succeeds_once(programs):
-    """Of several who upload one name at a time, one does; the others are told."""
+    """Several clients upload one name at once: one succeeds, the others get the reason."""
     made = await asyncio.gather(
         *(programs.store.create(describe(), ONE) for _ in range(5)), return_exceptions=True
     )
@@ -234,7 +234,7 @@ def test_id_is_made_of_the_name(name, program_id):
 
 @pytest.mark.parametrize("name", ["", "量子", "--", "../.."])
 def test_name_without_a_letter_makes_no_id(name):
-    """A name that leaves nothing is refused, and the reason is said."""
+    """A name that no id can be made of is refused, with the reason."""
     with pytest.raises(NameUnusable, match="letter"):
         make_program_id(name)
 

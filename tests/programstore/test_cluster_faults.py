@@ -68,7 +68,7 @@ async def test_program_of_kubectl_never_takes_the_librarys_place(simulated):
 
 
 async def test_program_that_is_none_is_left_out_and_told(simulated, caplog):
-    """One malformed resource breaks no list."""
+    """A malformed resource breaks no list."""
     kubectl(simulated.cluster, "broken", source="x", maxExecutionSeconds="soon")
     kubectl(simulated.cluster, "no-source", archive="%%%")
 
@@ -135,7 +135,7 @@ async def test_refusal_of_the_api_server_is_unavailable(simulated, verb):
 
 
 async def test_change_that_others_are_always_faster_with_gives_up(simulated, caplog):
-    """It is tried a few times, and then said."""
+    """A change is tried a few times, and then refused."""
     await simulated.store.create(describe(), ONE)
     simulated.cluster.refusals[f"PUT {KIND}"] = 409
 

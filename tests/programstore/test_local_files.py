@@ -40,7 +40,7 @@ async def test_a_crash_between_source_and_entry_leaves_the_program_as_it_was(loc
     ["no JSON", "source gone", "source changed", "copied", "escape", "fifo", "source a fifo"],
 )
 async def test_damaged_program_is_left_alone_and_told(local, damage, caplog):
-    """What can't be read is no program, its files stay, and the log names it; the others work."""
+    """An unreadable program is left out, its files stay, the log names it; the others work."""
     await local.store.create(describe("good"), ONE)
     await local.store.create(describe("bad"), ONE)
     folder = local.folder / "bad"

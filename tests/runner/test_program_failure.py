@@ -60,7 +60,7 @@ def test_type_error_of_the_call_is_the_parameters_fault(tmp_path):
 
 
 def test_program_without_a_line_of_main_is_shown_by_its_first(tmp_path):
-    """Where the file defines no main, or is gone, its first line stands in the traceback."""
+    """The traceback of a file that defines no main, or is gone, shows its first line."""
     entry = tmp_path / "program.py"
     entry.write_text("x = 1\n")
     failure = describe_failure(AttributeError("no main"), entry, call.__code__)

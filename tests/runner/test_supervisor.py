@@ -108,7 +108,7 @@ def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
 
 
 def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
-    """When the runner's caller dies, its standard input ends, and the program with it."""
+    """The death of the runner's caller closes its standard input, and ends the program."""
     run = start_run()
     run.start_job(write_program(SLEEP))
     program = pid_after("pid", run)

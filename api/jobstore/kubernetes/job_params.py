@@ -1,8 +1,9 @@
-"""Jobs' parameters: kept in Secrets that the RuntimeJob owns, and the last ones read in memory."""
+"""Jobs' parameters, in Secrets that the RuntimeJob owns; the most recent ones also in memory."""
 
 import asyncio
 import base64
-from collections import OrderedDict
+
+from cachetools import LRUCache
 
 from api.jobstore.base import ParamsLost
 from api.jobstore.kubernetes.job_secrets import JobSecrets
@@ -14,26 +15,25 @@ from qiskit_runtime.contract.resources.runtimejob import RuntimeJob, build_owner
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY, ParamsDamaged, ParamsFrom
 
 MEMORY_CHARACTERS = 16 * 2**20
-"""How much of them is kept in memory: a poll answers with the parameters, and costs no call."""
+"""The size of the cache: a poll answers with the parameters, and should cost no call."""
 
 
 class JobParams:
-    """Writes and reads them. A job's parameters never change, so what was read stays true."""
+    """Writes and reads them. A job's parameters never change, so the cache is never stale."""
 
     def __init__(self, secrets: JobSecrets) -> None:
         self._secrets = secrets
-        self._known: OrderedDict[str, str] = OrderedDict()
-        self._size = 0
-        # Many who ask for the same share one reading.
+        self._known: LRUCache[str, str] = LRUCache(MEMORY_CHARACTERS, getsizeof=len)
+        # Simultaneous readers of one job share one reading.
         self._reading: dict[str, asyncio.Task[str]] = {}
 
     async def write(
         self, found: RuntimeJob, params: str, source: ProgramSource | None = None
     ) -> None:
-        """Make the Secrets that are not there yet; the first has the job's own program too.
+        """Create the Secrets that do not exist yet; the first has the job's own program too.
 
         Raises:
-            StoreUnavailable: one can't be made.
+            StoreUnavailable: one can't be created.
         """
         assert isinstance(found.params, ParamsFrom), "as this server asks for jobs"
         parts = found.params.split(params.encode())
@@ -44,10 +44,10 @@ class JobParams:
         for error in made:
             if isinstance(error, BaseException):
                 raise error
-        self._remember(found.uid, params)
+        self._known[found.uid] = params
 
     async def read(self, found: RuntimeJob) -> str:
-        """The parameters, verbatim.
+        """Return the parameters, verbatim.
 
         Raises:
             ParamsLost: they are gone or damaged.
@@ -56,20 +56,19 @@ class JobParams:
         if isinstance(found.params, str):
             return found.params
         if (params := self._known.get(found.uid)) is not None:
-            self._known.move_to_end(found.uid)
             return params
         return await asyncio.shield(self._reading.get(found.uid) or self._start(found))
 
     def _start(self, found: RuntimeJob) -> asyncio.Task[str]:
-        assert isinstance(found.params, ParamsFrom), "inline ones were there already"
+        assert isinstance(found.params, ParamsFrom), "inline ones need no reading"
         task = asyncio.create_task(self._read_parts(found.params))
         self._reading[found.uid] = task
 
         def end(task: asyncio.Task[str]) -> None:
             del self._reading[found.uid]
-            # Its readers may all have gone; then nobody else asks for its error.
+            # Where all readers have left, nobody else retrieves the error.
             if not task.cancelled() and not task.exception():
-                self._remember(found.uid, task.result())
+                self._known[found.uid] = task.result()
 
         task.add_done_callback(end)
         return task
@@ -78,7 +77,7 @@ class JobParams:
         try:
             await self._secrets.create(secret)
         except Conflict:
-            # A submission that is repeated finds its own; that of a job deleted before goes soon.
+            # A repeated submission finds its own; one of a job deleted before goes soon.
             there = await self._secrets.get(secret["metadata"]["name"])
             if there is None or not _is_same(there, secret):
                 name = secret["metadata"]["name"]
@@ -95,16 +94,9 @@ class JobParams:
         except ParamsDamaged as error:
             raise ParamsLost(str(error)) from error
 
-    def _remember(self, uid: str, params: str) -> None:
-        self._size += len(params) - len(self._known.get(uid, ""))
-        self._known[uid] = params
-        while self._size > MEMORY_CHARACTERS and len(self._known) > 1:
-            _, forgotten = self._known.popitem(last=False)
-            self._size -= len(forgotten)
-
 
 def build_secret(found: RuntimeJob, name: str, part: bytes) -> Manifest:
-    """The Secret with a part of a job's parameters. Its owner takes it along. Pure."""
+    """Return the Secret with a part of a job's parameters, owned by the RuntimeJob. Pure."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -1,7 +1,7 @@
 """The store of Kubernetes mode: a job is a RuntimeJob, which the operator runs.
 
-What a client polls is answered from memory; all that changes something, and what was never read
-before, asks the Kubernetes API. ``watched_kind`` sees to it that the memory knows what was written.
+Polls are answered from memory; changes, and reads of data that was never read before, ask the
+Kubernetes API. ``watched_kind`` keeps the memory as new as the newest write.
 """
 
 import asyncio
@@ -24,12 +24,10 @@ from api.jobstore.base import (
     JobStore,
     ParamsLost,
 )
-from api.jobstore.kubernetes.doorbell import Doorbell
 from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
-from api.jobstore.kubernetes.live_stream import LiveStream
-from api.jobstore.kubernetes.record_reader import RecordReaders, Sources
-from api.resources.redis_client import open_redis
+from api.jobstore.kubernetes.live_streams import LiveStreams
+from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
@@ -52,7 +50,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Where jobs and their live streams are, and how many; ``storage_budget`` is in bytes."""
+    """Addresses and bounds of the store; ``storage_budget`` is in bytes."""
 
     namespace: str
     redis_url: str
@@ -79,20 +77,18 @@ class KubernetesJobStore(JobStore):
         return self._kind.is_ready
 
     async def open(self) -> None:
-        self._redis = open_redis(self._settings.redis_url)
         secrets = JobSecrets(await self._kind.open(), self._settings.namespace)
         self._params = JobParams(secrets)
-        doorbell = Doorbell(self._redis)
-        sources = Sources(self._kind, secrets, LiveStream(self._redis), doorbell)
-        self._readers = RecordReaders(sources)
-        self._keep(doorbell.run())
+        self._streams = LiveStreams(self._settings.redis_url)
+        self._readers = RecordReaders(RecordSources(self._kind, secrets, self._streams))
+        self._keep(self._streams.run())
 
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._kind.close()
-        await self._redis.aclose()
+        await self._streams.close()
 
     async def submit(self, request: JobRequest) -> Job:
         encoded, source = request.params.encode(), request.source
@@ -123,7 +119,7 @@ class KubernetesJobStore(JobStore):
         return JobPage(matching[offset : offset + limit], len(matching))
 
     async def read_params(self, job_id: str) -> str:
-        # They never change: whoever knows the job knows enough.
+        # They never change: a job in memory is new enough, however old.
         found = self._cache.find(job_id) or await self._refresh(job_id)
         try:
             return await self._params.read(found)
@@ -168,7 +164,7 @@ class KubernetesJobStore(JobStore):
     async def delete(self, job_id: str) -> None:
         found = await self._find(job_id)
         if not found.job.is_final:
-            # What another server said of it may be newer.
+            # Another server may have seen a newer version.
             found = await self._refresh(job_id)
         if not found.job.is_final:
             raise JobNotFinal(job_id)
@@ -229,7 +225,7 @@ class KubernetesJobStore(JobStore):
         return found
 
     async def _is_stored(self, found: RuntimeJob, program: ProgramFrom | None) -> bool:
-        """Whether the job can do without this submission's source: its program may have changed."""
+        """Return whether the job has its input already; the program may have changed since."""
         if found.program == program:
             return True
         try:

@@ -99,7 +99,7 @@ class DataFolder:
         os.close(self._lock_file)
 
     def takes_jobs(self) -> bool:
-        """Whether what a submission needs can be done just now: tried, as nothing else tells."""
+        """Return whether the disk takes a submission now, by trying."""
         probe = self._jobs / f".probe-{os.getpid()}-{threading.get_ident()}"
         try:
             reserve(own_folder(probe) / _ROOM, 2 * _END_BYTES)
@@ -111,7 +111,7 @@ class DataFolder:
 
     def create(self, job: Job, params: str, source: ProgramSource | None = None) -> None:
         """Write a new job; it counts once its job.json is there, which comes last."""
-        # What is there already is what a crash left of a submission that is repeated now.
+        # Files may be left from an earlier attempt with this id that crashed.
         folder = own_folder(self._jobs / job.id)
         remove_tree(folder / _SOURCE)
         data = _dump(job)

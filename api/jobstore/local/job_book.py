@@ -1,4 +1,4 @@
-"""The jobs of local mode, in memory and on the disk: what is told of one is stored before.
+"""The jobs of local mode, in memory and on the disk: a state is stored before it is shown.
 
 Changes of one job take turns; the files are written in threads, as a disk may take its time.
 """
@@ -23,13 +23,13 @@ _RETRY_SECONDS = 1.0
 _T = TypeVar("_T")
 
 Change = Callable[[Job], Job | None]
-"""Makes of a job, as it is when its turn comes, what is to be stored; None is no change."""
+"""Returns the job to store, given the job as it is when its turn comes; None is no change."""
 
 logger = logging.getLogger(__name__)
 
 
 class JobBook:
-    """All jobs, in the order of submission. ``on_end`` is told the id of a job that ended."""
+    """All jobs, in the order of submission. ``on_end`` is called with the id of an ended job."""
 
     def __init__(self, folder: DataFolder, on_end: Callable[[str], None]) -> None:
         self._folder = folder
@@ -42,16 +42,16 @@ class JobBook:
         self._saving: asyncio.Task[None] | None = None
 
     def __contains__(self, job_id: object) -> bool:
-        """Whether there is a job with this id."""
+        """Return whether a job has this id."""
         return job_id in self._jobs
 
     def __len__(self) -> int:
-        """How many jobs there are."""
+        """Return the number of jobs."""
         return len(self._jobs)
 
     @property
     def queued(self) -> int:
-        """How many wait for their turn."""
+        """Return the number of queued jobs."""
         return len(self._queued)
 
     def all(self) -> ValuesView[Job]:
@@ -63,7 +63,7 @@ class JobBook:
         return reversed(self._jobs.values())
 
     def get(self, job_id: str) -> Job:
-        """The job as it is stored; JobNotFound where there is none."""
+        """Return the job as it is stored; JobNotFound where no job has this id."""
         if job := self._jobs.get(job_id):
             return job
         raise JobNotFound(job_id)
@@ -87,7 +87,7 @@ class JobBook:
         self._put(job)
 
     async def change(self, job_id: str, make: Change) -> None:
-        """Store a change, then tell it. An end that the disk refuses is stored and told later.
+        """Store a change, then show it. An end that the disk refuses is stored and shown later.
 
         Raises:
             OSError: the disk does not take a change that is no end; nothing has changed.
@@ -172,5 +172,5 @@ class JobBook:
 
 
 async def _finish(work: Coroutine[Any, Any, _T]) -> _T:
-    """Do it to its end, whatever becomes of who asked: files and memory are to agree."""
+    """Finish the work even if the caller is cancelled: files and memory have to agree."""
     return await asyncio.shield(asyncio.ensure_future(work))

@@ -1,4 +1,4 @@
-"""What a runner is handed of a job in local mode: its program, parameters, backend and limits."""
+"""The input of a runner in local mode: a job's program, parameters, backend and limits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from qiskit_runtime.contract.wire.job_input import JobInput
 
 @dataclass(frozen=True, slots=True)
 class InputMaker:
-    """Puts hand-overs together."""
+    """Makes the inputs of jobs."""
 
     folder: DataFolder
     catalog: Catalog
@@ -23,10 +23,10 @@ class InputMaker:
     limits: RunnerLimits
 
     def make_job_input(self, job: Job) -> JobInput:
-        """The hand-over of a job that starts now.
+        """Return the input of a job that starts now.
 
         Raises:
-            UnknownProgram, UnknownBackend, ParamsLost: something went away while it was queued.
+            UnknownProgram, UnknownBackend, ParamsLost: removed while the job was queued.
         """
         version = job.spec.program_version
         versions = {"program": version} if version else {}

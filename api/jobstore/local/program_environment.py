@@ -31,7 +31,7 @@ _PASSED_ON = re.compile("|".join(_NAMES))
 
 
 def choose_variables(environment: Mapping[str, str], named: Collection[str] = ()) -> dict[str, str]:
-    """Those of the list, and those that the server's user named. Pure."""
+    """Return the variables of the list, and those that the server's user named. Pure."""
     return {
         name: value
         for name, value in environment.items()

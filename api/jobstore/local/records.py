@@ -20,17 +20,17 @@ class Records:
         self._reading = asyncio.Lock()
 
     def __len__(self) -> int:
-        """How many are in memory."""
+        """Return the number of records in memory."""
         return len(self._records)
 
     def open(self, job_id: str) -> LiveRecord:
-        """The record of a job that has not ended."""
+        """Return the record of a job that has not ended."""
         record = self._records.get(job_id) or LiveRecord()
         self._records[job_id] = record
         return record
 
     async def read(self, job_id: str) -> LiveRecord:
-        """The record of a job that has ended."""
+        """Return the record of a job that has ended."""
         async with self._reading:
             if record := self._records.get(job_id):
                 return record
@@ -40,10 +40,10 @@ class Records:
             return record
 
     def close(self, job_id: str) -> None:
-        """Tell the listeners that nothing follows."""
+        """End the record for its listeners."""
         if record := self._records.get(job_id):
             record.close()
 
     def forget(self, job_id: str) -> None:
-        """Find it no more; who has it may read it to its end."""
+        """Remove it from the index; listeners that have it may read it to its end."""
         self._records.pop(job_id, None)

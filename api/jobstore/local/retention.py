@@ -1,6 +1,6 @@
-"""What local mode keeps: ended jobs for so many days, in so many bytes; and how many may wait.
+"""The bounds of local mode: ended jobs by age and size, and the number of queued jobs.
 
-A job that has not ended is never taken. What is gone is deleted, as by its user.
+A job that has not ended is never deleted. Deleting is the same as by the job's user.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long ended jobs are kept, in how many bytes (0 is no bound), and how many may wait."""
+    """Bounds of ended jobs in days and bytes (0 is no bound), and of queued jobs in number."""
 
     keep_days: float = 0
     keep_bytes: int = 0
@@ -32,13 +32,13 @@ class Bounds:
 
 
 KEEP_ALL = Bounds()
-"""Nothing goes by itself."""
+"""No ended job is deleted but by its user."""
 
 
 def find_surplus(
     ended: Sequence[Job], sizes: dict[str, int], bounds: Bounds, now: datetime
 ) -> list[str]:
-    """The ids of the ended jobs that are to go: too old, or the oldest of too many bytes. Pure."""
+    """Return the ids of ended jobs to delete: too old, or the oldest of too many bytes. Pure."""
     surplus, taken = [], 0
     for job in sorted(ended, key=_end, reverse=True):
         taken += sizes.get(job.id, 0)

@@ -24,7 +24,7 @@ _KILL_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RunnerLimits:
-    """What a job's processes may take, and which variables they get beside the usual ones.
+    """Limits of a job's processes, and the variables that they get in addition to the usual ones.
 
     ``memory_bytes`` 0 is no limit.
     """
@@ -36,7 +36,7 @@ class RunnerLimits:
 
 
 class RunnerProcess:
-    """One ``python -m runner``. It ends by itself when this process goes away: its stdin closes."""
+    """A ``python -m runner``. It ends when this process ends, as its stdin closes."""
 
     def __init__(self, process: Process, grace_seconds: float, mark: int) -> None:
         assert process.stdin is not None and process.stdout is not None, "both are pipes"
@@ -75,7 +75,7 @@ class RunnerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can still take a job or end one."""
+        """Return whether it can still take a job or end one."""
         return self._process.returncode is None
 
     async def hand_over(self, job: JobInput) -> None:
@@ -98,12 +98,12 @@ class RunnerProcess:
             asyncio.get_running_loop().call_later(patience, _signal, self._process.kill)
 
     def end_overtime(self) -> None:
-        """Have it end its program, whose time is over: it should have done so by itself."""
+        """Have it end its program, whose time is over; the runner should have done so already."""
         self.is_overtime = True
         self.terminate()
 
     async def wait(self) -> int:
-        """Its exit code, once it and all of its job have ended."""
+        """Return its exit code, once it and all of its job's processes have ended."""
         exit_code = await self._process.wait()
         if exit_code != 0:
             # Its program may have killed or broken it, before it could end what that had started.

@@ -20,7 +20,7 @@ _CLOSE_SECONDS = 2.0
 
 
 class Scratch:
-    """Opened by whoever has the data folder's lock: it removes all that it finds."""
+    """The folder; open it with the data folder's lock held, as it removes all that it finds."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -28,12 +28,13 @@ from qiskit_runtime.contract.lifecycle import (
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
+from qiskit_runtime.host.backoff import Backoff
 
 _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
-_RESTART_SECONDS = 1.0
-"""How long to wait when the system can't start a process, or the disk keep a state, just now."""
+_RETRY_SECONDS = 1.0
+"""How long a job stays queued that the disk has no room for, before it is tried again."""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -105,12 +106,13 @@ class Workers:
 
     async def _start_runner(self) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
+        backoff = Backoff(first=1.0, longest=10.0)
         while not self._closing:
             try:
                 return await RunnerProcess.start(self._limits, self._folder.scratch)
             except OSError as error:
                 logger.warning("no runner could be started: %s", error)
-                await asyncio.sleep(_RESTART_SECONDS)
+                await asyncio.sleep(backoff.next_seconds())
         return None
 
     async def _next_job(self) -> Job | None:
@@ -169,7 +171,7 @@ class Workers:
 
     def _queue_again(self, job: Job, why: str) -> None:
         logger.warning("job %s stays queued, %s", job.id, why)
-        asyncio.get_running_loop().call_later(_RESTART_SECONDS, self.queue, job)
+        asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.queue, job)
 
     async def _run_started(
         self, handover: JobInput, runner: RunnerProcess, record: LiveRecord
@@ -210,14 +212,14 @@ class Workers:
             os.close(file)
 
     async def _conclude(
-        self, job_id: str, seen: Observation, runner: RunnerProcess | None = None
+        self, job_id: str, observed: Observation, runner: RunnerProcess | None = None
     ) -> None:
-        """Make a job final by what was seen, with what is known beside it."""
+        """Make a job final by an observation, completed with what this worker knows."""
         if runner and runner.is_overtime:
-            seen = replace(seen, runner=RunnerState.OVER_TIME)
+            observed = replace(observed, runner=RunnerState.OVER_TIME)
         if self._closing:
-            seen = replace(seen, detail=_STOPPED)
-        await self._book.change(job_id, conclude(seen, self._limits.memory_bytes))
+            observed = replace(observed, detail=_STOPPED)
+        await self._book.change(job_id, conclude(observed, self._limits.memory_bytes))
 
     async def _conclude_interrupted(self, job: Job) -> None:
         """A job that a server before this one ran: its record tells how it ended, if it did."""
@@ -226,16 +228,16 @@ class Workers:
         await self._conclude(job.id, Observation(RunnerState.DISRUPTED, verdict, detail=_STOPPED))
 
 
-def conclude(seen: Observation, memory_bytes: int = 0) -> Callable[[Job], Job]:
-    """What makes a job final by what was seen of it."""
+def conclude(observed: Observation, memory_bytes: int = 0) -> Callable[[Job], Job]:
+    """Return the change that makes a job final by an observation of it."""
 
     def make(job: Job) -> Job:
         limits = Limits(job.spec.max_execution_seconds, memory_bytes=memory_bytes)
-        asked = seen.cancel_requested or job.cancel_requested
-        state = derive_state(replace(seen, cancel_requested=asked, limits=limits))
+        asked = observed.cancel_requested or job.cancel_requested
+        state = derive_state(replace(observed, cancel_requested=asked, limits=limits))
         status = job.status.with_state(state)
-        if seen.verdict is not None:
-            status = status.with_verdict(seen.verdict)
+        if observed.verdict is not None:
+            status = status.with_verdict(observed.verdict)
         return job.model_copy(update={"status": status})
 
     return make

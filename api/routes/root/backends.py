@@ -1,4 +1,4 @@
-"""/backends: what a program can run on."""
+"""/backends: the simulated devices that a program can run on."""
 
 from fastapi import APIRouter
 
@@ -12,11 +12,11 @@ router = APIRouter(tags=["backends"])
 
 @router.get("/backends", responses=describe(503))
 async def list_backends(backends: BackendsDep) -> BackendsResponse:
-    """All backends."""
+    """List all backends."""
     return BackendsResponse(backends=await backends.all())
 
 
 @router.get("/backends/{name}", responses=describe(404, 503))
 async def get_backend(name: str, backends: BackendsDep) -> BackendSpec:
-    """One backend: its method, qubits, coupling map, basis gates, noise and seed policy."""
+    """Return a backend: method, qubits, coupling map, basis gates, noise and seed policy."""
     return await backends.get(name)

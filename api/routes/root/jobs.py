@@ -12,18 +12,15 @@ from api.dependencies import (
     EventsDep,
     JobAnswersDep,
     JobStoreDep,
+    NonNegative,
     ResultDep,
     SubmissionDep,
     TenantDep,
 )
 from api.errors import WITH_BODY, describe
 from api.jobstore.base import JobQuery
-from api.log_text import log_pieces
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
-from api.text_pieces import json_pieces
-
-Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
-"""A number of jobs."""
+from api.text_pieces import json_pieces, log_pieces
 
 # CheckedRoute knows which bodies may come without a Content-Type, and FastAPI need not refuse them.
 router = APIRouter(tags=["jobs"], route_class=CheckedRoute, strict_content_type=False)
@@ -34,8 +31,8 @@ IdempotencyKey = Annotated[
     Header(
         min_length=1,
         max_length=255,
-        description="Any text of the client's own: a request that is sent again with it, because"
-        " its answer was lost, makes no second job.",
+        description="Any text that the client chooses: the same request with the same key makes no"
+        " second job, so it is safe to send it again when its answer was lost.",
     ),
 ]
 
@@ -47,7 +44,7 @@ async def run_program(
     tenant: TenantDep,
     idempotency_key: IdempotencyKey = None,
 ) -> JobId:
-    """Queue a job. The answer's id is good from now on."""
+    """Queue a job and return its id, which is valid from now on."""
     return JobId(id=await submission.submit(request, tenant, idempotency_key))
 
 
@@ -55,10 +52,10 @@ async def run_program(
 async def list_jobs(
     store: JobStoreDep,
     answers: JobAnswersDep,
-    limit: Count = 200,
-    offset: Count = 0,
+    limit: NonNegative = 200,
+    offset: NonNegative = 0,
     pending: Annotated[
-        bool, Query(description="Queued and running jobs; without it the ended ones.")
+        bool, Query(description="true lists the queued and running jobs, false the ended ones.")
     ] = False,
     hub: str | None = None,
     group: str | None = None,
@@ -67,7 +64,7 @@ async def list_jobs(
     backend: str | None = None,
     tags: Annotated[list[str], Query(description="Jobs that have all of these.")] = [],  # noqa: B006  (never changed)
 ) -> StreamingResponse:
-    """A page of jobs, newest first."""
+    """List a page of jobs, newest first."""
     query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
     page = await store.find(query, limit, offset)
     return StreamingResponse(answers.write_page(page), media_type="application/json")
@@ -75,7 +72,7 @@ async def list_jobs(
 
 @router.get("/jobs/{job_id}", response_model=JobResponse, responses=describe(404, 503))
 async def get_job(job_id: str, store: JobStoreDep, answers: JobAnswersDep) -> StreamingResponse:
-    """One job."""
+    """Return a job."""
     pieces = await answers.write(await store.get(job_id))
     return StreamingResponse(pieces, media_type="application/json")
 
@@ -83,13 +80,13 @@ async def get_job(job_id: str, store: JobStoreDep, answers: JobAnswersDep) -> St
 # FAST003 does not see the job_id of the dependencies.
 @router.get("/jobs/{job_id}/logs", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003
 async def get_logs(events: EventsDep) -> StreamingResponse:
-    """What the job printed and published so far, as one JSON string."""
+    """Return the text that the job printed and published so far, as one JSON string."""
     return _stream_string(log_pieces(events))
 
 
 @router.get("/jobs/{job_id}/results", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003
 async def get_results(result: ResultDep) -> StreamingResponse:
-    """The final result's JSON text as one JSON string; an empty one while there is none."""
+    """Return the final result's JSON text as one JSON string, empty until it is published."""
     return _stream_string([result or ""])
 
 
@@ -97,23 +94,23 @@ async def get_results(result: ResultDep) -> StreamingResponse:
     "/jobs/{job_id}/cancel", status_code=204, responses=describe(404, 409, 503, *WITH_BODY)
 )
 async def cancel_job(job_id: str, store: JobStoreDep) -> None:
-    """Have a queued or running job end as Cancelled."""
+    """Cancel a queued or running job."""
     await store.cancel(job_id)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=describe(403, 404, 503, *WITH_BODY))
 async def delete_job(job_id: str, store: JobStoreDep) -> None:
-    """Forget an ended job and all its data."""
+    """Delete an ended job and all its data."""
     await store.delete(job_id)
 
 
 def _stream_string(texts: Iterable[str]) -> StreamingResponse:
-    """One JSON string, in pieces: its readers share the text, and each waits for its own client."""
+    """Write one JSON string in pieces: its readers share the text, each at its client's pace."""
 
     async def write() -> AsyncIterator[bytes]:
         for piece in json_pieces(texts):
             yield piece.encode(errors="replace")
-            # A long one is not the only request.
+            # Other requests are served between the pieces of a long text.
             await asyncio.sleep(0)
 
     return StreamingResponse(write(), media_type="application/json")

@@ -1,4 +1,4 @@
-"""/programs: what can be run; a user's own programs are uploaded, changed and deleted here."""
+"""/programs: the programs to run; users upload, change and delete their own here."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
 from api.bodies import JSON, MULTIPART, RAW, BodyDep, CheckedRoute
-from api.dependencies import ParamsCheckDep, ProgramsDep
+from api.dependencies import NonNegative, ParamsCheckDep, ProgramsDep
 from api.errors import WITH_BODY, InvalidField, describe
 from api.models import (
     ChangedProgramResponse,
@@ -33,20 +33,20 @@ from qiskit_runtime.contract.resources.program import (
 )
 from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid
 
-Count = Annotated[int, Query(ge=0, le=2**31 - 1)]
-"""A number of programs."""
-
 PAGE = MAX_PROGRAMS + 50
-"""Programs in a page where nothing is said: all that may be uploaded, and a library."""
+"""The default page: as many programs as may be uploaded, and a library."""
 
 CHANGES = describe(403, 404, 503, *WITH_BODY)
-"""How a change of a program may be refused."""
+"""The errors of a change of a program."""
 
 router = APIRouter(tags=["programs"], route_class=CheckedRoute)
 
 
 def _takes(*kinds: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    """The OpenAPI of a body that the route reads itself: a schema for each content type."""
+    """Return the OpenAPI of a body that the route reads itself, by content types.
+
+    ``CheckedRoute`` takes these types and no other.
+    """
     content = {kind: {"schema": schema} for kind, schema in kinds}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -62,25 +62,27 @@ _SOURCE = _takes((JSON, ProgramData.model_json_schema()), *((kind, _BYTES) for k
 @router.get("/programs", response_model=ProgramsResponse, responses=describe(422, 503))
 async def list_programs(
     programs: ProgramsDep,
-    limit: Count = PAGE,
-    offset: Count = 0,
+    limit: NonNegative = PAGE,
+    offset: NonNegative = 0,
     name: Annotated[str | None, Query(description="Programs of this name or id.")] = None,
     search: Annotated[
         str | None, Query(description="Programs with this in id, name or description.")
     ] = None,
 ) -> StreamingResponse:
-    """A page of programs, by id."""
+    """List a page of programs, by id."""
     found = [one for one in await programs.all() if _matches(one, name, search)]
     page = found[offset : offset + limit]
-    # Program by program: each may bring schemas of 64 KiB, and others want to be served meanwhile.
+    # Program by program: each may bring schemas of 64 KiB, and other requests wait meanwhile.
     return StreamingResponse(_write_page(page, len(found)), media_type="application/json")
 
 
 async def _write_page(page: list[Program], total: int) -> AsyncIterator[str]:
-    """A ``ProgramsResponse`` as JSON."""
+    """Write a ``ProgramsResponse`` as JSON."""
     yield '{"programs":['
     for number, program in enumerate(page):
-        yield "," * (number > 0) + ProgramResponse.of(program).model_dump_json(by_alias=True)
+        yield "," * (number > 0) + ProgramResponse.from_program(program).model_dump_json(
+            by_alias=True
+        )
     yield f'],"count":{total}}}'
 
 
@@ -92,7 +94,7 @@ def _matches(program: Program, name: str | None, search: str | None) -> bool:
 
 @router.post("/programs", responses=describe(403, 409, 429, 503, *WITH_BODY), openapi_extra=_WHOLE)
 async def upload_program(body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep) -> ProgramId:
-    """Keep a new program. Its id is made of its name."""
+    """Upload a new program. Its id is made of its name."""
     fields, source = read_upload(body)
     given, warnings = await _read_metadata(fields, check)
     metadata = ProgramMetadata(**{"description": "", "is_public": False} | given)
@@ -104,18 +106,18 @@ async def upload_program(body: BodyDep, programs: ProgramsDep, check: ParamsChec
 async def get_program(
     program_id: str, programs: ProgramsDep
 ) -> UploadedProgramResponse | ProgramResponse:
-    """One program; an uploaded one with its source."""
-    pinned = await programs.resolve(program_id)
-    if pinned.source is None:
-        return ProgramResponse.of(pinned.program)
-    return UploadedProgramResponse.with_source(pinned.program, pinned.source)
+    """Return a program; an uploaded one with its source."""
+    resolved = await programs.resolve(program_id)
+    if resolved.source is None:
+        return ProgramResponse.from_program(resolved.program)
+    return UploadedProgramResponse.with_source(resolved.program, resolved.source)
 
 
 @router.patch("/programs/{program_id}", responses=CHANGES, openapi_extra=_FIELDS)
 async def change_metadata(
     program_id: str, body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep
 ) -> ChangedProgramResponse:
-    """Change what is said of an uploaded program: name, description, cost, visibility, spec."""
+    """Change an uploaded program's metadata: name, description, cost, visibility, spec."""
     given, warnings = await _read_metadata(read_fields(body), check)
     return await _change(programs, program_id, ProgramChange(given), warnings)
 
@@ -124,7 +126,7 @@ async def change_metadata(
 async def change_program(
     program_id: str, body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep
 ) -> ChangedProgramResponse:
-    """Change an uploaded program's metadata and source at once; what is left out stays."""
+    """Change an uploaded program's metadata and source at once; omitted fields stay."""
     fields, source = read_upload(body)
     given, warnings = await _read_metadata(fields, check)
     return await _change(programs, program_id, ProgramChange(given, source), warnings)
@@ -134,7 +136,7 @@ async def change_program(
 async def change_source(
     program_id: str, body: BodyDep, programs: ProgramsDep
 ) -> ChangedProgramResponse:
-    """Change an uploaded program's source; a new one counts its version up."""
+    """Change an uploaded program's source; a different source increments its version."""
     source = read_source(body)
     return await _change(programs, program_id, ProgramChange(source=source), [])
 
@@ -145,30 +147,30 @@ async def change_source(
     response_class=Response,
 )
 async def get_source(program_id: str, programs: ProgramsDep) -> Response:
-    """An uploaded program's source, byte for byte. A library's program has none to give."""
+    """Return an uploaded program's source, byte for byte. Library programs have none here."""
     source = await programs.read_source(program_id)
     if source is None:
         raise SourceNotKept(program_id)
     kind = RAW[source.suffix != ARCHIVE_SUFFIX]
-    # Whatever it says, no browser is to take it for a page.
+    # No browser may take it for a page, whatever its text is.
     return Response(source.data, media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
 
 
 @router.put("/programs/{program_id}/public", status_code=204, responses=CHANGES)
 async def make_public(program_id: str, programs: ProgramsDep) -> None:
-    """Let everybody see an uploaded program."""
+    """Make an uploaded program visible to everybody."""
     await programs.update(program_id, ProgramChange({"is_public": True}))
 
 
 @router.put("/programs/{program_id}/private", status_code=204, responses=CHANGES)
 async def make_private(program_id: str, programs: ProgramsDep) -> None:
-    """Let nobody but its author see an uploaded program, once there are accounts."""
+    """Make an uploaded program visible to its author alone, once there are accounts."""
     await programs.update(program_id, ProgramChange({"is_public": False}))
 
 
 @router.delete("/programs/{program_id}", status_code=204, responses=CHANGES)
 async def delete_program(program_id: str, programs: ProgramsDep) -> None:
-    """Forget an uploaded program. Jobs that were posted for it run all the same."""
+    """Delete an uploaded program. Jobs that were posted for it still run."""
     await programs.delete(program_id)
 
 
@@ -178,7 +180,7 @@ async def _read_metadata(
     """Return the metadata that was given, and warnings about what was translated in it.
 
     Raises:
-        InvalidField: a schema can't be used; the field is named.
+        InvalidField: a schema can't be used; it is named.
     """
     given, warnings = fields.to_metadata()
     if "spec" in given and (schema := given["spec"].parameters):

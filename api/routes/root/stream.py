@@ -6,10 +6,10 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 "progress", "done", "total"}``, this with ``"best"`` where there is such a value. With
 ``?after=N`` the first frame is what follows message N.
 
-The server closes with 1000 after the last frame, whatever became of the job; with 4404 if the job
-was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
-can't be read just now (try again, with ``?after``); the connection of a client that takes nothing
-for 30 s is dropped. What a client sends is ignored.
+The server closes with 1000 after the last frame, in whatever phase the job ended; with 4404 if the
+job was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
+can't be read just now (try again, with ``?after``); the connection of a client that reads nothing
+for 30 s is dropped. Frames from clients are ignored.
 """
 
 import asyncio
@@ -31,17 +31,17 @@ from api.text_pieces import PIECE, cut, json_pieces
 from qiskit_runtime.contract.wire.events import Event, Gap, Message, frame_fields
 
 FRAGMENTS = "websocket.fragments"
-"""The ASGI extension of our server (``cli.connections``): a text whose message has ``more`` goes on
-with the next one. So a large frame is never in memory once more for each client."""
+"""The ASGI extension of our server (``serving``): a text whose message has ``more`` continues in
+the next message. So a large frame is not copied for each client."""
 
 CLOSE_DELETED = 4404
-"""The close code where the job went away before its stream began."""
+"""The close code if the job was deleted before its stream ended."""
 
 CLOSE_GONE = 4410
-"""The close code where the record, or the rest of it, had to make room for others."""
+"""The close code if the record, or the rest of it, was removed to make room for others."""
 
 CLOSE_TRY_AGAIN = 1013
-"""The close code where the server can't serve just now, as the registry of RFC 6455 has it."""
+"""The close code of a server that can't serve just now, by the registry of RFC 6455."""
 
 _FRAMES_A_TURN = 64
 
@@ -50,7 +50,7 @@ router = APIRouter(tags=["jobs"])
 
 @router.get("/stream/jobs/{job_id}", status_code=426, responses=describe(404, 426, 503))
 async def explain_stream(job_id: str, store: JobStoreDep) -> JSONResponse:
-    """This address is a websocket's: it streams the job's messages as they are published."""
+    """Explain that this address is a websocket, which streams the job's messages."""
     await store.get(job_id)
     detail = "open this address as a websocket (ws://, or wss:// behind TLS)"
     return JSONResponse({"detail": detail}, 426, {"Upgrade": "websocket"})
@@ -87,7 +87,7 @@ async def stream_job(
     except StoreUnavailable:
         await _close(websocket, CLOSE_TRY_AGAIN, "the record can't be read just now")
     except WebSocketDisconnect:
-        # It went while a frame was on its way.
+        # The client went away while a frame was sent.
         return
     finally:
         sender.cancel()
@@ -98,12 +98,12 @@ async def stream_job(
 async def _send_frames(
     websocket: WebSocket, store: JobStore, job_id: str, after: int, logs: bool
 ) -> None:
-    """One frame in flight: the next is taken from the record when the client has taken this one."""
+    """Send frame after frame: the next is read from the record when the client has taken one."""
     behind = after > 0
     sent = 0
     async for event in store.follow(job_id):
         if behind:
-            # What comes before that message was seen; a gap may reach over it.
+            # The client has seen all up to that message; a gap may reach beyond it.
             number = _last_number(event)
             behind = number < after
             if number <= after:
@@ -114,7 +114,7 @@ async def _send_frames(
         await _send(websocket, frame)
         sent += 1
         if sent % _FRAMES_A_TURN == 0:
-            # A long replay does not wait for anything by itself; others want their turn.
+            # A long replay never waits otherwise; other tasks need their turn.
             await asyncio.sleep(0)
     await _close(websocket, 1000, "the job has ended")
 
@@ -133,23 +133,23 @@ async def _send(websocket: WebSocket, frame: Iterable[str]) -> None:
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
-    # Whoever does not even take this is dropped without it.
+    # A client that does not take this frame is dropped.
     with suppress(WebSocketDisconnect):
         await websocket.close(code, reason)
 
 
 async def _wait_for_end(websocket: WebSocket) -> None:
-    """Take and forget what the client sends, until it goes."""
+    """Ignore what the client sends, until it disconnects."""
     try:
         while True:
             await websocket.receive()
     except (WebSocketDisconnect, RuntimeError):
-        # RuntimeError is Starlette's word for a receive after the disconnect.
+        # Starlette raises RuntimeError for a receive after the disconnect.
         return
 
 
 def _last_number(event: Event) -> int:
-    """The number of the last message that this event stands for; 0 for none."""
+    """Return the number of the last message that an event stands for; 0 for none."""
     match event:
         case Message(number=number):
             return number
@@ -164,13 +164,13 @@ def _plain_pieces(event: Event) -> Iterable[str] | None:
 
 
 def _typed_pieces(event: Event) -> Iterable[str] | None:
-    """The typed frame of an event; None for what is not for clients."""
+    """Return the typed frame of an event; None for events that are not for clients."""
     fields = frame_fields(event)
     if fields is None:
         return None
     text = fields.get("text", "")
     if len(text) <= PIECE:
         return [json.dumps(fields)]
-    # The same, without a copy of the text.
+    # The same frame, without a copy of the text.
     head, tail = json.dumps({**fields, "text": ""}).split('""')
     return chain([head], json_pieces([text], ascii_only=True), [tail])

@@ -73,7 +73,7 @@ a Secret, whoever made it. */}}
 {{- end }}
 {{- end }}
 
-{{/* A generated text that stays what it was; call with (dict "root" $ "secret" name "key" key). */}}
+{{/* A generated secret that is kept on upgrade; call with (dict "root" $ "secret" name "key" key). */}}
 {{- define "qiskit-runtime.keptSecret" -}}
 {{- $old := lookup "v1" "Secret" .root.Release.Namespace .secret -}}
 {{- if and $old (hasKey ($old.data | default dict) .key) }}{{ index $old.data .key }}{{ else }}{{ randAlphaNum 40 | b64enc }}{{ end -}}

@@ -107,7 +107,7 @@ class RedisStream:
         with suppress(RedisError, OSError):
             entries: list[Any] = await self._redis.xrange(self._key) or []
             for entry_id, fields in entries:
-                batch = Batch.of_entry(entry_id, fields)
+                batch = Batch.from_entry(entry_id, fields)
                 if batch.first <= copy.lines + 1:
                     copy.feed(batch.after(copy.lines).lines)
         return copy

@@ -1,8 +1,8 @@
 """A backend: a quantum device as Aer simulates it, described for the runner to build.
 
-Some are always there; others are RuntimeBackends (``k8s/crds/runtimebackends.yaml``): resources of
+Some are built in; others are RuntimeBackends (``k8s/crds/runtimebackends.yaml``): resources of
 the cluster, or in local mode documents of the same form in a file. The API lists them, a job's
-hand-over holds one, and ``runner.quantum_backend`` builds it. Pure.
+input holds one, and ``runner.quantum_backend`` builds it. Pure.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -13,8 +13,7 @@ from qiskit_runtime.contract.resources.job import ContractModel
 from qiskit_runtime.contract.resources.resource import API_VERSION, is_name
 
 DEFAULT_BACKEND = "aer_simulator"
-"""What a job runs on that names no backend."""
-
+"""The backend of a job that names none."""
 
 KIND = "RuntimeBackend"
 """The kind's name."""
@@ -38,27 +37,27 @@ CONTROL_FLOW = (
     "continue_loop",
     "store",
 )
-"""What every method of a RuntimeBackend can do beside gates, so that no list of gates names it."""
+"""The instructions of every backend that are no gates; no list of basis gates names them."""
 
-Gate = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
+GateName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
 
 
 class Depolarizing(ContractModel):
-    """How likely a gate leaves its qubits in no state at all: of one qubit, and of two."""
+    """Depolarizing error probability of one-qubit and of two-qubit gates."""
 
     one_qubit: Probability = 0.0
     two_qubit: Probability = 0.0
 
 
 class ReadoutNoise(ContractModel):
-    """How likely a measurement tells the other value than the one that is there."""
+    """Probability that a measurement returns 1 for a qubit in 0, and 0 for one in 1."""
 
     prob1_given0: Probability = 0.0
     prob0_given1: Probability = 0.0
 
 
 class Relaxation(ContractModel):
-    """How long a qubit holds, and how long a gate takes in which it does not."""
+    """Thermal relaxation: T1, T2 and the durations of gates."""
 
     t1_microseconds: Positive
     t2_microseconds: Positive
@@ -67,14 +66,14 @@ class Relaxation(ContractModel):
 
     @model_validator(mode="after")
     def check_times(self) -> Self:
-        """Refuse what no physical qubit does."""
+        """Refuse times that no physical qubit has."""
         if self.t2_microseconds > 2 * self.t1_microseconds:
             raise ValueError("t2Microseconds: it is at most twice t1Microseconds")
         return self
 
 
 class NoiseSpec(ContractModel):
-    """The noise of every qubit and gate alike; each part is left out where it is not given."""
+    """Noise that is the same for every qubit and gate; an omitted part is noiseless."""
 
     depolarizing: Depolarizing | None = None
     readout: ReadoutNoise | None = None
@@ -82,10 +81,10 @@ class NoiseSpec(ContractModel):
 
 
 class SeedPolicy(ContractModel):
-    """Where a job's random numbers come from, if its parameters name no ``seed_simulator``.
+    """The seed of a job's random numbers, unless its parameters have a ``seed_simulator``.
 
-    ``PerJob`` draws a seed for each job and puts it on its status; ``Fixed`` begins each job with
-    ``value``, so that equal jobs have equal results.
+    ``PerJob`` draws a seed for each job and puts it on its status; ``Fixed`` gives each job the
+    seed ``value``, so that equal jobs have equal results.
     """
 
     policy: Literal["PerJob", "Fixed"] = "PerJob"
@@ -93,7 +92,7 @@ class SeedPolicy(ContractModel):
 
     @model_validator(mode="after")
     def check_value(self) -> Self:
-        """A value is what makes it fixed."""
+        """Refuse Fixed without a value, and a value without Fixed."""
         if (self.policy == "Fixed") != (self.value is not None):
             raise ValueError("value: it goes with the policy Fixed, and that with it")
         return self
@@ -102,9 +101,9 @@ class SeedPolicy(ContractModel):
 class BackendSpec(ContractModel):
     """An Aer device.
 
-    ``fake_device`` names a device of ``qiskit_ibm_runtime.fake_provider`` whose coupling map,
-    basis gates and noise it takes over, unless ``noise`` is given; ``qubits`` None means as many
-    as its memory holds. ``coupling_map`` is the pairs of qubits that two-qubit gates work on.
+    ``fake_device`` names a device of ``qiskit_ibm_runtime.fake_provider``, whose coupling map,
+    basis gates and noise the backend has, unless ``noise`` is given; ``qubits`` None means as many
+    as its memory holds. ``coupling_map`` lists the pairs of qubits that two-qubit gates act on.
     """
 
     name: str
@@ -118,12 +117,12 @@ class BackendSpec(ContractModel):
     ) = None
     noise: NoiseSpec | None = None
     coupling_map: CouplingMap | None = None
-    basis_gates: Annotated[tuple[Gate, ...], Field(min_length=1, max_length=64)] | None = None
+    basis_gates: Annotated[tuple[GateName, ...], Field(min_length=1, max_length=64)] | None = None
     seed: SeedPolicy | None = None
 
     @model_validator(mode="after")
     def check_coupling_map(self) -> Self:
-        """A map is of the qubits that there are."""
+        """Refuse a map without qubits, beyond them, or of a device that has one."""
         if self.fake_device and (self.coupling_map is not None or self.basis_gates is not None):
             raise ValueError("fakeDevice: it has a couplingMap and basisGates of its own")
         if self.coupling_map is not None:
@@ -138,7 +137,7 @@ class BackendSpec(ContractModel):
 
     @model_validator(mode="after")
     def check_basis_gates(self) -> Self:
-        """Every backend branches and loops: that is no gate."""
+        """Refuse control flow in a list of gates: every backend has it."""
         for gate in self.basis_gates or ():
             if gate in CONTROL_FLOW:
                 raise ValueError(f"basisGates: {gate} is no gate and there already; leave it out")
@@ -146,11 +145,11 @@ class BackendSpec(ContractModel):
 
 
 class NotARuntimeBackend(ValueError):
-    """The manifest is none that the CRD admits; the text names the field that is wrong."""
+    """The CRD does not admit this manifest; the text names the field that is wrong."""
 
 
 def parse_runtimebackend(manifest: Any) -> BackendSpec:
-    """The backend that a resource, or a document of ``backends.yaml``, is.
+    """Parse a resource, or a document of ``backends.yaml``, as a backend.
 
     Raises:
         NotARuntimeBackend: a field is missing, unknown or wrong.
@@ -206,7 +205,7 @@ BACKENDS: tuple[BackendSpec, ...] = (
         fake_device="FakeMontrealV2",
     ),
 )
-"""The backends that are always there."""
+"""The built-in backends."""
 
 
 class UnknownBackend(LookupError):
@@ -214,10 +213,10 @@ class UnknownBackend(LookupError):
 
 
 def find_backend(name: str) -> BackendSpec:
-    """The backend of this name.
+    """Return the built-in backend of this name.
 
     Raises:
-        UnknownBackend: there is none.
+        UnknownBackend: no built-in backend has this name.
     """
     for backend in BACKENDS:
         if backend.name == name:

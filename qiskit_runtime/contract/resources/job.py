@@ -1,4 +1,4 @@
-"""A job: what was asked for (its spec) and what became of it (its status).
+"""A job: the request (its spec) and its course (its status).
 
 The API makes jobs, the stores keep them: local mode as a JSON file, Kubernetes as a RuntimeJob
 resource of the same shape.
@@ -34,15 +34,15 @@ class ContractModel(BaseModel):
 
 
 Label = Annotated[str, StringConstraints(max_length=MAX_LABEL_CHARACTERS)]
-"""Free text that a client files a job under."""
+"""Free text of a client's choice that jobs are listed by."""
 
 
 class JobSpec(ContractModel):
-    """What was asked for. It never changes."""
+    """The request for a job. It never changes."""
 
     program_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
     program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] = ""
-    """The version that it was posted for; empty where kubectl made the job."""
+    """The program's version when the job was submitted; empty if kubectl made the job."""
     backend: Annotated[str, StringConstraints(max_length=63)]
     hub: Label = ""
     group: Label = ""
@@ -89,7 +89,7 @@ def digest_params(params: str) -> str:
 
 
 class JobProgress(ContractModel):
-    """How far its program is, as it reported last: ``done`` of ``total``, the best value so far."""
+    """The progress that a program reported last: ``done`` of ``total``, the best value so far."""
 
     done: int | float
     total: int | float
@@ -97,7 +97,7 @@ class JobProgress(ContractModel):
 
 
 class JobStatus(ContractModel):
-    """What became of it. Times are UTC."""
+    """The course of a job: phase, times, and facts of its run. Times are UTC."""
 
     phase: Phase = Phase.QUEUED
     reason: Reason = Reason.NONE
@@ -106,18 +106,18 @@ class JobStatus(ContractModel):
     finished_at: datetime | None = None
     peak_memory_bytes: int | None = None
     versions: dict[str, str] | None = None
-    """What it ran on, by name; ``program`` is the program's own."""
+    """The versions that it ran on, by name; ``program`` is the program's own."""
     seeds: dict[str, int] | None = None
-    """``simulator``: what its random numbers came from."""
+    """``simulator``: the seed of its random numbers."""
     progress: JobProgress | None = None
 
     def with_progress(self, progress: Progress) -> "JobStatus":
-        """This status with news of its program's progress."""
-        told = JobProgress(done=progress.done, total=progress.total, best=progress.best)
-        return self.model_copy(update={"progress": told})
+        """Return this status with its program's latest progress."""
+        latest = JobProgress(done=progress.done, total=progress.total, best=progress.best)
+        return self.model_copy(update={"progress": latest})
 
     def with_verdict(self, verdict: Verdict) -> "JobStatus":
-        """This status with what the verdict tells beside the phase."""
+        """Return this status with the verdict's facts; the phase is ``with_state``'s."""
         seeds = None if verdict.seed is None else {"simulator": verdict.seed}
         return self.model_copy(
             update={
@@ -128,7 +128,7 @@ class JobStatus(ContractModel):
         )
 
     def with_state(self, state: State) -> "JobStatus":
-        """This status in another state; its times follow from the phase."""
+        """Return this status in another state; its times follow from the phase."""
         now = datetime.now(UTC)
         starts = state.phase is Phase.RUNNING and self.started_at is None
         return self.model_copy(
@@ -143,7 +143,7 @@ class JobStatus(ContractModel):
 
 
 class Job(ContractModel):
-    """One job. ``sequence`` orders the jobs of a store: a later one has a larger number."""
+    """A job. ``sequence`` orders the jobs of a store: a later one has a larger number."""
 
     id: str
     sequence: int
@@ -154,5 +154,5 @@ class Job(ContractModel):
 
     @property
     def is_final(self) -> bool:
-        """Whether it has ended."""
+        """Return whether the job has ended."""
         return self.status.phase.is_final

@@ -1,4 +1,4 @@
-"""Translates what metadata of 2021 calls a schema into JSON Schema. Pure.
+"""The translation of what metadata of 2021 calls a schema into JSON Schema. Pure.
 
 Its authors wrote type names of Python or of prose (``int``, ``Bool``, ``dictionary``), which
 JSON Schema refuses, lists of ``{name, type, required}``, and ``"required": true`` at a property.
@@ -13,7 +13,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 MAX_WARNINGS = 20
-"""How many translations of one schema are told one by one."""
+"""The translations of one schema that have a warning each; another counts the rest."""
 
 _MEANINGS = {
     "integer": ("int", "integer", "long", "int32", "int64"),
@@ -24,16 +24,16 @@ _MEANINGS = {
     "array": ("list", "array", "tuple", "sequence"),
     "null": ("none", "nonetype", "null"),
 }
-"""JSON's types, and the names that plainly mean each of them, in small letters. An ``ndarray``, a
-``set`` or a ``complex`` is none of these: they travel as encoded objects."""
+"""JSON's types, and the names that plainly mean each of them, in small letters. ``ndarray``,
+``set`` and ``complex`` are not among them: such values travel as encoded objects."""
 
 _JSON_TYPE = {name: kind for kind, names in _MEANINGS.items() for name in names}
 
 _EITHER = re.compile(r"\s*(?:\||/|,|\bor\b)\s*")
-"""What stands between the types of one of which a value is."""
+"""The separators in a list of alternative types."""
 
 _ELEMENTS = re.compile(r"\[.*\]\Z|\(.*\)\Z|\sof\s.*\Z", re.DOTALL)
-"""What is said of a container's elements: ``list[int]``, ``List of floats``."""
+"""The description of a container's elements: ``list[int]``, ``List of floats``."""
 
 _INNERMOST = re.compile(r"\[[^\[\]]*\]")
 _WRAPPED = re.compile(r"(?:typing\.)?(optional|union)\[(.*)\]", re.DOTALL)
@@ -48,12 +48,12 @@ _DATA = ("enum", "const", "default", "examples", "example")
 
 @dataclass
 class _Translation:
-    """What was changed on the way, as warnings for the author."""
+    """The translation of one schema; ``warnings`` lists its changes for the author."""
 
     warnings: list[str] = field(default_factory=list)
 
     def schema(self, schema: Schema, place: str) -> Schema:
-        """A schema with JSON's type names, and lists of what is required."""
+        """Return a schema with JSON's type names, and lists of required properties."""
         made = {key: self._keyword(key, value, place) for key, value in schema.items()}
         if "type" in schema:
             made |= self._type(made.pop("type"), f"{place}.type")
@@ -73,7 +73,7 @@ class _Translation:
         return self.schema(value, place) if isinstance(value, dict) else value
 
     def _type(self, named: Any, place: str) -> Schema:
-        """The keyword ``type``, or nothing where its name says nothing that JSON knows.
+        """Return the keyword ``type`` translated, or nothing if JSON has no such type.
 
         A misspelt name of JSON's stays: the check of schemas refuses it.
         """
@@ -95,7 +95,7 @@ class _Translation:
         return {"type": kind}
 
     def _require(self, schema: Schema, place: str) -> Schema:
-        """``"required": true`` of a property as an entry in the list of its object."""
+        """Move ``"required": true`` of a property into the list of its object."""
         properties = schema.get("properties")
         if not isinstance(properties, dict):
             return schema
@@ -122,19 +122,19 @@ class _Translation:
 def translate(schema: Schema, place: str) -> tuple[Schema, list[str]]:
     """Return a schema as JSON Schema has it, and a warning for each thing that was changed.
 
-    ``place`` is where the schema stands, for the warnings. A schema that needs no change is
-    returned as it is, and so is one that nests too deeply, which the check of schemas refuses. At
-    most ``MAX_WARNINGS`` are told; a last one counts the rest.
+    ``place`` is where the schema stands, for the warnings: at most ``MAX_WARNINGS``, and a last one
+    that counts the rest. A schema that needs no change is returned unchanged, and so is one that
+    nests too deeply, which the check of schemas refuses.
     """
     translation = _Translation()
     try:
         made = translation.schema(schema, place)
     except RecursionError:
         return schema, []
-    told = translation.warnings[:MAX_WARNINGS]
+    warnings = translation.warnings[:MAX_WARNINGS]
     if len(translation.warnings) > MAX_WARNINGS:
-        told.append(f"{place}: and {len(translation.warnings) - MAX_WARNINGS} more like these")
-    return (made if told else schema), told
+        warnings.append(f"{place}: and {len(translation.warnings) - MAX_WARNINGS} more like these")
+    return (made if warnings else schema), warnings
 
 
 def list_to_schema(described: list[Any]) -> Schema:
@@ -151,10 +151,10 @@ def list_to_schema(described: list[Any]) -> Schema:
 
 
 def _read_type(name: str) -> list[str | None]:
-    """JSON's types of a name such as ``Bool``, ``list[int]`` or ``int or None``; None: unknown."""
+    """Return JSON's types of a name such as ``Bool`` or ``int or None``; None: unknown."""
     plain = name.strip().lower()
     if wrapped := _WRAPPED.fullmatch(plain):
-        # What elements are says nothing here, and has commas of its own.
+        # The elements' types don't matter here, and have commas of their own.
         inner = _INNERMOST.sub("", wrapped[2])
         return _read_type(inner) + (["null"] if wrapped[1] == "optional" else [])
     plain = _ELEMENTS.sub("", plain)
@@ -162,6 +162,6 @@ def _read_type(name: str) -> list[str | None]:
 
 
 def _is_misspelt(name: str) -> bool:
-    """Whether a name that is not known is nearly one of JSON's, as ``objet``."""
+    """Return whether an unknown name is nearly one of JSON's, as ``objet``."""
     plain = name.strip().lower()
     return None in _read_type(plain) and bool(get_close_matches(plain[:32], _MEANINGS, 1, 0.85))

@@ -20,26 +20,26 @@ from qiskit_runtime.contract.resources.old_schemas import list_to_schema, transl
 from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
 
 MODULE_SUFFIX, ARCHIVE_SUFFIX = ".py", ".tar"
-"""How a source's file is called for the runner, which tells by it what it is."""
+"""The suffix of a source's file, by which the runner knows its kind."""
 
 _TAR_MAGIC_AT = 257
 _ZIP = b"PK\x03\x04"
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-"""How gzip, bzip2 and xz begin: tar archives come so too."""
+"""The first bytes of gzip, bzip2 and xz, which compress tar archives."""
 
 
 class SourceInvalid(ValueError):
-    """The bytes are no program's source; the text says why, and the limit where there is one."""
+    """The bytes are not a program's source; the text has the reason, and any limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramSource:
-    """A user's program as it was uploaded. It is unpacked and read in the runner alone."""
+    """A user's program as it was uploaded. Only the runner unpacks and reads it."""
 
     data: bytes
 
     def __post_init__(self) -> None:
-        """Refuse what can't be a source.
+        """Refuse bytes that can't be a source.
 
         Raises:
             SourceInvalid: it is empty or too large, or neither an archive nor UTF-8.
@@ -64,29 +64,29 @@ class ProgramSource:
 
     @property
     def suffix(self) -> str:
-        """``MODULE_SUFFIX`` or ``ARCHIVE_SUFFIX``, told by how it begins."""
+        """Return ``MODULE_SUFFIX`` or ``ARCHIVE_SUFFIX``, by the first bytes."""
         is_tar = self.data[_TAR_MAGIC_AT : _TAR_MAGIC_AT + 5] == b"ustar"
         return ARCHIVE_SUFFIX if is_tar or self.data.startswith(_COMPRESSED) else MODULE_SUFFIX
 
     @property
     def sha256(self) -> str:
-        """Its digest, in hexadecimal."""
+        """The source's digest, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest()
 
     @property
     def version(self) -> str:
-        """The beginning of its digest, as a job's status tells it."""
+        """The beginning of the digest, as a job's status has it."""
         return f"sha256:{self.sha256[:12]}"
 
     def file_name(self, program_id: str) -> str:
-        """What its file is called for the runner."""
+        """Return the name of its file for the runner."""
         return name_source(program_id, self.suffix)
 
 
 def name_source(program_id: str, suffix: str) -> str:
-    """What a source's file is called for the runner: as its author's was, most likely.
+    """Return the name of a source's file for the runner: most likely its author's own.
 
-    A traceback shows it.
+    Tracebacks show it.
     """
     return program_id.replace("-", "_") + suffix
 
@@ -109,7 +109,7 @@ def make_program_id(name: str) -> str:
 
 
 class ProgramInterface(BaseModel):
-    """JSON Schemas of what goes into a program and what comes out; the ``spec`` of today's API."""
+    """JSON Schemas of a program's parameters and results; the ``spec`` of today's API."""
 
     backend_requirements: dict[str, Any] | None = None
     parameters: dict[str, Any] | None = None
@@ -117,18 +117,18 @@ class ProgramInterface(BaseModel):
     interim_results: dict[str, Any] | None = None
 
     def translated(self) -> tuple["ProgramInterface", list[str]]:
-        """Return it with JSON's type names where 2021 had others, and a warning for each."""
+        """Return it with JSON's type names in place of those of 2021, and a warning for each."""
         changed: dict[str, Any] = {}
         warnings: list[str] = []
         for name in ("parameters", "return_values", "interim_results"):
             if (schema := getattr(self, name)) is not None:
-                changed[name], told = translate(schema, f"spec.{name}")
-                warnings += told
+                changed[name], found = translate(schema, f"spec.{name}")
+                warnings += found
         return (self.model_copy(update=changed) if warnings else self), warnings
 
 
 class ProgramMetadata(BaseModel):
-    """What a program's JSON file says. Keys that are not ours are left alone."""
+    """The metadata in a program's JSON file. Unknown keys are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -137,7 +137,7 @@ class ProgramMetadata(BaseModel):
     max_execution_time: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
         DEFAULT_MAX_EXECUTION_SECONDS
     )
-    """Seconds; a job that runs longer is cancelled."""
+    """The time limit of its jobs in seconds; a job that runs longer is cancelled."""
     cost: int = 600
     version: str = "1.0"
     is_public: bool = True
@@ -146,7 +146,7 @@ class ProgramMetadata(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def read_2021_form(cls, fields: Any) -> Any:
-        """Take what 2021 had at the top level into ``spec``, lists as JSON Schemas."""
+        """Move the schemas, which 2021 had at the top level as lists, into ``spec``."""
         if not isinstance(fields, dict) or not isinstance(fields.get("spec", {}), dict):
             return fields
         spec = {key: fields[key] for key in ProgramInterface.model_fields if key in fields}
@@ -154,7 +154,7 @@ class ProgramMetadata(BaseModel):
 
 
 def _with_schemas(spec: dict[str, Any]) -> dict[str, Any]:
-    """The same with JSON Schemas in place of the lists of 2021."""
+    """Return the spec with JSON Schemas in place of the lists of 2021."""
     return {
         key: list_to_schema(value) if isinstance(value, list) else value
         for key, value in spec.items()
@@ -165,7 +165,7 @@ class Program(BaseModel):
     """A program that jobs can run: its id and metadata, and where its code is.
 
     ``path`` is the file that holds ``main``, for a program of the library or of a folder; it is
-    empty for a user's own, which is kept with its ``version``s, and pinned by each job.
+    empty for a user's own, whose source each job brings along.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -178,5 +178,5 @@ class Program(BaseModel):
 
     @property
     def is_uploaded(self) -> bool:
-        """Whether it is a user's own: one that can be changed and deleted."""
+        """Return whether it is a user's own, which can be changed and deleted."""
         return not self.path

@@ -1,9 +1,8 @@
-"""Which JSON Schemas are cheap to check whatever the parameters are. Pure; for API and operator.
+"""JSON Schemas that are cheap to check for any parameters. Pure; for API and operator.
 
-A check holds the interpreter's lock and can't be stopped. So only what is on a short list is
-checked where others wait: keywords whose cost is known to be at most the schema's size times the
-parameters'. Nothing is estimated of the others (patterns, formats, ``uniqueItems``, ``multipleOf``,
-``anyOf`` and the like).
+A check holds the interpreter's lock and can't be stopped. So while other requests wait, only the
+keywords of a short list are checked: their cost is at most the schema's size times the parameters'.
+All others count as costly (patterns, formats, ``uniqueItems``, ``multipleOf``, ``anyOf`` and more).
 """
 
 from collections.abc import Callable, Mapping
@@ -24,15 +23,15 @@ _DRAFTS = frozenset(
 
 
 def is_linear(schema: dict[str, Any]) -> bool:
-    """Whether a check by this schema costs at most its size times that of the parameters.
+    """Return whether a check by this schema costs at most its size times that of the parameters.
 
-    Such a check is asked for one error at most, as to tell them all may cost more.
+    Such a check looks for one error at most, as a list of all may cost more.
     """
     return find_linear(schema) is not None
 
 
 def find_linear(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema with its references followed and without its annotations; None if not linear."""
+    """Return the schema, references followed, without annotations; None if it is not linear."""
     try:
         found = {"allOf": [_reduce(expand(schema, MAX_LINEAR_NODES))]}
     except (SchemaInvalid, RecursionError, _NotLinear):
@@ -45,7 +44,7 @@ def find_linear(schema: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def count_nodes(schema: Any) -> int:
-    """The values of a schema."""
+    """Count the values of a schema."""
     if isinstance(schema, dict):
         return 1 + sum(map(count_nodes, schema.values()))
     return 1 + sum(map(count_nodes, schema)) if isinstance(schema, list) else 1
@@ -56,7 +55,7 @@ class _NotLinear(Exception):
 
 
 def _reduce(schema: Any) -> Any:
-    """A schema without annotations."""
+    """Return a schema without annotations."""
     if isinstance(schema, bool):
         return schema
     if not isinstance(schema, dict) or not schema.keys() <= _KEYWORDS.keys() | _ANNOTATIONS:
@@ -96,7 +95,7 @@ _ANNOTATIONS = frozenset(
         *("deprecated", "readOnly", "writeOnly"),
     }
 )
-"""Keywords that nothing is checked by."""
+"""Keywords that check nothing."""
 
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _SIZES = ("Length", "Items", "Properties")
@@ -114,4 +113,4 @@ _KEYWORDS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(_NUMBERS, _scalar),
     **dict.fromkeys([bound + size for bound in ("min", "max") for size in _SIZES], _scalar),
 }
-"""What is checked, each with what returns its value without annotations."""
+"""The keywords that check, each with the function that removes annotations from its value."""

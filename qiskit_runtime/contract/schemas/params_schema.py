@@ -1,10 +1,10 @@
-"""A job's parameters against the JSON Schema of its program: what does not match is never queued.
+"""The check of a job's parameters by its program's JSON Schema, before the job is queued.
 
-Used by the API (``api.params_check``) and the operator. Parameters are plain JSON here; what they
-encode is decoded in the program process alone. Whoever uploads a program writes its schema, so it
-is taken for hostile: a pattern takes linear time, and no reference leaves the schema or leads back
-to itself. A check holds the interpreter's lock and can't be stopped: where others wait, only what
-``is_quick`` is checked, and only yes or no is asked; all else is for a process that has limits.
+Used by the API (``api.params_check``) and the operator. Parameters are plain JSON here; only the
+program process decodes what they encode. Users write the schemas of their programs, so a schema
+may be hostile: a pattern takes linear time, and no reference leaves the schema or leads back to
+itself. A check holds the interpreter's lock and can't be stopped: while other requests wait, only
+what ``is_quick`` is checked, with yes or no; all else is for a process that has limits.
 """
 
 import json
@@ -36,25 +36,25 @@ __all__ = [
 Place = tuple[str | int, ...]
 
 MAX_SCHEMA_BYTES = 64 * 1024
-"""A schema as JSON text."""
+"""The size of a schema as JSON text."""
 
 MAX_PATTERNS = 100
 """The patterns of a schema: each takes up to a tenth of a megabyte."""
 
 MAX_MESSAGE_CHARACTERS = 300
-"""An error repeats the value that is wrong: at most its beginning."""
+"""The length of an error: it repeats the beginning of the value that is wrong."""
 
 QUICK_BYTES = 64 * 1024
-"""Parameters that may be checked where others wait."""
+"""The size of parameters that may be checked while other requests wait."""
 
 _QUICK_COST = 2_000_000
 """A linear schema's nodes times bytes of parameters: at most 10 ns each, of the worst kinds."""
 
 _MANY = 5
-"""How many errors are told."""
+"""The most errors that are reported."""
 
 _LONG_NUMBER = re.compile(r"(?<!\d)\d{300}")
-"""No machine number: its arithmetic takes as long as it has digits, squared."""
+"""An integer so long that its arithmetic takes time in the square of its digits."""
 
 _PATTERNS = jsonschema_rs.RegexOptions(size_limit=1 << 16)
 _PATTERN_HINT = (
@@ -65,29 +65,29 @@ _NAMING = (
     jsonschema_rs.ValidationErrorKind.PropertyNames,
     jsonschema_rs.ValidationErrorKind.Enum,
 )
-"""Errors of a name that is not among the known ones."""
+"""Errors about a name that is not among the known ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParamsError:
-    """What is wrong, and where: the keys and positions that lead there."""
+    """An error in parameters, and its place: the keys and positions that lead there."""
 
     place: Place
     message: str
 
     def __str__(self) -> str:
-        """As people read it: ``params.optimizer.maxiter: -3 is less than the minimum of 1``."""
+        """Return a sentence: ``params.optimizer.maxiter: -3 is less than the minimum of 1``."""
         steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.place)
         return f"params{_shorten(''.join(steps))}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Checker:
-    """A compiled schema, and how many nodes it has."""
+    """A compiled schema, and the number of its nodes."""
 
     validator: jsonschema_rs.Validator
     schema: dict[str, Any]
-    """As it was compiled: no reference is left in it."""
+    """The schema as it was compiled, with no reference left in it."""
     nodes: int
 
 
@@ -102,7 +102,7 @@ def check_schema(schema: dict[str, Any]) -> None:
 
 
 def is_quick(schema: dict[str, Any], text: str) -> bool:
-    """Whether ``matches`` takes a few milliseconds at most, whatever the parameters' text says.
+    """Return whether ``matches`` takes a few milliseconds at most, for any such text.
 
     Raises:
         SchemaInvalid: the schema can't be used.
@@ -114,7 +114,7 @@ def is_quick(schema: dict[str, Any], text: str) -> bool:
 
 
 def matches(schema: dict[str, Any], params: Any) -> bool:
-    """Whether parameters match a linear schema.
+    """Return whether parameters match a linear schema.
 
     Raises:
         SchemaInvalid: the schema can't be used.
@@ -128,7 +128,7 @@ def matches(schema: dict[str, Any], params: Any) -> bool:
 
 
 def find_first_error(schema: dict[str, Any], params: Any) -> list[ParamsError]:
-    """The first error of parameters by a linear schema, in a list; an empty one without errors.
+    """Return a list of the first error of parameters by a linear schema; empty without errors.
 
     Raises:
         SchemaInvalid: the schema can't be used.
@@ -139,11 +139,11 @@ def find_first_error(schema: dict[str, Any], params: Any) -> list[ParamsError]:
 
 
 def find_errors(schema: dict[str, Any], params: Any) -> Iterator[list[ParamsError]]:
-    """The errors of parameters, told better and better: that there are any, the first, some.
+    """Yield ever better lists of errors: one that says there are some, the first, the first few.
 
-    To tell errors may take a thousand times as long as to know of them, and any amount of memory.
-    So this is for a process with limits: where one is met, the newest answer holds. The first is
-    empty where there are none.
+    To describe errors may take a thousand times as long as to find that there are some, and any
+    amount of memory. So this is for a process with limits: if one is met, the newest answer holds.
+    A valid text has one answer, an empty list.
 
     Raises:
         SchemaInvalid: the schema can't be used.
@@ -175,7 +175,7 @@ def _find_first(checker: _Checker, params: Any) -> list[ParamsError]:
 def _read_all(
     checker: _Checker, errors: Sequence[jsonschema_rs.ValidationError]
 ) -> list[ParamsError]:
-    # One hint is enough, and is all that a hostile schema gets.
+    # One hint is enough; more would cost time for a hostile schema.
     hinted = next((error for error in errors if isinstance(error.kind, _NAMING)), None)
     return [
         _read(error, _hint(checker.schema, error) if error is hinted else "") for error in errors
@@ -183,7 +183,7 @@ def _read_all(
 
 
 def _without_seed(schema: dict[str, Any], params: Any) -> Any:
-    """Parameters but for a seed, which the runner takes for any program, if the schema has none."""
+    """Return parameters without the seed, which any program may be given, if no property has it."""
     if not isinstance(params, dict) or type(params.get(SEED_PARAMETER)) is not int:
         return params
     properties = schema.get("properties")
@@ -198,7 +198,7 @@ def _write(schema: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=32)
 def _compile_linear(text: str) -> _Checker | None:
-    """The checker of a linear schema; None where it is not linear."""
+    """Return the checker of a linear schema; None if it is not linear."""
     schema = find_linear(json.loads(text))
     if schema is None:
         return None
@@ -233,7 +233,7 @@ def _read(error: jsonschema_rs.ValidationError, hint: str) -> ParamsError:
 
 
 def _hint(schema: dict[str, Any], error: jsonschema_rs.ValidationError) -> str:
-    """The name that was meant, where one is near that the schema knows."""
+    """Return a suggestion, if a name that the schema knows is near the wrong one."""
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=[name, *_]):
             return suggest(name, _known_properties(schema, error.schema_path[:-1]))
@@ -245,21 +245,21 @@ def _hint(schema: dict[str, Any], error: jsonschema_rs.ValidationError) -> str:
 
 
 def _known_properties(schema: Any, path: Sequence[str | int]) -> list[str]:
-    """The names that the object at a place in the schema may have."""
+    """Return the names of the properties of the object at a place in the schema."""
     for step in path:
-        # A key that is a number is told as one: of the key 01 nothing leads back to it.
+        # A key of digits comes as a number; keys such as 01 can't be found again.
         schema = schema[int(step)] if isinstance(schema, list) else schema.get(str(step), {})
     return list(schema.get("properties", ()))
 
 
 def _place_of(error: Exception) -> str:
-    """Where in a schema its flaw is."""
+    """Return the place of a flaw in a schema, as a prefix of the message."""
     steps: Sequence[str | int] = getattr(error, "instance_path", ())
     return f"{'.'.join(map(str, steps))}: " if steps else ""
 
 
 def _shorten(text: str) -> str:
-    """The text's beginning and end: the end of an error says what was wanted."""
+    """Return the text's beginning and end: the end of an error has what was expected."""
     if len(text) <= MAX_MESSAGE_CHARACTERS:
         return text
     return f"{text[:100]} [...] {text[-150:]}"

@@ -1,27 +1,29 @@
-"""A JSON Schema with what its references lead to in their places: the library that checks is given
-none, as what it would make of one is its own affair. Used by ``params_schema``.
+"""The expansion of a JSON Schema: references are replaced by their targets.
+
+The library that checks gets no references, so nothing depends on its reading of them. Used by
+``params_schema``.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 MAX_SCHEMA_NODES = 20_000
-"""The values of a schema, each as often as references lead to it."""
+"""The most values of a schema, each counted as often as references lead to it."""
 
 _NOT_FOLLOWED = ("$dynamicRef", "$recursiveRef")
 _ONLY_REFERRED_TO = ("$defs", "definitions")
 
 
 class SchemaInvalid(ValueError):
-    """The schema can't be used; the text says why."""
+    """The schema can't be used; the text has the reason."""
 
 
 def expand(schema: dict[str, Any], most: int = MAX_SCHEMA_NODES) -> dict[str, Any]:
-    """The schema without references, of at most so many nodes.
+    """Return the schema without references, of at most so many nodes.
 
     Raises:
-        SchemaInvalid: a reference that is not ``#/...``, or that leads back to itself; or there
-            are more nodes, or they nest too deeply.
+        SchemaInvalid: a reference is not ``#/...``, or leads back to itself; or there are more
+            nodes, or they nest too deeply.
     """
     kept = {key: inner for key, inner in schema.items() if key not in _ONLY_REFERRED_TO}
     try:
@@ -33,7 +35,7 @@ def expand(schema: dict[str, Any], most: int = MAX_SCHEMA_NODES) -> dict[str, An
 
 @dataclass(slots=True)
 class _Expansion:
-    """One expansion of a schema, and how many nodes it has come to."""
+    """An expansion of a schema, with the number of its nodes so far."""
 
     schema: dict[str, Any]
     most: int
@@ -42,7 +44,7 @@ class _Expansion:
     def expand(self, node: Any, on_the_way: frozenset[str]) -> Any:
         if not isinstance(node, dict | list):
             return node
-        # Scalars too: a reference to an object of many copies each of them.
+        # Scalars count too: a reference to an object with many of them copies each.
         self.nodes += 1 + len(node)
         if self.nodes > self.most:
             raise SchemaInvalid(f"its nodes, references followed, are over {self.most}")
@@ -63,7 +65,7 @@ class _Expansion:
 
 
 def _resolve(schema: dict[str, Any], reference: str) -> Any:
-    """What a reference leads to.
+    """Return the target of a reference.
 
     Raises:
         SchemaInvalid: it leads out of the schema, or to nothing.

@@ -7,8 +7,13 @@ import ipaddress
 import os
 from pathlib import Path
 
-DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8000
+
+DEFAULT_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
 """The address that ``qiskit-runtime serve`` listens at."""
+
+DEFAULT_DATA = Path.home() / ".qiskit-runtime"
+"""The data folder of local mode."""
 
 TOKEN_FILE = "token"  # noqa: S105  (a file name)
 """The file in the data folder that holds the token of a server that made one itself."""
@@ -36,7 +41,7 @@ def read_token(file: str | Path) -> str:
 
 def find_token() -> str:
     """Return the token that a server of this user made; empty without one."""
-    data = os.environ.get("RUNTIME_DATA") or Path.home() / ".qiskit-runtime"
+    data = os.environ.get("RUNTIME_DATA") or DEFAULT_DATA
     try:
         return read_token(Path(data) / TOKEN_FILE)
     except OSError:

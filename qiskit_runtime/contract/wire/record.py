@@ -80,7 +80,7 @@ INTERIM_BUDGET = 2560 * KIB
 """Interim messages as framed; those that come after it are dropped and counted in a gap."""
 
 MESSAGE_OVERHEAD = 128
-"""What a message takes of memory beside its text, counted in its budget: 260,000 at most fit."""
+"""The memory of a message without its text, counted in its budget: 260,000 at most fit."""
 
 INTERIM_TEXT_BUDGET = 32 * MIB
 """Interim messages before compression, with their overhead: a reader holds them all."""
@@ -118,7 +118,7 @@ def verdict_at_end(events: Sequence[Event]) -> Verdict | None:
 
 
 def newest_progress(events: Sequence[Event]) -> Progress | None:
-    """What was reported last; None where nothing was."""
+    """Return the last report of progress; None without any."""
     return next((e.progress for e in reversed(events) if isinstance(e, ProgressEvent)), None)
 
 
@@ -152,7 +152,7 @@ class RecordParser:
 
     @property
     def lines(self) -> int:
-        """How many lines were read."""
+        """The number of lines that were read."""
         return self._line
 
     def _parse_line(self, line: bytes) -> Iterator[Event]:

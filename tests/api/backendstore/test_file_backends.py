@@ -88,7 +88,7 @@ async def test_unchanged_file_is_read_once(path, monkeypatch):
 
 @pytest.mark.parametrize("broken", [b"kind: [", b"kind: RuntimeJob\n", b"\xff\xfe\x00", None])
 async def test_broken_change_keeps_the_backends(broken, path, caplog):
-    """A mistake in a file that is used, or its end, is told in the log and changes nothing."""
+    """A mistake in a file that is used, or its end, is logged and changes nothing."""
     backends = FileBackends(path)
     await backends.all()
     with caplog.at_level(logging.WARNING):
@@ -118,7 +118,7 @@ async def test_broken_change_keeps_the_backends(broken, path, caplog):
     ],
 )
 def test_mistake_names_file_document_and_field(text, words, tmp_path):
-    """Whoever wrote the file finds the place."""
+    """The error names the place in the file."""
     head = f"apiVersion: {API_VERSION}\nkind: {KIND}\nmetadata: {{name: good}}\n"
     path = tmp_path / "backends.yaml"
     path.write_text(

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import TypeAdapter
 
 from api.cli.run_commands import make_params, parse_value
-from api.serving.serve_settings import parse_size
+from api.settings import Size
 
 COMMAND = str(Path(sys.executable).with_name("qiskit-runtime"))
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -59,16 +60,16 @@ def start(*arguments, **variables):
 
 
 class Served:
-    """A server that runs, and what it said of itself."""
+    """A running server, and the lines that it printed at its start."""
 
     def __init__(self, *options, **variables):
         self.process = start("serve", "--port", 0, *options, **variables)
-        self.said = ""
+        self.printed = ""
         for line in self.process.stdout:
-            self.said += line
+            self.printed += line
             if line.startswith("Ctrl-C"):
                 break
-        found = re.search(r"http://[\d.]+:\d+", self.said)
+        found = re.search(r"http://[\d.]+:\d+", self.printed)
         self.url = found[0] if found else ""
 
     def stop(self, number=signal.SIGTERM):
@@ -90,7 +91,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """One server for the tests that do not stop it."""
+    """The server of the tests that do not stop it."""
     data = tmp_path_factory.mktemp("data")
     # Relative, as people type it: a job's process works elsewhere.
     programs = os.path.relpath(PROGRAMS)
@@ -130,7 +131,7 @@ def descendants(pid):
 
 
 def alive(pids):
-    """Those of the processes that run; one that nobody has reaped yet does not."""
+    """Return those of the processes that run; zombies do not."""
     running = []
     for pid in pids:
         with suppress(OSError):
@@ -145,10 +146,10 @@ def alive(pids):
 def test_serve_says_where_it_is(served):
     """The first lines name the URL with its true port, the docs, workers, data and token."""
     assert not served.url.endswith(":0")
-    assert f"{served.url}/docs" in served.said
-    assert re.search(r"workers +2", served.said)
-    assert re.search(r"data +/", served.said)
-    assert "not needed" in served.said
+    assert f"{served.url}/docs" in served.printed
+    assert re.search(r"workers +2", served.printed)
+    assert re.search(r"data +/", served.printed)
+    assert "not needed" in served.printed
 
 
 @pytest.mark.parametrize(
@@ -191,7 +192,7 @@ def test_serve_on_a_port_in_use_is_refused(tmp_path):
 
 def test_serve_with_a_data_folder_in_use_is_refused(served):
     """A data folder that another server has is named, with exit code 1."""
-    data = re.search(r"data +(\S+)", served.said)[1]
+    data = re.search(r"data +(\S+)", served.printed)[1]
     ended = call("serve", "--port", 0, "--data", data)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "--data: another server uses" in ended.stderr
@@ -204,8 +205,8 @@ def test_empty_options_are_not_given(tmp_path):
     empty += ["--keep-days", "", "--keep-bytes", "", "--max-queued", "", "--program-env", ""]
     variables = {"NUM_WORKERS": "3", "RUNTIME_TOKEN": "t", "RUNTIME_GRACE_SECONDS": ""}
     with Served(*empty, "--data", tmp_path, **variables) as server:
-        assert re.search(r"workers +3", server.said)
-        assert "not needed" in server.said
+        assert re.search(r"workers +3", server.printed)
+        assert "not needed" in server.printed
 
 
 def test_anonymous_service_to_others_is_warned_of(tmp_path):
@@ -221,7 +222,7 @@ def test_anonymous_service_to_others_is_warned_of(tmp_path):
 def test_a_token_is_needed_where_one_is_set(tmp_path):
     """Without the token a run is refused with the way to give it; with it the stream works too."""
     with Served("--token", "open-sesame", "--workers", 1, "--data", tmp_path) as server:
-        assert "needed: " in server.said
+        assert "needed: " in server.printed
         refused = call("run", "hello-quantum", "--url", server.url)
         arguments = ("run", "hello-quantum", "-p", "greeting=Hi", "--url", server.url)
         admitted = call(*arguments, RUNTIME_TOKEN="open-sesame")
@@ -243,7 +244,7 @@ def test_a_token_file_is_read(tmp_path):
     ):
         data = ("--workers", 1, "--data", tmp_path / "data")
         with Served(*options, *data, **variables) as server:
-            assert "needed: " in server.said
+            assert "needed: " in server.printed
             backends = ("backends", "--url", server.url)
             assert call(*backends, RUNTIME_TOKEN="open-sesame").returncode == 0
             assert call(*backends).returncode == 2
@@ -271,7 +272,7 @@ def test_a_token_that_will_not_do_is_refused_in_a_sentence(options, variables, s
 
 def test_a_token_is_made_where_the_system_tells_nobody(tmp_path):
     """Elsewhere than on Linux: it is shown, kept in a file of the user's, and found by a client."""
-    script = "import api.peers, api.cli.main as m; api.peers.can_tell = lambda: False; m.main()"
+    script = "import api.peers, api.cli.main as m; api.peers.can_identify = lambda: False; m.main()"
     command = [sys.executable, "-c", script, "serve", "--port", "0", "--workers", "1"]
     tokens = []
     for _ in range(2):
@@ -360,7 +361,7 @@ def test_interim_counts_are_drawn(run):
 
 
 def test_a_stdout_without_blocks_gets_hashes(run):
-    """Where stdout can't encode blocks the bars are of '#', and nothing fails."""
+    """Bars are of '#' on a stdout that can't encode blocks, and nothing fails."""
     job = steps(["print", "┌─┐"], ["final", {"0": 1}])
     ended = run("run", "steps", *job, PYTHONIOENCODING="ascii")
     assert ended.returncode == 0, ended.stderr
@@ -368,7 +369,7 @@ def test_a_stdout_without_blocks_gets_hashes(run):
 
 
 def test_a_failed_run_ends_with_1(run):
-    """The traceback is streamed, the reason and message said, the exit code 1."""
+    """The traceback is streamed, reason and message are shown, the exit code is 1."""
     ended = run("run", "steps", *steps(["fail", "too cold"]))
     assert ended.returncode == 1
     assert "Traceback" in ended.stdout
@@ -394,7 +395,7 @@ def test_a_run_without_logs_shows_messages_alone(run):
     ],
 )
 def test_a_refused_run_ends_with_2(run, arguments, says):
-    """What is wrong is a sentence on stderr that names it; stdout stays empty."""
+    """The mistake is named in a sentence on stderr; stdout stays empty."""
     ended = run("run", *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert says in ended.stderr
@@ -402,7 +403,7 @@ def test_a_refused_run_ends_with_2(run, arguments, says):
 
 
 def test_no_server_ends_with_4():
-    """Where nobody answers, the URL and the command that starts a server are said."""
+    """The message of a server that does not answer has the URL and the command that starts one."""
     ended = call("run", "hello-quantum", "--url", "http://127.0.0.1:9")
     assert (ended.returncode, ended.stdout) == (4, "")
     assert "http://127.0.0.1:9" in ended.stderr
@@ -504,7 +505,7 @@ def test_ctrl_c_leaves_a_streamed_job_alone(run, served):
 
 
 def test_a_closed_output_is_no_traceback(served):
-    """When the reader of the output goes away, as ``head`` does, the command ends quietly."""
+    """The command ends quietly after the reader of its output has gone away, as ``head`` does."""
     arguments = ("run", "steps", *steps(["count", 2000]))
     with start(*arguments, RUNTIME_URL=served.url) as client:
         client.stdout.readline()
@@ -523,8 +524,8 @@ def test_a_terminal_sees_the_wait_and_colours(served):
         os.close(writer)
         shown = read_terminal(reader)
     assert ended.returncode == 0
-    assert re.search(r"\r[|/\\-] (Queued|Running)  \d+ s", shown)
-    assert "\x1b[1m\r\nResult\x1b[0m" in shown
+    assert re.search(r"(\r|\x1b\[2K|\x1b\[\?25l)[|/\\-] (Queued|Running)  \d+ s", shown)
+    assert "\r\n\x1b[1mResult\x1b[0m" in shown
     assert shown.rstrip().endswith("\x1b[0m")
 
 
@@ -555,7 +556,7 @@ class CuttingProxy:
             listener.shutdown(socket.SHUT_RDWR)
 
     def accept(self, listener):
-        """One thread a connection."""
+        """Accept connections, a thread for each."""
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
@@ -637,7 +638,7 @@ def test_an_interrupted_quickstart_leaves_no_process(number, code):
 
 
 def test_a_quickstart_whose_server_fails_shows_why(tmp_path):
-    """If the server can't start, what it wrote is shown, and the exit code is 1."""
+    """The output of a server that can't start is shown, and the exit code is 1."""
     (tmp_path / "uvicorn.py").write_text("raise ImportError('broken on purpose')")
     ended = call("quickstart", PYTHONPATH=tmp_path)
     assert ended.returncode == 1
@@ -653,7 +654,7 @@ def test_a_quickstart_whose_server_fails_shows_why(tmp_path):
      ("true", True), ("", ""), ("a=b", "a=b")],
 )  # fmt: skip
 def test_a_value_is_json_or_a_string(text, value):
-    """What is not JSON is a string; NaN and Infinity are no JSON."""
+    """A value that is not JSON is a string; NaN and Infinity are no JSON."""
     assert parse_value(text) == value
 
 
@@ -679,12 +680,12 @@ def test_parameters_without_pairs_stay_verbatim():
 )
 def test_sizes_are_read_in_their_units(text, size):
     """Binary and decimal units, fractions, and plain bytes."""
-    assert parse_size(text) == size
+    assert TypeAdapter(Size).validate_python(text) == size
 
 
 def test_help_imports_nothing_heavy():
     """--help is instant: no HTTP, websocket, server or model library is imported."""
-    heavy = "httpx", "websockets", "uvicorn", "pydantic", "fastapi"
+    heavy = "httpx", "websockets", "uvicorn", "pydantic", "fastapi", "rich"
     code = f"import sys, api.cli.main; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"

@@ -2,13 +2,13 @@
 
 import logging
 
-from api.serving.log_repeats import EXEMPT, LINES_A_MINUTE, HoldsBackRepeats
+from api.serving.log_repeats import EXEMPT, LINES_A_MINUTE, RepeatFilter
 
 
 def _log(messages, clock):
-    """What is written of these messages, each a name and a text with arguments."""
+    """Return the lines that are written of messages, each a name and a text with arguments."""
     written = []
-    repeats = HoldsBackRepeats(lambda: clock[0])
+    repeats = RepeatFilter(lambda: clock[0])
     for name, text, *arguments in messages:
         record = logging.LogRecord(name, logging.WARNING, "", 0, text, tuple(arguments), None)
         if repeats.filter(record):
@@ -20,7 +20,7 @@ def _log(messages, clock):
 def test_lines_of_one_kind_are_held_back_and_counted():
     """Ten a minute are written, whatever their arguments are; the next minute says how many not."""
     clock = [0.0]
-    repeats = HoldsBackRepeats(lambda: clock[0])
+    repeats = RepeatFilter(lambda: clock[0])
 
     def write(count, text="bad %s"):
         records = [logging.LogRecord("a", 30, "", 0, text, (i,), None) for i in range(count)]
@@ -35,7 +35,7 @@ def test_lines_of_one_kind_are_held_back_and_counted():
 
 
 def test_access_log_is_written_whole():
-    """Who asks for a line for each request gets it."""
+    """The access log has a line for each request."""
     assert len(_log([(EXEMPT[0], "GET")] * 100, [0.0])) == 100
 
 

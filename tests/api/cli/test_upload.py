@@ -23,7 +23,7 @@ def main(backend, user_messenger, x: int, note="none"):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """One server for all tests here."""
+    """The server of all tests here."""
     with Served("--workers", 2, "--data", tmp_path_factory.mktemp("data")) as server:
         yield server
         code, errors = server.stop()
@@ -83,7 +83,7 @@ def get(run, program_id):
 
 
 def test_run_of_a_file_uploads_and_runs_it(run, tmp_path):
-    """One command: it says what it uploaded, and shows the job; unchanged, it only runs."""
+    """The command uploads, says so, and shows the job; an unchanged file only runs."""
     write(tmp_path / "doubles.py")
     first = run("run", "./doubles.py", "-p", "x=3")
     again = run("run", "doubles.py", "-p", "x=4", "--json")
@@ -108,7 +108,7 @@ def test_run_of_a_changed_file_updates_it(run, tmp_path):
 
 
 def test_parameters_are_checked_by_the_signature(run, tmp_path):
-    """What main does not take is refused before it is queued; exit code 2."""
+    """Parameters that main does not take are refused before the job is queued; exit code 2."""
     file = write(tmp_path / "checked.py")
     for pairs, says in (
         (("-p", "x=three"), 'params.x: "three" is not of type "integer"'),
@@ -182,7 +182,7 @@ def test_upload_says_what_the_source_says(run, tmp_path):
 
 
 def test_json_file_beside_it_says_more(run, tmp_path):
-    """Its metadata go over the source's, in the form of 2021 as well."""
+    """The file's metadata go over the source's, in the form of 2021 as well."""
     file = write(tmp_path / "beside.py")
     write(
         tmp_path / "beside.json",
@@ -285,7 +285,7 @@ def test_folder_without_main_is_told(tmp_path):
 
 
 def test_programs_are_listed_with_version_and_visibility(run, tmp_path):
-    """What is there, of which version, and who may see it."""
+    """The list has each program's version and who may see it."""
     run("upload", write(tmp_path / "listed.py"))
     done = run("programs")
 
@@ -315,7 +315,7 @@ def test_id_without_a_slash_is_no_file(run, tmp_path):
 
 
 def digest(text):
-    """How a source's digest is shown."""
+    """Return a source's digest as it is shown."""
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
@@ -389,7 +389,7 @@ def test_terminal_is_asked_before_another_program_is_replaced(run, answer, tmp_p
 
 
 def test_type_names_of_2021_are_translated_with_a_warning(run, tmp_path):
-    """In a JSON file beside the source; the parameters are then checked by what they mean."""
+    """Type names in the JSON file become JSON Schema's, and parameters are checked by those."""
     file = write(tmp_path / "old.py", "def main(b, m, n, flag=False):\n    return n\n")
     metadata = {
         "name": "old",

@@ -129,7 +129,7 @@ async def test_cancel_by_many_at_once_is_one_cancel(jobs: StoreUnderTest):
     ("body", "phase"), [("return 1", Phase.COMPLETED), ("raise ValueError", Phase.FAILED)]
 )
 async def test_cancel_of_an_ended_job_is_refused(jobs: StoreUnderTest, body: str, phase: Phase):
-    """What has completed or failed stays so; the error names its phase."""
+    """A job that completed or failed stays so; the error names its phase."""
     job, _ = await jobs.run(f"def main(backend, messenger):\n    {body}")
 
     with pytest.raises(JobFinal, match=phase):
@@ -206,7 +206,7 @@ async def test_delete_right_after_a_cancel_of_a_queued_job_works(jobs: StoreUnde
 
 
 async def test_delete_by_two_at_once_succeeds_once(jobs: StoreUnderTest):
-    """Of two concurrent deletes one may find no job any more; no other error comes of it."""
+    """The later of two concurrent deletes may find no job; no other error comes of it."""
     job, _ = await jobs.run(QUICK)
 
     outcomes = await asyncio.gather(

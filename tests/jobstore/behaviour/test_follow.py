@@ -95,7 +95,7 @@ async def test_message_comes_while_the_program_runs(jobs: StoreUnderTest):
 
 
 async def test_status_is_final_when_the_listener_hears_the_end(jobs: StoreUnderTest):
-    """Whoever has the last event reads a final status with his next call, every time."""
+    """A listener with the last event reads a final status with the next call, every time."""
     phases = []
     for _ in range(3):
         job = await jobs.submit(QUICK)
@@ -136,7 +136,7 @@ async def test_listener_of_a_queued_job_that_is_cancelled_ends(jobs: StoreUnderT
 
 
 async def test_listener_of_a_deleted_job_keeps_its_place_to_the_end(jobs: StoreUnderTest):
-    """Who listens while the job is deleted still gets all; who comes later finds no job."""
+    """A listener during the delete still gets all events; a later one finds no job."""
     job = await jobs.submit(TALKER)
     everything = await jobs.follow(job.id)
     listener = jobs.store.follow(job.id)
@@ -151,7 +151,7 @@ async def test_listener_of_a_deleted_job_keeps_its_place_to_the_end(jobs: StoreU
 
 
 async def test_listener_that_goes_away_leaves_the_others(jobs: StoreUnderTest):
-    """One that is cancelled in the middle costs the others nothing."""
+    """A listener that is cancelled in the middle costs the others nothing."""
     job = await jobs.submit(TALKER)
     going, staying = (asyncio.create_task(jobs.follow(job.id)) for _ in range(2))
     await jobs.wait_for_message(job.id, "10")

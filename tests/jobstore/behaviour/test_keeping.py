@@ -1,4 +1,4 @@
-"""What a store keeps and finds again: parameters, jobs by id, listings."""
+"""The data that a store keeps and finds again: parameters, jobs by id, listings."""
 
 import hashlib
 import json

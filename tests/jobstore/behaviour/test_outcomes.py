@@ -1,4 +1,4 @@
-"""How a program ends decides phase, reason and result."""
+"""A program's end decides phase, reason and result."""
 
 import asyncio
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ async def test_ended_job_tells_its_times_and_usage(jobs: StoreUnderTest):
 
 
 async def test_prints_and_messages_keep_their_order(jobs: StoreUnderTest):
-    """What is printed, by children and to stderr too, stands where it happened among messages."""
+    """Printed lines, of children and stderr too, stand where they happened among messages."""
     job, events = await jobs.run("""
         import os, subprocess, sys
 

@@ -44,7 +44,7 @@ class FakeCluster:
         self.quota_races: Counter[str] = Counter()
         """By kind: how many creations to refuse, as where the quota's use has changed meanwhile."""
         self.words = ""
-        """What is said where it is refused."""
+        """The text of a refusal."""
         self.watches_are_silent = False
         self.held: set[str] = set()
         """Clients, as ``connect`` names them, whose watches tell nothing until ``release``."""
@@ -96,7 +96,7 @@ class FakeCluster:
 
     @property
     def reads(self) -> int:
-        """How many reads there were, but for watches."""
+        """Return the number of reads but for watches."""
         return sum(
             count for name, count in self.requests.items() if name.startswith(("GET", "LIST"))
         )

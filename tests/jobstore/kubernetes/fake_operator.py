@@ -118,7 +118,7 @@ class FakeOperator:
     async def _make_handover(self, job: Manifest) -> JobInput:
         secrets, parts = self._cluster.objects.setdefault("secrets", {}), []
         for secret in parse_runtimejob(job).params_secrets:
-            while secret not in secrets:  # noqa: ASYNC110  (as the real one, which is told of none)
+            while secret not in secrets:  # noqa: ASYNC110  (as the real one, which watches no Secrets)
                 await asyncio.sleep(0.005)
             parts.append(base64.b64decode(secrets[secret]["data"][PARAMS_KEY]))
         return JobInput(

@@ -32,7 +32,7 @@ def write_users(folder: Path, *more: str) -> Path:
 
 
 class RedisServer:
-    """One server; what it held is gone after ``kill``."""
+    """A server; its data is gone after ``kill``."""
 
     def __init__(self, port: int, users: Path | None = None) -> None:
         self.port = port
@@ -57,7 +57,7 @@ class RedisServer:
             return client.execute_command(*command)
 
     def url_of(self, user: str) -> str:
-        """Its address for one of the chart's users."""
+        """Return its address for one of the chart's users."""
         return f"redis://{user}:{PASSWORD}@127.0.0.1:{self.port}/0"
 
     def kill(self) -> None:

@@ -7,12 +7,10 @@ import redis
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from api.jobstore.kubernetes.doorbell import Doorbell
-from api.jobstore.kubernetes.live_stream import LiveStream
-from api.resources.redis_client import open_redis
+from api.jobstore.kubernetes.live_streams import LiveStreams
 from controller.record.copy import RecordCopy
 from controller.record.redis_stream import RedisStream
-from qiskit_runtime.contract.wire.record_stream import Batch
+from qiskit_runtime.contract.wire.record_stream import Batch, notification_channel
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
 LINES = b"one\ntwo\n"
@@ -26,42 +24,43 @@ def server(tmp_path_factory):
 
 
 async def write_and_read(server):
-    """What the operator's code and the API's do with a job's stream; the lines, and the rings."""
+    """Do what the operator's code and the API's do with a job's stream; return what came of it."""
     operator = Redis.from_url(server.url_of("operator"))
-    api = open_redis(server.url_of("api"))
-    rung, copy = asyncio.Event(), RecordCopy()
-    doorbell, writer = Doorbell(api), RedisStream(operator, "uid", "bell")
-    ringing = asyncio.create_task(doorbell.run())
+    streams = LiveStreams(server.url_of("api"))
+    subscriber = Redis.from_url(server.url_of("api")).pubsub()
+    came, copy, writer = asyncio.Event(), RecordCopy(), RedisStream(operator, "uid", "bell")
+    following = asyncio.create_task(streams.run())
     writing = asyncio.create_task(writer.run(lambda: copy))
     try:
-        with doorbell.listening("bell", rung.set):
-            rung.clear()
-            # It rings by itself when Redis has taken it on.
-            await asyncio.wait_for(rung.wait(), 30)
-            rung.clear()
+        await subscriber.psubscribe(notification_channel("*"))
+        with streams.following("other", 0, came.set), streams.following("uid", 0, came.set) as tail:
             copy.feed(LINES)
             writer.append(Batch(LINES, 2))
             await writer.drain()
-            await asyncio.wait_for(rung.wait(), 30)
-            batches = await LiveStream(api).read_after("uid", 0)
+            await asyncio.wait_for(came.wait(), 30)
             again = await writer.read()
+            batches = await streams.read_after("uid", 0)
+            assert tail.take() == batches
+            notified = [await subscriber.get_message(timeout=30) for _ in range(2)][1]
             await writer.retire()
-            left = await api.xrange("runtimejob:uid")
+            left = await operator.xrange("runtimejob:uid")
             await writer.delete()
-        return batches, again.lines, len(left), await LiveStream(api).read_after("uid", 0)
+        deleted = await streams.read_after("uid", 0)
+        return batches, again.lines, len(left), deleted, notified["data"]
     finally:
-        ringing.cancel()
+        following.cancel()
         writing.cancel()
-        await asyncio.gather(ringing, writing, return_exceptions=True)
+        await asyncio.gather(following, writing, return_exceptions=True)
+        await subscriber.aclose()
         await operator.aclose()
-        await api.aclose()
+        await streams.close()
 
 
 def test_operator_and_api_do_their_work(server):
-    """The operator appends, rings, reads again, lets go and deletes; the API hears and reads."""
-    batches, again, left, deleted = asyncio.run(write_and_read(server))
+    """The operator appends, publishes, reads again, lets go and deletes; the API follows, reads."""
+    batches, again, left, deleted, notified = asyncio.run(write_and_read(server))
     assert [batch.lines for batch in batches] == [LINES]
-    assert (again, left, deleted) == (2, 1, [])
+    assert (again, left, deleted, notified) == (2, 1, [], b"2")
 
 
 def test_api_keeps_its_marks(server):

@@ -1,6 +1,6 @@
 """The store of Kubernetes mode when the cluster or Redis is not well, over a simulated cluster.
 
-The API server is one in this process, which can be told to stop, to hang, and to forget; Redis and
+The API server is one in this process, which the tests stop, hang, and make forget; Redis and
 the runners are real. The real cluster's tests can't take its API server away.
 """
 
@@ -88,7 +88,7 @@ async def test_polls_cost_no_request(open_world):
 
 @pytest.mark.parametrize("how", ["hangs", "is gone"])
 async def test_api_server_that_is_away_is_told_within_5_seconds(open_world, how):
-    """What needs it is refused in time; what was seen before is answered; then all is well."""
+    """Calls that need it are refused in time; known jobs are answered; then all is well."""
     async with open_world() as world:
         job, _ = await world.jobs.run(QUICK)
         running = await world.jobs.start(FOR_EVER)
@@ -158,7 +158,7 @@ async def test_same_key_is_one_job_and_another_request_is_refused(open_world):
 
 
 async def test_submission_whose_params_fail_leaves_no_job(open_world):
-    """Whoever got no id has no job: what was begun is withdrawn."""
+    """A client that got no id has no job: a submission that was begun is withdrawn."""
     async with open_world() as world:
         world.cluster.refusals["POST secrets"] = 500
         with pytest.raises(StoreUnavailable):
@@ -191,7 +191,7 @@ async def test_full_store_still_knows_what_was_submitted_before(open_world):
 
 
 async def test_number_of_jobs_is_bounded_and_deleting_one_makes_room(open_world):
-    """Ended jobs count, whoever made them; a submission that is repeated is none more."""
+    """Ended jobs of all clients count; a submission that is repeated counts once."""
     async with open_world(max_jobs=2) as world:
         first = await world.store.submit(JobRequest(SPEC, "{}", "first"))
         other = await world.store.submit(JobRequest(SPEC, "{}"))
@@ -205,7 +205,7 @@ async def test_number_of_jobs_is_bounded_and_deleting_one_makes_room(open_world)
 
 @pytest.mark.parametrize("kind", ["runtimejobs", "secrets"])
 async def test_quota_that_refuses_a_submission_is_no_outage(open_world, kind):
-    """The client is told that there is no room (429), and nothing of the job is left."""
+    """The client hears that there is no room (429), and nothing of the job is left."""
     async with open_world() as world:
         world.cluster.refusals[f"POST {kind}"] = 403
         world.cluster.words = f'{kind} "x" is forbidden: exceeded quota: q, requested: count=1'

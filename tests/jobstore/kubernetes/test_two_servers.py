@@ -249,7 +249,7 @@ CASES = [
 
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__)
 async def case(request, world):
-    """What is written and read; its first part is done, and the other server hears no more."""
+    """A write and a read: the write is done, and the other server hears no more."""
     steps = request.param(world)
     await anext(steps)
     world.cluster.held.add("there")
@@ -317,7 +317,7 @@ async def test_restarted_redis_costs_a_list_and_is_right(world, is_empty):
 
 
 async def cost_of_polls(world, job, rounds):
-    """How many requests the API server has for reads at both servers by turns."""
+    """Return the number of requests for reads at both servers by turns."""
     before = world.cluster.reads
     for server in (world.here, world.there) * rounds:
         assert (await server.jobs.get(job.id)).id == job.id
@@ -355,7 +355,7 @@ async def test_write_by_a_connection_that_broke_long_ago_is_told(world):
 
 
 async def test_redis_that_is_full_of_streams_takes_the_mark(world):
-    """A write is told to others also where Redis takes nothing more."""
+    """Other servers know of a write even where Redis takes nothing more."""
     job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await world.there.jobs.get(job.id)
     await asyncio.to_thread(world.redis.ask, "CONFIG", "SET", "maxmemory", "1")
@@ -441,7 +441,7 @@ async def test_reads_and_writes_of_both_servers_never_go_back(world):
 
 
 async def test_neither_redis_nor_kubernetes_is_an_error_not_an_old_answer(world):
-    """Where nobody can tell what was written, a read is refused."""
+    """A read is refused where neither Redis nor Kubernetes says what was written."""
     job = await world.here.jobs.submit(JobRequest(SPEC, "{}"))
     await asyncio.to_thread(world.redis.kill)
     world.cluster.refusals["GET runtimejobs"] = 500

@@ -1,4 +1,4 @@
-"""A disk that takes nothing more: what was told stays true, and all goes on when it has room.
+"""A disk that takes nothing more: shown states stay true, and all goes on when it has room.
 
 A limit of file sizes stands for the full disk: as there, a write takes a part, and then fails.
 """
@@ -50,7 +50,7 @@ def full_disk(room: int = 0) -> Iterator[None]:
 
 @pytest.mark.parametrize("source", [SHORT, FOR_EVER])
 async def test_end_is_told_once_it_is_stored(tmp_path: Path, source: str):
-    """While the disk takes no end the job runs for all; then it is told, and a restart agrees."""
+    """Until the disk takes its end a job is shown as running; a restart agrees with the end."""
     async with open_local_store(tmp_path, ONE) as jobs:
         # Its file is larger than its record will be.
         job = await jobs.start(source, tags=tuple("x" * 128 for _ in range(32)))
@@ -62,20 +62,20 @@ async def test_end_is_told_once_it_is_stored(tmp_path: Path, source: str):
             await wait_until(lambda: bool(jobs.store._book._unsaved), 30)
             held = await jobs.store.get(job.id)
             assert not listener.done()
-        told = await jobs.finish(job.id)
+        shown = await jobs.finish(job.id)
         await listener
     async with open_local_store(tmp_path, ONE) as jobs:
         found = await jobs.store.get(job.id)
 
     assert held.status.phase is Phase.RUNNING
-    assert told.status.phase is (Phase.COMPLETED if source is SHORT else Phase.CANCELLED)
-    assert found == told
+    assert shown.status.phase is (Phase.COMPLETED if source is SHORT else Phase.CANCELLED)
+    assert found == shown
 
 
 async def test_end_that_was_never_stored_is_found_in_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A server that stops before the disk has room told nothing; the next one tells the end."""
+    """A server that stops before the disk has room showed no end; the next one does."""
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -85,17 +85,17 @@ async def test_end_that_was_never_stored_is_found_in_the_record(
             job = await jobs.start(SHORT)
             patch.setattr(DataFolder, "save", refuse)
             await wait_until(lambda: bool(jobs.store._book._unsaved), 30)
-    told = await jobs.store.get(job.id)
+    shown = await jobs.store.get(job.id)
     async with open_local_store(tmp_path, ONE) as jobs:
         found = await jobs.store.get(job.id)
         read = await jobs.store.read_events(job.id)
 
-    assert told.status.phase is Phase.RUNNING
+    assert shown.status.phase is Phase.RUNNING
     assert (found.status.phase, result(read)) == (Phase.COMPLETED, '"done"')
 
 
 async def test_start_that_cannot_be_stored_leaves_the_job_queued(tmp_path: Path):
-    """It does not run, it is not told Failed, and it runs once when the disk has room again."""
+    """The job does not run, nor fail, and runs once when the disk has room again."""
     ran, refused = tmp_path / "ran", []
     source = f"""
         import os
@@ -180,7 +180,7 @@ def test_write_that_takes_a_part_is_no_success(tmp_path: Path):
 
 
 def test_reserved_room_is_written_and_no_other_file(tmp_path: Path):
-    """What is reserved becomes the file; where its name leads elsewhere, that is left alone."""
+    """The reserved file becomes the final one; a link in its place is left alone."""
     path, room, other = tmp_path / "job.json", tmp_path / "job.end", tmp_path / "other"
     reserve(room, 4096)
     inode = room.stat().st_ino

@@ -1,4 +1,4 @@
-"""What programs put into the data folder: no start, no other job and no delete stops at it."""
+"""Files that programs put into the data folder stop no start, no other job and no delete."""
 
 import asyncio
 import os
@@ -168,7 +168,7 @@ async def test_scratch_that_leads_elsewhere_is_not_followed(tmp_path: Path):
 
 
 def test_lock_that_is_a_link_is_not_written_through(tmp_path: Path):
-    """What the lock's link leads to stays as it is, and the folder is locked all the same."""
+    """A file that the lock's link leads to stays, and the folder is locked all the same."""
     kept, data = tmp_path / "kept", tmp_path / "data"
     kept.write_text("kept")
     data.mkdir()

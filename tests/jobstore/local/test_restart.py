@@ -1,4 +1,4 @@
-"""What a store finds that is opened over the folder of one that was killed, or closed."""
+"""A store that is opened over the folder of one that was killed, or closed."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ PROGRAMS = {
 
 @dataclass
 class Aftermath:
-    """What is known of a killed server: its jobs' ids, and what it had on disk while it lived."""
+    """A killed server: its jobs' ids, and its files while it lived."""
 
     folder: Path
     ids: dict[str, str]
@@ -161,7 +161,7 @@ async def restarted(killed: Aftermath) -> AsyncIterator[StoreUnderTest]:
     ],
 )
 def test_killed_server_leaves_no_process(killed: Aftermath, name: str, seconds: float):
-    """Supervisor, program and its children end by themselves when their server is killed."""
+    """Supervisor, program and its children end when their server is killed."""
     assert killed.seconds_until_gone[name] < seconds
 
 
@@ -184,7 +184,7 @@ async def test_finished_job_is_the_same_after_a_kill(killed: Aftermath, restarte
 async def test_running_job_is_interrupted_by_a_kill(
     killed: Aftermath, restarted: StoreUnderTest, name: str
 ):
-    """It is Failed, says that the server was stopped, and keeps what was streamed so far."""
+    """The job is Failed, says that the server was stopped, and keeps its messages so far."""
     assert killed.statuses[name]["phase"] == Phase.RUNNING
 
     job = await restarted.store.get(killed.ids[name])
@@ -198,7 +198,7 @@ async def test_running_job_is_interrupted_by_a_kill(
 
 
 async def test_queued_jobs_run_after_a_kill(killed: Aftermath, restarted: StoreUnderTest):
-    """What was queued still is, and runs, in its order, with its parameters."""
+    """Queued jobs stay queued, and run, in their order, with their parameters."""
     assert killed.statuses["queued"]["phase"] == Phase.QUEUED
 
     first = await restarted.finish(killed.ids["queued"])
@@ -275,7 +275,7 @@ async def test_close_while_a_job_is_being_cancelled_leaves_it_cancelled(tmp_path
 
 
 async def test_second_server_on_a_data_folder_is_refused(tmp_path: Path):
-    """It is told who has the folder, and disturbs nobody; after a close the folder is free."""
+    """The second is refused with the folder's name; after a close the folder is free."""
     async with open_local_store(tmp_path, ONE) as jobs:
         with pytest.raises(DataFolderInUse, match=str(tmp_path)):
             await make_local_store(tmp_path, ONE).open()

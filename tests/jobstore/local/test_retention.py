@@ -1,4 +1,4 @@
-"""What local mode lets go: ended jobs by age and size, and submissions beyond the queue's bound."""
+"""The bounds of local mode: ended jobs by age and size, and the number of queued jobs."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +60,7 @@ def make_store(folder: Path, bounds: Bounds) -> LocalJobStore:
 
 
 async def test_ended_jobs_go_at_a_start_and_after_each_end(tmp_path: Path):
-    """What is too much is deleted as by its user, from the disk too; queued jobs never are."""
+    """Surplus jobs are deleted as by their user, from the disk too; queued jobs never are."""
     store = make_store(tmp_path, Bounds())
     await store.open()
     old, new, queued = [await store.submit(JobRequest(SPEC, "{}")) for _ in range(3)]

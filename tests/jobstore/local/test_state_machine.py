@@ -51,7 +51,7 @@ class SharedStore:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The model: the ids in their order, with whether their program ends by itself."""
+    """The model: the ids in their order, and whether their program ends without a cancel."""
 
     shared: SharedStore
     runs = itertools.count()
@@ -126,7 +126,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 @pytest.fixture
 def _shared() -> Iterator[None]:
-    """One store for all of the machine's runs: each looks at its own hub."""
+    """The store of all of the machine's runs: each looks at its own hub."""
     StoreMachine.shared = SharedStore()
     yield
     StoreMachine.shared.close()

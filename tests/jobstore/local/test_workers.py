@@ -44,7 +44,7 @@ FLOOD = """
 
 
 def refuse(*_: object, **__: object) -> None:
-    """What a full disk answers."""
+    """The error of a full disk."""
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -116,7 +116,7 @@ async def test_close_leaves_no_process(tmp_path: Path):
 
 
 async def test_job_over_its_memory_limit_fails_and_spares_the_next(tmp_path: Path):
-    """One large array, or many children's small ones, are OutOfMemory; the limit is named."""
+    """A large array, or many children's small ones, are OutOfMemory; the limit is named."""
     limits = RunnerLimits(workers=2, memory_bytes=600 << 20)
     async with open_local_store(tmp_path, limits) as jobs:
         array, _ = await jobs.run(
@@ -309,7 +309,7 @@ def parent(pid: int) -> int:
 
 
 def process_name(pid: int) -> str:
-    """What a process runs; empty for one that has ended."""
+    """Return a process's command line; empty for one that has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip() if is_alive(pid) else ""
     except OSError:
@@ -471,7 +471,7 @@ async def test_params_that_are_lost_while_queued_fail_the_job(tmp_path: Path):
 
 
 async def test_deleted_job_is_gone_from_the_disk(tmp_path: Path):
-    """After a delete no file holds the job, its parameters or what it said."""
+    """After a delete no file holds the job, its parameters or its record."""
     async with open_local_store(tmp_path, ONE) as jobs:
         job, _ = await jobs.run(
             "def main(backend, messenger, word):\n    print(word)", '{"word": "cuttlefish"}'
@@ -532,7 +532,7 @@ async def test_close_at_any_moment_of_a_start_leaves_jobs_that_end_later(
 async def test_no_job_is_started_while_the_disk_has_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Its record would be lost: it stays queued, and runs when there is room again."""
+    """A job whose record would be lost stays queued, and runs when there is room again."""
     async with open_local_store(tmp_path, ONE) as jobs:
         monkeypatch.setattr(jobs.store._folder, "takes_jobs", lambda: False)
         job = await jobs.submit(QUICK)

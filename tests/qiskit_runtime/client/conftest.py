@@ -116,7 +116,7 @@ class CuttingProxy:
             self._pass_on(client, server, self._room(request))
 
     def _room(self, request):
-        """How many bytes of the server's answer come through."""
+        """Return the number of bytes of the server's answer that come through."""
         if not request.startswith(b"GET /stream"):
             return float("inf")
         self.streams += 1

@@ -206,7 +206,7 @@ def test_values_of_qiskit_travel_both_ways(client, tmp_path):
 
 
 def test_lists_are_typed(client):
-    """Programs, backends and jobs are objects with the server's JSON beside them."""
+    """Programs, backends and jobs are objects that also have the server's JSON."""
     job = client.run("steps", steps=[["final", 1]], tags=["listed"])
     job.wait(timeout=30)
     assert [info.id for info in client.jobs(tags=["listed"], limit=1)] == [job.id]
@@ -307,7 +307,7 @@ def test_settings_come_from_the_environment(connect, monkeypatch, url):
 
 
 def test_a_gap_is_an_event(client):
-    """Messages that the record had no room for are told as one gap."""
+    """Messages that the record had no room for are one gap."""
     job = client.run("steps", steps=[["dots", [400, 2**17]], ["final", 1]])
     events = list(job.stream())
     gaps = [event for event in events if isinstance(event, Gap)]
@@ -316,7 +316,7 @@ def test_a_gap_is_an_event(client):
 
 def test_the_import_is_light():
     """The client imports neither the server's libraries nor Qiskit, and no model library."""
-    heavy = ["fastapi", "kubernetes", "pydantic", "qiskit", "numpy", "rich", "uvicorn"]
+    heavy = ["fastapi", "kubernetes", "pydantic", "qiskit", "numpy", "redis", "uvicorn"]
     code = (
         "import sys, qiskit_runtime.client;"
         f"print([name for name in {heavy} if name in sys.modules])"

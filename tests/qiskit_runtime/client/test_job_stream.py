@@ -205,9 +205,9 @@ def test_a_silent_stream_says_that_it_waits(playing):
 def test_a_refusal_names_the_field():
     """A 422 says which field and why; a 401 says where a token goes."""
     detail = [{"loc": ["body", "tags", 0], "msg": "too long", "type": "string_too_long"}]
-    assert explain_refusal(422, json.dumps({"detail": detail})) == "tags.0: too long (422)"
-    assert "RUNTIME_TOKEN" in explain_refusal(401, json.dumps({"detail": "a token is needed"}))
-    assert explain_refusal(400, "plain") == "plain (400)"
+    assert str(explain_refusal(422, json.dumps({"detail": detail}))) == "tags.0: too long (422)"
+    assert "RUNTIME_TOKEN" in str(explain_refusal(401, json.dumps({"detail": "a token is needed"})))
+    assert str(explain_refusal(400, "plain")) == "plain (400)"
 
 
 @pytest.mark.parametrize(("code", "status"), [(4404, 404), (4410, 410)])

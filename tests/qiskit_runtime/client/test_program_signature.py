@@ -1,4 +1,4 @@
-"""What a program's source says of its parameters, read without running it."""
+"""A program's parameters, read from its source without running it."""
 
 import pytest
 

@@ -79,7 +79,7 @@ def test_a_folder_is_uploaded(client, tmp_path):
 
 
 def test_a_function_is_uploaded(client):
-    """Its name, docstring and parameters are the program's; what it imports is within it."""
+    """The function's name, docstring and parameters are the program's."""
     made = client.upload(flip_coins, replace=True)
     assert made.id == "flip-coins"
     assert made.program.description == "Flips a coin, shots times."
@@ -124,7 +124,7 @@ def test_a_function_that_is_no_whole_program_is_refused(function, says):
 
 
 def test_a_function_without_a_source_is_refused():
-    """One that was typed into an interpreter has none."""
+    """A function that was typed into an interpreter has none."""
     names = {}
     exec("def typed(backend, messenger):\n    return 1\n", names)
     with pytest.raises(BadProgram, match="typed can't be read.*interpreter"):

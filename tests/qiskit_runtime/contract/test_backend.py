@@ -282,7 +282,7 @@ def test_crd_of_programs_is_what_the_contract_writes_and_reads():
     ],
 )
 def test_program_that_the_crd_would_refuse_is_none(change, words):
-    """What an older CRD has let in is told by its field."""
+    """The error for a manifest that an older CRD admitted names the field."""
     manifest = {
         "metadata": {"name": "mine", "creationTimestamp": "2026-11-23T12:00:00Z"},
         "spec": {"source": "x"} | change,
@@ -293,6 +293,6 @@ def test_program_that_the_crd_would_refuse_is_none(change, words):
 
 @pytest.mark.parametrize("spec", [{}, {"archive": "no base64!"}, {"source": ""}, {"source": 5}])
 def test_program_without_a_source_that_runs_is_none(spec):
-    """Its source is named as what is wrong."""
+    """The error for a RuntimeProgram without a usable source names the source."""
     with pytest.raises(runtimeprogram.NotARuntimeProgram, match="source"):
         runtimeprogram.parse_source({"spec": spec})

@@ -81,7 +81,7 @@ def test_broken_metadata_is_left_out_with_a_warning(add_program, tmp_path, caplo
         catalog.get("broken")
 
 
-def test_folder_of_code_that_is_no_program_is_told_once(add_program, tmp_path, caplog):
+def test_folder_of_code_that_is_no_program_is_warned_of_once(add_program, tmp_path, caplog):
     """A forgotten file, or a dash in the name, is the logged reason why a program is not listed."""
     add_program("my-program")
     (add_program("no_metadata") / "no_metadata.json").unlink()
@@ -89,10 +89,10 @@ def test_folder_of_code_that_is_no_program_is_told_once(add_program, tmp_path, c
     catalog = Catalog([tmp_path / "own"])
     catalog.all()
     catalog.all()
-    told = sorted(record.getMessage() for record in caplog.records)
-    assert len(told) == 2
-    assert "my-program is no program: its name must be" in told[0]
-    assert "no_metadata is no program: no_metadata.json must be in it" in told[1]
+    warnings = sorted(record.getMessage() for record in caplog.records)
+    assert len(warnings) == 2
+    assert "my-program is no program: its name must be" in warnings[0]
+    assert "no_metadata is no program: no_metadata.json must be in it" in warnings[1]
 
 
 def test_program_appears_changes_and_goes_with_its_files(add_program, tmp_path):

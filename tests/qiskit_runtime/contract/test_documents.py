@@ -66,7 +66,7 @@ def test_made_job_ids_are_names():
     ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "..", "a\n", "é", "a" * (MAX_NAME_LENGTH + 1)],
 )
 def test_text_that_is_no_name_is_refused(text):
-    """What is no RFC 1123 label never becomes a path, a label or a key."""
+    """A text that is no RFC 1123 label never becomes a path, a label or a key."""
     assert not is_name(text)
 
 

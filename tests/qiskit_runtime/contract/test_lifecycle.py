@@ -128,7 +128,7 @@ TABLE = [
 
 @pytest.mark.parametrize(("seen", "phase", "reason", "message"), TABLE)
 def test_observation_leads_to_its_state(seen, phase, reason, message):
-    """What is seen of a job decides its phase, its reason and its words."""
+    """An observation of a job decides its phase, its reason and its message."""
     state = derive_state(Observation(limits=LIMITS, **seen))
     assert (state.phase, state.reason) == (phase, reason)
     assert message in state.message

@@ -1,41 +1,17 @@
-"""The command line's drawing: counts as bars, JSON that is cut, the status line, escape codes."""
-
-import io
+"""The command line's drawing: counts as bars, JSON that is cut, progress."""
 
 import pytest
 
-from api.cli.terminal import (
+from api.cli.drawing import (
     MAX_ROWS,
-    Screen,
     draw_bar,
     draw_counts,
     format_json,
     format_progress,
-    format_table,
     is_counts,
     printable,
     split_counts,
 )
-
-
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self):
-        return True
-
-
-class Ascii(io.StringIO):
-    """A file of an encoding without blocks."""
-
-    encoding = "ascii"
-
-
-@pytest.fixture(autouse=True)
-def _fixed_width(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
 
 
 @pytest.mark.parametrize("value", [{"00": 1}, {"0 11": 0, "1 00": 7}, {"0x1f": 3}])
@@ -48,12 +24,12 @@ def test_bit_strings_with_numbers_are_counts(value):
     "value", [{}, {"a": 1}, {"00": -1}, {"00": 1.5}, {"00": True}, {"0  1": 1}, [1], "00", None]
 )
 def test_other_values_are_not_counts(value):
-    """What only resembles counts is shown as JSON."""
+    """A value that only resembles counts is shown as JSON."""
     assert not is_counts(value)
 
 
 def test_counts_within_a_message_are_found():
-    """Counts under "counts" are drawn, and what stands beside them is kept."""
+    """Counts under "counts" are drawn, and the rest of the message is kept."""
     message = {"iteration": 0, "counts": {"01": 2}}
     assert split_counts(message) == ({"iteration": 0}, {"01": 2})
     assert split_counts({"iteration": 0}) == ({}, None)
@@ -96,7 +72,7 @@ def test_a_bar_is_exact_to_an_eighth():
 
 
 def test_a_bar_without_blocks_is_of_hashes():
-    """Where the encoding has no blocks the bar is '#'."""
+    """The bar is of '#' in an encoding without blocks."""
     assert draw_bar(1, 2, 4, blocks=False) == "##  "
 
 
@@ -127,61 +103,7 @@ def test_progress_is_read_from_messages(value, text):
     assert format_progress(value) == text
 
 
-def test_a_table_is_aligned_and_cut():
-    """Columns begin below each other; the last is cut at the edge."""
-    lines = format_table(("A", "B"), [("long cell", "x" * 50), ("c", "y")], 30)
-    assert lines[0] == "A          B"
-    assert lines[1] == "long cell  " + "x" * 16 + "..."
-
-
 def test_control_characters_are_shown_not_obeyed():
     """A job's data can't move the cursor or change the terminal's title."""
     assert printable("a\x1b]0;x\x07\n") == "a\\x1b]0;x\\x07\\n"
     assert "\x9b" not in format_json("\x9b31m", 80)
-
-
-def test_a_file_gets_no_escape_codes():
-    """Where stdout and stderr are files, no escape code and no status line is written."""
-    out, err = io.StringIO(), io.StringIO()
-    screen = Screen(out, err, {})
-    screen.status("| Queued")
-    screen.print("Result", "bold")
-    screen.note("done")
-    assert (out.getvalue(), err.getvalue()) == ("Result\n", "done\n")
-
-
-def test_a_terminal_gets_styles_unless_no_color_is_set():
-    """Styles are for terminals; NO_COLOR turns them off there too."""
-    styled, plain = Terminal(), Terminal()
-    Screen(styled, Terminal(), {}).print("Result", "bold")
-    Screen(plain, Terminal(), {"NO_COLOR": "1"}).print("Result", "bold")
-    assert styled.getvalue() == "\x1b[1mResult\x1b[0m\n"
-    assert plain.getvalue() == "Result\n"
-
-
-def test_the_status_line_leaves_no_trace():
-    """Before other output the status line is overwritten with blanks."""
-    out, err = Terminal(), Terminal()
-    screen = Screen(out, err, {"NO_COLOR": "1"})
-    screen.status("| Queued 10 s")
-    screen.status("/ Running")
-    screen.print("text")
-    assert err.getvalue().endswith("\r" + " " * len("/ Running") + "\r")
-    assert "\x1b" not in err.getvalue()
-
-
-def test_half_a_line_is_not_overwritten():
-    """The status line waits for the program's line to end; a message begins on a new one."""
-    out, err = Terminal(), Terminal()
-    screen = Screen(out, err, {})
-    screen.write("half", newline=False)
-    screen.status("| Running")
-    screen.print("next")
-    assert err.getvalue() == ""
-    assert out.getvalue() == "half\nnext\n"
-
-
-def test_an_encoding_without_blocks_is_noticed():
-    """An ASCII stdout gets '#' instead of blocks."""
-    assert not Screen(Ascii(), Ascii(), {}).has_blocks
-    assert Screen(Terminal(), Ascii(), {}).has_blocks
