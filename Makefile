@@ -126,7 +126,7 @@ clean: ## Remove what was installed and cached here
 	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* *.egg-info
 
 $(RUNTIME_READY): requirements/local.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed (PYTHON=... names one); this is " + sys.version)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=... names one); this is " + sys.version)'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing Qiskit, Aer and the server (about 60 packages, once) ..."
 	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'
