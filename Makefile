@@ -82,6 +82,8 @@ check: $(DEV_READY) ## Lint, format, types, and the direction of dependency
 	PYTHONPATH=operator $(BIN)/lint-imports
 
 test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pytest
+	@# Thousands of processes start; where PYTHONDONTWRITEBYTECODE is set each would compile our modules again.
+	@$(BIN)/python -m compileall -q -x programs/library api operator runner qiskit_runtime
 	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)
 
 docs: $(DEV_READY) ## Build the documents as a site in site/, links checked, without the internet
@@ -124,7 +126,7 @@ clean: ## Remove what was installed and cached here
 	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* *.egg-info
 
 $(RUNTIME_READY): requirements/local.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4) and "Python 3.11.4 or newer is needed (PYTHON=... names one); this is " + sys.version)'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed (PYTHON=... names one); this is " + sys.version)'
 	@test -x $(BIN)/python || { echo "Making a virtual environment in $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing Qiskit, Aer and the server (about 60 packages, once) ..."
 	@$(PIP) install --progress-bar on --require-hashes -r requirements/local.txt | awk '/^Collecting/ {printf "  %s\n", $$2; fflush()} /^Installing/ {print "  installing ..."; fflush()}'

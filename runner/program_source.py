@@ -34,6 +34,9 @@ _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7z
 LIBRARY = Path(qiskit_runtime.__file__).parent / "programs" / "library"
 """The programs that come with the project."""
 
+_FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""Python's own check of a member, which came with 3.11.4; ours comes before it."""
+
 _PACKAGE = "__init__.py"
 _MAIN = "main.py"
 
@@ -106,8 +109,7 @@ def _extract(archive: bytes, scratch: Path) -> None:
             if size > MAX_UNPACKED_BYTES:
                 raise BadArchive(f"the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes")
             _check_member(member)
-            # Python's own check of a member comes after ours.
-            tar.extract(member, scratch, filter="data")
+            tar.extract(member, scratch, **_FILTER)
     if not members:
         raise BadArchive("the archive is empty")
 

@@ -15,7 +15,7 @@ LONGEST_MODULE = 300
 LONGEST_FUNCTION = 60
 INVERTED = re.compile(r"(What|How|Whether|Where|Who|Which|Of)\b")
 """The first words of docstrings that name neither a thing nor an act."""
-MOST_INVERTED = {"source": 124, "tests": 127}
+MOST_INVERTED = {"source": 1, "tests": 31}
 """The numbers of docstrings that still begin so; they only fall."""
 
 

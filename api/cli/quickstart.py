@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -43,17 +43,32 @@ class ServerProcess:
     """``qiskit-runtime serve`` on a free port, with a data folder that goes with it."""
 
     def __init__(self, data: str) -> None:
+        self._data = data
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._output = list[str]()
+        self.token = secrets.token_urlsafe(32)
+
+    def __enter__(self) -> Self:
+        # An interrupt while the process starts would leave it behind, known to nobody.
+        with _holding_signals() as held:
+            self._process = self._start()
+        # It reads to the end, so that the server never waits for a full pipe.
+        threading.Thread(target=self._read, daemon=True).start()
+        if held:
+            self.stop()
+            signal.raise_signal(held[0])
+        return self
+
+    def _start(self) -> subprocess.Popen[str]:
         # The user's own settings are for the user's own servers.
         environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(PREFIX) and name != "NUM_WORKERS"
         }
-        self.token = environment["RUNTIME_TOKEN"] = secrets.token_urlsafe(32)
-        serve = ["serve", "--port", "0", "--workers", "1", "--data", data]
-        self._process = subprocess.Popen(
+        environment["RUNTIME_TOKEN"] = self.token
+        serve = ["serve", "--port", "0", "--workers", "1", "--data", self._data]
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "api.cli", *serve],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -63,11 +78,6 @@ class ServerProcess:
             # A terminal's Ctrl-C is for quickstart, which then stops the server.
             start_new_session=True,
         )
-
-    def __enter__(self) -> Self:
-        # It reads to the end, so that the server never waits for a full pipe.
-        threading.Thread(target=self._read, daemon=True).start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -140,9 +150,25 @@ def _ending_by_exception() -> Iterator[None]:
     def end(number: int, _: object) -> None:
         sys.exit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with _handling({signal.SIGTERM, signal.SIGHUP}, end):
+        yield
+
+
+@contextmanager
+def _holding_signals() -> Iterator[list[int]]:
+    """Note the signals that would end the command, and do not end it yet."""
+    held: list[int] = []
+    with _handling(
+        {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}, lambda number, _: held.append(number)
+    ):
+        yield held
+
+
+@contextmanager
+def _handling(numbers: Iterable[int], handler: Callable[[int, object], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)

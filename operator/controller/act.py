@@ -31,7 +31,7 @@ from controller.observe.memory import JobMemory
 from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
 from controller.settings import RunnerSettings
-from controller.workers import JobWorkers
+from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded, Refused
 from qiskit_runtime.contract.lifecycle import Phase, State
 from qiskit_runtime.contract.resources.resource import Manifest
@@ -60,7 +60,7 @@ class JobActor:
     limit: ConcurrencyLimit
     records: RecordPipelines
     archive: RecordArchive
-    workers: JobWorkers
+    workers: Workers
     runner: RunnerSettings
 
     async def act(  # noqa: C901  (a table: one case for each action)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
 from controller.observe.runnables import Runnables
-from controller.workers import JobWorkers
+from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, NotFound
 from qiskit_runtime.contract.resources.runtimeprogram import Acceptance
 
@@ -24,7 +24,7 @@ class ProgramStatusWriter:
         self._cluster = cluster
         self._view = view
         self._runnables = runnables
-        self.workers = JobWorkers(self.step, self.refresh)
+        self.workers = Workers("runtimeprogram", self.step, self.refresh)
 
     async def step(self, name: str) -> float | None:
         """Write the condition of a program, where it is not the one that it has."""

@@ -21,7 +21,7 @@ from controller.observe.runnables import Runnables
 from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
 from controller.settings import OperatorSettings
-from controller.workers import JobWorkers
+from controller.workers import Workers
 
 
 class JobReconciler:
@@ -31,7 +31,7 @@ class JobReconciler:
         limit, memory = ConcurrencyLimit(settings.max_running_jobs), JobMemory()
         self.view = ClusterView(on_started=limit.hold)
         self.archive = RecordArchive(cluster, settings.storage_budget)
-        self.workers = JobWorkers(self.step, self.refresh)
+        self.workers = Workers("runtimejob", self.step, self.refresh)
         self.runnables = Runnables(self.view.programs.get, self.view.backends.get)
         records = RecordPipelines(
             cluster, redis, self.workers.spawn, self.workers.enqueue, self._has_ended

@@ -26,10 +26,11 @@ Step = Callable[[str], Awaitable[float | None]]
 logger = logging.getLogger(__name__)
 
 
-class JobWorkers:
-    """Takes steps. ``refresh`` is called before one that follows a failure."""
+class Workers:
+    """Takes the steps of one kind's objects; ``refresh`` is called before one after a failure."""
 
-    def __init__(self, step: Step, refresh: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, kind: str, step: Step, refresh: Callable[[str], Awaitable[None]]) -> None:
+        self._kind = kind
         self._step = step
         self._refresh = refresh
         self._turns: dict[str, asyncio.Event] = {}
@@ -73,11 +74,11 @@ class JobWorkers:
             seconds = await self._step(name)
         except ClusterError as error:
             # Whatever went wrong may be right the next time; nothing was decided.
-            logger.info("%s: %s", name, error)
+            logger.info("%s %s: %s", self._kind, name, error)
             return backoff.next_seconds()
         except Exception:
             # One object that is not what it should be must not hold up the others.
-            logger.exception("%s", name)
+            logger.exception("%s %s", self._kind, name)
             return FAULT_SECONDS
         backoff.reset()
         return seconds

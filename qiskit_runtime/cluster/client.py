@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
-from kubernetes.aio.client.exceptions import ApiException
 
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.host.backoff import Backoff
@@ -45,16 +44,12 @@ class Unanswered(ClusterError):
     """The API server did not answer, or its answer broke off."""
 
 
-class Refused(ClusterError, ApiException):  # type: ignore[misc]  # (ships no types)
+class Refused(ClusterError):
     """The API server refused; the text has its status and its own words."""
 
     def __init__(self, status: int, reason: str, body: str = "") -> None:
-        ApiException.__init__(self, status=status, reason=reason)
-        self.body = body
-
-    def __str__(self) -> str:
-        """Return status, reason and the beginning of the body."""
-        return f"{self.status} {self.reason}: {self.body[:500]}"
+        super().__init__(f"{status} {reason}: {body[:500]}")
+        self.status, self.reason, self.body = status, reason, body
 
 
 class NotFound(Refused):
@@ -74,7 +69,7 @@ class QuotaExceeded(Refused):
 
 
 async def connect(connections: int = 100) -> client.ApiClient:
-    """A client of the cluster that this process runs in, else of the one that KUBECONFIG names."""
+    """Return a client of this process' cluster, or else of the one that KUBECONFIG names."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config()
     else:
@@ -123,7 +118,7 @@ class ClusterApi:
                     raise
                 pause = backoff.next_seconds()
                 if backoff.failures == _BUSY_QUOTA_TRIES:
-                    raise Refused(UNAVAILABLE, str(error.reason), error.body) from error
+                    raise Refused(UNAVAILABLE, error.reason, error.body) from error
             await asyncio.sleep(pause)
 
     async def find(self, method: str, path: str, body: Manifest | None = None) -> Manifest | None:

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -97,16 +96,13 @@ async def _follow_jobs(url: str, jobs: int, lines: int) -> list[float]:
     kind: Any = SimpleNamespace(cache=cache)
     unused: Any = None
     readers = RecordReaders(RecordSources(kind, unused, streams))
-    running = asyncio.create_task(streams.run())
+    streams.open()
     delays: list[float] = []
     async with asyncio.TaskGroup() as tasks:
         for number in range(LISTENERS):
             tasks.create_task(_receive(readers, found[number % jobs], lines, delays))
         await asyncio.sleep(0.5)
         await _write(redis, found, lines)
-    running.cancel()
-    with suppress(asyncio.CancelledError):
-        await running
     await streams.close()
     await redis.aclose()
     return delays

@@ -20,9 +20,9 @@ from tests.cluster.target import RELEASE
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 PAIRS = 500
-"""The pairs of each kind with every replica running: half with three replicas, half with two."""
-PAIRS_WITHOUT_REDIS = 50
-"""A tenth, because each of them costs calls of Kubernetes."""
+"""The pairs of each kind, for each number of replicas."""
+PAIRS_WITHOUT_REDIS = 100
+"""Fewer, because each of them costs calls of Kubernetes."""
 CLIENTS = 16
 OPERATOR = f"deployment/{RELEASE}-operator"
 API = f"deployment/{RELEASE}-api"
@@ -168,7 +168,7 @@ LIVES = [live_a_jobs_life, live_a_programs_life]
 def test_every_read_sees_every_write_before_it(waiting, life, replicas):
     """Five hundred pairs of each kind, and no read returns the state before the write."""
     scale(waiting, replicas)
-    run_pairs(waiting, life, PAIRS // 2)
+    run_pairs(waiting, life, PAIRS)
 
 
 def test_stream_of_a_deleted_job_is_refused_at_every_replica(waiting):

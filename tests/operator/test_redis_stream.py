@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from controller.record import redis_stream as stream_module
 from controller.record.copy import RecordCopy
 from controller.record.redis_stream import RedisStream
-from qiskit_runtime.contract.wire.record_stream import Batch, doorbell, stream_key
+from qiskit_runtime.contract.wire.record_stream import Batch, notification_channel, stream_key
 from tests.jobstore.kubernetes.redis_server import run_redis
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +84,7 @@ async def test_lines_are_entries_by_their_numbers(written):
 async def test_readers_are_notified_of_the_last_line(written):
     """The channel of the job says how far its stream is."""
     listener = written.client.pubsub()
-    await listener.subscribe(doorbell("j"))
+    await listener.subscribe(notification_channel("j"))
     written.feed(b"1\n", b"2\n")
     async with asyncio.timeout(5):
         while (await listener.get_message(True, 1) or {}).get("data") != b"2":

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from controller import workers as workers_module
-from controller.workers import JobWorkers
+from controller.workers import Workers
 from qiskit_runtime.cluster.client import Unanswered
 from tests.operator.fake_cluster import refused
 
@@ -53,7 +53,7 @@ async def until(holds):
 async def test_step_that_names_no_time_is_the_last():
     """The worker ends; another event makes another one."""
     steps = Steps()
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     for count in (1, 2):
         workers.enqueue("j")
         await until(lambda count=count: len(steps.taken) == count and not workers._turns)
@@ -63,7 +63,7 @@ async def test_step_that_names_no_time_is_the_last():
 async def test_step_is_repeated_after_its_time():
     """A wait needs no event."""
     steps = Steps(0, 0.01)
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.enqueue("j")
     await until(lambda: len(steps.taken) == 3)
 
@@ -71,7 +71,7 @@ async def test_step_is_repeated_after_its_time():
 async def test_event_ends_a_wait():
     """A job that waits for long is looked at as soon as something happens to it."""
     steps = Steps(1000.0)
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.enqueue("j")
     await until(lambda: steps.taken)
     workers.enqueue("j")
@@ -82,7 +82,7 @@ async def test_event_during_a_step_is_not_lost():
     """Events lead to one more step, however many came; steps of one object never overlap."""
     steps = Steps()
     steps.gate.clear()
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.enqueue("j")
     await until(lambda: steps.taken)
     for _ in range(5):
@@ -95,7 +95,7 @@ async def test_event_during_a_step_is_not_lost():
 async def test_step_that_the_api_server_refused_is_repeated_on_a_fresh_look():
     """Nothing was decided by it; what was read may have changed."""
     steps = Steps(refused(409), Unanswered("away"))
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.enqueue("j")
     await until(lambda: len(steps.taken) == 3)
     assert steps.refreshed == ["j", "j"]
@@ -104,7 +104,7 @@ async def test_step_that_the_api_server_refused_is_repeated_on_a_fresh_look():
 async def test_fault_in_a_step_holds_up_no_other(caplog):
     """The fault is logged with its traceback, and the step is repeated later."""
     steps = Steps(KeyError("uid"))
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.enqueue("odd")
     workers.enqueue("j")
     await until(lambda: steps.taken.count("odd") == 2 and "j" in steps.taken)
@@ -115,7 +115,7 @@ async def test_close_stops_all():
     """The next operator goes on with what is unfinished."""
     steps = Steps()
     steps.gate.clear()
-    workers = JobWorkers(steps.step, steps.refresh)
+    workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.enqueue("j")
     await until(lambda: steps.taken)
     await workers.close()

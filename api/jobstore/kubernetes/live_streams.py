@@ -59,8 +59,16 @@ class LiveStreams:
         self._joined = asyncio.Event()
         self._requested: set[Tail] = set()
 
+    def open(self) -> None:
+        """Begin to follow, as soon as Redis answers."""
+        self._running = asyncio.create_task(self._run())
+
     async def close(self) -> None:
-        """Disconnect, after the end of ``run``."""
+        """Stop following, and disconnect."""
+        self._running.cancel()
+        # redis-py may swallow the cancellation (see ``is_cancelled``): this ends its waiting call.
+        await self._blocking.connection_pool.disconnect()
+        await asyncio.gather(self._running, return_exceptions=True)
         await self._redis.aclose()
         await self._blocking.aclose()
 
@@ -88,17 +96,18 @@ class LiveStreams:
         try:
             yield tail
         finally:
-            del self._tails[key]
+            # The next reader of this job may have come already.
+            if self._tails.get(key) is tail:
+                del self._tails[key]
 
-    async def run(self) -> None:
-        """Follow until cancelled."""
+    async def _run(self) -> None:
         backoff = Backoff(first=0.25, longest=10.0)
         while not is_cancelled():
             try:
                 async with self._blocking.client() as connection:
                     await self._follow(connection, backoff)
             except Exception as error:  # noqa: BLE001  (nobody else would follow)
-                if not backoff.failures:
+                if not (backoff.failures or is_cancelled()):
                     logger.warning("no record is followed, Redis is away: %r", error)
             await asyncio.sleep(backoff.next_seconds())
 
@@ -109,7 +118,8 @@ class LiveStreams:
         try:
             self._start_again()
             while not is_cancelled():
-                if not self._tails:
+                while not self._tails:
+                    self._joined.clear()
                     await self._joined.wait()
                 answer = await self._read(connection)
                 backoff.reset()

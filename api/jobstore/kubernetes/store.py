@@ -81,7 +81,7 @@ class KubernetesJobStore(JobStore):
         self._params = JobParams(secrets)
         self._streams = LiveStreams(self._settings.redis_url)
         self._readers = RecordReaders(RecordSources(self._kind, secrets, self._streams))
-        self._keep(self._streams.run())
+        self._streams.open()
 
     async def close(self) -> None:
         for task in self._tasks:

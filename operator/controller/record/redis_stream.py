@@ -15,7 +15,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from controller.record.copy import RecordCopy
 from qiskit_runtime.cluster.client import is_cancelled
-from qiskit_runtime.contract.wire.record_stream import LINES_FIELD, Batch, doorbell, stream_key
+from qiskit_runtime.contract.wire.record_stream import (
+    LINES_FIELD,
+    Batch,
+    notification_channel,
+    stream_key,
+)
 from qiskit_runtime.host.backoff import Backoff
 
 EXPIRY_SECONDS = 900
@@ -49,7 +54,7 @@ class RedisStream:
         self._redis = redis
         self.name = name
         """The RuntimeJob's."""
-        self._key, self._channel = stream_key(uid), doorbell(name)
+        self._key, self._channel = stream_key(uid), notification_channel(name)
         self._backlog: list[Batch] = []
         self._backlog_bytes = 0
         self._is_behind = False

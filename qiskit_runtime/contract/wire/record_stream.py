@@ -29,9 +29,6 @@ def notification_channel(name: str) -> str:
     return f"job-results:{name}"
 
 
-doorbell = notification_channel  # the operator's name for it, until it uses the other
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Whole lines of a record, with their newlines; ``last`` is the number of the last line."""

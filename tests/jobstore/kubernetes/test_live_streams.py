@@ -53,7 +53,7 @@ async def append(redis: Redis, uid: str, line: int) -> None:
 async def test_streams_that_join_are_read_at_once_and_completely(server: RedisServer) -> None:
     """Forty join one after the other while others are read; nobody waits for the long call."""
     streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
-    running = asyncio.create_task(streams.run())
+    streams.open()
     begun = time.monotonic()
     async with asyncio.timeout(live_streams.BLOCK_SECONDS - 5):
         followers = []
@@ -68,9 +68,27 @@ async def test_streams_that_join_are_read_at_once_and_completely(server: RedisSe
         await asyncio.gather(*followers)
         # One that joins again, at another line, is not taken for the one that left.
         await Follower(streams, "uid-0", 5).follow_to(20)
+        # A call that waits does not hold up the end.
+        await streams.close()
     assert time.monotonic() - begun < live_streams.BLOCK_SECONDS - 5
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    await redis.aclose()
+
+
+async def test_stream_is_followed_again_after_all_have_left(server: RedisServer) -> None:
+    """Readers of one stream follow each other, also while nobody follows any."""
+    streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
+    await append(redis, "uid", 1)
+    with streams.following("uid", 0, lambda: None):
+        pass
+    streams.open()
+    async with asyncio.timeout(10):
+        await asyncio.sleep(0.2)
+        await Follower(streams, "uid").follow_to(1)
+        with streams.following("uid", 0, lambda: None):
+            follower = asyncio.create_task(Follower(streams, "uid").follow_to(2))
+            await asyncio.sleep(0.1)
+        await append(redis, "uid", 2)
+        await follower
     await streams.close()
     await redis.aclose()
 
@@ -78,7 +96,7 @@ async def test_streams_that_join_are_read_at_once_and_completely(server: RedisSe
 async def test_redis_that_comes_back_empty_is_followed_again(server: RedisServer) -> None:
     """A stream that is written again is read on by its numbers, by the same reader."""
     streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
-    running = asyncio.create_task(streams.run())
+    streams.open()
     came = asyncio.Event()
     async with asyncio.timeout(20):
         with streams.following("uid", 0, came.set) as tail:
@@ -94,8 +112,6 @@ async def test_redis_that_comes_back_empty_is_followed_again(server: RedisServer
             await append(redis, "uid", 2)
             await came.wait()
             assert tail.take()[-1].last == 2
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
     await streams.close()
     await redis.aclose()
 
@@ -106,7 +122,7 @@ async def test_entry_that_could_not_be_used_is_read_again_when_all_is_quiet(
     """A reader that lacks lines before an entry gets both once they are there."""
     monkeypatch.setattr(live_streams, "BLOCK_SECONDS", 0.3)
     streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
-    running = asyncio.create_task(streams.run())
+    streams.open()
     came = asyncio.Event()
     async with asyncio.timeout(20):
         with streams.following("uid", 0, came.set) as tail:
@@ -121,7 +137,5 @@ async def test_entry_that_could_not_be_used_is_read_again_when_all_is_quiet(
                 came.clear()
                 await came.wait()
                 lasts += [batch.last for batch in tail.take()]
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
     await streams.close()
     await redis.aclose()

@@ -29,7 +29,7 @@ async def write_and_read(server):
     streams = LiveStreams(server.url_of("api"))
     subscriber = Redis.from_url(server.url_of("api")).pubsub()
     came, copy, writer = asyncio.Event(), RecordCopy(), RedisStream(operator, "uid", "bell")
-    following = asyncio.create_task(streams.run())
+    streams.open()
     writing = asyncio.create_task(writer.run(lambda: copy))
     try:
         await subscriber.psubscribe(notification_channel("*"))
@@ -48,9 +48,8 @@ async def write_and_read(server):
         deleted = await streams.read_after("uid", 0)
         return batches, again.lines, len(left), deleted, notified["data"]
     finally:
-        following.cancel()
         writing.cancel()
-        await asyncio.gather(following, writing, return_exceptions=True)
+        await asyncio.gather(writing, return_exceptions=True)
         await subscriber.aclose()
         await operator.aclose()
         await streams.close()

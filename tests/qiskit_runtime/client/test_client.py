@@ -173,7 +173,7 @@ def test_a_wait_has_an_end(client, gate):
     with pytest.raises(JobTimeout, match=r"after 0\.3 s") as timed_out:
         job.result(timeout=0.3)
     assert isinstance(timed_out.value, TimeoutError)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     gate.touch()
     assert job.result(timeout=30) == 2
 
@@ -256,7 +256,7 @@ def test_nobody_at_the_address_is_an_error_at_once(connect):
     client = connect(f"http://127.0.0.1:{port}")
     with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port}.*qiskit-runtime serve"):
         client.jobs()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 1.5
 
 
 class LosingServer:

@@ -66,7 +66,7 @@ def test_description_is_the_docstrings_first_paragraph():
      "if True:\n    def main(b, m): pass\n"],
 )  # fmt: skip
 def test_main_of_elsewhere_has_parameters_that_nobody_knows(text):
-    """It is there, and takes anything."""
+    """The parameter is there, and takes anything."""
     assert outline(text, "x.py").parameters is None
 
 

@@ -50,10 +50,10 @@ def test_a_file_is_uploaded_once(client, tmp_path):
     """Unchanged it stays; changed it needs ``replace``."""
     file = tmp_path / f"file_{id(client)}.py"
     file.write_text('"""Says one."""\ndef main(backend, messenger, x: int = 1):\n    return x\n')
-    made = client.upload(file, max_execution_time=7)
+    made = client.upload(file, max_execution_time=77)
     assert made.change is Change.UPLOADED
     program = made.program
-    assert (program.description, program.max_execution_seconds) == ("Says one.", 7)
+    assert (program.description, program.max_execution_seconds) == ("Says one.", 77)
     assert program.parameters["properties"] == {"x": {"type": "integer", "default": 1}}
     assert client.upload(str(file)).change is Change.UNCHANGED
     file.write_text(file.read_text().replace("return x", "return 2 * x"))
