@@ -379,4 +379,4 @@ def test_deaf_watch_costs_at_most_a_round(tmp_path):
         operator = stand.start_operator("deaf", DEAF)
         stand.submit("unheard", "count", '{"n": 1}')
         assert status_of(stand, "unheard", 150)["phase"] == "Completed"
-        assert "its watch told too little" in operator.log()
+        assert "its watch has missed something" in operator.log()

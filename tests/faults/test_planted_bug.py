@@ -6,7 +6,6 @@ is taken away here so that it is this one that is tried.
 """
 
 import signal
-import time
 
 import pytest
 import yaml
@@ -80,7 +79,7 @@ def test_end_that_is_overwritten_is_found(is_planted, tmp_path, crd_without_fina
             recorder.history.counts["victim"] = 20
             stand.submit("victim", "count", make_params(20, 0.05), suspend=True)
             recorder.listen("victim")
-            time.sleep(5)
+            wait_until(lambda: _is_suspended(stand), 60, "the frozen one knows the job")
             frozen.send(signal.SIGSTOP)
             stand.parts["operator"].start()
             stand.patch("victim", suspend=False)
@@ -98,6 +97,11 @@ def test_end_that_is_overwritten_is_found(is_planted, tmp_path, crd_without_fina
         print(describe(recorder.history))
         found = find_violations(recorder.history)
     assert any("left a final phase" in violation for violation in found) is is_planted, found
+
+
+def _is_suspended(stand):
+    """Return whether the operator that runs has seen the job, and written so."""
+    return stand.get("victim").get("status", {}).get("reason") == "Suspended"
 
 
 def _has_tried(stand, frozen, is_planted):
