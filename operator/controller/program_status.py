@@ -28,7 +28,7 @@ class ProgramStatusWriter:
 
     async def step(self, name: str) -> float | None:
         """Write the condition of a program, where it is not the one that it has."""
-        program = self._view.programs.get(name)
+        program = self._view.programs.find(name)
         if program is None or program.is_deleted:
             return None
         acceptance = self._runnables.judge(program)
@@ -50,5 +50,5 @@ class ProgramStatusWriter:
             found = await self._cluster.get_program(name)
             if found is not None:
                 self._view.programs.put(found)
-            elif known := self._view.programs.get(name):
-                self._view.programs.discard(known)
+            else:
+                self._view.programs.discard(name)

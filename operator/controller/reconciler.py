@@ -32,7 +32,7 @@ class JobReconciler:
         self.view = ClusterView(on_started=limit.hold)
         self.archive = RecordArchive(cluster, settings.storage_budget)
         self.workers = Workers("runtimejob", self.step, self.refresh)
-        self.runnables = Runnables(self.view.programs.get, self.view.backends.get)
+        self.runnables = Runnables(self.view.programs.find, self.view.backends.find)
         records = RecordPipelines(
             cluster, redis, self.workers.spawn, self.workers.enqueue, self._has_ended
         )

@@ -25,7 +25,16 @@ class Observed(Generic[T]):
 
     uid: str
     version: int
+    is_deleted: bool
+    """Its deletion was requested; another object of its key may come."""
     value: T | None
+
+    def is_replaced_by(self, uid: str, version: int, *, is_deleted: bool) -> bool:
+        """Return whether this other version of an object of the same key is shown from now on."""
+        if uid != self.uid and is_deleted != self.is_deleted:
+            # A predecessor on its way out changes still, but its successor is the one in use.
+            return self.is_deleted
+        return version > self.version
 
 
 def read_name(manifest: Manifest) -> str:
@@ -76,9 +85,12 @@ class ResourceCache(Generic[T]):
         """Take up a version of an object. One that is older than what is known changes nothing."""
         metadata, key = manifest["metadata"], self._make_key(manifest)
         uid, version = metadata["uid"], int(metadata["resourceVersion"])
+        is_deleted = "deletionTimestamp" in metadata
         known = self._observed.get(key)
         # Up to self.version all is known: an object that is missing was deleted since.
-        if version <= self.version or (known and version <= known.version):
+        if version <= self.version:
+            return
+        if known and not known.is_replaced_by(uid, version, is_deleted=is_deleted):
             return
         try:
             value = self._parse(manifest)
@@ -87,7 +99,7 @@ class ResourceCache(Generic[T]):
             if known is None or known.uid != uid or known.value is not None:
                 kind, name = manifest.get("kind", ""), metadata["name"]
                 logger.warning("%s %s is left out: %s", kind, name, error)
-        self._observed[key] = Observed(uid, version, value)
+        self._observed[key] = Observed(uid, version, is_deleted, value)
         self.newest = max(self.newest, version)
         self._notify(key)
 
@@ -95,12 +107,12 @@ class ResourceCache(Generic[T]):
         """Remove an object that was deleted. Another one of its key stays."""
         metadata, key = manifest["metadata"], self._make_key(manifest)
         self.newest = max(self.newest, int(metadata["resourceVersion"]))
-        if self.holds(key, metadata["uid"]):
-            self.discard(key)
+        self.discard(key, metadata["uid"])
 
-    def discard(self, key: str) -> None:
-        """Remove whatever object has this key."""
-        if self._observed.pop(key, None):
+    def discard(self, key: str, uid: str | None = None) -> None:
+        """Remove the object of this key, if it has this uid; None is any."""
+        if self.holds(key, uid):
+            del self._observed[key]
             self._notify(key)
 
     def keep_only(self, uids: set[str], version: int) -> None:

@@ -46,7 +46,7 @@ class Operator:
         if pod:
             self.view.pods.put(pod)
         self.view.unused_pods[RUN] = set(unused)
-        runnables = Runnables(self.view.programs.get, self.view.backends.get)
+        runnables = Runnables(self.view.programs.find, self.view.backends.find)
         limit = ConcurrencyLimit(1)
         self.observer = JobObserver(cluster, self.view, self.memory, limit, runnables, Records())
         self.actor = JobActor(

@@ -95,10 +95,10 @@ async def test_programs_and_backends_come_and_go(door, memo):
     body = {"metadata": {**metadata, "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}}
     await door.observe_program(body=body, memo=memo)
     await door.observe_backend(body=body, memo=memo)
-    assert memo.view.programs.get("x") and memo.view.backends.get("x")
+    assert memo.view.programs.find("x") and memo.view.backends.find("x")
     await door.enqueue_program(event=event("DELETED"), name="x", body=body, memo=memo)
     await door.drop_backend(event=event("DELETED"), body=body, memo=memo)
-    assert memo.view.programs.get("x") is memo.view.backends.get("x") is None
+    assert memo.view.programs.find("x") is memo.view.backends.find("x") is None
     assert memo.enqueued == ["x"]
 
 

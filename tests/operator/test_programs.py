@@ -32,7 +32,7 @@ class Programs:
         for manifest in manifests:
             self.cluster.programs[manifest["metadata"]["name"]] = manifest
             self.view.programs.put(manifest)
-        self.runnables = Runnables(self.view.programs.get, self.view.backends.get)
+        self.runnables = Runnables(self.view.programs.find, self.view.backends.find)
         self.writer = ProgramStatusWriter(self.cluster, self.view, self.runnables)
 
     def plan(self, program, **spec):
@@ -132,10 +132,10 @@ async def test_program_is_read_again_after_a_failure():
     """A deleted one is forgotten."""
     programs = Programs(resource())
     await programs.writer.refresh("mine")
-    assert programs.view.programs.get("mine") is not None
+    assert programs.view.programs.find("mine") is not None
     programs.cluster.programs.clear()
     await programs.writer.refresh("mine")
-    assert programs.view.programs.get("mine") is None
+    assert programs.view.programs.find("mine") is None
 
 
 def test_condition_is_parsed_as_it_was_written():

@@ -66,8 +66,8 @@ class JobObserver:
             job = await self._cluster.get_runtimejob(name)
             if job is not None:
                 self._view.put_runtimejob(job)
-            elif known := self._view.runtimejobs.get(name):
-                self._view.runtimejobs.discard(known)
+            else:
+                self._view.runtimejobs.discard(name)
 
     async def _observe_start(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view of a job that waits for its start."""

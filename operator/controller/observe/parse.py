@@ -35,7 +35,7 @@ def parse_pod(manifest: Manifest) -> Pod:
     resources = container.get("resources", {})
     return Pod(
         **_parse_identity(metadata),
-        job_name=metadata.get("labels", {}).get(_JOB_NAME, ""),
+        job_name=read_job_name(manifest),
         deleted=_parse_time(metadata.get("deletionTimestamp")),
         has_node="nodeName" in spec,
         phase=status.get("phase", ""),
@@ -47,6 +47,12 @@ def parse_pod(manifest: Manifest) -> Pod:
         memory_bytes=int(parse_quantity(resources.get("limits", {}).get("memory", "0"))),
         container=_parse_container(next(iter(status.get("containerStatuses") or ()), {})),
     )
+
+
+def read_job_name(pod: Manifest) -> str:
+    """Return the name of the Kubernetes Job that made a pod."""
+    name: str = pod["metadata"].get("labels", {}).get(_JOB_NAME, "")
+    return name
 
 
 def _parse_identity(metadata: Manifest) -> dict[str, Any]:

@@ -38,8 +38,6 @@ class WatchedProgram:
     """A RuntimeProgram; ``selection`` is None where it can't run, and ``error`` says why."""
 
     name: str
-    uid: str
-    version: int
     is_deleted: bool
     selection: ProgramSelection | None
     error: str = ""
@@ -52,8 +50,6 @@ class WatchedBackend:
     """A RuntimeBackend; ``spec`` is None where it can't be used, and ``error`` says why."""
 
     name: str
-    uid: str
-    version: int
     is_deleted: bool
     spec: BackendSpec | None
     error: str = ""
@@ -82,10 +78,9 @@ def parse_backend(manifest: Manifest) -> WatchedBackend:
         return WatchedBackend(*identity, None, str(error))
 
 
-def _parse_identity(manifest: Manifest) -> tuple[str, str, int, bool]:
+def _parse_identity(manifest: Manifest) -> tuple[str, bool]:
     metadata = manifest["metadata"]
-    version, is_deleted = int(metadata["resourceVersion"]), "deletionTimestamp" in metadata
-    return metadata["name"], metadata["uid"], version, is_deleted
+    return metadata["name"], "deletionTimestamp" in metadata
 
 
 class Runnables:

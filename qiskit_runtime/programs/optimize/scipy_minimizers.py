@@ -1,10 +1,10 @@
 """The minimisers of ``scipy.optimize.minimize``, by name.
 
 Gradients are central differences whose points share one run. With shots their step is wide: one
-that is as small as SciPy's own would measure nothing but the noise of the counts. ``SciPyOptimizer``
-of qiskit-algorithms leaves SciPy's step and runs point by point: by SLSQP on H2 with 1024 shots (5
-starts, 30 iterations) it ends at -0.92 after 579 evaluations, this one at -1.84 after 116; -1.857
-is exact.
+that is as small as SciPy's own would measure nothing but the noise of the counts.
+``SciPyOptimizer`` of qiskit-algorithms leaves SciPy's step and runs point by point: by SLSQP on H2
+with 1024 shots (5 starts, 30 iterations) it ends at -0.92 after 579 evaluations, this one at -1.84
+after 116; -1.857 is exact.
 """
 
 import re

@@ -16,6 +16,12 @@ def make(name: str = "one", uid: str = "a", version: int = 1, value: str = "x") 
     }
 
 
+def deleting(manifest: Manifest) -> Manifest:
+    """Return the manifest of an object whose deletion was requested."""
+    metadata = manifest["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return manifest | {"metadata": metadata}
+
+
 def parse(manifest: Manifest) -> str:
     if manifest["value"] == "malformed":
         raise ValueError("its value is wrong")
@@ -28,12 +34,14 @@ def cache() -> ResourceCache[str]:
 
 
 def test_an_older_version_never_replaces_a_newer_one(cache: ResourceCache[str]) -> None:
+    """Versions may come out of order, and the newest stays."""
     cache.put(make(version=5, value="new"))
     cache.put(make(version=4, value="old"))
     assert cache.find("one") == "new" and cache.newest == 5
 
 
 def test_a_deletion_removes_the_object_of_its_uid_alone(cache: ResourceCache[str]) -> None:
+    """A late deletion does not remove the successor of the same name."""
     cache.put(make(uid="b", version=5))
     cache.drop(make(uid="a", version=6))
     assert cache.holds("one", "b") and cache.newest == 6
@@ -44,6 +52,7 @@ def test_a_deletion_removes_the_object_of_its_uid_alone(cache: ResourceCache[str
 def test_an_object_that_was_deleted_does_not_come_back_by_an_old_answer(
     cache: ResourceCache[str],
 ) -> None:
+    """What is older than all that is known changes nothing."""
     cache.put(make(version=5))
     cache.drop(make(version=6))
     cache.advance(6)
@@ -51,7 +60,20 @@ def test_an_object_that_was_deleted_does_not_come_back_by_an_old_answer(
     assert cache.find("one") is None
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_predecessor_on_its_way_out_never_replaces_its_successor(
+    cache: ResourceCache[str], is_first: bool
+) -> None:
+    """It may change after its successor was made, in whichever order both are observed."""
+    old = deleting(make(uid="a", version=9, value="old"))
+    new = make(uid="b", version=7, value="new")
+    for manifest in (old, new) if is_first else (new, old):
+        cache.put(manifest)
+    assert cache.find("one") == "new"
+
+
 def test_a_list_removes_what_it_lacks_and_keeps_what_is_newer(cache: ResourceCache[str]) -> None:
+    """An object that came after the list stays."""
     cache.put(make("gone", uid="a", version=3))
     cache.put(make("listed", uid="b", version=4))
     cache.put(make("newer", uid="c", version=9))
@@ -62,6 +84,7 @@ def test_a_list_removes_what_it_lacks_and_keeps_what_is_newer(cache: ResourceCac
 def test_a_malformed_object_has_no_value_and_is_logged_once(
     cache: ResourceCache[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    """One log line, not one for each of its versions."""
     with caplog.at_level(logging.WARNING):
         cache.put(make(version=1, value="malformed"))
         cache.put(make(version=2, value="malformed"))
@@ -74,6 +97,7 @@ def test_a_malformed_object_has_no_value_and_is_logged_once(
 
 
 def test_a_key_of_its_own_keeps_objects_apart_from_their_names() -> None:
+    """Pods, for one, are kept by the name of their Kubernetes Job."""
     cache = ResourceCache(parse, lambda manifest: f"of-{manifest['metadata']['uid']}")
     cache.put(make("first", uid="a", version=1))
     cache.put(make("second", uid="b", version=2, value="y"))
@@ -85,6 +109,7 @@ def test_a_key_of_its_own_keeps_objects_apart_from_their_names() -> None:
 def test_a_listener_hears_of_each_change_of_its_key_until_it_leaves(
     cache: ResourceCache[str],
 ) -> None:
+    """Changes of other keys, and none at all, wake nobody."""
     heard: list[str] = []
     with cache.listening("one", lambda: heard.append("!")):
         cache.put(make(version=1))
@@ -99,6 +124,7 @@ def test_a_listener_hears_of_each_change_of_its_key_until_it_leaves(
 
 @pytest.mark.anyio
 async def test_a_wait_ends_when_the_version_is_reached(cache: ResourceCache[str]) -> None:
+    """It ends at once where the version is there already, and by its time where it never comes."""
     assert not await cache.wait_until(lambda: cache.version >= 3, 0.01)
     cache.advance(3)
     assert await cache.wait_until(lambda: cache.version >= 3, 0.01)
