@@ -370,7 +370,7 @@ async def test_malformed_job_is_left_alone(cluster, start, caplog):
     cluster.add_job({"phase": "Nowhere"})
     operator = start(cluster)
     assert await operator.step() is None
-    assert "runtimejob j is left out" in caplog.text
+    assert "j is left out" in caplog.text
     assert operator.view.all_jobs() == []
     assert "u" in operator.view.versions()
     cluster.add_job(creationTimestamp=stamp())
