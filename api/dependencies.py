@@ -12,7 +12,7 @@ from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.submission import JobSubmission
-from qiskit_runtime.contract.wire.record import Event
+from qiskit_runtime.contract.wire.events import Event
 
 
 def _job_store(connection: HTTPConnection) -> JobStore:

@@ -6,14 +6,8 @@ JSON strings, and the logs of a job: its record as people read it.
 import json
 from collections.abc import Iterable, Iterator
 
-from qiskit_runtime.contract.wire.record import (
-    CONSOLE_BUDGET,
-    Console,
-    ConsoleTruncated,
-    Event,
-    Gap,
-    Message,
-)
+from qiskit_runtime.contract.wire.events import Console, ConsoleTruncated, Event, Gap, Message
+from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET
 
 PIECE = 1 << 14
 """The characters that are sent at once."""

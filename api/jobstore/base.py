@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
-from qiskit_runtime.contract.wire.record import Event, Message
+from qiskit_runtime.contract.wire.events import Event, Message
 
 
 class JobNotFound(LookupError):

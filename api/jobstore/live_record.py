@@ -7,7 +7,7 @@ record's. Each listener keeps its own position, so a slow one delays nobody.
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 
-from qiskit_runtime.contract.wire.record import Event
+from qiskit_runtime.contract.wire.events import Event
 
 
 class LiveRecord:

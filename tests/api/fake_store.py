@@ -8,7 +8,7 @@ from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQu
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import make_job_id
-from qiskit_runtime.contract.wire.record import Console, Event, Message
+from qiskit_runtime.contract.wire.events import Console, Event, Message
 
 EVENTS: tuple[Event, ...] = (
     Console(1, b"printed \xff"),

@@ -14,14 +14,14 @@ from api.settings import ApiSettings
 from api.store_errors import StoreUnavailable
 from api.strict_json import StrictJSONError, load_strict
 from api.text_pieces import log_pieces
-from qiskit_runtime.contract.wire.record import (
-    CONSOLE_BUDGET,
+from qiskit_runtime.contract.wire.events import (
     Console,
     ConsoleTruncated,
     Gap,
     MalformedLine,
     Message,
 )
+from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET
 from tests.api.fake_store import FakeStore
 
 with warnings.catch_warnings():

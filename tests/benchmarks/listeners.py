@@ -15,7 +15,7 @@ from api.jobstore.kubernetes.record_reader import RecordReader, RecordReaders, R
 from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.contract.resources.job import Job, JobSpec
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
-from qiskit_runtime.contract.wire.record import Console
+from qiskit_runtime.contract.wire.events import Console
 from qiskit_runtime.contract.wire.record_stream import LINES_FIELD, Batch, stream_key
 from tests.benchmarks.server import post, serve, stream_address
 from tests.benchmarks.table import Row, milliseconds, percentile

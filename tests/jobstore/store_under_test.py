@@ -19,7 +19,7 @@ from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec
 from qiskit_runtime.contract.resources.program import ProgramSource
-from qiskit_runtime.contract.wire.record import Console, Event, Message
+from qiskit_runtime.contract.wire.events import Console, Event, Message
 
 POLL_SECONDS = 0.02
 

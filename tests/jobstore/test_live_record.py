@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from api.jobstore.live_record import LiveRecord
-from qiskit_runtime.contract.wire.record import Console, Event
+from qiskit_runtime.contract.wire.events import Console, Event
 
 pytestmark = pytest.mark.anyio
 

@@ -143,7 +143,9 @@ async def test_job_from_its_creation_to_its_deletion(cluster, start):
     ]
     assert writes.count("create_job") == writes.count("put_secret") == 1
     assert writes.count("write_status") <= 2
-    assert {event["reason"] for event in cluster.events} >= {"Started", "Completed"}
+    # Events are created next to the steps.
+    reasons = {"Started", "Completed"}
+    await operator.wait_for(lambda: {event["reason"] for event in cluster.events} >= reasons)
     cluster.add_run({"status": {"conditions": [{"type": "Complete", "status": "True"}]}})
     assert await operator.rest() is None
     cluster.add_job({**operator.status, "finishedAt": stamp(8 * 24 * 3600)})

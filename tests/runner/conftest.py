@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from qiskit_runtime.contract.wire.events import Console, EndEvent, Event, Message
 from qiskit_runtime.contract.wire.job_input import JobInput
-from qiskit_runtime.contract.wire.record import Console, EndEvent, Event, Message, RecordParser
+from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]

@@ -4,15 +4,9 @@ import os
 
 import pytest
 
+from qiskit_runtime.contract.wire.events import Console, EndEvent, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import (
-    RESULT_BUDGET,
-    Console,
-    EndEvent,
-    Message,
-    ProgressEvent,
-    RecordParser,
-)
+from qiskit_runtime.contract.wire.record import RESULT_BUDGET, RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from runner import job_output
 from runner.channel import ChannelBroken, Kind, pack

@@ -6,7 +6,7 @@ import json
 import numpy
 import pytest
 
-from qiskit_runtime.contract.wire.record import Message
+from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.channel import MAX_SEED, ChannelBroken, read_seed
 from runner.job_seed import choose_seed, pass_seed

@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_aer.noise import NoiseModel, depolarizing_error, thermal_relaxation_error
 
-from qiskit_runtime.contract.wire.record import Message
+from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.programs.simulate.memory import TooLarge, check_memory
 from qiskit_runtime.serialization import RuntimeEncoder

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from qiskit_runtime.contract.wire.record import Console, Gap, Message
+from qiskit_runtime.contract.wire.events import Console, Gap, Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 
 HEADER = b"Traceback (most recent call last):"

@@ -10,7 +10,7 @@ import tracemalloc
 
 import pytest
 
-from qiskit_runtime.contract.wire.record import Message
+from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.program_source import (
     MAX_ARCHIVE_BYTES,

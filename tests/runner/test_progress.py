@@ -2,16 +2,9 @@
 
 import pytest
 
+from qiskit_runtime.contract.wire.events import Console, MalformedLine, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import (
-    LINE_OVERHEAD,
-    MARK,
-    PROGRESS_BUDGET,
-    Console,
-    MalformedLine,
-    Message,
-    ProgressEvent,
-)
+from qiskit_runtime.contract.wire.record import LINE_OVERHEAD, MARK, PROGRESS_BUDGET
 from qiskit_runtime.contract.wire.verdict import Outcome
 
 

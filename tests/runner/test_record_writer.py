@@ -8,6 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qiskit_runtime.contract.wire.events import (
+    Console,
+    ConsoleTruncated,
+    EndEvent,
+    Gap,
+    MalformedLine,
+    Message,
+)
 from qiskit_runtime.contract.wire.record import (
     CONSOLE_BUDGET,
     INTERIM_BUDGET,
@@ -18,12 +26,6 @@ from qiskit_runtime.contract.wire.record import (
     MESSAGE_OVERHEAD,
     RECORD_BUDGET,
     RESULT_BUDGET,
-    Console,
-    ConsoleTruncated,
-    EndEvent,
-    Gap,
-    MalformedLine,
-    Message,
     RecordParser,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, checksum

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, RunnerState, derive_state
+from qiskit_runtime.contract.wire.events import EndEvent, Message
 from qiskit_runtime.contract.wire.job_input import JobInput
-from qiskit_runtime.contract.wire.record import EndEvent, Message, RecordParser
+from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
 from runner.channel import Kind, pack

@@ -26,7 +26,8 @@ from qiskit_runtime.contract.resources.stored_record import (
     StoredRecord,
     join_record,
 )
-from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
+from qiskit_runtime.contract.wire.events import EndEvent, Event
+from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.record_stream import Batch
 from qiskit_runtime.host.backoff import Backoff
 

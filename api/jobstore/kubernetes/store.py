@@ -41,7 +41,7 @@ from qiskit_runtime.contract.resources.runtimejob import (
     parse_runtimejob,
 )
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
-from qiskit_runtime.contract.wire.record import Event
+from qiskit_runtime.contract.wire.events import Event
 
 MIB = 2**20
 

@@ -29,7 +29,8 @@ from api.jobstore.local.scratch import Scratch
 from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.program import ProgramSource
-from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Event, RecordParser
+from qiskit_runtime.contract.wire.events import Event
+from qiskit_runtime.contract.wire.record import RECORD_BUDGET, RecordParser
 from qiskit_runtime.host.left_behind import remove_tree, take_rights
 
 _JOB = "job.json"

@@ -33,7 +33,7 @@ from qiskit_runtime.contract.lifecycle import Observation, Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
-from qiskit_runtime.contract.wire.record import Event
+from qiskit_runtime.contract.wire.events import Event
 from qiskit_runtime.host.process_tree import adopt_orphans
 
 _READY_SECONDS = 1.0

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
-from qiskit_runtime.contract.wire.record import RECORD_BUDGET, Event, RecordParser
+from qiskit_runtime.contract.wire.events import Event
+from qiskit_runtime.contract.wire.record import RECORD_BUDGET, RecordParser
 
 RECORD_KEY = "record"
 """The key of each such Secret."""

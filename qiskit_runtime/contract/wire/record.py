@@ -47,20 +47,6 @@ from qiskit_runtime.contract.wire.events import (
 from qiskit_runtime.contract.wire.progress import Progress, parse_progress
 from qiskit_runtime.contract.wire.verdict import Verdict, checksum, parse_verdict
 
-__all__ = [  # the parser's results are its readers' business
-    "Console",
-    "ConsoleTruncated",
-    "EndEvent",
-    "Event",
-    "Gap",
-    "MalformedLine",
-    "Message",
-    "ProgressEvent",
-    "RecordParser",
-    "newest_progress",
-    "verdict_at_end",
-]
-
 KIB = 1024
 MIB = 1024 * KIB
 

@@ -6,7 +6,7 @@ import pytest
 
 from api.jobstore.base import JobNotFound
 from qiskit_runtime.contract.lifecycle import Phase
-from qiskit_runtime.contract.wire.record import EndEvent, Event, Message
+from qiskit_runtime.contract.wire.events import EndEvent, Event, Message
 from tests.jobstore.store_under_test import FOR_EVER, QUICK, StoreUnderTest, messages
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.job import Job
-from qiskit_runtime.contract.wire.record import ConsoleTruncated, EndEvent
+from qiskit_runtime.contract.wire.events import ConsoleTruncated, EndEvent
 from tests.jobstore.store_under_test import StoreUnderTest, messages, printed, result
 
 pytestmark = pytest.mark.anyio

@@ -19,7 +19,7 @@ from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
 from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
-from qiskit_runtime.contract.wire.record import Message
+from qiskit_runtime.contract.wire.events import Message
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.fake_operator import run_operator
 from tests.jobstore.kubernetes.redis_server import run_redis

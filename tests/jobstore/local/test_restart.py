@@ -21,7 +21,8 @@ from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.limits import GRACE_SECONDS
-from qiskit_runtime.contract.wire.record import EndEvent, Event, RecordParser
+from qiskit_runtime.contract.wire.events import EndEvent, Event
+from qiskit_runtime.contract.wire.record import RecordParser
 from tests.jobstore.processes import is_alive
 from tests.jobstore.store_under_test import (
     QUICK,

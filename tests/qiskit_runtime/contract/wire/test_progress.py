@@ -8,16 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qiskit_runtime.contract.limits import MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.wire.events import Console, MalformedLine, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress, parse_progress
 from qiskit_runtime.contract.wire.record import (
     LINE_OVERHEAD,
     MAX_LINE_BYTES,
     PROGRESS_BUDGET,
     RECORD_BUDGET,
-    Console,
-    MalformedLine,
-    Message,
-    ProgressEvent,
     RecordParser,
     newest_progress,
     verdict_at_end,

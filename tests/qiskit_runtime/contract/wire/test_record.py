@@ -9,15 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qiskit_runtime.contract.wire.events import Console, EndEvent, MalformedLine, Message
 from qiskit_runtime.contract.wire.record import (
     LINE_OVERHEAD,
     MARK,
     MAX_MESSAGE_BYTES,
     RESULT_BUDGET,
-    Console,
-    EndEvent,
-    MalformedLine,
-    Message,
     RecordParser,
 )
 
