@@ -14,6 +14,7 @@ from controller.decide import REFUSED_SECONDS
 from controller.reconciler import JobReconciler
 from controller.record import archive as archive_module
 from controller.settings import OperatorSettings, RunnerSettings
+from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import RECORD_DROPPED
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
@@ -61,7 +62,6 @@ class Operator:
         settings = {"namespace": "jobs", "max_running_jobs": 2, **settings}
         own = OperatorSettings(runner=RunnerSettings(image="i:1"), **settings)
         self.reconciler = JobReconciler(cluster, redis, own)
-        self.reconciler.workers.enqueue = lambda _: None
         self.view = self.reconciler.view
 
     def watch(self):
@@ -100,8 +100,9 @@ class Operator:
 
 
 @pytest.fixture
-async def start(redis_server):
-    """Starts operators over clusters."""
+async def start(redis_server, monkeypatch):
+    """Starts operators over clusters; only the test takes steps."""
+    monkeypatch.setattr(Workers, "enqueue", lambda *_: None)
     clients, operators = [], []
 
     def start(cluster, **settings):
