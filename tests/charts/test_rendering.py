@@ -1,4 +1,4 @@
-"""What the chart makes of its values."""
+"""The manifests that the chart renders from its values."""
 
 import filecmp
 import json
@@ -81,7 +81,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_value_is_refused_by_name(tools, name):
-    """A mistake in a values file is told before anything is installed."""
+    """A mistake in a values file is an error before anything is installed."""
     setting = f"--set-json={name}={json.dumps(WRONG[name])}"
     done = tools.run("helm", "template", "r", str(CHART), setting)
     assert done.returncode != 0
@@ -170,7 +170,7 @@ def test_crds_and_jobs_namespace_stay_on_uninstall(tools):
 
 
 def test_token_is_the_default(tools, find):
-    """Whoever sets nothing gets a generated token; none must be asked for."""
+    """Without a token in the values one is generated."""
     objects = tools.render()
     assert find(objects, "Secret", "-token")["data"]["token"]
     env = find(objects, "Deployment", "api")["spec"]["template"]["spec"]["containers"][0]["env"]
@@ -213,7 +213,7 @@ def test_large_numbers_in_a_values_file_stay_whole(tools, tmp_path, find):
     ],
 )
 def test_value_that_can_not_be_meant_is_refused_by_its_name(tools, setting, words):
-    """A mistake in the values is told before anything is installed."""
+    """A mistake in the values is an error before anything is installed."""
     done = tools.run("helm", "template", "r", str(CHART), f"--set={setting}")
     assert done.returncode != 0 and words in done.stderr
 
@@ -235,7 +235,7 @@ def test_jobs_have_a_namespace_of_their_own_unless_it_is_empty(tools, find):
 
 
 def test_number_of_jobs_is_bounded_for_rest_and_for_kubectl(tools, find):
-    """The API and the quota are told the same number; the rest leaves room for so many jobs."""
+    """The API and the quota have the same number; the rest leaves room for so many jobs."""
     bounds = {"jobs.maxJobs": 300, "jobs.maxRunningJobs": 20, "jobs.storageBudgetMiB": 100}
     objects = tools.render(**bounds)
     quota = find(objects, "ResourceQuota")
@@ -371,7 +371,7 @@ def test_install_yaml_names_every_namespace():
 
 
 def test_notes_say_how_to_go_on(tools):
-    """What helm prints at the end names the token's Secret and the next two commands."""
+    """NOTES.txt, which helm prints, names the token's Secret and the next two commands."""
     notes = (CHART / "templates" / "NOTES.txt").read_text()
     assert len(re.findall(r"^  kubectl .*(apply|wait)", notes, re.MULTILINE)) == 2
     assert "base64 -d" in notes

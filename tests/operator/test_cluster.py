@@ -75,7 +75,7 @@ async def test_status_is_written_by_compare_and_set():
 
 
 async def test_deletions_name_the_object_that_is_meant():
-    """Of several that have had the name, the one with this UID goes."""
+    """Only the object with this UID is deleted, of several that had the name."""
     cluster, api = open_cluster()
     await cluster.delete_runtimejob(make_job(uid="u7"))
     await cluster.delete_secret("s", "u8")
@@ -113,7 +113,7 @@ async def test_pods_come_newest_first():
 
 
 async def test_versions_are_listed_of_all_kinds():
-    """What runs a RuntimeJob bears its name as a label; an empty list is null."""
+    """Objects that run a RuntimeJob are found by its name's label; an empty list is null."""
     job = {"metadata": {"uid": "1", "name": "j", "resourceVersion": "5"}}
     run = {"metadata": {"uid": "2", "resourceVersion": "6", "labels": {JOB_LABEL: "j"}}}
     lists = {f"GET {RUNTIMEJOBS}": [job], f"GET {JOBS}": [run], f"GET {CORE}/pods": None}

@@ -34,7 +34,7 @@ class Client:
 
 @pytest.fixture
 async def memo(door, monkeypatch):
-    """What the handlers share, once the operator has started."""
+    """The memo that the handlers share, once the operator has started."""
 
     async def connect(*_):
         return Client()

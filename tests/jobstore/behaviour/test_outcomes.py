@@ -168,7 +168,7 @@ async def test_prints_and_messages_keep_their_order(jobs: StoreUnderTest):
             messenger.publish("end", final=True)
     """)
 
-    story = [getattr(event, "text", None) or getattr(event, "data", None) for event in events[:-1]]
+    story = [getattr(event, "data", None) or getattr(event, "text", None) for event in events[:-1]]
     numbered = [entry for n in range(20) for entry in (b"print %d" % n, str(n))]
     assert job.status.phase is Phase.COMPLETED
     assert story == [*numbered, b"err", '"m"', b"child", b"raw", '"end"']

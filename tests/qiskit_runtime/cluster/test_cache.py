@@ -52,7 +52,7 @@ def test_a_deletion_removes_the_object_of_its_uid_alone(cache: ResourceCache[str
 def test_an_object_that_was_deleted_does_not_come_back_by_an_old_answer(
     cache: ResourceCache[str],
 ) -> None:
-    """What is older than all that is known changes nothing."""
+    """Versions up to the known one change nothing."""
     cache.put(make(version=5))
     cache.drop(make(version=6))
     cache.advance(6)
@@ -64,7 +64,7 @@ def test_an_object_that_was_deleted_does_not_come_back_by_an_old_answer(
 def test_a_predecessor_on_its_way_out_never_replaces_its_successor(
     cache: ResourceCache[str], is_first: bool
 ) -> None:
-    """It may change after its successor was made, in whichever order both are observed."""
+    """The successor stays, in whichever order both are observed."""
     old = deleting(make(uid="a", version=9, value="old"))
     new = make(uid="b", version=7, value="new")
     for manifest in (old, new) if is_first else (new, old):
@@ -84,7 +84,7 @@ def test_a_list_removes_what_it_lacks_and_keeps_what_is_newer(cache: ResourceCac
 def test_a_malformed_object_has_no_value_and_is_logged_once(
     cache: ResourceCache[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One log line, not one for each of its versions."""
+    """Its versions share one log line."""
     with caplog.at_level(logging.WARNING):
         cache.put(make(version=1, value="malformed"))
         cache.put(make(version=2, value="malformed"))
@@ -124,7 +124,7 @@ def test_a_listener_hears_of_each_change_of_its_key_until_it_leaves(
 
 @pytest.mark.anyio
 async def test_a_wait_ends_when_the_version_is_reached(cache: ResourceCache[str]) -> None:
-    """It ends at once where the version is there already, and by its time where it never comes."""
+    """A version that is known already ends it at once; its time ends it else."""
     assert not await cache.wait_until(lambda: cache.version >= 3, 0.01)
     cache.advance(3)
     assert await cache.wait_until(lambda: cache.version >= 3, 0.01)

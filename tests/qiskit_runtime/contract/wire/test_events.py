@@ -81,5 +81,5 @@ def test_bytes_that_are_no_text_are_replaced():
 
 
 def test_a_gap_ends_with_its_last_message():
-    """Its first number and its count say which messages it stands for."""
+    """The first number and the count name the messages that it stands for."""
     assert Gap(1, 5, 7).last == 11
