@@ -51,7 +51,8 @@ def create_app(
 ) -> FastAPI:
     """Make an app by these settings (default: the environment's); given stores replace its own."""
     settings = settings or ApiSettings()
-    catalog = Catalog(settings.programs)
+    # On a cluster the operator runs programs, and has no folders of this server's.
+    catalog = Catalog(() if settings.namespace else settings.programs)
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
     params_check = ParamsCheck()

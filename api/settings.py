@@ -25,7 +25,7 @@ TOKEN_FORM = re.compile(rf"[!-~]{{{MIN_TOKEN_LENGTH},{MAX_TOKEN_LENGTH}}}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(ib?|b)?|b)?\s*", re.IGNORECASE)
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -43,7 +43,7 @@ def _split(separator: str) -> BeforeValidator:
 def _read_size(value: object) -> object:
     """Refuse what pydantic would read in part (``2,5GiB`` as 2), and give a bare letter its unit.
 
-    Here ``2G`` is 2 GiB, as in Kubernetes' tools of old; pydantic alone would take it for 2 GB.
+    Here ``2G`` is 2 GiB, as it was before there was pydantic here, which takes it for 2 GB.
     """
     if not isinstance(value, str):
         return value
@@ -51,11 +51,15 @@ def _read_size(value: object) -> object:
     if found is None:
         raise ValueError(f"{value!r} is no size; write it as 2GiB, 512MiB or a number of bytes")
     number, letter, rest = found.groups()
-    return f"{number}{letter}{rest or 'ib'}" if letter else number
+    if not letter and 0 < float(number) < 1:
+        # It would become 0, which is no limit.
+        raise ValueError(f"{value!r} is no size: it is less than a byte")
+    unit = {None: "ib", "i": "ib"}.get(rest and rest.lower(), rest)
+    return f"{number}{letter}{unit}" if letter else number
 
 
 Size = Annotated[ByteSize, BeforeValidator(_read_size), Field(ge=0)]
-"""Bytes. KB, MB, GB and TB are powers of 1000; KiB to TiB, and K, M, G and T, are of 1024."""
+"""Bytes. KB to TB are powers of 1000; KiB to TiB, Ki to Ti, and K to T, are powers of 1024."""
 
 
 def _make_absolute(path: Path) -> Path:

@@ -143,7 +143,7 @@ class JobActor:
     async def _update(self, action: Update) -> float:
         await self._write(action.job, action.state, action.status)
         if "progress" in action.status:
-            self.records.note_written_progress(action.job)
+            self.records.note_written_progress(action.job, action.progress)
         return action.seconds
 
     async def _stop_pod(self, action: StopPod) -> float:

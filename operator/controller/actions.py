@@ -11,6 +11,7 @@ from controller.build.status import NO_NAMES, Names
 from controller.observe.memory import InputHolder
 from qiskit_runtime.contract.lifecycle import State
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.wire.progress import Progress
 
 CHECK_SECONDS = 30.0
 """How often a job that waits for something is looked at without an event."""
@@ -71,6 +72,8 @@ class Update:
     state: State
     status: dict[str, Any]
     seconds: float = 0
+    progress: Progress | None = None
+    """The progress that the change has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def decide(view: JobView, now: datetime) -> Action:
     """Return the one next action on a RuntimeJob. Pure."""
     job = view.job
     if view.is_malformed:
-        return Wait(None)
+        return Wait(None, frees_slot=True)
     if job is None:
         return Forget(view.name)
     if job.is_final:
@@ -248,4 +248,4 @@ def _update(
 ) -> Update | None:
     """Return the write that a state needs; None where the status says all of it already."""
     status = build_status(job, state, names, now, progress=progress)
-    return Update(job, state, status, seconds) if status else None
+    return Update(job, state, status, seconds, progress) if status else None

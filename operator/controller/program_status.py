@@ -6,12 +6,13 @@ It is written when it changes: one write for a program, as a rule.
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
 from controller.observe.runnables import Runnables
 from controller.workers import Workers
-from qiskit_runtime.cluster.client import ClusterError, NotFound
+from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
 from qiskit_runtime.contract.resources.runtimeprogram import Acceptance
 
 logger = logging.getLogger(__name__)
@@ -40,9 +41,11 @@ class ProgramStatusWriter:
         status = acceptance.build_status(datetime.now(UTC))
         try:
             self._view.programs.put(await self._cluster.write_program_status(name, status))
-        except NotFound:
-            # It was deleted, or a CRD of before gives programs no status.
-            logger.info("the condition of runtimeprogram %s is not written", name)
+        except Refused as error:
+            if isinstance(error, Conflict) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # It was deleted, a CRD of before gives programs no status, or the rights are missing.
+            logger.info("the condition of runtimeprogram %s is not written: %s", name, error)
 
     async def refresh(self, name: str) -> None:
         """Read a program again: it may have been deleted without an event."""

@@ -53,6 +53,8 @@ class JobReconciler:
 
     def _has_ended(self, name: str) -> bool:
         """Return whether a job's pod has ended, by what the watches have brought."""
+        if self.view.is_malformed(name):
+            return False
         job = self.view.find_job(name)
         run, pod = self.view.find_run(job) if job else (None, None)
         return read_pod_state(run, pod, datetime.now(UTC)).has_ended

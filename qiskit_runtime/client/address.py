@@ -27,15 +27,18 @@ class Address:
         A local server that made its token itself has it in a file, which is read here.
 
         Raises:
-            ValueError: the URL is not HTTP, or the token is not ASCII.
+            ValueError: the URL is not HTTP, or the token has other characters than visible ASCII.
         """
         url = url or os.environ.get("RUNTIME_URL") or DEFAULT_URL
         token = os.environ.get("RUNTIME_TOKEN", "") if token is None else token
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is no http:// or https:// address")
-        if not token.isascii():
-            raise ValueError("a token has ASCII characters only")
+        if not all("!" <= character <= "~" for character in token):
+            # The token is a secret, so it is not repeated here.
+            raise ValueError(
+                "a token has visible ASCII characters only: no blank, and no newline at its end"
+            )
         if not token and is_loopback_host(parts.hostname):
             token = find_token()
         return cls(url.rstrip("/"), token)
@@ -47,7 +50,7 @@ class Address:
 
     @property
     def uses_proxies(self) -> bool:
-        """Return whether the environment's proxies are asked: none finds this machine."""
+        """Return whether the environment's proxies are used: not for a server on this machine."""
         return not is_loopback_host(urlsplit(self.url).hostname or "")
 
     def http_options(self) -> dict[str, Any]:

@@ -246,6 +246,11 @@ class Calls:
             raise explain_refusal(answer.status_code, answer.text)
         if answer.is_server_error:
             raise Unreachable(f"the server at {self._address.url} failed: {answer.status_code}")
+        if not answer.is_success:
+            place = answer.headers.get("Location", "another address")
+            raise Unreachable(
+                f"the server at {self._address.url} redirects to {place}: use the address there"
+            )
         return answer
 
     def _read(self, answer: httpx.Response) -> Any:

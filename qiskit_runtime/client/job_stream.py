@@ -77,12 +77,13 @@ class JobStream:
     def take(self, frame: str | bytes | None) -> Iterator[StreamEvent]:
         """Yield the event of a frame, where it is new; ``Waiting`` for a moment without one."""
         if frame is None:
+            # The connection holds: a long job may lose any number of them.
+            self._failures = 0
             yield Waiting()
             return
         event = from_json(frame)
         if event is not None and self._cursor.takes(event):
-            if not isinstance(event, ProgressEvent):
-                self._failures = 0
+            self._failures = 0
             yield event
 
     def lose(self, error: Exception) -> Iterator[StreamEvent]:

@@ -7,7 +7,6 @@ import ast
 import builtins
 import inspect
 import symtable
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,13 @@ def read_function(function: Callable[..., Any]) -> LocalProgram:
         BadProgram: its source can't be read, or is not all that it needs.
     """
     text = _read_source(function)
-    module = ast.parse(text)
-    node = module.body[0]
+    node = _find_definition(text, _name(function))
     if not isinstance(node, ast.FunctionDef):
         raise BadProgram(f"{_name(function)}: a plain function is needed: def, not async or lambda")
+    if not _takes_backend_and_messenger(node.args):
+        raise BadProgram(
+            f"{node.name}: its first two parameters are the backend and the messenger, by position"
+        )
     if outside := sorted(_find_outside_names(text)):
         raise BadProgram(
             f"{node.name} uses {', '.join(outside)} from outside of it: import or define that"
@@ -56,16 +58,35 @@ def _read_source(function: Callable[..., Any]) -> str:
         raise BadProgram(f"{name}: a function is needed, not {type(function).__name__}")
     if function.__name__ == "<lambda>":
         raise BadProgram("a lambda has no source of its own: write it as a function with def")
+    if hasattr(function, "__wrapped__"):
+        raise BadProgram(f"{name} is decorated, so it is not what its source says: upload the file")
     if function.__code__.co_freevars:
         used = ", ".join(function.__code__.co_freevars)
         raise BadProgram(f"{name} uses {used} of the function around it: make that a parameter")
     try:
-        return textwrap.dedent(inspect.getsource(function))
+        source = inspect.getsource(function)
     except (OSError, TypeError):
         raise BadProgram(
             f"the source of {name} can't be read: functions that were typed into an interpreter"
             " have none; write it to a file"
         ) from None
+    # An indented function keeps its lines: texts in it may go over several.
+    return f"if True:\n{source}" if source[:1].isspace() else source
+
+
+def _takes_backend_and_messenger(arguments: ast.arguments) -> bool:
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    is_method = names[:1] in (["self"], ["cls"])
+    return not is_method and (len(names) > 1 or arguments.vararg is not None)
+
+
+def _find_definition(text: str, name: str) -> ast.stmt:
+    """Return the statement that defines the function."""
+    try:
+        first = ast.parse(text).body[0]
+    except SyntaxError as error:
+        raise BadProgram(f"the source of {name} can't be read alone: {error.msg}") from None
+    return first.body[0] if isinstance(first, ast.If) else first
 
 
 def _name(function: Callable[..., Any]) -> str:
@@ -77,7 +98,16 @@ def _find_outside_names(text: str) -> Iterator[str]:
     module = symtable.symtable(text, "<program>", "exec")
     defined = {symbol.get_name() for symbol in module.get_symbols() if symbol.is_assigned()}
     defined |= {child.get_name() for child in module.get_children()} | set(dir(builtins))
+    defined |= {"__file__", *_find_assigned_globals(module)}
     yield from {name for name in _find_global_names(module) if name not in defined}
+
+
+def _find_assigned_globals(table: symtable.SymbolTable) -> Iterator[str]:
+    for child in table.get_children():
+        for symbol in child.get_symbols():
+            if symbol.is_declared_global() and symbol.is_assigned():
+                yield symbol.get_name()
+        yield from _find_assigned_globals(child)
 
 
 def _find_global_names(table: symtable.SymbolTable) -> Iterator[str]:

@@ -153,11 +153,11 @@ class ClusterApi:
         patience: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         configuration = self._api.configuration
-        # Asked each time: a pod's token is renewed within the hour.
-        for setting in (await configuration.auth_settings()).values():
-            headers[setting["key"]] = setting["value"]
         url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
+            # Asked each time: a pod's token is renewed within the hour, and read from its file.
+            for setting in (await configuration.auth_settings()).values():
+                headers[setting["key"]] = setting["value"]
             answer = await self._api.rest_client.request(
                 method, url, headers=headers, body=body, _request_timeout=patience
             )

@@ -18,6 +18,7 @@ from api.settings import ApiSettings, Size
         *(("1k", 2**10), ("1M", 2**20), ("1g", 2**30), ("1T", 2**40)),
         *(("1kb", 10**3), ("1MB", 10**6), ("1gb", 10**9), ("1TB", 10**12)),
         *(("1kib", 2**10), ("1MiB", 2**20), ("1.5GiB", 3 * 2**29), ("1TiB", 2**40)),
+        *(("2Gi", 2**31), ("512mi", 2**29)),
     ],
 )
 def test_units_keep_their_meaning(text, size):

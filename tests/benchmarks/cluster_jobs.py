@@ -24,7 +24,8 @@ LABEL = "qiskit-runtime-benchmark"
 
 BELL = """
 import pathlib, sys, qiskit_runtime
-sys.path.insert(0, str(pathlib.Path(qiskit_runtime.__file__).parent / "programs/hello_quantum"))
+library = pathlib.Path(qiskit_runtime.__file__).parent / "programs/library"
+sys.path.insert(0, str(library / "hello_quantum"))
 import hello_quantum
 from qiskit_aer import AerSimulator
 class Messenger:

@@ -51,11 +51,21 @@ async def _poll(port: int, path: str, token: str, begin: float, count: int) -> l
         due = begin + turn * CONNECTIONS / RATE
         await asyncio.sleep(max(due - clock(), 0))
         writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        await reader.readexactly(length)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        await _read_body(reader, answer.lower())
         # From when it was due: what waited in a queue counts.
         samples.append(clock() - due)
     writer.close()
     return samples
+
+
+async def _read_body(reader: asyncio.StreamReader, head: bytes) -> None:
+    if b"transfer-encoding: chunked" not in head:
+        length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        return
+    size = -1
+    while size != 0:
+        size = int(await reader.readuntil(b"\r\n"), 16)
+        await reader.readexactly(size + len(b"\r\n"))

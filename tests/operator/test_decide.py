@@ -79,7 +79,7 @@ def refusal(since=0):
 
 BEFORE_THE_START = {
     "deleted": (JobView("j"), Forget("j")),
-    "malformed": (JobView("j", is_malformed=True), Wait(None)),
+    "malformed": (JobView("j", is_malformed=True), Wait(None, frees_slot=True)),
     "cancelled before its start": (
         waiting(CANCELLED),
         Finish(
@@ -235,6 +235,7 @@ THE_RUN = {
         Update(
             RUNNING, State(Phase.RUNNING), {"progress": {"done": 1, "total": 9, "best": None}},
             CHECK_SECONDS,
+            Progress(1, 9),
         ),
     ),
     "cancelled": (

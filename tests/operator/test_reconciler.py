@@ -380,6 +380,31 @@ async def test_malformed_job_is_left_alone(cluster, start, caplog):
     assert await operator.rest() == CHECK_SECONDS
 
 
+async def test_malformed_job_holds_no_place_in_the_queue(start):
+    """One that becomes malformed while it waits lets the others go on."""
+    cluster = FakeCluster()
+    for name, age in (("a", 9), ("b", 8), ("c", 7)):
+        cluster.add_job(name=name, uid=name, creationTimestamp=stamp(age))
+    operator = start(cluster, max_running_jobs=1)
+    for name in "abc":
+        await operator.rest(name)
+    cluster.add_job({"phase": "Nowhere"}, name="b", uid="b", creationTimestamp=stamp(8))
+    await operator.rest("b")
+    cluster.runtimejobs.pop("a")
+    operator.view.runtimejobs.discard("a")
+    await operator.rest("a")
+    await operator.rest("c")
+    assert any(name.startswith("c-") for name in cluster.jobs)
+
+
+async def test_reason_of_another_release_is_no_fault(cluster, start):
+    """The job goes on, whatever word another operator has written."""
+    cluster.add_job({"phase": "Queued", "reason": "FromTheFuture"}, creationTimestamp=stamp())
+    operator = start(cluster)
+    await operator.rest()
+    assert list(cluster.jobs) == [RUN]
+
+
 async def test_record_that_a_quota_refuses_is_given_up(cluster, start, monkeypatch):
     """The job has its end and its result; a mark says that its record is not there."""
     monkeypatch.setattr(archive_module, "QUOTA_SECONDS", 0.0)

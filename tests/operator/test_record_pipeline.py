@@ -71,6 +71,12 @@ async def follow(cluster, *, has_ended=True):
     return pipeline
 
 
+async def test_fault_of_any_kind_is_one_more_reason_to_ask_again():
+    """A pipeline that died would leave its job without an end for ever."""
+    pipeline = await follow(Cluster(OSError(24, "Too many open files"), b"printed\n"))
+    assert pipeline.copy.lines == 1 and pipeline.state.is_done
+
+
 @pytest.mark.parametrize("status", [429, 500, 502])
 async def test_log_that_is_refused_after_the_end_is_asked_for_again(status):
     """A single bad answer costs no result: the log is still there."""
@@ -159,7 +165,7 @@ async def log():
 def take(log):
     """The progress that is due, which is then written."""
     if progress := log.pipeline.state.progress:
-        log.pipeline.note_written_progress()
+        log.pipeline.note_written_progress(progress)
     return progress
 
 
@@ -199,6 +205,16 @@ async def test_report_before_a_silence_is_taken_when_its_time_has_come(clock, lo
     await log.tell(reported(1))
     assert take(log) == Progress(1, 9)
     await log.tell(reported(2))
+    clock.now += pipeline_module.PROGRESS_SECONDS
+    assert take(log) == Progress(2, 9)
+
+
+async def test_report_during_a_write_is_written_next(clock, log):
+    """The progress that was written counts, not the one that has come since."""
+    await log.tell(reported(1))
+    written = log.pipeline.state.progress
+    await log.tell(reported(2))
+    log.pipeline.note_written_progress(written)
     clock.now += pipeline_module.PROGRESS_SECONDS
     assert take(log) == Progress(2, 9)
 

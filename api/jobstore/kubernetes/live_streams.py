@@ -8,6 +8,7 @@ earlier: under load the answer to one call has the entries that gathered meanwhi
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class LiveStreams:
         self._tails: dict[str, Tail] = {}
         self._joined = asyncio.Event()
         self._requested: set[Tail] = set()
+        self._start_again_at = 0.0
 
     def open(self) -> None:
         """Begin to follow, as soon as Redis answers."""
@@ -121,11 +123,10 @@ class LiveStreams:
                 while not self._tails:
                     self._joined.clear()
                     await self._joined.wait()
-                answer = await self._read(connection)
-                backoff.reset()
-                for key, entries in answer:
+                for key, entries in await self._read(connection):
                     self._hand_out(key.decode(), entries)
-                if not answer:
+                backoff.reset()
+                if time.monotonic() >= self._start_again_at:
                     self._start_again()
                 # The readers' turn: what they take is read before more comes.
                 await asyncio.sleep(0)
@@ -146,26 +147,33 @@ class LiveStreams:
 
     def _hand_out(self, key: str, entries: Any) -> None:
         tail = self._tails.get(key)
-        if tail in self._requested:
+        if tail is None or tail not in self._requested:
+            return
+        try:
             tail.batches += [Batch.from_entry(*entry) for entry in entries]
-            tail.requested_after = tail.batches[-1].last
-            tail.wake()
+        except (KeyError, ValueError):
+            # The other streams go on; the reader of this one asks for it in its own time.
+            logger.exception("%s has an entry that no operator of this version writes", key)
+            del self._tails[key]
+            return
+        tail.requested_after = tail.batches[-1].last
+        tail.wake()
 
     def _start_again(self) -> None:
         """Request again what readers could not use: Redis may have lost the lines before it."""
+        self._start_again_at = time.monotonic() + BLOCK_SECONDS
         for tail in self._tails.values():
-            tail.requested_after = tail.read_lines
+            if not tail.batches:
+                tail.requested_after = tail.read_lines
 
     async def _interrupt(self, connection_id: int) -> None:
         """Interrupt the waiting call whenever it lacks a stream that is followed."""
-        backoff = Backoff(first=0.01, longest=1.0)
         while True:
             await self._joined.wait()
-            if self._requested.issuperset(self._tails.values()):
-                self._joined.clear()
-                backoff.reset()
-                continue
-            with suppress(*REDIS_ERRORS):
-                await self._redis.client_unblock(connection_id)
-            # The call may not have reached Redis yet: then it is interrupted once more.
-            await asyncio.sleep(backoff.next_seconds())
+            backoff = Backoff(first=0.01, longest=1.0)
+            while not self._requested.issuperset(self._tails.values()):
+                with suppress(*REDIS_ERRORS):
+                    await self._redis.client_unblock(connection_id)
+                # The call may not have reached Redis yet: then it is interrupted once more.
+                await asyncio.sleep(backoff.next_seconds())
+            self._joined.clear()

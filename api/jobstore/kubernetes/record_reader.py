@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.jobstore.base import JobNotFound, RecordGone
@@ -30,6 +30,9 @@ from qiskit_runtime.contract.wire.events import EndEvent, Event
 from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.record_stream import Batch
 from qiskit_runtime.host.backoff import Backoff
+
+CHECK_SECONDS = 30.0
+"""How long a reader waits to be woken before it looks for itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -94,11 +97,13 @@ class RecordReader:
     async def _follow(self) -> None:
         wake, streams = self._changed.set, self._sources.streams
         try:
-            with (
-                self._sources.jobs.cache.listening(self._name, wake),
-                streams.following(self._uid, self._lines, wake) as tail,
-            ):
-                await self._follow_to_end(tail)
+            with self._sources.jobs.cache.listening(self._name, wake):
+                if self._current().job.is_final:
+                    # Its Secrets have all of it.
+                    await self._follow_to_end(Tail(wake, self._lines))
+                    return
+                with streams.following(self._uid, self._lines, wake) as tail:
+                    await self._follow_to_end(tail)
         except (JobNotFound, RecordGone) as error:
             await self._sources.jobs.tell()
             self.record.close(error)
@@ -109,21 +114,31 @@ class RecordReader:
 
     async def _follow_to_end(self, tail: Tail) -> None:
         backoff = Backoff(first=0.5, longest=10.0)
+        pause, is_overdue = CHECK_SECONDS, False
         while self.holders and not self.record.is_closed:
             self._changed.clear()
-            pause = None
             try:
                 async with self._turn:
                     await self._append(tail.take())
+                    if is_overdue:
+                        await self._read_stream()
                     tail.read_lines = self._lines
                     await self._complete_if_final()
                 backoff.reset()
+                pause = CHECK_SECONDS
             except StoreUnavailable as error:
                 pause = backoff.next_seconds()
                 logger.info("job %s: %s", self._name, error)
             if not self.record.is_closed:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), pause)
+                is_overdue = not await self._wait_for_news(pause)
+
+    async def _wait_for_news(self, seconds: float) -> bool:
+        """Return whether the streams or the cache have woken this reader within the time."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     # From Redis, while the job runs.
 

@@ -102,9 +102,9 @@ class RecordPipeline:
             loop = asyncio.get_running_loop()
             self._patience.reschedule(loop.time() + ENDED_PATIENCE_SECONDS)
 
-    def note_written_progress(self) -> None:
-        """Remember that the newest progress is on the job's status."""
-        self._written, self._progress_at = self.copy.progress, time.monotonic() + PROGRESS_SECONDS
+    def note_written_progress(self, progress: Progress | None) -> None:
+        """Remember that this progress is on the job's status; the log may be further by now."""
+        self._written, self._progress_at = progress, time.monotonic() + PROGRESS_SECONDS
 
     def _is_progress_due(self) -> bool:
         return self.copy.progress != self._written and time.monotonic() >= self._progress_at
@@ -116,8 +116,10 @@ class RecordPipeline:
         try:
             async with asyncio.timeout(None) as self._patience:
                 await self._read_lines(RecordCopy())
-        except (ClusterError, TimeoutError) as error:
-            logger.info("the log of %s broke off: %r", self._pod, error)
+        except Exception as error:
+            # Whatever it was: without this pipeline the job would never be concluded.
+            is_expected = isinstance(error, ClusterError | TimeoutError)
+            logger.info("the log of %s broke off: %r", self._pod, error, exc_info=not is_expected)
             return self.copy.verdict is not None or await self._is_lost(error, had_ended)
         finally:
             self._patience = None

@@ -73,9 +73,9 @@ class RecordPipelines:
         """Give the log of a container that has ended a moment."""
         self._pipelines[job.uid].expect_end()
 
-    def note_written_progress(self, job: RuntimeJob) -> None:
-        """Remember that a job's newest progress is on its status."""
-        self._pipelines[job.uid].note_written_progress()
+    def note_written_progress(self, job: RuntimeJob, progress: Progress | None) -> None:
+        """Remember the progress that was written to a job's status."""
+        self._pipelines[job.uid].note_written_progress(progress)
 
     async def wait_until_attached(self, job: RuntimeJob) -> None:
         """Wait until the log is open, for as long as a deletion can wait."""

@@ -242,6 +242,9 @@ def _parse_job(metadata: Manifest, spec: Manifest, status: Manifest) -> Job:
     created = submission_time(metadata)
     usage = status.get("usage", {})
     seen = _pick(status, _STATUS_FIELDS) | {"peakMemoryBytes": usage.get("peakMemoryBytes")}
+    # A reason that another release has is shown as none: the job itself is as good as any.
+    if seen.get("reason") not in set(Reason):
+        seen.pop("reason", None)
     return Job(
         id=metadata["name"],
         sequence=int(created.timestamp() * 1e6),

@@ -74,6 +74,39 @@ async def test_streams_that_join_are_read_at_once_and_completely(server: RedisSe
     await redis.aclose()
 
 
+async def test_streams_that_join_shortly_after_each_other_are_read_at_once(
+    server: RedisServer,
+) -> None:
+    """No joining stream waits for the pause that was meant for the one before it."""
+    streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
+    streams.open()
+    waited = []
+    for number in range(12):
+        await append(redis, f"uid-{number}", 1)
+        begun = time.monotonic()
+        await Follower(streams, f"uid-{number}").follow_to(1)
+        waited.append(time.monotonic() - begun)
+        await asyncio.sleep(0.05)
+    await streams.close()
+    await redis.aclose()
+    assert sorted(waited)[-3] < 0.3, waited
+
+
+async def test_stream_that_no_operator_wrote_stops_no_other(server: RedisServer) -> None:
+    """An entry that can't be read is its own stream's affair."""
+    streams, redis = LiveStreams(server.url), Redis.from_url(server.url)
+    streams.open()
+    await redis.xadd(stream_key("bad"), {"other": b"x"}, id="1-1")
+    async with asyncio.timeout(10):
+        with streams.following("bad", 0, lambda: None):
+            follower = asyncio.create_task(Follower(streams, "good").follow_to(3))
+            for line in (1, 2, 3):
+                await append(redis, "good", line)
+            await follower
+    await streams.close()
+    await redis.aclose()
+
+
 async def test_stream_is_followed_again_after_all_have_left(server: RedisServer) -> None:
     """Readers of one stream follow each other, also while nobody follows any."""
     streams, redis = LiveStreams(server.url), Redis.from_url(server.url)

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -24,6 +25,7 @@ from qiskit_runtime.client import (
     Waiting,
     job_stream,
 )
+from qiskit_runtime.client.address import Address
 from qiskit_runtime.client.errors import explain_refusal
 
 DROP = "drop"
@@ -181,6 +183,14 @@ def test_progress_starts_the_tries_over(playing):
         assert numbers(follow(client)).endswith("m9 m10")
 
 
+def test_a_silent_stream_may_be_cut_any_number_of_times(playing):
+    """A long job without news is waited for: each connection that held starts the tries over."""
+    scripts = [[0.3, DROP]] * 8
+    with playing(*scripts, [message(1, final=True), 1000]) as (fake, client):
+        assert numbers(follow(client)) == "m1"
+    assert len(fake.paths) == 9
+
+
 def test_a_refused_stream_is_not_tried_again(playing):
     """A 404 is an answer: the server's words, and no second try."""
     with playing(HTTPStatus.NOT_FOUND) as (fake, client):
@@ -227,3 +237,38 @@ def test_repeated_progress_is_shown_once(playing):
     with playing(first, second) as (_, client):
         events = [event for event in follow(client) if isinstance(event, ProgressEvent)]
     assert [event.progress.done for event in events] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "token", ["secret-token-1\n", " secret-token-1", "secret\ttoken", "schlüssel"]
+)
+def test_a_token_that_no_header_takes_is_refused_and_not_repeated(token):
+    """A newline from a file is the usual slip, and a token does not belong into an error."""
+    with pytest.raises(ValueError, match="visible ASCII") as refused:
+        Address.find("http://127.0.0.1:1", token)
+    assert token.strip() not in str(refused.value)
+
+
+def test_a_redirect_is_no_success(connect):
+    """A server that sends elsewhere has not cancelled anything: the error names the address."""
+
+    class Redirects(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(308)
+            self.send_header("Location", "https://elsewhere/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            client = connect(f"http://127.0.0.1:{server.server_port}")
+            with pytest.raises(Unreachable, match="redirects to https://elsewhere/"):
+                client.job("id").cancel()
+        finally:
+            server.shutdown()
+            thread.join()

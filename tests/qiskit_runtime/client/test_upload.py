@@ -1,5 +1,6 @@
 """Uploads by the Python client: a file, a folder, a function."""
 
+import functools
 import sys
 
 import pytest
@@ -34,6 +35,34 @@ def uses_outside(backend, messenger):
 
 
 async def is_async(backend, messenger):
+    return 1
+
+
+def make_indented():
+    def indented(backend, messenger):
+        global counted  # noqa: PLW0603  (what such a program does)
+        counted = 1
+        return """
+        first
+          second
+"""
+
+    return indented
+
+
+class Methods:
+    """A class whose method is no program."""
+
+    def method(self, backend, messenger):
+        return 1
+
+
+def takes_backend_alone(backend):
+    return 1
+
+
+@functools.wraps(flip_coins)
+def decorated(*arguments):
     return 1
 
 
@@ -98,6 +127,14 @@ def test_a_function_is_uploaded(client):
     client.delete_program(made.id)
 
 
+def test_an_indented_function_keeps_its_texts(client):
+    """A text over several lines is the same in the job, though the function was within another."""
+    function = make_indented()
+    made = client.upload(function, name="Indented", replace=True)
+    assert client.run(made.id).result(timeout=30) == function(None, None)
+    client.delete_program(made.id)
+
+
 def test_a_function_may_be_called_main(client):
     """And then needs a name of its own."""
     made = client.upload(main, name="Main itself", replace=True)
@@ -112,10 +149,23 @@ def test_a_function_may_be_called_main(client):
         (make_closure(), "closure uses value of the function around it"),
         (uses_outside, "uses_outside uses WORD, sys from outside"),
         (is_async, "not async"),
+        (Methods.method, "method: its first two parameters"),
+        (takes_backend_alone, "takes_backend_alone: its first two parameters"),
+        (decorated, "is decorated"),
         (len, "len: a function is needed, not builtin_function_or_method"),
         (type("Callable", (), {"__call__": lambda *_: 1})(), "a function is needed, not Callable"),
     ],
-    ids=["lambda", "closure", "outside", "async", "builtin", "object"],
+    ids=[
+        "lambda",
+        "closure",
+        "outside",
+        "async",
+        "method",
+        "one",
+        "decorated",
+        "builtin",
+        "object",
+    ],
 )
 def test_a_function_that_is_no_whole_program_is_refused(function, says):
     """Before anything is sent, with what to do about it."""
