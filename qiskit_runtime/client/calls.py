@@ -26,9 +26,10 @@ from qiskit_runtime.client.errors import (
 from qiskit_runtime.client.models import BackendInfo, JobInfo, ProgramInfo
 from qiskit_runtime.client.values import decode, encode_params
 from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.host.backoff import Backoff
 
-RETRY_SECONDS = (0.2, 0.5, 1.0)
-"""The pause before each try to send a request again whose answer was lost."""
+FIRST_PAUSE_SECONDS, TRIES = 0.3, 3
+"""The tries to send a request again whose answer was lost, and the pause before the first."""
 
 FINAL_SECONDS = 10.0
 """How long a job may take to be final after its stream has ended."""
@@ -225,9 +226,10 @@ class Calls:
         """Return the answer to a request; ``repeat`` says that sending it twice does no harm."""
         answer = yield request
         # Where nobody listened from the start, another try would find nobody either.
-        pauses = RETRY_SECONDS if repeat and isinstance(answer, _LOST_ANSWERS) else ()
-        for seconds in pauses:
-            yield Pause(seconds)
+        tries = TRIES if repeat and isinstance(answer, _LOST_ANSWERS) else 0
+        backoff = Backoff(FIRST_PAUSE_SECONDS, longest=2.0)
+        for _ in range(tries):
+            yield Pause(backoff.next_seconds())
             answer = yield request
             if not isinstance(answer, Exception):
                 break

@@ -20,9 +20,12 @@ from qiskit_runtime.contract.wire.events import (
     ProgressEvent,
     from_json,
 )
+from qiskit_runtime.host.backoff import Backoff
 
-RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""The pause before each try to get a lost stream back; a new event starts them over."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 8.0
+"""The pauses before tries to get a lost stream back; a connection that holds starts them over."""
+
+TRIES = 6
 
 TICK_SECONDS = 0.1
 """The time without frames after which a stream yields ``Waiting``."""
@@ -63,7 +66,7 @@ class JobStream:
     def __init__(self, address: Address, job_id: str, after: int = 0) -> None:
         self._address, self._job_id = address, job_id
         self._cursor = _Cursor(after)
-        self._failures = 0
+        self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self.has_ended = False
         """True after the server's last frame."""
         self.pause = 0.0
@@ -78,12 +81,12 @@ class JobStream:
         """Yield the event of a frame, where it is new; ``Waiting`` for a moment without one."""
         if frame is None:
             # The connection holds: a long job may lose any number of them.
-            self._failures = 0
+            self._backoff.reset()
             yield Waiting()
             return
         event = from_json(frame)
         if event is not None and self._cursor.takes(event):
-            self._failures = 0
+            self._backoff.reset()
             yield event
 
     def lose(self, error: Exception) -> Iterator[StreamEvent]:
@@ -100,13 +103,12 @@ class JobStream:
             if refusal := _CLOSED_FOR_GOOD.get(error.rcvd.code):
                 raise Refused(refusal.status, refusal.detail) from None
         why = _explain_loss(error)
-        if self._failures == len(RETRY_SECONDS):
+        if self._backoff.failures == TRIES:
             raise Unreachable(
                 f"the stream of job {self._job_id} was lost ({why}); the job goes on without it."
                 f" Once the server answers: qiskit-runtime stream {self._job_id}"
             ) from None
-        self.pause = RETRY_SECONDS[self._failures]
-        self._failures += 1
+        self.pause = self._backoff.next_seconds()
         self._cursor.rewind()
         yield Reconnecting(why)
 

@@ -104,7 +104,8 @@ def playing(connect):
 
 @pytest.fixture(autouse=True)
 def _quick_retries(monkeypatch):
-    monkeypatch.setattr(job_stream, "RETRY_SECONDS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(job_stream, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(job_stream, "TRIES", 3)
 
 
 def follow(client, after=0):
