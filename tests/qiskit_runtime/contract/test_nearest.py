@@ -1,7 +1,7 @@
 """The name that was meant."""
 
-import random
-import time
+import subprocess
+import sys
 
 import pytest
 
@@ -25,12 +25,21 @@ def test_nearest_name(name, meant):
     assert suggest(name, known) == (f"; did you mean {meant!r}?" if meant else "")
 
 
+HOSTILE = """
+import random, time
+from qiskit_runtime.contract.nearest import suggest
+rng = random.Random(1)
+known = ["".join(rng.sample("ab" * 32, 64)) for _ in range(5000)]
+start = time.process_time()
+suggest("".join(rng.sample("ab" * 32, 64)), known)
+suggest("a" * 10**6, known)
+print(time.process_time() - start)
+"""
+
+
+@pytest.mark.unmeasured
 def test_hostile_names_take_no_time():
     """However many and long the names are, a suggestion takes well under a tenth of a second."""
-    rng = random.Random(1)
-    known = ["".join(rng.sample("ab" * 32, 64)) for _ in range(5000)]
-    start = time.process_time()
-    suggest("".join(rng.sample("ab" * 32, 64)), known)
-    suggest("a" * 10**6, known)
-
-    assert time.process_time() - start < 0.1
+    # In a process of its own: coverage would be half of the time.
+    done = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, check=True)
+    assert float(done.stdout) < 0.1
