@@ -73,7 +73,7 @@ def show_table(client: Client, backends: list[str]) -> None:
 
 
 def find_strength(backend: dict[str, Any]) -> float:
-    """How strong a backend's noise is, from its description."""
+    """Return the strength of a backend's noise, from its description."""
     noise = backend["noise"]
     if readout := noise.get("readout"):
         return float(readout["prob1Given0"])

@@ -79,7 +79,8 @@ class ClusterView:
     def put_job(self, manifest: Manifest) -> None:
         """Take up a Kubernetes Job as it is now."""
         self.jobs.put(manifest)
-        self._note_start(parse_job(manifest).runtimejob)
+        if run := self.jobs.find(manifest["metadata"]["name"]):
+            self._note_start(run.runtimejob)
 
     def _note_start(self, name: str) -> None:
         job = self.find_job(name)
