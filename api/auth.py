@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from api.accounts.caller import CALLER, Caller
 from api.peers import PEER, Peer
 from api.settings import ApiSettings
 
@@ -38,6 +39,7 @@ class AuthMiddleware:
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
         self._token = settings.token.get_secret_value().encode()
+        self._caller = Caller(secret=settings.token.get_secret_value())
         self._asks_peers = not self._token and not settings.allow_anonymous
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in settings.allowed_hosts}
 
@@ -47,6 +49,7 @@ class AuthMiddleware:
             return
         refusal = self._refuse(scope, Headers(scope=scope))
         if refusal is None:
+            scope.setdefault("state", {})[CALLER] = self._caller
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocket(scope, receive, send).send_denial_response(refusal)

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
+from api.accounts.caller import ANYBODY, CALLER, Caller
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
@@ -39,8 +40,8 @@ def _submission(connection: HTTPConnection) -> JobSubmission:
     return cast(JobSubmission, connection.app.state.submission)
 
 
-def _tenant(connection: HTTPConnection) -> str:
-    return cast(str, connection.app.state.tenant)
+def _caller(connection: HTTPConnection) -> Caller:
+    return cast(Caller, getattr(connection.state, CALLER, ANYBODY))
 
 
 async def _events(job_id: str, connection: HTTPConnection) -> AsyncIterator[list[Event]]:
@@ -56,8 +57,8 @@ async def _result(job_id: str, connection: HTTPConnection) -> AsyncIterator[str 
 NonNegative = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """The limit or the offset of a listing."""
 
-TenantDep = Annotated[str, Depends(_tenant)]
-"""The owner of what a client makes: for now, all clients of one server are one tenant."""
+CallerDep = Annotated[Caller, Depends(_caller)]
+"""The account that makes the request, and the instance that it is for."""
 
 BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 """The one library of backends."""

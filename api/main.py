@@ -78,7 +78,6 @@ def create_app(
     app.state.body_reader = BodyReader()
     app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
-    app.state.tenant = settings.token.get_secret_value()
     app.include_router(root.router, responses=describe(*ANYWHERE))
     app.include_router(probes.router)
     add_error_handlers(app)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from api.submission import Submission
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.limits import (
     MAX_LABEL_CHARACTERS,
@@ -14,6 +15,7 @@ from qiskit_runtime.contract.limits import (
     MAX_VERSION_CHARACTERS,
 )
 from qiskit_runtime.contract.resources.backend import BackendSpec
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobProgress, Label
 from qiskit_runtime.contract.resources.program import Program, ProgramSource
 
@@ -59,6 +61,17 @@ class RunRequest(RootModel):
     program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] | None = (
         Field(None, description="The version to run; 409 if the program has another one by now.")
     )
+
+    def read(self) -> Submission:
+        """Return the job that is asked for."""
+        return Submission(
+            program_id=self.program_id,
+            instance=Instance(self.hub, self.group, self.project),
+            backend=self.backend,
+            params=self.params[0] if self.params else "{}",
+            tags=tuple(self.tags),
+            version=self.program_version,
+        )
 
 
 class JobId(BaseModel):

@@ -4,23 +4,45 @@ The route of POST /jobs translates, this decides: the backend that is meant, the
 version, the parameters, and whether the request was sent before.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
+from api.accounts.caller import Caller
 from api.backendstore.base import BackendLibrary
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.jobstore.base import JobStore
-from api.models import RunRequest
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramChanged, ProgramStore
 from api.strict_json import StrictJSONError
 from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_VERSION_CHARACTERS
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
-from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
+from qiskit_runtime.contract.resources.instance import Instance
+from qiskit_runtime.contract.resources.job import JobRequest, JobSpec, LogLevel
 from qiskit_runtime.contract.resources.program import Program
 from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
 
 DEFAULT_NAMES = ("", "string")
 """Backend names that mean the default backend: 'string' is what the 2021 documentation sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The job that a client asks for, in whatever dialect; ``params`` is JSON text, verbatim.
+
+    ``max_execution_seconds`` shortens the program's own limit, and never lengthens it.
+    ``version`` is the program's version that is to run; None is any.
+    """
+
+    program_id: str
+    instance: Instance
+    backend: str = ""
+    params: str = "{}"
+    tags: tuple[str, ...] = ()
+    version: str | None = None
+    max_execution_seconds: int | None = None
+    log_level: LogLevel = "WARNING"
+    session_id: str = ""
+    private: bool = False
 
 
 class JobSubmission:
@@ -36,10 +58,10 @@ class JobSubmission:
         self._jobs, self._programs = jobs, programs
         self._backends, self._params_check = backends, params_check
 
-    async def submit(self, posted: RunRequest, tenant: str, key: str | None) -> str:
+    async def submit(self, posted: Submission, caller: Caller, key: str | None) -> str:
         """Queue the job that was asked for, and return its id.
 
-        A request that a tenant repeats with the same key makes no second job, even if its program
+        A request that an account repeats with the same key makes no second job, even if its program
         has changed or gone since.
 
         Raises:
@@ -49,17 +71,18 @@ class JobSubmission:
             JobExists: the key was sent before with another request.
             StorageFull, StoreUnavailable: the store can't keep the job.
         """
-        asked = read_request(posted, make_repeatable_job_id(tenant, key) if key else None)
+        job_id = make_repeatable_job_id(caller.secret, key) if key else None
+        asked = read_request(posted, job_id)
         if job := await self._jobs.find_repeated(asked):
             return job.id
-        request = await self._resolve(asked, posted.program_version)
+        request = await self._resolve(asked, posted)
         return (await self._jobs.submit(request)).id
 
-    async def _resolve(self, asked: JobRequest, version: str | None) -> JobRequest:
+    async def _resolve(self, asked: JobRequest, posted: Submission) -> JobRequest:
         """Return the request with its program, that program's version and source, and backend."""
         resolved = await self._programs.resolve(asked.spec.program_id)
         program = resolved.program
-        if version not in (None, program.metadata.version):
+        if posted.version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)
         backend = await self._backends.get(asked.spec.backend)
         await self._check_params(program, asked.params)
@@ -67,7 +90,7 @@ class JobSubmission:
             "program_id": program.id,
             "program_version": program.metadata.version[:MAX_VERSION_CHARACTERS],
             "backend": backend.name,
-            "max_execution_seconds": program.metadata.max_execution_time,
+            "max_execution_seconds": choose_limit(program, posted.max_execution_seconds),
         }
         spec = JobSpec.model_validate(asked.spec.model_dump() | found)
         return JobRequest(spec, asked.params, asked.id, resolved.source)
@@ -97,15 +120,24 @@ class JobSubmission:
             )
 
 
-def read_request(posted: RunRequest, job_id: str | None) -> JobRequest:
+def choose_limit(program: Program, asked: int | None) -> int:
+    """Return the time limit of a job in seconds: the program's, or a shorter one that is asked."""
+    own = program.metadata.max_execution_time
+    return own if asked is None else min(own, asked)
+
+
+def read_request(posted: Submission, job_id: str | None) -> JobRequest:
     """Return what a client asks for, before its program and backend are looked up. Pure."""
     # Unchecked: a name that is too long for a job is one that no program or backend has.
     spec = JobSpec.model_construct(
         program_id=posted.program_id.lower(),
         backend=DEFAULT_BACKEND if posted.backend in DEFAULT_NAMES else posted.backend,
-        hub=posted.hub,
-        group=posted.group,
-        project=posted.project,
-        tags=tuple(posted.tags),
+        hub=posted.instance.hub,
+        group=posted.instance.group,
+        project=posted.instance.project,
+        tags=posted.tags,
+        log_level=posted.log_level,
+        session_id=posted.session_id,
+        private=posted.private,
     )
-    return JobRequest(spec, posted.params[0] if posted.params else "{}", job_id)
+    return JobRequest(spec, posted.params, job_id)

@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from api.accounts.caller import Caller
 from api.backendstore.local import FileBackends
 from api.errors import InvalidField, TooLarge
 from api.jobstore.local.data_folder import DataFolder
@@ -54,6 +55,9 @@ async def submission(jobs, programs):
     await check.close()
 
 
+TENANT, OTHER = Caller(secret="tenant"), Caller(secret="other")
+
+
 def posted(**fields):
     """The body of a POST /jobs."""
     whole = {
@@ -62,19 +66,19 @@ def posted(**fields):
         "backend": "",
         "params": [],
     }
-    return RunRequest.model_validate(whole | fields)
+    return RunRequest.model_validate(whole | fields).read()
 
 
 @pytest.mark.parametrize("name", ["", "string", DEFAULT_BACKEND])
 async def test_a_placeholder_is_the_default_backend(submission, jobs, name):
     """An empty name, and the one of the 2021 documentation, mean the default backend."""
-    job = jobs.jobs[await submission.submit(posted(backend=name), "tenant", None)]
+    job = jobs.jobs[await submission.submit(posted(backend=name), TENANT, None)]
     assert job.spec.backend == DEFAULT_BACKEND
 
 
 async def test_a_spec_has_the_program_s_id_version_and_time_limit(submission, jobs):
     """The client's spelling of an id gives way to the program's own."""
-    job_id = await submission.submit(posted(programId="Hello-Quantum", tags=["a"]), "t", None)
+    job_id = await submission.submit(posted(programId="Hello-Quantum", tags=["a"]), TENANT, None)
     spec = jobs.jobs[job_id].spec
     metadata = Catalog().get("hello-quantum").metadata
     assert (spec.program_id, spec.tags, spec.hub) == ("hello-quantum", ("a",), "here")
@@ -97,7 +101,7 @@ async def test_a_spec_has_the_program_s_id_version_and_time_limit(submission, jo
 async def test_a_wrong_request_makes_no_job(submission, jobs, fields, error):
     """Each mistake has its own exception, and the store is never asked."""
     with pytest.raises(error):
-        await submission.submit(posted(**fields), "tenant", "key")
+        await submission.submit(posted(**fields), TENANT, "key")
     assert jobs.jobs == {}
 
 
@@ -105,13 +109,13 @@ async def test_a_key_makes_one_job_even_after_its_program_has_gone(submission, j
     """The same request with the same key returns the job; another tenant's makes its own."""
     program = await programs.create(ProgramMetadata(name="mine", description=""), SOURCE)
     asked = posted(programId=program.id)
-    first = await submission.submit(asked, "tenant", "key")
-    assert await submission.submit(asked, "tenant", "key") == first
-    assert await submission.submit(asked, "other", "key") != first
+    first = await submission.submit(asked, TENANT, "key")
+    assert await submission.submit(asked, TENANT, "key") == first
+    assert await submission.submit(asked, OTHER, "key") != first
     await programs.delete(program.id)
-    assert await submission.submit(asked, "tenant", "key") == first
+    assert await submission.submit(asked, TENANT, "key") == first
     with pytest.raises(UnknownProgram):
-        await submission.submit(asked, "tenant", "another key")
+        await submission.submit(asked, TENANT, "another key")
 
 
 async def test_a_job_without_its_input_is_not_taken_for_the_request_s(submission, jobs):

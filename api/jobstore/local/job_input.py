@@ -44,5 +44,6 @@ class InputMaker:
             backend=self.find_backend(job.spec.backend).model_dump(exclude_none=True),
             max_execution_seconds=job.spec.max_execution_seconds,
             memory_bytes=self.limits.memory_bytes,
+            log_level=job.spec.log_level,
             versions=versions,
         )

@@ -9,13 +9,13 @@ from fastapi.responses import StreamingResponse
 
 from api.bodies import CheckedRoute
 from api.dependencies import (
+    CallerDep,
     EventsDep,
     JobAnswersDep,
     JobStoreDep,
     NonNegative,
     ResultDep,
     SubmissionDep,
-    TenantDep,
 )
 from api.errors import WITH_BODY, describe
 from api.jobstore.base import JobQuery
@@ -41,11 +41,11 @@ IdempotencyKey = Annotated[
 async def run_program(
     request: RunRequest,
     submission: SubmissionDep,
-    tenant: TenantDep,
+    caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
 ) -> JobId:
     """Queue a job and return its id, which is valid from now on."""
-    return JobId(id=await submission.submit(request, tenant, idempotency_key))
+    return JobId(id=await submission.submit(request.read(), caller, idempotency_key))
 
 
 @router.get("/jobs", response_model=JobsResponse, responses=describe(422, 503))

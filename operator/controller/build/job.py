@@ -52,7 +52,7 @@ def build_input(job: RuntimeJob, plan: JobPlan, image: str, pod: str) -> Manifes
         "program": f"{INPUT_FOLDER}/{program.file}" if program.file else job.job.spec.program_id,
         "backend": plan.backend.model_dump(exclude_none=True),
         "max_execution_seconds": job.max_execution_seconds,
-        "log_level": job.log_level,
+        "log_level": job.job.spec.log_level,
         "versions": _build_versions(job, program, image),
     }
     files: dict[str, bytes] = {}

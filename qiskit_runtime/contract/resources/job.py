@@ -7,7 +7,7 @@ resource of the same shape.
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -37,6 +37,10 @@ Label = Annotated[str, StringConstraints(max_length=MAX_LABEL_CHARACTERS)]
 """Free text of a client's choice that jobs are listed by."""
 
 
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+"""The lowest level of Python's log messages that a program prints."""
+
+
 class JobSpec(ContractModel):
     """The request for a job. It never changes."""
 
@@ -51,6 +55,11 @@ class JobSpec(ContractModel):
     max_execution_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] = (
         DEFAULT_MAX_EXECUTION_SECONDS
     )
+    log_level: LogLevel = "WARNING"
+    session_id: Annotated[str, StringConstraints(max_length=63)] = ""
+    """The session that the job belongs to; empty for none."""
+    private: bool = False
+    """Whether its parameters are served to nobody, and its result once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,9 @@ _SPEC_FIELDS = (
     "project",
     "tags",
     "maxExecutionSeconds",
+    "logLevel",
+    "sessionId",
+    "private",
 )
 _STATUS_FIELDS = (
     "phase",
@@ -82,7 +85,6 @@ class RuntimeJob:
     """Whether Kubernetes is about to remove it."""
     suspend: bool = False
     """Whether it is held until this is false, as long as it has not started."""
-    log_level: str = "WARNING"
     start_deadline_seconds: int = START_DEADLINE_SECONDS
     ttl_seconds: int = DEFAULT_TTL_SECONDS
     job_name: str = ""
@@ -269,7 +271,6 @@ def _parse_rules(spec: Manifest) -> dict[str, Any]:
     """Parse how the job is started and kept; the API server fills in most of the defaults."""
     return {
         "suspend": bool(spec.get("suspend")),
-        "log_level": spec.get("logLevel", "WARNING"),
         "start_deadline_seconds": spec.get("startDeadlineSeconds", START_DEADLINE_SECONDS),
         "ttl_seconds": spec.get("ttlSecondsAfterFinished", DEFAULT_TTL_SECONDS),
     }
