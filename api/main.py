@@ -25,7 +25,7 @@ from api.jobstore.local.store import LocalJobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
-from api.routes import probes, root
+from api.routes import ibm, probes, root
 from api.settings import ApiSettings
 from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
@@ -79,6 +79,8 @@ def create_app(
     app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
+    for prefix in ibm.PREFIXES:
+        app.include_router(ibm.router, prefix=prefix)
     app.include_router(probes.router)
     add_error_handlers(app)
     app.add_middleware(AuthMiddleware, settings=settings)

@@ -1,0 +1,8 @@
+"""Today's dialect, of the official client: ``main`` mounts it under /api/v1 and /experimental."""
+
+from fastapi import APIRouter
+
+PREFIXES = ("/api/v1", "/experimental")
+"""Where it is served: a URL with the second word is used by the official client as it is given."""
+
+router = APIRouter()
