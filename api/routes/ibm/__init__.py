@@ -3,6 +3,6 @@
 from fastapi import APIRouter
 
 PREFIXES = ("/api/v1", "/experimental")
-"""Where it is served: a URL with the second word is used by the official client as it is given."""
+"""The two places: a URL with the second word is used by the official client as it is given."""
 
 router = APIRouter()
