@@ -1,1 +1,1 @@
-"""Who calls, and for which instance: ``caller`` is what the rest of the API knows of it."""
+"""The accounts of this server: ``caller`` is what the rest of the API knows of who calls."""
