@@ -8,13 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from api.accounts.limits import InstanceBounds, Rate
+from api.accounts.modes import make_authenticator, make_identity_tokens
 from api.auth import AuthMiddleware
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
+from api.dependencies import act_for_one_instance
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
@@ -26,6 +29,7 @@ from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.routes import ibm, probes, root
+from api.routes.ibm import identity
 from api.settings import ApiSettings
 from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
@@ -33,6 +37,10 @@ from qiskit_runtime.contract.catalog import Catalog
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
 
 A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the first, then live."""
+
+
+TOKENS_A_SECOND = 100.0
+"""The rate at which all clients together exchange keys for tokens: each does it once an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +64,14 @@ def create_app(
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
     params_check = ParamsCheck()
+    identity_tokens = make_identity_tokens(settings)
+    authenticator = make_authenticator(settings, identity_tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
-            for part in (job_store, program_store, stores.backends):
+            for part in (authenticator, job_store, program_store, stores.backends):
                 await part.open()
                 opened.push_async_callback(part.close)
             yield
@@ -76,15 +86,27 @@ def create_app(
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
     app.state.body_reader = BodyReader()
-    app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
+    app.state.submission = JobSubmission(
+        job_store, program_store, stores.backends, params_check, _instance_bounds(settings)
+    )
+    app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
+    app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.job_answers = JobAnswers(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
-        app.include_router(ibm.router, prefix=prefix)
+        app.include_router(ibm.router, prefix=prefix, dependencies=[Depends(act_for_one_instance)])
+    app.include_router(identity.router)
     app.include_router(probes.router)
     add_error_handlers(app)
-    app.add_middleware(AuthMiddleware, settings=settings)
+    app.add_middleware(AuthMiddleware, settings=settings, authenticator=authenticator)
     return app
+
+
+def _instance_bounds(settings: ApiSettings) -> InstanceBounds:
+    """Return the limits of an instance. Without accounts there is one tenant, and labels."""
+    if settings.auth_mode not in ("accounts", "oidc"):
+        return InstanceBounds()
+    return InstanceBounds(settings.instance_max_queued, settings.instance_jobs_per_second)
 
 
 def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:

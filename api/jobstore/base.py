@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
 from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
 
@@ -48,6 +49,8 @@ class JobQuery:
     program: str | None = None
     backend: str | None = None
     tags: frozenset[str] = field(default_factory=frozenset)
+    instances: frozenset[Instance] | None = None
+    """The instances whose jobs match."""
 
     def matches(self, job: Job) -> bool:
         """Return whether the job matches. It must have all of several tags."""
@@ -60,7 +63,12 @@ class JobQuery:
             (self.program, spec.program_id),
             (self.backend, spec.backend),
         )
-        return all(want in (None, have) for want, have in wanted) and self.tags <= set(spec.tags)
+        is_visible = self.instances is None or spec.instance in self.instances
+        return (
+            is_visible
+            and all(want in (None, have) for want, have in wanted)
+            and self.tags <= set(spec.tags)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +136,10 @@ class JobStore(ABC):
     @abstractmethod
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         """A page of the jobs that match, newest first, in an order that does not change."""
+
+    @abstractmethod
+    def count_queued(self, instance: Instance) -> int:
+        """The number of queued jobs of an instance. From memory, without waiting."""
 
     @abstractmethod
     async def read_params(self, job_id: str) -> str:

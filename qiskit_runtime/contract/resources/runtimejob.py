@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.limits import DEFAULT_TTL_SECONDS, START_DEADLINE_SECONDS
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
-from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
+from qiskit_runtime.contract.resources.resource import (
+    API_VERSION,
+    INSTANCE_LABEL,
+    RECORD_DROPPED,
+    SUBMITTED_AT,
+)
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
 from qiskit_runtime.contract.resources.stored_record import StoredRecord
 
@@ -180,11 +185,13 @@ def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None =
     spec = job.spec.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     if program is not None:
         spec["programFrom"] = program.build()
+    label = job.spec.instance.label
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {
             "name": job.id,
+            "labels": {INSTANCE_LABEL: label} if label else {},
             "annotations": {SUBMITTED_AT: job.created.isoformat(timespec="microseconds")},
         },
         "spec": {
