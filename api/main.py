@@ -17,6 +17,7 @@ from api.auth import AuthMiddleware
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
+from api.browser.wiring import make_browser_login
 from api.dependencies import act_for_one_instance
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.job_answers import JobAnswers
@@ -28,7 +29,7 @@ from api.jobstore.local.store import LocalJobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
-from api.routes import ibm, probes, root
+from api.routes import browser, ibm, probes, root
 from api.routes.ibm import identity
 from api.settings import ApiSettings
 from api.submission import JobSubmission
@@ -92,14 +93,25 @@ def create_app(
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.job_answers = JobAnswers(job_store)
+    app.state.browser_login = make_browser_login(settings, authenticator, identity_tokens)
+    _add_routes(app)
+    add_error_handlers(app)
+    app.add_middleware(
+        AuthMiddleware,
+        settings=settings,
+        authenticator=authenticator,
+        browser_login=app.state.browser_login,
+    )
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.include_router(browser.router)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
         app.include_router(ibm.router, prefix=prefix, dependencies=[Depends(act_for_one_instance)])
     app.include_router(identity.router)
     app.include_router(probes.router)
-    add_error_handlers(app)
-    app.add_middleware(AuthMiddleware, settings=settings, authenticator=authenticator)
-    return app
 
 
 def _instance_bounds(settings: ApiSettings) -> InstanceBounds:

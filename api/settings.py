@@ -188,6 +188,10 @@ class ApiSettings(BaseSettings):
     """The URL of an OpenID Connect issuer, whose tokens are accepted."""
     oidc_audience: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """The audiences, of which a token must name one, separated by commas."""
+    oidc_client_id: str = ""
+    """The id of this server as a client at the issuer; with it people log in there by browser."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The secret of that client; empty for a public one."""
     oidc_instances_claim: Annotated[str, Field(min_length=1)] = "groups"
     """The claim of a token that lists instances, as hub/group/project; a dot leads into a claim."""
     oidc_roles_claim: str = ""
