@@ -95,7 +95,7 @@ async def test_cookie_of_another_kind_begins_no_login(provider, flow, tokens, pu
 
 
 async def test_refusal_of_the_provider_is_told(flow):
-    """Whoever presses "deny" reads the provider's own word for it."""
+    """The page of somebody who presses "deny" has the provider's own word for it."""
     begun = await flow.begin(CALLBACK, "/")
     state = dict(parse_qsl(urlsplit(begun.url).query))["state"]
     with pytest.raises(LoginFailed, match="did not log you in: access_denied"):

@@ -324,7 +324,7 @@ def test_person_logs_in_at_the_provider(visitor, with_provider):
 
 
 def test_person_without_an_instance_is_told(visitor):
-    """Who is known to the provider, and has no instance here, reads why there is no way in."""
+    """A person whom the provider knows, without an instance here, reads why there is no way in."""
     log_in_at_provider(visitor, "mallory")
     alert = visitor.get_by_role("alert")
     assert "names no instance" in alert.inner_text()

@@ -195,7 +195,7 @@ OTHERS = [
     ],
 )
 def test_cookie_alone_writes_nothing_from_another_page(person, method, path, headers):
-    """Who can't show that it is this server's page changes nothing, and silence shows nothing."""
+    """A request that no page of this server is shown to make changes nothing; silence shows none."""
     answer = person.request(method, path, json={}, headers=headers)
     assert answer.status_code == 403
     assert person.get("/jobs").status_code == 200, "the session goes on"
@@ -238,7 +238,7 @@ def test_wrong_token_is_told_on_the_page(visitor, origin, token):
 
 
 def test_token_with_blanks_around_it_is_taken(visitor, origin):
-    """Whoever copies the token takes a blank or a line's end along."""
+    """A blank or a line's end that was copied along with the token does no harm."""
     assert log_in(visitor, origin, f" {TOKEN}\n").status_code == 303
 
 
@@ -269,7 +269,7 @@ def test_body_that_is_no_form_is_refused(visitor, origin):
     ],
 )
 def test_way_on_leads_nowhere_but_to_this_server(visitor, origin, path):
-    """What is no path of this server leads to the first page."""
+    """A text that is no path of this server leads to the first page."""
     assert log_in(visitor, origin, path=path).headers["location"] == "/"
     shown = visitor.get("/login", params={"next": path})
     assert shown.status_code == 303 and shown.headers["location"] == "/"
