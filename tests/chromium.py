@@ -20,7 +20,7 @@ url => new Promise((resolve, reject) => {
   socket.onclose = event => resolve({frames, code: event.code});
 })
 """
-"""What the README has one type into the browser's console."""
+"""The line that the README has one type into the browser's console, and what it receives."""
 
 
 @contextmanager

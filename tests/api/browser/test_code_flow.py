@@ -86,7 +86,7 @@ async def test_token_for_another_login_is_refused(provider, flow, tokens):
 
 @pytest.mark.parametrize("purpose", ["session of a browser", "anything"])
 async def test_cookie_of_another_kind_begins_no_login(provider, flow, tokens, purpose):
-    """What this server has signed for another use is worth nothing here."""
+    """A token that this server has signed for another use is worth nothing here."""
     begun = await flow.begin(CALLBACK, "/")
     claims = jwt.decode(begun.cookie, options={"verify_signature": False})
     for other in (tokens, tokens.for_purpose(purpose)):

@@ -44,7 +44,7 @@ def person(visitor, origin):
 
 
 class Form(HTMLParser):
-    """What a page has for people: its texts, fields, labels, and attributes of each tag."""
+    """The tags of a page, with their attributes."""
 
     def __init__(self, text):
         super().__init__()
@@ -195,7 +195,7 @@ OTHERS = [
     ],
 )
 def test_cookie_alone_writes_nothing_from_another_page(person, method, path, headers):
-    """A request that no page of this server is shown to make changes nothing; silence shows none."""
+    """A request changes nothing unless the browser says that a page of this server makes it."""
     answer = person.request(method, path, json={}, headers=headers)
     assert answer.status_code == 403
     assert person.get("/jobs").status_code == 200, "the session goes on"
