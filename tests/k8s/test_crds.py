@@ -10,8 +10,8 @@ from qiskit_runtime.contract.limits import (
     DEFAULT_TTL_SECONDS,
     MAX_EXECUTION_SECONDS,
     MAX_INLINE_RESULT_BYTES,
-    MAX_STATUS_MESSAGE_CHARACTERS,
     MAX_PARAMS_BYTES,
+    MAX_STATUS_MESSAGE_CHARACTERS,
     START_DEADLINE_SECONDS,
 )
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND

@@ -82,7 +82,7 @@ def test_the_error_has_the_status_of_the_end(waiting):
 
 
 def test_a_job_that_ends_in_the_last_moment_is_returned(waiting):
-    """What the last look finds counts."""
+    """The last look at the job counts."""
     with waiting("Running", "Completed") as job:
         assert job.wait(timeout=0.3).status == "Completed"
 
@@ -130,7 +130,7 @@ def test_a_silent_server_counts(connect, monkeypatch):
 
 
 def test_nobody_at_the_address_is_said_before_the_time_is_up(connect):
-    """Where nobody listens, waiting would not help."""
+    """Waiting would not help there."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with at_most(5), pytest.raises(Unreachable, match="can't reach a server"):
