@@ -18,7 +18,10 @@ from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.progress import Progress
 
 _RETRY_SECONDS = 1.0
-"""How often an end is written again that the disk has not taken."""
+"""The pause before the ends that the disk has not taken are written again.
+
+Always the same: a full disk does not suffer from being asked, and an end is told once it is stored.
+"""
 
 _T = TypeVar("_T")
 
