@@ -7,6 +7,7 @@ from fastapi import Depends, Query
 from starlette.requests import HTTPConnection
 
 from api.accounts.caller import ANYBODY, CALLER, Caller
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
@@ -30,6 +31,10 @@ def _programs(connection: HTTPConnection) -> ProgramStore:
 
 def _backends(connection: HTTPConnection) -> BackendLibrary:
     return cast(BackendLibrary, connection.app.state.backends)
+
+
+def _backend_reports(connection: HTTPConnection) -> BackendReports:
+    return cast(BackendReports, connection.app.state.backend_reports)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -62,6 +67,9 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 
 BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 """The one library of backends."""
+
+BackendReportsDep = Annotated[BackendReports, Depends(_backend_reports)]
+"""The one writer of what IBM's clients read of backends."""
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""

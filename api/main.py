@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api.auth import AuthMiddleware
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
@@ -78,6 +79,7 @@ def create_app(
     app.state.body_reader = BodyReader()
     app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
+    app.state.backend_reports = BackendReports(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
         app.include_router(ibm.router, prefix=prefix)
