@@ -70,6 +70,11 @@ class JobBook:
             return job
         raise JobNotFound(job_id)
 
+    async def confirm(self, job_id: str) -> None:
+        """Wait for a change that is being written; JobNotFound where it was the job's deletion."""
+        async with self._take_turn(job_id):
+            self.get(job_id)
+
     def find_unfinished(self, job_id: str) -> Job | None:
         """The job; None where it has ended, also if that is not stored yet, or is deleted."""
         job = self._jobs.get(job_id)
