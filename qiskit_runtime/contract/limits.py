@@ -54,6 +54,14 @@ MAX_INLINE_RESULT_BYTES = 32 * 1024
 MAX_STATUS_MESSAGE_CHARACTERS = 4096
 """The sentence on a resource's status that explains its phase or condition."""
 
+# What the runner reads.
+
+MAX_QPY_VERSION = 18
+"""The newest version of QPY, Qiskit's form of circuits, that the runner's Qiskit reads."""
+
+MAX_SAMPLEX_VERSION = 4
+"""The newest version of a samplex, the random part of a circuit, that the runner reads."""
+
 # Texts that a client files a job under.
 
 MAX_LABEL_CHARACTERS = 128
