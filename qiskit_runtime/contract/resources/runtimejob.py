@@ -49,6 +49,7 @@ _STATUS_FIELDS = (
     "finishedAt",
     "versions",
     "seeds",
+    "circuits",
     "progress",
 )
 
