@@ -55,6 +55,7 @@ _STATUS_FIELDS = (
     "finishedAt",
     "versions",
     "seeds",
+    "circuits",
     "progress",
 )
 
