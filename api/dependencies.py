@@ -12,6 +12,7 @@ from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
+from api.sessionstore.base import SessionStore
 from api.submission import JobSubmission
 from qiskit_runtime.contract.wire.events import Event
 
@@ -30,6 +31,10 @@ def _programs(connection: HTTPConnection) -> ProgramStore:
 
 def _backends(connection: HTTPConnection) -> BackendLibrary:
     return cast(BackendLibrary, connection.app.state.backends)
+
+
+def _sessions(connection: HTTPConnection) -> SessionStore:
+    return cast(SessionStore, connection.app.state.sessions)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -77,6 +82,9 @@ JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""
+
+SessionsDep = Annotated[SessionStore, Depends(_sessions)]
+"""The one store of sessions."""
 
 SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
 """The service that decides which job a request becomes."""

@@ -26,6 +26,8 @@ from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.routes import ibm, probes, root
+from api.sessionstore.base import SessionStore
+from api.sessionstore.local import LocalSessionStore, SessionFiles
 from api.settings import ApiSettings
 from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
@@ -42,12 +44,14 @@ class Stores:
     jobs: JobStore
     programs: ProgramStore
     backends: BackendLibrary
+    sessions: SessionStore
 
 
 def create_app(
     settings: ApiSettings | None = None,
     store: JobStore | None = None,
     programs: ProgramStore | None = None,
+    sessions: SessionStore | None = None,
 ) -> FastAPI:
     """Make an app by these settings (default: the environment's); given stores replace its own."""
     settings = settings or ApiSettings()
@@ -55,13 +59,14 @@ def create_app(
     catalog = Catalog(() if settings.namespace else settings.programs)
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
+    sessions = sessions or stores.sessions
     params_check = ParamsCheck()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
-            for part in (job_store, program_store, stores.backends):
+            for part in (job_store, program_store, stores.backends, sessions):
                 await part.open()
                 opened.push_async_callback(part.close)
             yield
@@ -76,7 +81,10 @@ def create_app(
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
     app.state.body_reader = BodyReader()
-    app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
+    app.state.sessions = sessions
+    app.state.submission = JobSubmission(
+        job_store, program_store, stores.backends, params_check, sessions
+    )
     app.state.job_answers = JobAnswers(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
@@ -96,8 +104,10 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     )
     bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued)
     folder, backends = DataFolder(settings.data), FileBackends(settings.backends)
-    jobs = LocalJobStore(folder, catalog, limits, backends.find, bounds)
-    return Stores(jobs, LocalProgramStore(folder, catalog), backends)
+    sessions = SessionFiles(folder)
+    jobs = LocalJobStore(folder, catalog, limits, backends.find, bounds, sessions.find)
+    programs = LocalProgramStore(folder, catalog)
+    return Stores(jobs, programs, backends, LocalSessionStore(sessions, jobs))
 
 
 def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
@@ -105,10 +115,12 @@ def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     from api.backendstore.kubernetes import KubernetesBackends
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
     from api.programstore.kubernetes import KubernetesProgramStore
+    from api.sessionstore.kubernetes import KubernetesSessionStore
     from qiskit_runtime.cluster.client import connect
 
     redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
     cluster = ClusterSettings(settings.namespace, redis_url, budget, settings.max_jobs)
     jobs = KubernetesJobStore(cluster, connect)
-    programs = KubernetesProgramStore(settings.namespace, redis_url, connect, catalog)
-    return Stores(jobs, programs, KubernetesBackends(settings.namespace, redis_url, connect))
+    where = (settings.namespace, redis_url, connect)
+    programs, backends = KubernetesProgramStore(*where, catalog), KubernetesBackends(*where)
+    return Stores(jobs, programs, backends, KubernetesSessionStore(*where, jobs))

@@ -4,7 +4,8 @@ The route of POST /jobs translates, this decides: the backend that is meant, the
 version, the parameters, and whether the request was sent before.
 """
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from api.accounts.caller import Caller
@@ -13,13 +14,16 @@ from api.errors import InvalidField, InvalidFields, TooLarge
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramChanged, ProgramStore
+from api.sessionstore.base import SessionNotFound, SessionStore
+from api.store_errors import StoreUnavailable
 from api.strict_json import StrictJSONError
 from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_VERSION_CHARACTERS
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.instance import Instance
-from qiskit_runtime.contract.resources.job import JobRequest, JobSpec, LogLevel
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, LogLevel
 from qiskit_runtime.contract.resources.program import Program
-from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
+from qiskit_runtime.contract.resources.resource import make_job_id, make_repeatable_job_id
+from qiskit_runtime.contract.resources.session import SessionSpec
 
 DEFAULT_NAMES = ("", "string")
 """Backend names that mean the default backend: 'string' is what the 2021 documentation sends."""
@@ -30,7 +34,9 @@ class Submission:
     """The job that a client asks for, in whatever dialect; ``params`` is JSON text, verbatim.
 
     ``max_execution_seconds`` shortens the program's own limit, and never lengthens it.
-    ``version`` is the program's version that is to run; None is any.
+    ``version`` is the program's version that is to run; None is any. ``opens_session`` asks for a
+    session with the job's own id, as clients of 2023 open one with its first job, for so many
+    seconds; 0 is the usual time.
     """
 
     program_id: str
@@ -43,6 +49,7 @@ class Submission:
     log_level: LogLevel = "WARNING"
     session_id: str = ""
     private: bool = False
+    opens_session: int | None = None
 
 
 class JobSubmission:
@@ -54,9 +61,11 @@ class JobSubmission:
         programs: ProgramStore,
         backends: BackendLibrary,
         params_check: ParamsCheck,
+        sessions: SessionStore,
     ) -> None:
         self._jobs, self._programs = jobs, programs
         self._backends, self._params_check = backends, params_check
+        self._sessions = sessions
 
     async def submit(self, posted: Submission, caller: Caller, key: str | None) -> str:
         """Queue the job that was asked for, and return its id.
@@ -69,14 +78,42 @@ class JobSubmission:
             ProgramChanged: the program has another version than the one asked for.
             TooLarge, InvalidField, InvalidFields: the parameters are refused.
             JobExists: the key was sent before with another request.
+            SessionUnusable, SessionClosed: the job's session does not take it.
             StorageFull, StoreUnavailable: the store can't keep the job.
         """
         job_id = make_repeatable_job_id(caller.secret, key) if key else None
+        if posted.opens_session is not None:
+            job_id = job_id or make_job_id()
+            posted = replace(posted, session_id=job_id)
         asked = read_request(posted, job_id)
         if job := await self._jobs.find_repeated(asked):
             return job.id
         request = await self._resolve(asked, posted)
-        return (await self._jobs.submit(request)).id
+        if posted.opens_session is not None:
+            return (await self._open_session(request, posted.opens_session)).id
+        return (await self._admit(request)).id
+
+    async def _admit(self, request: JobRequest) -> Job:
+        """Submit a job, within its session where it has one: not after that was closed."""
+        if not request.spec.session_id:
+            return await self._jobs.submit(request)
+        async with self._sessions.admit(request.spec) as admitted:
+            return await self._jobs.submit(replace(request, admitted=admitted))
+
+    async def _open_session(self, request: JobRequest, seconds: int) -> Job:
+        """Submit a job that opens its own session, which does not stay without it."""
+        spec = request.spec
+        limit = {"max_ttl_seconds": seconds} if seconds else {}
+        session = SessionSpec(
+            backend=spec.backend, hub=spec.hub, group=spec.group, project=spec.project, **limit
+        )
+        await self._sessions.create(session, spec.session_id)
+        try:
+            return await self._admit(request)
+        except Exception:
+            with suppress(StoreUnavailable, SessionNotFound):
+                await self._sessions.close_session(spec.session_id, cancel=True)
+            raise
 
     async def _resolve(self, asked: JobRequest, posted: Submission) -> JobRequest:
         """Return the request with its program, that program's version and source, and backend."""

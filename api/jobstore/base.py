@@ -48,6 +48,7 @@ class JobQuery:
     program: str | None = None
     backend: str | None = None
     tags: frozenset[str] = field(default_factory=frozenset)
+    session_id: str | None = None
 
     def matches(self, job: Job) -> bool:
         """Return whether the job matches. It must have all of several tags."""
@@ -59,6 +60,7 @@ class JobQuery:
             (self.project, spec.project),
             (self.program, spec.program_id),
             (self.backend, spec.backend),
+            (self.session_id, spec.session_id),
         )
         return all(want in (None, have) for want, have in wanted) and self.tags <= set(spec.tags)
 

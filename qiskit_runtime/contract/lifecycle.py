@@ -40,6 +40,8 @@ class Reason(StrEnum):
     UNKNOWN_BACKEND = "UnknownBackend"
     RAN_TOO_LONG = "RanTooLong"
     CANCELLED_BY_USER = "CancelledByUser"
+    SESSION_CLOSED = "SessionClosed"
+    UNKNOWN_SESSION = "UnknownSession"
     OUT_OF_MEMORY = "OutOfMemory"
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
@@ -97,7 +99,8 @@ class Observation:
     """All that is known of a job at one moment.
 
     ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative:
-    the signal that ended it); ``detail`` is the cluster's own text.
+    the signal that ended it); ``detail`` is the cluster's own text; ``session_closed`` says why the
+    job's session starts it no more.
     """
 
     runner: RunnerState = RunnerState.NOT_STARTED
@@ -109,6 +112,7 @@ class Observation:
     limits: Limits = Limits()
     result_lost: bool = False
     """Whether the record could not be read to the final result that the verdict reports."""
+    session_closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ def derive_state(seen: Observation) -> State:
         return State(Phase.RUNNING)
     if seen.cancel_requested:
         return _cancelled("before it started")
+    if seen.session_closed:
+        return State(Phase.CANCELLED, Reason.SESSION_CLOSED, seen.session_closed)
     return _wait(seen)
 
 

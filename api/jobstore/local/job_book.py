@@ -37,6 +37,7 @@ class JobBook:
         # A dict keeps its order.
         self._jobs: dict[str, Job] = {}
         self._queued: set[str] = set()
+        self._of_sessions: defaultdict[str, set[str]] = defaultdict(set)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._unsaved: dict[str, Job] = {}
         self._saving: asyncio.Task[None] | None = None
@@ -61,6 +62,11 @@ class JobBook:
     def newest_first(self) -> Iterator[Job]:
         """Every job, the oldest last."""
         return reversed(self._jobs.values())
+
+    def of_session(self, session_id: str) -> list[Job]:
+        """Return every job of a session, the oldest first."""
+        found = [self._jobs[job_id] for job_id in self._of_sessions.get(session_id, ())]
+        return sorted(found, key=lambda job: job.sequence)
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is stored; JobNotFound where no job has this id."""
@@ -141,7 +147,10 @@ class JobBook:
             if not self.get(job_id).is_final:
                 raise JobNotFinal(job_id)
             await asyncio.to_thread(self._folder.delete, job_id)
-            del self._jobs[job_id]
+            job = self._jobs.pop(job_id)
+            self._of_sessions[job.spec.session_id].discard(job_id)
+            if not self._of_sessions[job.spec.session_id]:
+                del self._of_sessions[job.spec.session_id]
         self._turns.pop(job_id, None)
 
     def note_cancel(self, job_id: str) -> None:
@@ -162,6 +171,8 @@ class JobBook:
             status = job.status.model_copy(update={"progress": known.status.progress})
             job = job.model_copy(update={"status": status})
         self._jobs[job.id] = job
+        if job.spec.session_id:
+            self._of_sessions[job.spec.session_id].add(job.id)
         if job.status.phase is Phase.QUEUED:
             self._queued.add(job.id)
         else:

@@ -2,7 +2,10 @@
 
 from fastapi import APIRouter
 
+from api.routes.ibm import sessions
+
 PREFIXES = ("/api/v1", "/experimental")
 """The two places: a URL with the second word is used by the official client as it is given."""
 
 router = APIRouter()
+router.include_router(sessions.router)
