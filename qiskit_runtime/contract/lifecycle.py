@@ -98,9 +98,8 @@ class Limits:
 class Observation:
     """All that is known of a job at one moment.
 
-    ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative:
-    the signal that ended it); ``detail`` is the cluster's own text; ``session_closed`` says why the
-    job's session starts it no more.
+    ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative: a
+    signal's); ``detail`` is the cluster's text; ``session_closed`` says why its session is over.
     """
 
     runner: RunnerState = RunnerState.NOT_STARTED
@@ -207,7 +206,7 @@ def _explain_lost_end(seen: Observation) -> State:
             return _failed(Reason.INTERRUPTED, seen.detail or "the runner was ended from outside")
         case _ if seen.exit_code == EXIT_UNREADABLE:
             return _failed(Reason.INPUT_LOST, f"its runner could not read its input: {seen.detail}")
-        case _ if seen.exit_code is not None and seen.exit_code in (-9, 137):
+        case _ if seen.exit_code in (-9, 137):
             return _failed(
                 Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict"
             )

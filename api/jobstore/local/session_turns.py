@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from api.jobstore.local.job_book import Change, JobBook
 from qiskit_runtime.contract.lifecycle import Phase, State
 from qiskit_runtime.contract.resources.job import Job
-from qiskit_runtime.contract.resources.session import Session, Turn, judge_turn
+from qiskit_runtime.contract.resources.session import HAS_COME, Session, Turn, judge_turn
 
 FindSession = Callable[[str], Session | None]
 """Returns the session of an id, None where there is none."""
@@ -28,7 +28,7 @@ class SessionTurns:
         """Return the turn of a queued job as it is now."""
         session_id = job.spec.session_id
         if not session_id or self._find_session is None:
-            return Turn()
+            return HAS_COME
         jobs = self._book.of_session(session_id)
         return judge_turn(self._find_session(session_id), job, jobs, datetime.now(UTC))
 

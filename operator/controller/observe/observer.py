@@ -20,7 +20,7 @@ from controller.record.pipelines import RecordPipelines
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.lifecycle import Reason, RunnerState
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
-from qiskit_runtime.contract.resources.session import Turn, TurnKind, judge_turn
+from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind, judge_turn
 
 OLD_SECONDS = 30.0
 """The age from which on a job is read again before it is started."""
@@ -80,7 +80,7 @@ class JobObserver:
         """Return a job's turn in its session: before it is one of those that may run at once."""
         name = job.job.spec.session_id
         if not name:
-            return Turn()
+            return HAS_COME
         if self._view.sessions.find(name) is None:
             # Its watch may be behind that of the jobs.
             await self._refresh_session(name)

@@ -149,6 +149,10 @@ class Turn:
         return reject(Reason.UNKNOWN_SESSION, self.words) if self.kind is TurnKind.WRONG else None
 
 
+HAS_COME = Turn()
+"""The turn of a job that may start, as of one without a session."""
+
+
 def find_mismatch(session: Session, spec: JobSpec) -> str:
     """Return why a job of this spec can't belong to a session; empty where it can."""
     own = session.spec
@@ -185,13 +189,13 @@ def judge_turn(
     if words := _find_closing(session, job, now):
         return Turn(TurnKind.CLOSED, words)
     if session.spec.mode is SessionMode.BATCH:
-        return Turn()
+        return HAS_COME
     own = _order(job)
     for other in jobs:
         has_begun = other.status.started_at is not None or other.id in begun
         if other.id != job.id and not other.is_final and (has_begun or _order(other) < own):
             return Turn(TurnKind.WAITS)
-    return Turn()
+    return HAS_COME
 
 
 def _order(job: Job) -> tuple[int, str]:
