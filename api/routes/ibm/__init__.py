@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter
 
-from api.routes.ibm import account, backends, discovery, identity, jobs
+from api.routes.ibm import account, backends, discovery, identity, jobs, sessions
 from api.routes.ibm.errors import describe
 
 PREFIXES = ("/api/v1", "/experimental")
 """The two places: a URL with the second word is used by the official client as it is given."""
 
 router = APIRouter(responses=describe(401, 403, 421))
-for part in (jobs, account, backends):
+for part in (jobs, account, backends, sessions):
     router.include_router(part.router)
 
 root_router = APIRouter()
