@@ -88,6 +88,12 @@ def cli() -> None:
 )
 @click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
+    "--tls-cert",
+    metavar="FILE",
+    help="Serve over TLS (https and wss) with this certificate, in PEM. [RUNTIME_TLS_CERT]",
+)
+@click.option("--tls-key", metavar="FILE", help="The certificate's key. [RUNTIME_TLS_KEY]")
+@click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
@@ -138,6 +144,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
 
     from api.cli.tokens import make_token, take_from_file
     from api.serving import server as serving
+    from api.serving.certificate import check_certificate
     from api.serving.serve_settings import GivenOptions, WrongSetting, load_settings
     from api.serving.server_process import hide_option
 
@@ -151,6 +158,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
         serving.check_address(host, has_token, settings.allow_anonymous)
     except serving.NotLoopback as refusal:
         raise WrongSetting(f"--host: {refusal}") from None
+    check_certificate(settings, given)
     port = DEFAULT_PORT if options["port"] is None else options["port"]
     listener = serving.open_socket(host, port)
     if not settings.namespace:
@@ -158,7 +166,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
         serving.check_data_folder(settings, given.name_of("data"))
     if is_made := _needs_a_token(settings):
         settings = settings.model_copy(update={"token": SecretStr(make_token(settings.data))})
-    _announce(serving.make_url(listener), settings, is_made=is_made)
+    _announce(serving.make_url(listener, settings), settings, is_made=is_made)
     if not settings.token.get_secret_value() and not serving.is_loopback(host):
         click.echo(
             f"WARNING: anybody who reaches {host} can run programs here (no token)", err=True
