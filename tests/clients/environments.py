@@ -51,6 +51,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "qiskit
 
 UV = Path(sys.prefix, "bin", "uv")
 
+BUILDS = ("--build-constraints", LOCKS / "build-constraints.in")
+
 
 def find_folder(name: str) -> Path:
     """Return the folder of an environment, by what is locked for it."""
@@ -77,7 +79,7 @@ def make(name: str) -> None:
     """Make an environment, unless it is there; another process may be making it."""
     folder = find_folder(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_made(name):
             return
@@ -87,7 +89,7 @@ def make(name: str) -> None:
         _run_uv("venv", "--python", PYTHON, folder)
         _run_uv(
             "pip", "install", "--python", folder, "--require-hashes", "--no-deps",
-            "--compile-bytecode", "-r", LOCKS / f"{name}.txt",
+            "--compile-bytecode", *BUILDS, "-r", LOCKS / f"{name}.txt",
         )  # fmt: skip
         (folder / "ready").touch()
         print(f"{name}: {time.monotonic() - begun:.0f} s", flush=True)
@@ -95,13 +97,17 @@ def make(name: str) -> None:
 
 def lock(name: str) -> None:
     """Lock what an environment is made of, with hashes."""
-    command = [UV, "pip", "compile", "--quiet", "--universal", "--python-version", PYTHON]
-    command += ["--generate-hashes", "--no-header", "--upgrade", "-", "-o", LOCKS / f"{name}.txt"]
-    subprocess.run(command, input="\n".join(ENVIRONMENTS[name]), text=True, check=True)
+    _run_uv(
+        "pip", "compile", "--universal", "--python-version", PYTHON, "--generate-hashes",
+        "--no-header", "--upgrade", *BUILDS, "-", "-o", LOCKS / f"{name}.txt",
+        stdin="\n".join(ENVIRONMENTS[name]),
+    )  # fmt: skip
 
 
-def _run_uv(*arguments: str | Path) -> None:
-    subprocess.run([UV, *arguments, "--quiet"], check=True)
+def _run_uv(*arguments: str | Path, stdin: str = "") -> None:
+    subprocess.run(
+        [UV, *arguments, "--quiet"], input=stdin, text=True, stdout=subprocess.DEVNULL, check=True
+    )
 
 
 def main() -> None:
