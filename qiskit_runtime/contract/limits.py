@@ -41,6 +41,12 @@ DEFAULT_STORAGE_BUDGET_MIB = 512
 """The room of all jobs' parameters and records in a namespace, as the API and the operator
 count it."""
 
+MAX_QPY_VERSION = 18
+"""The newest version of QPY, Qiskit's form of circuits, that the runner's Qiskit reads."""
+
+MAX_SAMPLEX_VERSION = 4
+"""The newest version of a samplex, the random part of a circuit, that the runner reads."""
+
 # Texts that a client files a job under.
 
 MAX_LABEL_CHARACTERS = 128

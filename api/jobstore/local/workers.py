@@ -84,6 +84,10 @@ class Workers:
         """Have it run when its turn comes."""
         self._queue.put_nowait((job.sequence, job.id))
 
+    def has(self, job_id: str) -> bool:
+        """Return whether a runner is at it, also where the job was deleted meanwhile."""
+        return job_id in self._running
+
     def terminate(self, job_id: str) -> None:
         """End its program, if it runs."""
         if runner := self._running.get(job_id):
@@ -142,6 +146,9 @@ class Workers:
             if await self._store_start(job):
                 await self._run_started(handover, runner, record)
         finally:
+            if job_id not in self._book:
+                # It was deleted, and its record may have been opened since.
+                await asyncio.to_thread(self._folder.delete, job_id)
             del self._running[job_id]
 
     async def _store_start(self, job: Job) -> bool:
@@ -152,11 +159,11 @@ class Workers:
         behind it, one after the other.
         """
 
-        def start(job: Job) -> Job | None:
-            queued = job.status.phase is Phase.QUEUED
-            return (
-                _set(derive_state(Observation(runner=RunnerState.RUNNING)))(job) if queued else None
-            )
+        def start(found: Job) -> Job | None:
+            # One of the same id may be there, where this one was deleted.
+            if found.status.phase is not Phase.QUEUED or found.sequence != job.sequence:
+                return None
+            return _set(derive_state(Observation(runner=RunnerState.RUNNING)))(found)
 
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")

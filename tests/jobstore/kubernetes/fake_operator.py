@@ -69,6 +69,9 @@ class FakeOperator:
 
     def _note(self, what: str, kind: str, job: Manifest) -> None:
         name = job["metadata"]["name"]
+        if kind == "runtimejobs" and what == "DELETED" and (runner := self._runners.get(name)):
+            # Its pod goes with it.
+            runner.terminate()
         if kind != "runtimejobs" or what == "DELETED" or job["status"]["phase"] in FINAL:
             return
         if what == "ADDED":
@@ -154,7 +157,9 @@ class FakeOperator:
         return copy
 
     async def _end(self, name: str, copy: RecordCopy, exit_code: int) -> None:
-        job = self._cluster.objects["runtimejobs"][name]
+        job = self._cluster.objects["runtimejobs"].get(name)
+        if job is None:
+            return
         compressed = copy.compress()
         secrets = build_record(parse_runtimejob(job), compressed)
         for secret in secrets:
