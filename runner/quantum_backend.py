@@ -9,6 +9,7 @@ from typing import Any
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
+from runner.circuit_log import CircuitLog
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
 
@@ -49,6 +50,7 @@ def make_backend(
         backend.width = backend.num_qubits
     if noise is not None or not spec.get("fake_device"):
         backend.described_noise = noise or {}
+    backend.circuit_log = CircuitLog()
     backend.seeds = None if seed is None else random.Random(seed)  # noqa: S311  (no secret)
     return backend
 

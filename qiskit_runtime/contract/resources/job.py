@@ -21,6 +21,7 @@ from qiskit_runtime.contract.limits import (
     MAX_VERSION_CHARACTERS,
 )
 from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Verdict
 
@@ -118,6 +119,8 @@ class JobStatus(ContractModel):
     """The versions that it ran on, by name; ``program`` is the program's own."""
     seeds: dict[str, int] | None = None
     """``simulator``: the seed of its random numbers."""
+    circuits: CircuitMetrics | None = None
+    """The circuits that it ran; None until it has ended."""
     progress: JobProgress | None = None
 
     def with_progress(self, progress: Progress) -> "JobStatus":
@@ -133,6 +136,7 @@ class JobStatus(ContractModel):
                 "peak_memory_bytes": verdict.peak_memory_bytes,
                 "versions": verdict.versions,
                 "seeds": seeds,
+                "circuits": verdict.circuits,
             }
         )
 

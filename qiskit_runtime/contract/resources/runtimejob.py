@@ -54,6 +54,7 @@ _STATUS_FIELDS = (
     "finishedAt",
     "versions",
     "seeds",
+    "circuits",
     "progress",
 )
 

@@ -19,7 +19,7 @@ from qiskit.transpiler import PassManager, Target
 from qiskit_runtime.programs.inputs.checks import naming
 from qiskit_runtime.programs.simulate.memory import find_method
 from qiskit_runtime.programs.simulate.targets import check_gates
-from qiskit_runtime.programs.simulate.transpiling import find_target, make_passes
+from qiskit_runtime.programs.simulate.transpiling import find_target, make_passes, run_passes
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -66,7 +66,7 @@ class IsaTranspiler:
             return circuit
         key = _identify(circuit)
         if key not in self._transpiled:
-            self._transpiled[key] = aim.passes.run(circuit)
+            self._transpiled[key] = run_passes(aim.passes, circuit)
         return self._transpiled[key]
 
     def _find_aim(self, method: str, has_angles: bool) -> "_Aim":
