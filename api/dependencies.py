@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Query
 from starlette.requests import HTTPConnection
 
 from api.accounts.caller import ANYBODY, CALLER, Caller
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore, may_show
@@ -35,6 +36,10 @@ def _programs(connection: HTTPConnection) -> ProgramStore:
 
 def _backends(connection: HTTPConnection) -> BackendLibrary:
     return cast(BackendLibrary, connection.app.state.backends)
+
+
+def _backend_reports(connection: HTTPConnection) -> BackendReports:
+    return cast(BackendReports, connection.app.state.backend_reports)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -80,6 +85,9 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 
 BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 """The one library of backends."""
+
+BackendReportsDep = Annotated[BackendReports, Depends(_backend_reports)]
+"""The one writer of what IBM's clients read of backends."""
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from api.backendstore.base import UnknownCalibration
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
 from api.programstore.base import (
@@ -24,6 +25,7 @@ from api.programstore.base import (
 )
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
+from qiskit_runtime.contract.devices.device import NoDevice
 from qiskit_runtime.contract.resources.backend import UnknownBackend
 from qiskit_runtime.contract.resources.program import NameUnusable
 
@@ -116,6 +118,8 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     JobNotFound: _detail(404, JOB_NOT_FOUND),
     UnknownProgram: _detail(404, "Program not found"),
     UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
+    UnknownCalibration: _detail(404, "calibration_id: no backend has one; leave it out"),
+    NoDevice: _detail(404, "backend: {0}; no job can run on it"),
     SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
     ProgramReadOnly: _detail(403),
     ProgramExists: _detail(409),

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api.auth import AuthMiddleware
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
@@ -81,6 +82,7 @@ def create_app(
     app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
     app.state.job_answers = JobAnswers(job_store)
     app.state.queue_forecast = QueueForecast(job_store)
+    app.state.backend_reports = BackendReports(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
         # They are the same: the document has them once.

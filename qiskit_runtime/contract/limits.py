@@ -26,6 +26,11 @@ INPUT_DEADLINE_SECONDS = 60
 DEFAULT_TTL_SECONDS = 7 * 24 * 3600
 """How long Kubernetes mode keeps an ended job."""
 
+# Circuits.
+
+MAX_SHOTS = 10**8
+"""The most shots of one circuit in one run."""
+
 # Parameters and sources.
 
 MAX_PARAMS_BYTES = 8 * MIB

@@ -11,29 +11,18 @@ from typing import TYPE_CHECKING, Any
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import Target
 
+from qiskit_runtime.contract.devices.simulators import ALWAYS, CLIFFORD, TURNS, UNIVERSAL
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-UNIVERSAL = ("id", "rz", "sx", "x", "cx")
-"""The gates of a device that has a coupling map and names no gates."""
-
-TURNS = ("s", "sdg", "z")
-"""The gates that ``rz`` is on a stabilizer method: its angles are multiples of a quarter turn."""
-
-CLIFFORD = "stabilizer"
-"""The method that runs Clifford gates only."""
-
 CLIFFORD_TRANSLATION = "clifford"
 """The name of the translation stage for it (``clifford_translation``, an entry point)."""
 
 _TURNABLE = frozenset(("cx", "cz", "ecr", "rxx", "ryy", "rzx", "rzz", "swap"))
 """Gates of two qubits that the transpiler can put on a connection of the other direction."""
-
-_ALWAYS = ("measure", "reset", "delay")
-"""What every device can do besides gates; lists of basis gates may name it too."""
 
 
 class UnknownGate(ValueError):
@@ -51,7 +40,7 @@ def list_instructions(method: str) -> frozenset[str]:
     """Return what else the method can do: measure, branch and loop, save, apply a channel."""
     configuration = _configure(method)
     stored = {"store"} & set(configuration.basis_gates)
-    return frozenset(configuration.custom_instructions) | stored | set(_ALWAYS)
+    return frozenset(configuration.custom_instructions) | stored | set(ALWAYS)
 
 
 def make_device(
@@ -203,7 +192,7 @@ def _is_gate(name: str) -> bool:
     Raises:
         UnknownGate: it is neither.
     """
-    if name in _ALWAYS or name == "barrier":
+    if name in ALWAYS or name == "barrier":
         return False
     others = list_instructions("automatic") - {"initialize"}
     if name in others:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from qiskit import QuantumCircuit, transpile
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 
+from qiskit_runtime.contract.devices.simulators import CLIFFORD
 from qiskit_runtime.programs.inputs.aer_options import read_edges
 from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.circuit_words import describe
@@ -116,7 +117,7 @@ def _aim(
     translation = targets.choose_translation(method)
     if translation is not None and options.get("translation_method") is None:
         options["translation_method"] = translation
-    if has_angles and method == targets.CLIFFORD:
+    if has_angles and method == CLIFFORD:
         # From level 2 on gates are put together to rotations by any angle.
         options["optimization_level"] = min(options.get("optimization_level") or 0, 1)
     return options
