@@ -20,6 +20,7 @@ from qiskit_runtime.contract.limits import (
     MAX_TAGS,
     MAX_VERSION_CHARACTERS,
 )
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
@@ -61,6 +62,11 @@ class JobSpec(ContractModel):
     """The session that the job belongs to; empty for none."""
     private: bool = False
     """Whether its parameters are served to nobody, and its result once."""
+
+    @property
+    def instance(self) -> Instance:
+        """Return the instance that the job belongs to."""
+        return Instance(self.hub, self.group, self.project)
 
 
 @dataclass(frozen=True, slots=True)
