@@ -180,7 +180,7 @@ def estimates_expectation_values():
     assert values.shape == (3, 1)
     assert np.allclose(values.ravel(), [1, 1, 0], atol=0.1), values
     assert result[0].data.stds.shape == (3, 1)
-    assert type(result[0]).__name__ == "EstimatorPubResult"
+    assert type(result[0]).__name__ == "PubResult"
 
 
 @check
