@@ -31,7 +31,6 @@ from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.queue_forecast import QueueForecast
 from api.routes import ibm, probes, provider, root
-from api.routes.ibm import identity
 from api.routes.ibm.errors import ErrorForm
 from api.settings import ApiSettings
 from api.submission import JobSubmission
@@ -95,8 +94,8 @@ def create_app(
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.job_answers = JobAnswers(job_store)
-    app.state.queue_forecast = QueueForecast(job_store)
     app.state.backend_reports = BackendReports(job_store)
+    app.state.queue_forecast = QueueForecast(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
         # They are the same: the document has them once.
@@ -104,11 +103,10 @@ def create_app(
         app.include_router(
             ibm.router,
             prefix=prefix,
-            dependencies=[Depends(act_for_one_instance)],
             include_in_schema=is_first,
+            dependencies=[Depends(act_for_one_instance)],
         )
     app.include_router(ibm.root_router)
-    app.include_router(identity.router)
     app.include_router(provider.router, prefix=provider.PREFIX, include_in_schema=False)
     app.include_router(probes.router)
     add_error_handlers(app)

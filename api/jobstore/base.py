@@ -77,10 +77,12 @@ class JobQuery:
             (self.backend, spec.backend),
             (self.session_id, spec.session_id),
         )
-        is_visible = self.instances is None or spec.instance in self.instances
-        is_wanted = all(want in (None, have) for want, have in wanted)
-        has_tags = self.tags <= set(spec.tags)
-        return is_visible and is_wanted and has_tags and self._has_time(job.created)
+        return (
+            all(want in (None, have) for want, have in wanted)
+            and (self.instances is None or spec.instance in self.instances)
+            and self.tags <= set(spec.tags)
+            and self._has_time(job.created)
+        )
 
     def _has_time(self, created: datetime) -> bool:
         too_early = self.created_after is not None and created < self.created_after

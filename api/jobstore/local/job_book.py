@@ -19,7 +19,10 @@ from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.progress import Progress
 
 _RETRY_SECONDS = 1.0
-"""How often an end is written again that the disk has not taken."""
+"""The pause before the ends that the disk has not taken are written again.
+
+Always the same: a full disk does not suffer from being asked, and an end is told once it is stored.
+"""
 
 _T = TypeVar("_T")
 
@@ -73,6 +76,11 @@ class JobBook:
         if job := self._jobs.get(job_id):
             return job
         raise JobNotFound(job_id)
+
+    async def confirm(self, job_id: str) -> None:
+        """Wait for a change that is being written; JobNotFound where it was the job's deletion."""
+        async with self._take_turn(job_id):
+            self.get(job_id)
 
     def find_unfinished(self, job_id: str) -> Job | None:
         """The job; None where it has ended, also if that is not stored yet, or is deleted."""

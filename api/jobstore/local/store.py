@@ -136,7 +136,7 @@ class LocalJobStore(JobStore):
             return await asyncio.to_thread(self._folder.read_params, job_id)
         except ParamsLost:
             # It may have been deleted meanwhile.
-            await self.get(job_id)
+            await self._book.confirm(job_id)
             raise
 
     async def follow(self, job_id: str) -> AsyncIterator[Event]:
@@ -155,7 +155,7 @@ class LocalJobStore(JobStore):
             return self._records.open(job_id)
         record = await self._records.read(job_id)
         # It may have been deleted meanwhile, in the middle of the reading.
-        await self.get(job_id)
+        await self._book.confirm(job_id)
         return record
 
     async def mark_result_read(self, job_id: str) -> bool:

@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from item_arguments import Outputs, check_items, draw_arguments
+from numpy.typing import NDArray
 from qiskit import QuantumCircuit
 from qiskit_ibm_runtime.quantum_program import QuantumProgramItem
 from schema_models import Chunk, read_params, write_result
 
 from qiskit_runtime.programs.inputs.aer_options import say_left_out
+from qiskit_runtime.programs.inputs.boxes import open_boxes
 from qiskit_runtime.programs.inputs.checks import MAX_SHOTS, check_seed, naming
-from qiskit_runtime.programs.simulate.memory import check_memory
+from qiskit_runtime.programs.simulate.memory import check_memory, find_method
 from qiskit_runtime.programs.simulate.runs import Task, run_pubs
 from qiskit_runtime.programs.simulate.sampling import sample_registers
 from qiskit_runtime.programs.simulate.seeds import seed_of_run
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
     from qiskit_runtime.messenger import UserMessenger
+
+RunOptions = dict[str, Any]
 
 CHUNK_SHOTS = 2**20
 """The shots of one run, where the client leaves the size of chunks to us."""
@@ -57,12 +61,13 @@ class ItemRunner:
     def run(self, index: int, item: QuantumProgramItem, circuit: QuantumCircuit) -> Outputs:
         """Return the item's arrays; ``circuit`` is its own, as the backend runs it."""
         values, outputs = draw_arguments(item, self._rng)
+        options = self._choose_method(item.circuit, values)
         names = [parameter.name for parameter in item.circuit.parameters]
         parts: dict[str, list[Any]] = {}
         for start, stop in self._split(item):
             began = datetime.now(UTC)
             columns = dict(zip(names, values[start:stop].T.tolist(), strict=True))
-            sampled = self._sample(Task(circuit, stop - start, columns))
+            sampled = self._sample(Task(circuit, stop - start, columns), options)
             ended = datetime.now(UTC)
             self.chunks.append(Chunk(index, item.shape, start, stop, began, ended))
             for name, bits in sampled.items():
@@ -71,9 +76,21 @@ class ItemRunner:
             outputs[name] = np.concatenate(arrays).reshape(*item.shape, *arrays[0].shape[1:])
         return outputs
 
-    def _sample(self, task: Task) -> dict[str, np.ndarray[Any, Any]]:
+    def _choose_method(self, circuit: QuantumCircuit, values: NDArray[np.float64]) -> RunOptions:
+        """Return the method, where it is another than the backend's for these values.
+
+        Raises:
+            TooLarge: there is no memory for the circuit, and it is no Clifford.
+        """
+        bound = circuit.assign_parameters(values[0]) if circuit.num_parameters else circuit
+        bound.name = circuit.name
+        check_memory(self._backend, bound)
+        method = find_method(self._backend, [bound])
+        return {} if method == self._backend.options.method else {"method": method}
+
+    def _sample(self, task: Task, options: RunOptions) -> dict[str, np.ndarray[Any, Any]]:
         seed = seed_of_run(self._seed, next(self._run_numbers))
-        sampled = sample_registers(self._backend, task, (task.rows,), self._shots, seed, {})
+        sampled = sample_registers(self._backend, task, (task.rows,), self._shots, seed, options)
         return {
             name: bits.to_bool_array(order="little")
             if bits.num_bits
@@ -106,7 +123,10 @@ def main(
     say_left_out(asked.ignored)
     items, shots = asked.program.items, asked.program.shots
     check_items(items, shots, MAX_SHOTS)
-    check_memory(backend, [item.circuit for item in items])
+    for item in items:
+        item.circuit = open_boxes(item.circuit)
+    # Whether others are Cliffords, for which there always is, depends on their values.
+    check_memory(backend, [item.circuit for item in items if not item.circuit.num_parameters])
     logger.info("a quantum program %s of %d items, %d shots", asked.version, len(items), shots)
     transpiler, circuits = IsaTranspiler(backend, seed), []
     for index, item in enumerate(items):

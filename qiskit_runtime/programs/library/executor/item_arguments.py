@@ -13,8 +13,11 @@ from qiskit_ibm_runtime.quantum_program import QuantumProgramItem, SamplexItem
 PARAMETERS = "parameter_values"
 """The output of a samplex that is for the circuit; the others belong to the result."""
 
-_SNAPPED = 1e-9
-"""Angles this near to a multiple of pi/2, in its unit, are one: a samplex computes them."""
+_SNAPPED = 1e-6
+"""Angles this near to a multiple of pi/2, in its unit, are one: a samplex computes in float32.
+
+Otherwise no circuit would stay Clifford, and so be run at any width, once it is twirled.
+"""
 
 Outputs = dict[str, np.ndarray[Any, Any]]
 
@@ -29,7 +32,7 @@ def draw_arguments(
     item.samplex.finalize()
     outputs = broadcast_sample(item.samplex, item.samplex_arguments, item.shape, rng)
     values = outputs.pop(PARAMETERS, np.empty((*item.shape, 0)))
-    return _snap(values.reshape(item.size(), names)), outputs
+    return _snap(values.reshape(item.size(), names).astype(float)), outputs
 
 
 def check_items(items: list[QuantumProgramItem], shots: int, most: int) -> None:

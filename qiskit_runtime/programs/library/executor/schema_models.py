@@ -84,7 +84,7 @@ def read_params(version: Any, program: Any, options: Any) -> Asked:
         ValueError: they are not what the version's schema says, or can't be decoded; the text
             begins with the field.
     """
-    if version not in QUANTUM_PROGRAM_PARAMS_CONVERTERS:
+    if not isinstance(version, str) or version not in QUANTUM_PROGRAM_PARAMS_CONVERTERS:
         known = ", ".join(QUANTUM_PROGRAM_PARAMS_CONVERTERS)
         raise ValueError(f"schema_version: expected one of {known}, got {version!r}")
     for name, value in ((PROGRAM, program), (OPTIONS, options)):
