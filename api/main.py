@@ -30,7 +30,7 @@ from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.queue_forecast import QueueForecast
-from api.routes import ibm, probes, root
+from api.routes import ibm, probes, provider, root
 from api.routes.ibm.errors import ErrorForm
 from api.sessionstore.base import SessionStore
 from api.sessionstore.local import LocalSessionStore, SessionFiles
@@ -119,11 +119,12 @@ def create_app(
             dependencies=[Depends(act_for_one_instance)],
         )
     app.include_router(ibm.root_router)
+    app.include_router(provider.router, prefix=provider.PREFIX, include_in_schema=False)
     app.include_router(probes.router)
     add_error_handlers(app)
     app.add_middleware(AuthMiddleware, settings=settings, authenticator=authenticator)
     # Around all others: their errors have this form, too.
-    app.add_middleware(ErrorForm, prefixes=ibm.PREFIXES)
+    app.add_middleware(ErrorForm, prefixes=(*ibm.PREFIXES, provider.PREFIX))
     return app
 
 
