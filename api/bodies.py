@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from api.errors import InvalidField, TooLarge
 from api.strict_json import StrictJSONError, load_body
@@ -38,7 +39,10 @@ SMALL_BYTES = 2**16
 LARGE_AT_ONCE = 3
 """Large bodies that are read or answered at the same time; others wait, unread."""
 
-UNTYPED_CLIENTS = ("authorization", "x-access-token", "x-qx-client-application")
+QISKIT_CLIENT = "x-qx-client-application"
+"""The header by which IBM's clients say their names."""
+
+UNTYPED_CLIENTS = ("authorization", "x-access-token", QISKIT_CLIENT)
 """Headers of clients whose JSON may come without a Content-Type: those of 2021 send it so. A page
 of another site can't send any of them unasked."""
 
@@ -59,11 +63,20 @@ class Body:
         return self.content_type.partition(";")[0].strip().lower()
 
 
+@dataclass(frozen=True, slots=True)
+class BodyForm:
+    """The bodies that a route takes: their content types, their size, the reader of their JSON."""
+
+    kinds: tuple[str, ...] = (JSON,)
+    limit: int = MAX_BODY_BYTES
+    load: Callable[[bytes], Any] = load_body
+
+
 class CheckedRequest(Request):
     """A request whose body was read and checked."""
 
     def __init__(self, request: Request, checked: Body) -> None:
-        super().__init__(request.scope, request.receive)
+        super().__init__(_with_type(request.scope, checked.content_type), request.receive)
         self.checked = checked
 
     async def body(self) -> bytes:
@@ -80,55 +93,67 @@ class BodyReader:
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._parsing = asyncio.Lock()
 
-    async def read(self, request: Request, kinds: tuple[str, ...], held: AsyncExitStack) -> Body:
+    async def read(self, request: Request, form: BodyForm, held: AsyncExitStack) -> Body:
         """Read and check a body; a large one keeps its turn until ``held`` is left.
 
         Raises:
             TooLarge, InvalidField, HTTPException: the body is refused.
             ClientDisconnect: the client went away before its end.
         """
-        is_form = kinds != (JSON,)
-        limit = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
         content = await _receive(
-            request.receive, limit, lambda: held.enter_async_context(self._large)
+            request.receive, form.limit, lambda: held.enter_async_context(self._large)
         )
         if content is None:
-            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if is_form else ""
-            raise TooLarge(f"body: it is larger than its limit of {limit} bytes{hint}")
-        body = Body(_read_content_type(request), content)
+            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if form.kinds != (JSON,) else ""
+            raise TooLarge(f"body: it is larger than its limit of {form.limit} bytes{hint}")
+        body = Body(_read_content_type(request, form.kinds), content)
         if not content:
             return body
-        _check_type(request, body.kind, kinds)
+        _check_type(request, body.kind, form.kinds)
         if body.kind != JSON:
             return body
         try:
-            return Body(body.content_type, content, await self._load(content))
+            return Body(body.content_type, content, await self._load(content, form.load))
         except StrictJSONError as error:
             raise InvalidField(("body",), f"body: {error}", "json_invalid") from None
 
-    async def _load(self, content: bytes) -> Any:
+    async def _load(self, content: bytes, load: Callable[[bytes], Any]) -> Any:
         if len(content) <= SMALL_BYTES:
-            return load_body(content)
+            return load(content)
         async with self._parsing:
-            return await asyncio.to_thread(load_body, content)
+            return await asyncio.to_thread(load, content)
 
 
 class CheckedRoute(APIRoute):
     """A route that gets ``CheckedRequest``s; ``app.state.body_reader`` reads their bodies."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    @property
+    def body_form(self) -> BodyForm:
+        """Return the bodies that it takes: of the content types that its OpenAPI names."""
         described = (self.openapi_extra or {}).get("requestBody", {})
         kinds = tuple(described.get("content", (JSON,)))
+        return BodyForm(kinds, MAX_BODY_BYTES if kinds == (JSON,) else MAX_FORM_BYTES)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle, form = super().get_route_handler(), self.body_form
 
         async def handle_checked(request: Request) -> Response:
             if request.method in ("GET", "HEAD"):
                 return await handle(request)
             async with AsyncExitStack() as held:
-                body = await request.app.state.body_reader.read(request, kinds, held)
+                body = await request.app.state.body_reader.read(request, form, held)
                 return await handle(CheckedRequest(request, body))
 
         return handle_checked
+
+
+def _with_type(scope: Scope, content_type: str) -> Scope:
+    """Return the scope with the type that its body was taken for, where a wrong one was named."""
+    named = Headers(scope=scope).get("content-type", "")
+    if not named or named == content_type:
+        return scope
+    others = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", content_type.encode("latin-1"))]}
 
 
 def _checked_body(request: Request) -> Body:
@@ -164,11 +189,12 @@ async def _receive(
             await wait_for_turn()
 
 
-def _read_content_type(request: Request) -> str:
-    given = request.headers.get("content-type", "")
-    if not given.strip() and any(name in request.headers for name in UNTYPED_CLIENTS):
-        return JSON
-    return given
+def _read_content_type(request: Request, kinds: tuple[str, ...]) -> str:
+    given = request.headers.get("content-type", "").strip()
+    # The client of 2023 sends the type of its last upload with all that it sends afterwards.
+    is_left_over = given in RAW and given not in kinds and QISKIT_CLIENT in request.headers
+    is_untyped = not given and any(name in request.headers for name in UNTYPED_CLIENTS)
+    return JSON if is_left_over or is_untyped else given
 
 
 def _check_type(request: Request, kind: str, kinds: tuple[str, ...]) -> None:

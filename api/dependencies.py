@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
-from fastapi import Depends, Query
+from fastapi import Depends, Header, Query
 from starlette.requests import HTTPConnection
 
 from api.accounts.authenticator import Authenticator
@@ -11,11 +11,14 @@ from api.accounts.caller import ANYBODY, CALLER, Caller
 from api.accounts.job_view import view_jobs
 from api.accounts.limits import Rate
 from api.accounts.program_view import view_programs
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
-from api.jobstore.base import JobStore
+from api.jobstore.base import JobStore, may_show
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramLibrary
+from api.queue_forecast import QueueForecast
+from api.sessionstore.base import SessionStore
 from api.submission import JobSubmission
 from qiskit_runtime.contract.wire.events import Event
 
@@ -29,6 +32,10 @@ def _job_answers(connection: HTTPConnection) -> JobAnswers:
     return cast(JobAnswers, connection.app.state.job_answers)
 
 
+def _queue_forecast(connection: HTTPConnection) -> QueueForecast:
+    return cast(QueueForecast, connection.app.state.queue_forecast)
+
+
 def _programs(connection: HTTPConnection) -> ProgramLibrary:
     library = cast(ProgramLibrary, connection.app.state.programs)
     return view_programs(library, _caller(connection))
@@ -36,6 +43,14 @@ def _programs(connection: HTTPConnection) -> ProgramLibrary:
 
 def _backends(connection: HTTPConnection) -> BackendLibrary:
     return cast(BackendLibrary, connection.app.state.backends)
+
+
+def _backend_reports(connection: HTTPConnection) -> BackendReports:
+    return cast(BackendReports, connection.app.state.backend_reports)
+
+
+def _sessions(connection: HTTPConnection) -> SessionStore:
+    return cast(SessionStore, connection.app.state.sessions)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -67,23 +82,39 @@ def act_for_one_instance(connection: HTTPConnection) -> None:
 
 
 async def _events(job_id: str, connection: HTTPConnection) -> AsyncIterator[list[Event]]:
-    async with _job_store(connection).open_events(job_id) as events:
-        yield events
+    store = _job_store(connection)
+    job = await store.get(job_id)
+    async with store.open_events(job_id) as events:
+        yield [event for event in events if may_show(job, event)]
 
 
 async def _result(job_id: str, connection: HTTPConnection) -> AsyncIterator[str | None]:
-    async with _job_store(connection).open_result(job_id) as result:
+    async with _job_store(connection).serve_result(job_id) as result:
         yield result
 
 
 NonNegative = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """The limit or the offset of a listing."""
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="Any text that the client chooses: the same request with the same key makes no"
+        " second job, so it is safe to send it again when its answer was lost.",
+    ),
+]
+"""The key by which a client makes a request repeatable."""
+
 CallerDep = Annotated[Caller, Depends(_caller)]
 """The account that makes the request, and the instance that it is for."""
 
 BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 """The one library of backends."""
+
+BackendReportsDep = Annotated[BackendReports, Depends(_backend_reports)]
+"""The one writer of what IBM's clients read of backends."""
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs, as the caller sees it."""
@@ -92,10 +123,13 @@ EventsDep = Annotated[list[Event], Depends(_events)]
 """The events of the job whose id is in the path, open until the answer is sent."""
 
 ResultDep = Annotated[str | None, Depends(_result)]
-"""The final result of that job, open as long."""
+"""The final result of that job, open as long; a private job's is there once."""
 
 JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
 """The writer of jobs as responses."""
+
+QueueForecastDep = Annotated[QueueForecast, Depends(_queue_forecast)]
+"""The estimate of when queued jobs will run."""
 
 ProgramsDep = Annotated[ProgramLibrary, Depends(_programs)]
 """The one store of programs, as the caller sees it."""
@@ -105,6 +139,9 @@ AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 
 IdentityRateDep = Annotated[Rate, Depends(_identity_rate)]
 """The rate at which keys are exchanged for tokens."""
+
+SessionsDep = Annotated[SessionStore, Depends(_sessions)]
+"""The one store of sessions."""
 
 SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
 """The service that decides which job a request becomes."""

@@ -74,6 +74,14 @@ class VisibleJobs(JobStore):
         async with self._store.open_result(job_id) as result:
             yield result
 
+    async def mark_result_read(self, job_id: str) -> bool:
+        await self.get(job_id)
+        return await self._store.mark_result_read(job_id)
+
+    async def set_tags(self, job_id: str, tags: tuple[str, ...]) -> None:
+        await self.get(job_id)
+        await self._store.set_tags(job_id, tags)
+
     async def cancel(self, job_id: str) -> None:
         await self.get(job_id)
         await self._store.cancel(job_id)
@@ -81,3 +89,7 @@ class VisibleJobs(JobStore):
     async def delete(self, job_id: str) -> None:
         await self.get(job_id)
         await self._store.delete(job_id)
+
+    async def discard(self, job_id: str) -> None:
+        await self.get(job_id)
+        await self._store.discard(job_id)

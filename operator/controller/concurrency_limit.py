@@ -43,6 +43,10 @@ class ConcurrencyLimit:
         self.hold(name, instance)
         return True
 
+    def holds(self, name: str) -> bool:
+        """Return whether a job was let in."""
+        return name in self._inside
+
     def leave(self, name: str) -> None:
         """Forget a job: it has ended, was deleted, or is suspended."""
         self._stop_waiting(name)

@@ -18,6 +18,7 @@ from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
+from api.jobstore.local.session_turns import SessionTurns, end_queued
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -27,6 +28,7 @@ from qiskit_runtime.contract.lifecycle import (
     derive_state,
 )
 from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
 from qiskit_runtime.host.backoff import Backoff
@@ -35,7 +37,10 @@ _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
 _RETRY_SECONDS = 1.0
-"""How long a job stays queued that the disk has no room for, before it is tried again."""
+"""How long a job stays queued that the disk has no room for, before it is tried again.
+
+Always the same: a full disk does not suffer from being asked, and room may come at any moment.
+"""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -46,7 +51,10 @@ logger = logging.getLogger(__name__)
 
 
 class Workers:
-    """Run at most ``limits.workers`` jobs at once, first come first served."""
+    """Run at most ``limits.workers`` jobs at once, first come first served.
+
+    A job of a session waits for its turn there as well (``turns``), and holds nobody up meanwhile.
+    """
 
     def __init__(
         self,
@@ -55,10 +63,15 @@ class Workers:
         records: Records,
         job_input: InputMaker,
         limits: RunnerLimits,
+        turns: SessionTurns,
     ) -> None:
         self._folder, self._book, self._records = folder, book, records
+<<<<<<< HEAD
         self._input, self._limits = job_input, limits
         self._places = InstancePlaces(limits.instance_running)
+=======
+        self._input, self._limits, self._turns = job_input, limits, turns
+>>>>>>> main
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -85,6 +98,15 @@ class Workers:
     def queue(self, job: Job) -> None:
         """Have it run when its turn comes."""
         self._queue.put_nowait((job.sequence, job.id))
+
+    def has(self, job_id: str) -> bool:
+        """Return whether a runner is at it, also where the job was deleted meanwhile."""
+        return job_id in self._running
+
+    def look_again(self, session_id: str) -> None:
+        """Queue the next job of a session that waits for its turn: one of them has ended."""
+        if job := self._turns.take_next(session_id):
+            self.queue(job)
 
     def terminate(self, job_id: str) -> None:
         """End its program, if it runs."""
@@ -127,9 +149,23 @@ class Workers:
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
+<<<<<<< HEAD
             if (job := self._find_queued(entry[1])) and self._places.enter(job):
+=======
+            job = self._find_queued(entry[1])
+            if job and await self._has_turn(job):
+>>>>>>> main
                 return job
         return None
+
+    async def _has_turn(self, job: Job) -> bool:
+        """Return whether a job may start. One that has to wait is parked, a refused one ends."""
+        turn = self._turns.judge(job)
+        if turn.kind is TurnKind.WAITS:
+            self._turns.park(job)
+        elif turn.end:
+            await self._book.change(job.id, end_queued(turn.end))
+        return turn.kind is TurnKind.COME
 
     def _find_queued(self, job_id: str) -> Job | None:
         job = self._book.find_unfinished(job_id)
@@ -141,7 +177,7 @@ class Workers:
         if self._closing or job is None:
             return
         try:
-            handover = await asyncio.to_thread(self._input.make_job_input, job)
+            job_input = await asyncio.to_thread(self._input.make_job_input, job)
         except MISSING_ERRORS as error:
             await self._book.change(job_id, _set(state_for_missing(error)))
             return
@@ -149,23 +185,26 @@ class Workers:
         self._running[job_id] = runner
         try:
             if await self._store_start(job):
-                await self._run_started(handover, runner, record)
+                await self._run_started(job_input, runner, record)
         finally:
+            if job_id not in self._book:
+                # It was deleted, and its record may have been opened since.
+                await asyncio.to_thread(self._folder.delete, job_id)
             del self._running[job_id]
 
     async def _store_start(self, job: Job) -> bool:
         """Store that the job runs; where the disk refuses that, it is queued again, for later.
 
-        It was not handed over then: what is not stored as running would run again after a restart.
-        Nor is it where there is no room for a new job: its record would be lost, and each of those
-        behind it, one after the other.
+        Its runner gets no input then: what is not stored as running would run again after a
+        restart. The same where there is no room for a new job: its record would be lost, and each
+        of those behind it, one after the other.
         """
 
-        def start(job: Job) -> Job | None:
-            queued = job.status.phase is Phase.QUEUED
-            return (
-                _set(derive_state(Observation(runner=RunnerState.RUNNING)))(job) if queued else None
-            )
+        def start(found: Job) -> Job | None:
+            # One of the same id may be there, where this one was deleted.
+            if found.status.phase is not Phase.QUEUED or found.sequence != job.sequence:
+                return None
+            return _set(derive_state(Observation(runner=RunnerState.RUNNING)))(found)
 
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")
@@ -183,13 +222,13 @@ class Workers:
         asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.queue, job)
 
     async def _run_started(
-        self, handover: JobInput, runner: RunnerProcess, record: LiveRecord
+        self, job_input: JobInput, runner: RunnerProcess, record: LiveRecord
     ) -> None:
-        job_id = handover.job_id
-        limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
+        job_id = job_input.job_id
+        limit = job_input.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
         overtime = asyncio.get_running_loop().call_later(limit, runner.end_overtime)
         try:
-            await runner.hand_over(handover)
+            await runner.give_input(job_input)
             await self._keep_record(job_id, runner, record)
             exit_code = await runner.wait()
             place = RunnerState.DISRUPTED if self._closing else RunnerState.ENDED

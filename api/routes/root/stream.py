@@ -6,6 +6,8 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 "progress", "done", "total"}``, this with ``"best"`` where there is such a value. With
 ``?after=N`` the first frame is what follows message N.
 
+A private job's result is sent to nobody.
+
 The server closes with 1000 after the last frame, in whatever phase the job ended; with 4404 if the
 job was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
 can't be read just now (try again, with ``?after``); the connection of a client that reads nothing
@@ -16,6 +18,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated
 
@@ -25,9 +28,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.dependencies import JobStoreDep
 from api.errors import describe
-from api.jobstore.base import JobNotFound, JobStore, RecordGone
+from api.jobstore.base import JobNotFound, JobStore, RecordGone, may_show
 from api.store_errors import StoreUnavailable
 from api.text_pieces import PIECE, cut, json_pieces
+from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.wire.events import Event, Gap, Message, frame_fields
 
 FRAGMENTS = "websocket.fragments"
@@ -48,6 +52,18 @@ _FRAMES_A_TURN = 64
 router = APIRouter(tags=["jobs"])
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The frames that a client wants: what follows message ``after``, typed ones with ``logs``.
+
+    ``greeting`` is a frame before all others, for dialects that begin with one.
+    """
+
+    after: int = 0
+    logs: bool = False
+    greeting: str = ""
+
+
 @router.get("/stream/jobs/{job_id}", status_code=426, responses=describe(404, 426, 503))
 async def explain_stream(job_id: str, store: JobStoreDep) -> JSONResponse:
     """Explain that this address is a websocket, which streams the job's messages."""
@@ -65,8 +81,13 @@ async def stream_job(
     logs: bool = False,
 ) -> None:
     """Send the job's messages from the first, or from the one after ``after``, and close."""
+    await send_stream(websocket, job_id, store, Wanted(after, logs))
+
+
+async def send_stream(websocket: WebSocket, job_id: str, store: JobStore, wanted: Wanted) -> None:
+    """Send the frames that are wanted, until the job's last, and close; also other dialects'."""
     try:
-        await store.get(job_id)
+        job = await store.get(job_id)
     except JobNotFound:
         await websocket.send_denial_response(JSONResponse({"detail": "Job not found"}, 404))
         return
@@ -74,7 +95,7 @@ async def stream_job(
         await websocket.send_denial_response(JSONResponse({"detail": str(error)}, 503))
         return
     await websocket.accept()
-    sender = asyncio.create_task(_send_frames(websocket, store, job_id, after, logs))
+    sender = asyncio.create_task(_send_frames(websocket, store, job, wanted))
     listener = asyncio.create_task(_wait_for_end(websocket))
     try:
         await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
@@ -95,20 +116,22 @@ async def stream_job(
         await asyncio.gather(sender, listener, return_exceptions=True)
 
 
-async def _send_frames(
-    websocket: WebSocket, store: JobStore, job_id: str, after: int, logs: bool
-) -> None:
+async def _send_frames(websocket: WebSocket, store: JobStore, job: Job, wanted: Wanted) -> None:
     """Send frame after frame: the next is read from the record when the client has taken one."""
-    behind = after > 0
+    if wanted.greeting:
+        await websocket.send_text(wanted.greeting)
+    behind = wanted.after > 0
     sent = 0
-    async for event in store.follow(job_id):
+    async for event in store.follow(job.id):
+        if not may_show(job, event):
+            continue
         if behind:
             # The client has seen all up to that message; a gap may reach beyond it.
             number = _last_number(event)
-            behind = number < after
-            if number <= after:
+            behind = number < wanted.after
+            if number <= wanted.after:
                 continue
-        frame = _typed_pieces(event) if logs else _plain_pieces(event)
+        frame = _typed_pieces(event) if wanted.logs else _plain_pieces(event)
         if frame is None:
             continue
         await _send(websocket, frame)

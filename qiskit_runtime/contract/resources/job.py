@@ -22,6 +22,7 @@ from qiskit_runtime.contract.limits import (
 )
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Verdict
 
@@ -43,7 +44,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class JobSpec(ContractModel):
-    """The request for a job. It never changes."""
+    """The request for a job. It never changes, but for its tags."""
 
     program_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
     program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] = ""
@@ -81,6 +82,8 @@ class JobRequest:
     params: str = "{}"
     id: str | None = None
     source: ProgramSource | None = None
+    admitted: datetime | None = None
+    """When its session has admitted it, which is the time of its submission then."""
 
     @property
     def params_sha256(self) -> str:
@@ -124,6 +127,8 @@ class JobStatus(ContractModel):
     """The versions that it ran on, by name; ``program`` is the program's own."""
     seeds: dict[str, int] | None = None
     """``simulator``: the seed of its random numbers."""
+    circuits: CircuitMetrics | None = None
+    """The circuits that it ran; None until it has ended."""
     progress: JobProgress | None = None
 
     def with_progress(self, progress: Progress) -> "JobStatus":
@@ -139,6 +144,7 @@ class JobStatus(ContractModel):
                 "peak_memory_bytes": verdict.peak_memory_bytes,
                 "versions": verdict.versions,
                 "seeds": seeds,
+                "circuits": verdict.circuits,
             }
         )
 
@@ -164,6 +170,8 @@ class Job(ContractModel):
     sequence: int
     created: datetime
     cancel_requested: bool = False
+    result_read: bool = False
+    """Whether the result of a private job was served: that happens once."""
     spec: JobSpec
     status: JobStatus = JobStatus()
 
@@ -171,3 +179,7 @@ class Job(ContractModel):
     def is_final(self) -> bool:
         """Return whether the job has ended."""
         return self.status.phase.is_final
+
+    def with_tags(self, tags: tuple[str, ...]) -> "Job":
+        """Return this job with other tags, the one part of its request that may change."""
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"tags": tags})})

@@ -17,6 +17,7 @@ from qiskit_runtime.contract.resources.resource import (
     API_VERSION,
     INSTANCE_LABEL,
     RECORD_DROPPED,
+    RESULT_READ,
     SUBMITTED_AT,
 )
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
@@ -54,6 +55,7 @@ _STATUS_FIELDS = (
     "finishedAt",
     "versions",
     "seeds",
+    "circuits",
     "progress",
 )
 
@@ -259,6 +261,7 @@ def _parse_job(metadata: Manifest, spec: Manifest, status: Manifest) -> Job:
         sequence=int(created.timestamp() * 1e6),
         created=created,
         cancel_requested=spec.get("cancelRequested", False),
+        result_read=RESULT_READ in metadata.get("annotations", {}),
         spec=JobSpec.model_validate(_pick(spec, _SPEC_FIELDS)),
         status=JobStatus.model_validate(seen),
     )
