@@ -66,12 +66,8 @@ class Workers:
         turns: SessionTurns,
     ) -> None:
         self._folder, self._book, self._records = folder, book, records
-<<<<<<< HEAD
-        self._input, self._limits = job_input, limits
-        self._places = InstancePlaces(limits.instance_running)
-=======
         self._input, self._limits, self._turns = job_input, limits, turns
->>>>>>> main
+        self._places = InstancePlaces(limits.instance_running)
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -149,12 +145,8 @@ class Workers:
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
-<<<<<<< HEAD
-            if (job := self._find_queued(entry[1])) and self._places.enter(job):
-=======
             job = self._find_queued(entry[1])
-            if job and await self._has_turn(job):
->>>>>>> main
+            if job and await self._has_turn(job) and self._places.enter(job):
                 return job
         return None
 

@@ -55,16 +55,11 @@ class JobObserver:
         if job.is_final:
             return view
         if self._view.was_started(job) or job.run_name in self._memory.begun:
-<<<<<<< HEAD
             self._limit.hold(name, job.job.spec.instance)
-            return await self._observe_run(replace(view, was_started=True), job, now)
-=======
-            self._limit.hold(name)
             view = replace(view, was_started=True)
             if not job.has_run and job.job.spec.session_id:
                 view = replace(view, turn=await self._find_turn(job, now))
             return await self._observe_run(view, job, now)
->>>>>>> main
         if job.cancel_requested or job.suspend or job.reason is Reason.SUSPENDED:
             return view
         view = replace(view, turn=await self._find_turn(job, now))
