@@ -142,7 +142,7 @@ def _add_routes(app: FastAPI) -> None:
 
 def _instance_bounds(settings: ApiSettings) -> InstanceBounds:
     """Return the limits of an instance. Without accounts there is one tenant, and labels."""
-    if settings.auth_mode not in ("accounts", "oidc"):
+    if not settings.has_accounts:
         return InstanceBounds()
     return InstanceBounds(settings.instance_max_queued, settings.instance_jobs_per_second)
 
@@ -152,7 +152,11 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     if settings.namespace:
         return _make_cluster_stores(settings, catalog)
     limits = RunnerLimits(
-        settings.workers, settings.job_memory, settings.grace_seconds, settings.program_env
+        settings.workers,
+        settings.job_memory,
+        settings.grace_seconds,
+        settings.program_env,
+        settings.instance_max_running if settings.has_accounts else 0,
     )
     bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued)
     folder, backends = DataFolder(settings.data), FileBackends(settings.backends)

@@ -260,6 +260,11 @@ class ApiSettings(BaseSettings):
         return {PREFIX + name.upper(): _write(value) for name, value in fields if value is not None}
 
     @property
+    def has_accounts(self) -> bool:
+        """Return whether instances are tenants; else there is one, and they are labels of jobs."""
+        return self.auth_mode in ("accounts", "oidc")
+
+    @property
     def job_memory(self) -> int:
         """Return the memory limit of a job, in bytes."""
         if self.job_memory_bytes is not None:
