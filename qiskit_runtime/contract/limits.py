@@ -26,6 +26,11 @@ INPUT_DEADLINE_SECONDS = 60
 DEFAULT_TTL_SECONDS = 7 * 24 * 3600
 """How long Kubernetes mode keeps an ended job."""
 
+# Circuits.
+
+MAX_SHOTS = 10**8
+"""The most shots of one circuit in one run."""
+
 # Parameters and sources.
 
 MAX_PARAMS_BYTES = 8 * MIB
@@ -40,6 +45,16 @@ MAX_SOURCE_BYTES = 256 * 1024
 DEFAULT_STORAGE_BUDGET_MIB = 512
 """The room of all jobs' parameters and records in a namespace, as the API and the operator
 count it."""
+
+# The status of a job.
+
+MAX_INLINE_RESULT_BYTES = 32 * 1024
+"""A final result on a RuntimeJob's status; a larger one is in the job's record alone."""
+
+MAX_STATUS_MESSAGE_CHARACTERS = 4096
+"""The sentence on a resource's status that explains its phase or condition."""
+
+# What the runner reads.
 
 MAX_QPY_VERSION = 18
 """The newest version of QPY, Qiskit's form of circuits, that the runner's Qiskit reads."""
@@ -57,3 +72,26 @@ MAX_TAGS = 32
 
 MAX_VERSION_CHARACTERS = 64
 """A program's version."""
+
+# Sessions.
+
+DEFAULT_SESSION_SECONDS = 8 * 3600
+"""How long a session stays open whose client names no time."""
+
+MAX_SESSION_SECONDS = MAX_EXECUTION_SECONDS
+"""The longest time that a session may stay open."""
+
+INTERACTIVE_SECONDS = 60
+"""How long a session without a job stays active."""
+
+MAX_OPEN_SESSIONS = 500
+"""The sessions of a server that are not closed."""
+
+MAX_CLOSED_SESSIONS = 500
+"""The closed sessions that are kept; the oldest go first."""
+
+MAX_SESSION_TIMESTAMPS = 100
+"""The changes of its state that a session remembers."""
+
+ADMISSION_SECONDS = 30
+"""How long a job that was admitted to its session may be on its way to the store."""

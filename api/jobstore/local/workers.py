@@ -17,6 +17,7 @@ from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
+from api.jobstore.local.session_turns import SessionTurns, end_queued
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -26,6 +27,7 @@ from qiskit_runtime.contract.lifecycle import (
     derive_state,
 )
 from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
 from qiskit_runtime.host.backoff import Backoff
@@ -34,7 +36,10 @@ _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
 _RETRY_SECONDS = 1.0
-"""How long a job stays queued that the disk has no room for, before it is tried again."""
+"""How long a job stays queued that the disk has no room for, before it is tried again.
+
+Always the same: a full disk does not suffer from being asked, and room may come at any moment.
+"""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -45,7 +50,10 @@ logger = logging.getLogger(__name__)
 
 
 class Workers:
-    """Run at most ``limits.workers`` jobs at once, first come first served."""
+    """Run at most ``limits.workers`` jobs at once, first come first served.
+
+    A job of a session waits for its turn there as well (``turns``), and holds nobody up meanwhile.
+    """
 
     def __init__(
         self,
@@ -54,9 +62,10 @@ class Workers:
         records: Records,
         job_input: InputMaker,
         limits: RunnerLimits,
+        turns: SessionTurns,
     ) -> None:
         self._folder, self._book, self._records = folder, book, records
-        self._input, self._limits = job_input, limits
+        self._input, self._limits, self._turns = job_input, limits, turns
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -87,6 +96,11 @@ class Workers:
     def has(self, job_id: str) -> bool:
         """Return whether a runner is at it, also where the job was deleted meanwhile."""
         return job_id in self._running
+
+    def look_again(self, session_id: str) -> None:
+        """Queue the next job of a session that waits for its turn: one of them has ended."""
+        if job := self._turns.take_next(session_id):
+            self.queue(job)
 
     def terminate(self, job_id: str) -> None:
         """End its program, if it runs."""
@@ -122,9 +136,19 @@ class Workers:
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
-            if job := self._find_queued(entry[1]):
+            job = self._find_queued(entry[1])
+            if job and await self._has_turn(job):
                 return job
         return None
+
+    async def _has_turn(self, job: Job) -> bool:
+        """Return whether a job may start. One that has to wait is parked, a refused one ends."""
+        turn = self._turns.judge(job)
+        if turn.kind is TurnKind.WAITS:
+            self._turns.park(job)
+        elif turn.end:
+            await self._book.change(job.id, end_queued(turn.end))
+        return turn.kind is TurnKind.COME
 
     def _find_queued(self, job_id: str) -> Job | None:
         job = self._book.find_unfinished(job_id)
@@ -136,7 +160,7 @@ class Workers:
         if self._closing or job is None:
             return
         try:
-            handover = await asyncio.to_thread(self._input.make_job_input, job)
+            job_input = await asyncio.to_thread(self._input.make_job_input, job)
         except MISSING_ERRORS as error:
             await self._book.change(job_id, _set(state_for_missing(error)))
             return
@@ -144,7 +168,7 @@ class Workers:
         self._running[job_id] = runner
         try:
             if await self._store_start(job):
-                await self._run_started(handover, runner, record)
+                await self._run_started(job_input, runner, record)
         finally:
             if job_id not in self._book:
                 # It was deleted, and its record may have been opened since.
@@ -154,9 +178,9 @@ class Workers:
     async def _store_start(self, job: Job) -> bool:
         """Store that the job runs; where the disk refuses that, it is queued again, for later.
 
-        It was not handed over then: what is not stored as running would run again after a restart.
-        Nor is it where there is no room for a new job: its record would be lost, and each of those
-        behind it, one after the other.
+        Its runner gets no input then: what is not stored as running would run again after a
+        restart. The same where there is no room for a new job: its record would be lost, and each
+        of those behind it, one after the other.
         """
 
         def start(found: Job) -> Job | None:
@@ -181,13 +205,13 @@ class Workers:
         asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.queue, job)
 
     async def _run_started(
-        self, handover: JobInput, runner: RunnerProcess, record: LiveRecord
+        self, job_input: JobInput, runner: RunnerProcess, record: LiveRecord
     ) -> None:
-        job_id = handover.job_id
-        limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
+        job_id = job_input.job_id
+        limit = job_input.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
         overtime = asyncio.get_running_loop().call_later(limit, runner.end_overtime)
         try:
-            await runner.hand_over(handover)
+            await runner.give_input(job_input)
             await self._keep_record(job_id, runner, record)
             exit_code = await runner.wait()
             place = RunnerState.DISRUPTED if self._closing else RunnerState.ENDED
