@@ -70,7 +70,7 @@ async def test_list_says_what_each_backend_is(http):
     """Widths, kinds, and the one that can't run, with the reason."""
     devices = {device["name"]: device for device in (await read(http, ""))["devices"]}
     assert list(devices) == [*NAMES, "broken", "lagos"]
-    assert devices["aer_simulator"]["is_simulator"] and devices["aer_simulator"]["qubits"] == 32
+    assert devices["aer_simulator"]["is_simulator"] and devices["aer_simulator"]["qubits"] == 100
     montreal = devices["aer_montreal"]
     assert not montreal["is_simulator"] and montreal["physical_qubits"] == 27
     assert montreal["processor_type"]["family"] == "Falcon"
