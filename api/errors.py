@@ -83,6 +83,9 @@ def describe(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": FieldErrors if code == 422 else ErrorDetail} for code in codes}
 
 
+JOB_NOT_FOUND = "Job not found"
+"""The text of the error of a job that is not there, or is not the caller's."""
+
 RETRY_AFTER = {429: "60", 503: "5"}
 """The seconds after which another try makes sense, by status code."""
 
@@ -112,7 +115,7 @@ def _name_error(error: Exception) -> Mapping[str, Any]:
 
 ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     ClientDisconnect: _detail(400, "the request breaks off"),
-    JobNotFound: _detail(404, "Job not found"),
+    JobNotFound: _detail(404, JOB_NOT_FOUND),
     UnknownProgram: _detail(404, "Program not found"),
     UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
     UnknownCalibration: _detail(404, "calibration_id: no backend has one; leave it out"),

@@ -46,6 +46,22 @@ DEFAULT_STORAGE_BUDGET_MIB = 512
 """The room of all jobs' parameters and records in a namespace, as the API and the operator
 count it."""
 
+# The status of a job.
+
+MAX_INLINE_RESULT_BYTES = 32 * 1024
+"""A final result on a RuntimeJob's status; a larger one is in the job's record alone."""
+
+MAX_STATUS_MESSAGE_CHARACTERS = 4096
+"""The sentence on a resource's status that explains its phase or condition."""
+
+# What the runner reads.
+
+MAX_QPY_VERSION = 18
+"""The newest version of QPY, Qiskit's form of circuits, that the runner's Qiskit reads."""
+
+MAX_SAMPLEX_VERSION = 4
+"""The newest version of a samplex, the random part of a circuit, that the runner reads."""
+
 # Texts that a client files a job under.
 
 MAX_LABEL_CHARACTERS = 128
