@@ -67,7 +67,6 @@ OWN = {
         "noise": {"depolarizing": {"oneQubit": 0.01, "twoQubit": 0.02}},
     },
     "fez": {"fakeDevice": "FakeFez"},
-    "kingston": {"fakeDevice": "FakeKingston"},
     "fractional-lima": {"fakeDevice": "FakeFractionalBackend"},
     "armonk": {"fakeDevice": "FakeArmonkV2"},
     "yorktown": {"fakeDevice": "FakeYorktownV2"},
