@@ -13,6 +13,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from api.accounts.authenticator import AccountsUnavailable
+from api.accounts.caller import InstanceRefused
+from api.accounts.limits import LimitReached
 from api.backendstore.base import UnknownCalibration
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
@@ -133,7 +136,12 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     InvalidFields: lambda error: _field_errors(error.errors),
     NameUnusable: lambda error: _field_errors([_name_error(error)]),
     RequestValidationError: lambda error: _field_errors(error.errors()),
+    InstanceRefused: _detail(403),
     StorageFull: _detail(429),
+    LimitReached: lambda error: JSONResponse(
+        {"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)}
+    ),
+    AccountsUnavailable: _detail(503),
     StoreUnavailable: _detail(503),
     CheckBusy: _detail(503, "spec.parameters: it was not checked in time; try again"),
 }

@@ -8,14 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from api.accounts.limits import InstanceBounds, Rate
+from api.accounts.modes import make_authenticator, make_identity_tokens
 from api.auth import AuthMiddleware
 from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
+from api.dependencies import act_for_one_instance
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore
@@ -36,6 +39,10 @@ from qiskit_runtime.contract.catalog import Catalog
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
 
 A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the first, then live."""
+
+
+TOKENS_A_SECOND = 100.0
+"""The rate at which all clients together exchange keys for tokens: each does it once an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,14 @@ def create_app(
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
     params_check = ParamsCheck()
+    identity_tokens = make_identity_tokens(settings)
+    authenticator = make_authenticator(settings, identity_tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
-            for part in (job_store, program_store, stores.backends):
+            for part in (authenticator, job_store, program_store, stores.backends):
                 await part.open()
                 opened.push_async_callback(part.close)
             yield
@@ -79,7 +88,11 @@ def create_app(
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
     app.state.body_reader = BodyReader()
-    app.state.submission = JobSubmission(job_store, program_store, stores.backends, params_check)
+    app.state.submission = JobSubmission(
+        job_store, program_store, stores.backends, params_check, _instance_bounds(settings)
+    )
+    app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
+    app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.job_answers = JobAnswers(job_store)
     app.state.backend_reports = BackendReports(job_store)
     app.state.queue_forecast = QueueForecast(job_store)
@@ -87,14 +100,26 @@ def create_app(
     for prefix in ibm.PREFIXES:
         # They are the same: the document has them once.
         is_first = prefix == ibm.PREFIXES[0]
-        app.include_router(ibm.router, prefix=prefix, include_in_schema=is_first)
+        app.include_router(
+            ibm.router,
+            prefix=prefix,
+            include_in_schema=is_first,
+            dependencies=[Depends(act_for_one_instance)],
+        )
     app.include_router(ibm.root_router)
     app.include_router(probes.router)
     add_error_handlers(app)
-    app.add_middleware(AuthMiddleware, settings=settings)
+    app.add_middleware(AuthMiddleware, settings=settings, authenticator=authenticator)
     # Around all others: their errors have this form, too.
     app.add_middleware(ErrorForm, prefixes=ibm.PREFIXES)
     return app
+
+
+def _instance_bounds(settings: ApiSettings) -> InstanceBounds:
+    """Return the limits of an instance. Without accounts there is one tenant, and labels."""
+    if settings.auth_mode not in ("accounts", "oidc"):
+        return InstanceBounds()
+    return InstanceBounds(settings.instance_max_queued, settings.instance_jobs_per_second)
 
 
 def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:

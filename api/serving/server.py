@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload
 
+from api.accounts.accounts_file import AccountsFileInvalid, read_accounts
 from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
@@ -55,13 +56,13 @@ def is_loopback(host: str) -> bool:
     return host in LOOPBACK_NAMES
 
 
-def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
-    """Refuse to serve other machines without a token.
+def check_address(host: str, is_guarded: bool, allow_anonymous: bool) -> None:
+    """Refuse to serve other machines without authentication.
 
     Raises:
-        NotLoopback: there is no token, and --allow-anonymous is not set.
+        NotLoopback: there is none, and --allow-anonymous is not set.
     """
-    if not is_loopback(host) and not has_token and not allow_anonymous:
+    if not is_loopback(host) and not is_guarded and not allow_anonymous:
         raise NotLoopback(
             f"refusing to listen on {host} without a token:"
             " everybody who reaches it could run programs here."
@@ -98,6 +99,20 @@ def check_backends(settings: ApiSettings, name: str) -> None:
     try:
         read_backends(settings.backends)
     except (OSError, BackendsFileInvalid) as error:
+        raise CannotServe(f"{name}: {error}") from None
+
+
+def check_accounts(settings: ApiSettings, name: str) -> None:
+    """See that the file of accounts can be used, where there is one.
+
+    Raises:
+        CannotServe: it can't be read, or something in it is wrong.
+    """
+    if settings.auth_mode != "accounts" or settings.accounts is None:
+        return
+    try:
+        read_accounts(settings.accounts)
+    except (OSError, AccountsFileInvalid) as error:
         raise CannotServe(f"{name}: {error}") from None
 
 

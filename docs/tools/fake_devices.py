@@ -50,7 +50,7 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
 def list_devices() -> Iterator[tuple[str, Any]]:
     """Yield each device by the name of its class."""
     for name, kind in sorted(vars(fake_provider).items()):
-        if isinstance(kind, type) and issubclass(kind, BackendV2) and getattr(kind, "dirname", ""):
+        if isinstance(kind, type) and issubclass(kind, BackendV2) and hasattr(kind, "dirname"):
             yield name, kind
 
 

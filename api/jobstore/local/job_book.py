@@ -63,6 +63,10 @@ class JobBook:
         """Every job, the oldest first."""
         return self._jobs.values()
 
+    def all_queued(self) -> Iterator[Job]:
+        """The queued jobs, in no order."""
+        return (self._jobs[job_id] for job_id in self._queued)
+
     def newest_first(self) -> Iterator[Job]:
         """Every job, the oldest last."""
         return reversed(self._jobs.values())

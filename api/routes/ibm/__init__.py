@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.routes.ibm import account, backends, discovery, jobs
+from api.routes.ibm import account, backends, discovery, identity, jobs
 from api.routes.ibm.errors import describe
 
 PREFIXES = ("/api/v1", "/experimental")
@@ -14,4 +14,5 @@ for part in (jobs, account, backends):
 
 root_router = APIRouter()
 """The services beside the API, which the official client is given the addresses of."""
-root_router.include_router(discovery.router)
+for part in (discovery, identity):
+    root_router.include_router(part.router)
