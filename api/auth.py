@@ -37,7 +37,7 @@ OTHER_USER = (
 PROBES = ("/livez", "/readyz")
 """The paths that a kubelet asks without a token; the answer is yes or no, and nothing else."""
 
-OPEN_PATHS = frozenset({"/identity/token"})
+OPEN_PATHS = frozenset({"/identity/token", "/api/version", "/api/users/loginWithToken"})
 """The paths that need no credential, as one is got there. All the other checks hold for them."""
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

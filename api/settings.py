@@ -75,11 +75,12 @@ Size = Annotated[ByteSize, BeforeValidator(_read_size), Field(ge=0)]
 
 
 def _make_absolute(path: Path) -> Path:
-    """Return the folder that this is wherever a job's process works; ``~`` is the user's home."""
+    """Return the path that this is wherever a job's process works; ``~`` is the user's home."""
     return path.expanduser().absolute()
 
 
 Folder = Annotated[Path, AfterValidator(_make_absolute)]
+File = Folder
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -204,6 +205,10 @@ class ApiSettings(BaseSettings):
     """The mode of authentication; if empty, the one that the settings above are for, or none."""
     allow_anonymous: bool = False
     """Without a token: serve every user of this machine, and all who reach it."""
+    tls_cert: File | None = None
+    """The file of the server's certificate, and those between it and its authority, in PEM."""
+    tls_key: File | None = None
+    """The file of the certificate's key, in PEM and without a password."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """Host names that are served besides the loopback ones, separated by commas; ``*`` is any."""
     namespace: str = ""

@@ -88,6 +88,12 @@ def cli() -> None:
 )
 @click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
+    "--tls-cert",
+    metavar="FILE",
+    help="Serve over TLS (https and wss) with this certificate, in PEM. [RUNTIME_TLS_CERT]",
+)
+@click.option("--tls-key", metavar="FILE", help="The certificate's key. [RUNTIME_TLS_KEY]")
+@click.option(
     "--accounts",
     metavar="FILE",
     help="A YAML file of accounts: hashes of tokens, with instances and roles. [RUNTIME_ACCOUNTS]",
@@ -143,6 +149,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
 
     from api.cli.tokens import make_token, take_from_file
     from api.serving import server as serving
+    from api.serving.certificate import check_certificate
     from api.serving.serve_settings import GivenOptions, WrongSetting, load_settings
     from api.serving.server_process import hide_option
 
@@ -156,6 +163,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
         serving.check_address(host, is_guarded, settings.allow_anonymous)
     except serving.NotLoopback as refusal:
         raise WrongSetting(f"--host: {refusal}") from None
+    check_certificate(settings, given)
     port = DEFAULT_PORT if options["port"] is None else options["port"]
     listener = serving.open_socket(host, port)
     serving.check_accounts(settings, given.name_of("accounts"))
@@ -165,7 +173,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
     if is_made := _needs_a_token(settings):
         made = {"token": SecretStr(make_token(settings.data)), "auth_mode": "token"}
         settings = settings.model_copy(update=made)
-    _announce(serving.make_url(listener), settings, is_made=is_made)
+    _announce(serving.make_url(listener, settings), settings, is_made=is_made)
     if settings.auth_mode == "none" and not serving.is_loopback(host):
         click.echo(
             f"WARNING: anybody who reaches {host} can run programs here (no token)", err=True

@@ -143,11 +143,12 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_url(listener: socket.socket) -> str:
+def make_url(listener: socket.socket, settings: ApiSettings) -> str:
     """Return the URL of the server for a browser on this machine."""
+    scheme = "https" if settings.tls_cert else "http"
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (what others bound)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def drop_stalled_clients(listener: socket.socket, seconds: float) -> None:
@@ -215,6 +216,8 @@ def _make_config(settings: ApiSettings, *, reload: bool, access_log: bool) -> uv
         _choose_app(settings, reload=reload),
         factory=True,
         **protocols,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         timeout_keep_alive=settings.keep_alive_seconds,
         backlog=ACCEPTED_AT_ONCE,
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,

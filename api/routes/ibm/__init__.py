@@ -2,14 +2,16 @@
 
 from fastapi import APIRouter
 
-from api.routes.ibm import account, backends, discovery, identity, jobs
+from api.routes.ibm import account, backends, discovery, identity, jobs, sessions, stream
 from api.routes.ibm.errors import describe
+from api.routes.root import programs
 
 PREFIXES = ("/api/v1", "/experimental")
 """The two places: a URL with the second word is used by the official client as it is given."""
 
 router = APIRouter(responses=describe(401, 403, 421))
-for part in (jobs, account, backends):
+# Its clients of 2021 to 2023 ask for programs as the root's clients do.
+for part in (jobs, account, backends, sessions, stream, programs):
     router.include_router(part.router)
 
 root_router = APIRouter()
