@@ -18,6 +18,7 @@ from api.jobstore.base import JobStore, may_show
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramLibrary
 from api.queue_forecast import QueueForecast
+from api.sessionstore.base import SessionStore
 from api.submission import JobSubmission
 from qiskit_runtime.contract.wire.events import Event
 
@@ -46,6 +47,10 @@ def _backends(connection: HTTPConnection) -> BackendLibrary:
 
 def _backend_reports(connection: HTTPConnection) -> BackendReports:
     return cast(BackendReports, connection.app.state.backend_reports)
+
+
+def _sessions(connection: HTTPConnection) -> SessionStore:
+    return cast(SessionStore, connection.app.state.sessions)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -134,6 +139,9 @@ AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 
 IdentityRateDep = Annotated[Rate, Depends(_identity_rate)]
 """The rate at which keys are exchanged for tokens."""
+
+SessionsDep = Annotated[SessionStore, Depends(_sessions)]
+"""The one store of sessions."""
 
 SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
 """The service that decides which job a request becomes."""

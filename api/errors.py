@@ -26,6 +26,7 @@ from api.programstore.base import (
     ProgramUnusable,
     SourceNotKept,
 )
+from api.sessionstore.base import SessionClosed, SessionNotFound, SessionUnusable
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.devices.device import NoDevice
@@ -123,6 +124,9 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
     UnknownCalibration: _detail(404, "calibration_id: no backend has one; leave it out"),
     NoDevice: _detail(404, "backend: {0}; no job can run on it"),
+    SessionNotFound: _detail(404, "Session not found: {0}"),
+    SessionUnusable: _detail(400),
+    SessionClosed: _detail(409),
     SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
     ProgramReadOnly: _detail(403),
     ProgramExists: _detail(409),

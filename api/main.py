@@ -32,6 +32,8 @@ from api.programstore.local import LocalProgramStore
 from api.queue_forecast import QueueForecast
 from api.routes import ibm, probes, provider, root
 from api.routes.ibm.errors import ErrorForm
+from api.sessionstore.base import SessionStore
+from api.sessionstore.local import LocalSessionStore, SessionFiles
 from api.settings import ApiSettings
 from api.submission import JobSubmission
 from qiskit_runtime.contract.catalog import Catalog
@@ -52,12 +54,14 @@ class Stores:
     jobs: JobStore
     programs: ProgramStore
     backends: BackendLibrary
+    sessions: SessionStore
 
 
 def create_app(
     settings: ApiSettings | None = None,
     store: JobStore | None = None,
     programs: ProgramStore | None = None,
+    sessions: SessionStore | None = None,
 ) -> FastAPI:
     """Make an app by these settings (default: the environment's); given stores replace its own."""
     settings = settings or ApiSettings()
@@ -65,6 +69,7 @@ def create_app(
     catalog = Catalog(() if settings.namespace else settings.programs)
     stores = make_stores(settings, catalog)
     job_store, program_store = store or stores.jobs, programs or stores.programs
+    sessions = sessions or stores.sessions
     params_check = ParamsCheck()
     identity_tokens = make_identity_tokens(settings)
     authenticator = make_authenticator(settings, identity_tokens)
@@ -73,7 +78,8 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
-            for part in (authenticator, job_store, program_store, stores.backends):
+            parts = (authenticator, job_store, program_store, stores.backends, sessions)
+            for part in parts:
                 await part.open()
                 opened.push_async_callback(part.close)
             yield
@@ -88,11 +94,17 @@ def create_app(
     app.state.job_store, app.state.programs = job_store, program_store
     app.state.backends, app.state.params_check = stores.backends, params_check
     app.state.body_reader = BodyReader()
-    app.state.submission = JobSubmission(
-        job_store, program_store, stores.backends, params_check, _instance_bounds(settings)
-    )
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
+    app.state.sessions = sessions
+    app.state.submission = JobSubmission(
+        job_store,
+        program_store,
+        stores.backends,
+        params_check,
+        sessions,
+        _instance_bounds(settings),
+    )
     app.state.job_answers = JobAnswers(job_store)
     app.state.backend_reports = BackendReports(job_store)
     app.state.queue_forecast = QueueForecast(job_store)
@@ -132,8 +144,10 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     )
     bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued)
     folder, backends = DataFolder(settings.data), FileBackends(settings.backends)
-    jobs = LocalJobStore(folder, catalog, limits, backends.find, bounds)
-    return Stores(jobs, LocalProgramStore(folder, catalog), backends)
+    sessions = SessionFiles(folder)
+    jobs = LocalJobStore(folder, catalog, limits, backends.find, bounds, sessions.find)
+    programs = LocalProgramStore(folder, catalog)
+    return Stores(jobs, programs, backends, LocalSessionStore(sessions, jobs))
 
 
 def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
@@ -141,10 +155,12 @@ def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     from api.backendstore.kubernetes import KubernetesBackends
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
     from api.programstore.kubernetes import KubernetesProgramStore
+    from api.sessionstore.kubernetes import KubernetesSessionStore
     from qiskit_runtime.cluster.client import connect
 
     redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
     cluster = ClusterSettings(settings.namespace, redis_url, budget, settings.max_jobs)
     jobs = KubernetesJobStore(cluster, connect)
-    programs = KubernetesProgramStore(settings.namespace, redis_url, connect, catalog)
-    return Stores(jobs, programs, KubernetesBackends(settings.namespace, redis_url, connect))
+    where = (settings.namespace, redis_url, connect)
+    programs, backends = KubernetesProgramStore(*where, catalog), KubernetesBackends(*where)
+    return Stores(jobs, programs, backends, KubernetesSessionStore(*where, jobs))

@@ -32,6 +32,10 @@ class ConcurrencyLimit:
         self.hold(name)
         return True
 
+    def holds(self, name: str) -> bool:
+        """Return whether a job was let in."""
+        return name in self._inside
+
     def leave(self, name: str) -> None:
         """Forget a job: it has ended, was deleted, or is suspended."""
         self._inside.discard(name)

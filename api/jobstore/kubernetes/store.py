@@ -97,7 +97,8 @@ class KubernetesJobStore(JobStore):
         if request.id is None or self._cache.find(request.id) is None:
             self._check_room(len(encoded) + (len(source.data) if source else 0))
         name = request.id or make_job_id()
-        job = Job(id=name, sequence=0, created=self._now(), spec=request.spec)
+        created = request.admitted or self._now()
+        job = Job(id=name, sequence=0, created=created, spec=request.spec)
         params = ParamsFrom.from_bytes(f"{name}-params", encoded)
         program = ProgramFrom.from_source(params.secret_name, source) if source else None
         found = await self._create(request, job, params, program)

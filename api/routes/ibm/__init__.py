@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.routes.ibm import account, backends, discovery, identity, jobs, stream
+from api.routes.ibm import account, backends, discovery, identity, jobs, sessions, stream
 from api.routes.ibm.errors import describe
 from api.routes.root import programs
 
@@ -11,7 +11,7 @@ PREFIXES = ("/api/v1", "/experimental")
 
 router = APIRouter(responses=describe(401, 403, 421))
 # Its clients of 2021 to 2023 ask for programs as the root's clients do.
-for part in (jobs, account, backends, stream, programs):
+for part in (jobs, account, backends, sessions, stream, programs):
     router.include_router(part.router)
 
 root_router = APIRouter()

@@ -22,6 +22,7 @@ from qiskit_runtime.contract.resources.runtimejob import (
     is_final_status,
     parse_runtimejob,
 )
+from qiskit_runtime.contract.resources.runtimesession import RuntimeSession, parse_runtimesession
 
 Versions = dict[str, tuple[str, int]]
 """By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""
@@ -46,6 +47,7 @@ class ClusterView:
         self.pods: ResourceCache[Pod] = ResourceCache(parse_pod, read_job_name)
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
         self.backends: ResourceCache[WatchedBackend] = ResourceCache(parse_backend)
+        self.sessions: ResourceCache[RuntimeSession] = ResourceCache(parse_runtimesession)
         self.unused_pods: dict[str, set[str]] = {}
         """By Kubernetes Job: the names of its pods that are gone and never started anything."""
 
@@ -60,6 +62,10 @@ class ClusterView:
     def all_jobs(self) -> list[RuntimeJob]:
         """Return every RuntimeJob that is not malformed."""
         return self.runtimejobs.all()
+
+    def jobs_of(self, session: str) -> list[RuntimeJob]:
+        """Return every RuntimeJob of the session of this name."""
+        return [job for job in self.all_jobs() if job.job.spec.session_id == session]
 
     def find_run(self, job: RuntimeJob) -> tuple[KubernetesJob | None, Pod | None]:
         """Return the Kubernetes Job and the pod that run a RuntimeJob."""

@@ -82,6 +82,8 @@ class JobRequest:
     params: str = "{}"
     id: str | None = None
     source: ProgramSource | None = None
+    admitted: datetime | None = None
+    """When its session has admitted it, which is the time of its submission then."""
 
     @property
     def params_sha256(self) -> str:
