@@ -59,6 +59,15 @@ class Body:
         return self.content_type.partition(";")[0].strip().lower()
 
 
+@dataclass(frozen=True, slots=True)
+class BodyForm:
+    """The bodies that a route takes: their content types, their size, the reader of their JSON."""
+
+    kinds: tuple[str, ...] = (JSON,)
+    limit: int = MAX_BODY_BYTES
+    load: Callable[[bytes], Any] = load_body
+
+
 class CheckedRequest(Request):
     """A request whose body was read and checked."""
 
@@ -80,52 +89,55 @@ class BodyReader:
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._parsing = asyncio.Lock()
 
-    async def read(self, request: Request, kinds: tuple[str, ...], held: AsyncExitStack) -> Body:
+    async def read(self, request: Request, form: BodyForm, held: AsyncExitStack) -> Body:
         """Read and check a body; a large one keeps its turn until ``held`` is left.
 
         Raises:
             TooLarge, InvalidField, HTTPException: the body is refused.
             ClientDisconnect: the client went away before its end.
         """
-        is_form = kinds != (JSON,)
-        limit = MAX_FORM_BYTES if is_form else MAX_BODY_BYTES
         content = await _receive(
-            request.receive, limit, lambda: held.enter_async_context(self._large)
+            request.receive, form.limit, lambda: held.enter_async_context(self._large)
         )
         if content is None:
-            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if is_form else ""
-            raise TooLarge(f"body: it is larger than its limit of {limit} bytes{hint}")
+            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if form.kinds != (JSON,) else ""
+            raise TooLarge(f"body: it is larger than its limit of {form.limit} bytes{hint}")
         body = Body(_read_content_type(request), content)
         if not content:
             return body
-        _check_type(request, body.kind, kinds)
+        _check_type(request, body.kind, form.kinds)
         if body.kind != JSON:
             return body
         try:
-            return Body(body.content_type, content, await self._load(content))
+            return Body(body.content_type, content, await self._load(content, form.load))
         except StrictJSONError as error:
             raise InvalidField(("body",), f"body: {error}", "json_invalid") from None
 
-    async def _load(self, content: bytes) -> Any:
+    async def _load(self, content: bytes, load: Callable[[bytes], Any]) -> Any:
         if len(content) <= SMALL_BYTES:
-            return load_body(content)
+            return load(content)
         async with self._parsing:
-            return await asyncio.to_thread(load_body, content)
+            return await asyncio.to_thread(load, content)
 
 
 class CheckedRoute(APIRoute):
     """A route that gets ``CheckedRequest``s; ``app.state.body_reader`` reads their bodies."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    @property
+    def body_form(self) -> BodyForm:
+        """Return the bodies that it takes: of the content types that its OpenAPI names."""
         described = (self.openapi_extra or {}).get("requestBody", {})
         kinds = tuple(described.get("content", (JSON,)))
+        return BodyForm(kinds, MAX_BODY_BYTES if kinds == (JSON,) else MAX_FORM_BYTES)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle, form = super().get_route_handler(), self.body_form
 
         async def handle_checked(request: Request) -> Response:
             if request.method in ("GET", "HEAD"):
                 return await handle(request)
             async with AsyncExitStack() as held:
-                body = await request.app.state.body_reader.read(request, kinds, held)
+                body = await request.app.state.body_reader.read(request, form, held)
                 return await handle(CheckedRequest(request, body))
 
         return handle_checked

@@ -3,15 +3,17 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, cast
 
-from fastapi import Depends, Query
+from fastapi import Depends, Header, Query
 from starlette.requests import HTTPConnection
 
 from api.accounts.caller import ANYBODY, CALLER, Caller
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
-from api.jobstore.base import JobStore
+from api.jobstore.base import JobStore, may_show
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
+from api.queue_forecast import QueueForecast
 from api.sessionstore.base import SessionStore
 from api.submission import JobSubmission
 from qiskit_runtime.contract.wire.events import Event
@@ -25,6 +27,10 @@ def _job_answers(connection: HTTPConnection) -> JobAnswers:
     return cast(JobAnswers, connection.app.state.job_answers)
 
 
+def _queue_forecast(connection: HTTPConnection) -> QueueForecast:
+    return cast(QueueForecast, connection.app.state.queue_forecast)
+
+
 def _programs(connection: HTTPConnection) -> ProgramStore:
     return cast(ProgramStore, connection.app.state.programs)
 
@@ -35,6 +41,10 @@ def _backends(connection: HTTPConnection) -> BackendLibrary:
 
 def _sessions(connection: HTTPConnection) -> SessionStore:
     return cast(SessionStore, connection.app.state.sessions)
+
+
+def _backend_reports(connection: HTTPConnection) -> BackendReports:
+    return cast(BackendReports, connection.app.state.backend_reports)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -50,23 +60,39 @@ def _caller(connection: HTTPConnection) -> Caller:
 
 
 async def _events(job_id: str, connection: HTTPConnection) -> AsyncIterator[list[Event]]:
-    async with _job_store(connection).open_events(job_id) as events:
-        yield events
+    store = _job_store(connection)
+    job = await store.get(job_id)
+    async with store.open_events(job_id) as events:
+        yield [event for event in events if may_show(job, event)]
 
 
 async def _result(job_id: str, connection: HTTPConnection) -> AsyncIterator[str | None]:
-    async with _job_store(connection).open_result(job_id) as result:
+    async with _job_store(connection).serve_result(job_id) as result:
         yield result
 
 
 NonNegative = Annotated[int, Query(ge=0, le=2**31 - 1)]
 """The limit or the offset of a listing."""
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="Any text that the client chooses: the same request with the same key makes no"
+        " second job, so it is safe to send it again when its answer was lost.",
+    ),
+]
+"""The key by which a client makes a request repeatable."""
+
 CallerDep = Annotated[Caller, Depends(_caller)]
 """The account that makes the request, and the instance that it is for."""
 
 BackendsDep = Annotated[BackendLibrary, Depends(_backends)]
 """The one library of backends."""
+
+BackendReportsDep = Annotated[BackendReports, Depends(_backend_reports)]
+"""The one writer of what IBM's clients read of backends."""
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
 """The one store of jobs."""
@@ -75,10 +101,13 @@ EventsDep = Annotated[list[Event], Depends(_events)]
 """The events of the job whose id is in the path, open until the answer is sent."""
 
 ResultDep = Annotated[str | None, Depends(_result)]
-"""The final result of that job, open as long."""
+"""The final result of that job, open as long; a private job's is there once."""
 
 JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
 """The writer of jobs as responses."""
+
+QueueForecastDep = Annotated[QueueForecast, Depends(_queue_forecast)]
+"""The estimate of when queued jobs will run."""
 
 ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
 """The one store of programs."""

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from api.backendstore.base import UnknownCalibration
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
 from api.programstore.base import (
@@ -25,6 +26,7 @@ from api.programstore.base import (
 from api.sessionstore.base import SessionClosed, SessionNotFound, SessionUnusable
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
+from qiskit_runtime.contract.devices.device import NoDevice
 from qiskit_runtime.contract.resources.backend import UnknownBackend
 from qiskit_runtime.contract.resources.program import NameUnusable
 
@@ -82,6 +84,9 @@ def describe(*codes: int) -> dict[int | str, dict[str, Any]]:
     return {code: {"model": FieldErrors if code == 422 else ErrorDetail} for code in codes}
 
 
+JOB_NOT_FOUND = "Job not found"
+"""The text of the error of a job that is not there, or is not the caller's."""
+
 RETRY_AFTER = {429: "60", 503: "5"}
 """The seconds after which another try makes sense, by status code."""
 
@@ -111,12 +116,14 @@ def _name_error(error: Exception) -> Mapping[str, Any]:
 
 ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     ClientDisconnect: _detail(400, "the request breaks off"),
-    JobNotFound: _detail(404, "Job not found"),
+    JobNotFound: _detail(404, JOB_NOT_FOUND),
     UnknownProgram: _detail(404, "Program not found"),
     UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
     SessionNotFound: _detail(404, "Session not found: {0}"),
     SessionUnusable: _detail(400),
     SessionClosed: _detail(409),
+    UnknownCalibration: _detail(404, "calibration_id: no backend has one; leave it out"),
+    NoDevice: _detail(404, "backend: {0}; no job can run on it"),
     SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
     ProgramReadOnly: _detail(403),
     ProgramExists: _detail(409),

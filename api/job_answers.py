@@ -1,14 +1,15 @@
 """The responses that describe jobs, in pieces: each may bring megabytes of parameters.
 
 Other requests are served between two pieces. Only a few large parameters are in memory at a time,
-no matter how many clients ask for them and how slowly they read.
+no matter how many clients ask for them and how slowly they read. How a job and its parameters are
+written is the dialect's: a ``JobForm``.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
@@ -21,10 +22,34 @@ LARGE = 2**16
 LARGE_AT_ONCE = 8
 """Large parameters that are in memory at the same time."""
 
-_NO_PARAMS = '"params":[]'
-"""The field of a job without them. No text can contain it: its quotes would be escaped."""
-
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobForm:
+    """The form of jobs in a dialect: ``write`` makes JSON in which ``none`` is for no parameters.
+
+    ``pieces`` are what is there instead, by the parameters' text. No other text in the JSON can
+    contain ``none``: its quotes would be escaped.
+    """
+
+    write: Callable[[Job], str]
+    none: str
+    pieces: Callable[[str], Iterable[str]]
+
+
+def _write_text(params: str) -> Iterable[str]:
+    yield '"params":['
+    yield from json_pieces([params])
+    yield "]"
+
+
+FORM_OF_2021 = JobForm(
+    lambda job: JobResponse.from_job(job, []).model_dump_json(by_alias=True),
+    '"params":[]',
+    _write_text,
+)
+"""The form in which parameters are a list of one text."""
 
 
 class JobAnswers:
@@ -47,39 +72,39 @@ class JobAnswers:
                     yield piece
         yield f'],"count":{count},"total":{page.total}}}'
 
-    async def write(self, job: Job) -> AsyncIterator[str]:
-        """Write a ``JobResponse`` as JSON.
+    async def write(self, job: Job, form: JobForm = FORM_OF_2021) -> AsyncIterator[str]:
+        """Write a job as JSON; a private one without its parameters.
 
         Raises:
             JobNotFound: it was deleted since it was found.
         """
         params = await self._read_params(job)
-        whole = JobResponse.from_job(job, []).model_dump_json(by_alias=True)
+        whole = form.write(job)
         if params is None:
             return _each(whole)
-        head, key, tail = whole.partition(_NO_PARAMS)
-        head, tail = head + key[:-1], key[-1] + tail
+        head, _, tail = whole.partition(form.none)
         if len(params) <= LARGE:
-            return _each(head + json.dumps(params, ensure_ascii=False) + tail)
-        return self._write_large(job, head, tail)
+            return _each("".join((head, *form.pieces(params), tail)))
+        return self._write_large(job, form, head, tail)
 
-    async def _write_large(self, job: Job, head: str, tail: str) -> AsyncIterator[str]:
+    async def _write_large(
+        self, job: Job, form: JobForm, head: str, tail: str
+    ) -> AsyncIterator[str]:
         async with self._large:
             # Read again: while it waited, this request held no parameters.
             try:
                 params = await self._read_params(job)
             except JobNotFound:
                 params = None
-            if params is None:
-                yield head + tail
-                return
             yield head
-            for piece in json_pieces([params]):
+            for piece in [form.none] if params is None else form.pieces(params):
                 yield piece
             yield tail
 
     async def _read_params(self, job: Job) -> str | None:
-        """Return the text as it was posted, or None if it is lost: the rest of the job is valid."""
+        """Return the text as it was posted; None if it is lost or private: the rest is valid."""
+        if job.spec.private:
+            return None
         try:
             return await self._store.read_params(job.id)
         except ParamsLost as lost:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api.auth import AuthMiddleware
+from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
@@ -25,7 +26,9 @@ from api.jobstore.local.store import LocalJobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
+from api.queue_forecast import QueueForecast
 from api.routes import ibm, probes, root
+from api.routes.ibm.errors import ErrorForm
 from api.sessionstore.base import SessionStore
 from api.sessionstore.local import LocalSessionStore, SessionFiles
 from api.settings import ApiSettings
@@ -86,12 +89,19 @@ def create_app(
         job_store, program_store, stores.backends, params_check, sessions
     )
     app.state.job_answers = JobAnswers(job_store)
+    app.state.backend_reports = BackendReports(job_store)
+    app.state.queue_forecast = QueueForecast(job_store)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
-        app.include_router(ibm.router, prefix=prefix)
+        # They are the same: the document has them once.
+        is_first = prefix == ibm.PREFIXES[0]
+        app.include_router(ibm.router, prefix=prefix, include_in_schema=is_first)
+    app.include_router(ibm.root_router)
     app.include_router(probes.router)
     add_error_handlers(app)
     app.add_middleware(AuthMiddleware, settings=settings)
+    # Around all others: their errors have this form, too.
+    app.add_middleware(ErrorForm, prefixes=ibm.PREFIXES)
     return app
 
 

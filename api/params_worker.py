@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from api.strict_json import StrictJSONError, limit_containers, load_object
+from api.strict_json import MAX_CONTAINERS, StrictJSONError, limit_containers, load_object
 from qiskit_runtime.contract.limits import MAX_PARAMS_DEPTH
 from qiskit_runtime.contract.schemas.params_schema import SchemaInvalid, check_schema, find_errors
 from qiskit_runtime.host.process_tree import close_to_others
@@ -30,9 +30,6 @@ CPU_SECONDS = 2
 
 MEMORY_BYTES = 256 * 2**20
 """The limit of a check's memory, added to that of the process itself."""
-
-MAX_CONTAINERS = 250_000
-"""The most lists and objects in parameters: each takes a hundred bytes or more, even empty."""
 
 LENGTH = struct.Struct("!I")
 """The format of the length before each part of a request."""

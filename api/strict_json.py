@@ -1,16 +1,20 @@
 """Strict JSON: no duplicate keys, and no depth that breaks a reader.
 
 Used for the bodies of requests and for the parameters within them. The value of parameters is not
-kept: the stores keep their text.
+kept: the stores keep their text, also where they come as a value (``load_body_with_params``).
 """
 
 import json
 import re
+from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import Any
 
 MAX_BODY_DEPTH = 20
 """The depth of a body. The parameters are a text in it, with a limit of their own."""
+
+MAX_CONTAINERS = 250_000
+"""The most lists and objects in parameters: each takes a hundred bytes or more, even empty."""
 
 MAX_BODY_VALUES = 10_000
 """The most values in a body: each takes up to a hundred times its text. Parameters are one."""
@@ -19,6 +23,16 @@ _VALUE = re.compile(r'"|,|[\[{](?!\s*[\]}])')
 """The beginning of each value but the first: a comma, or a bracket that is not empty."""
 
 _CONTAINER = re.compile(r'"|[\[{]')
+
+_BRACKET = re.compile(r'["\[\]{}]')
+
+_VALUE_OF_KEY = re.compile(r"\s*:\s*[\[{]")
+
+
+class JSONText(str):
+    """The text of a value within a body, as it was sent; not known to be valid JSON."""
+
+    __slots__ = ()
 
 
 class StrictJSONError(ValueError):
@@ -57,12 +71,25 @@ def load_body(text: bytes) -> Any:
     Raises:
         StrictJSONError: as ``load_strict``; or it has too many values.
     """
-    try:
-        decoded = text.decode(json.detect_encoding(text), "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise StrictJSONError(f"not valid JSON: {error}") from None
-    limit_values(decoded, MAX_BODY_VALUES)
-    return load_strict(decoded, MAX_BODY_DEPTH)
+    return _load_limited(_decode(text))
+
+
+def load_body_with_params(text: bytes) -> Any:
+    """Parse a body that has its ``params`` as a value, not as a text: they become their text.
+
+    So they are kept verbatim, and their values are not made: their limits are others'.
+
+    Raises:
+        StrictJSONError: as ``load_body``; or there are too many lists and objects.
+    """
+    decoded = _decode(text)
+    limit_containers(decoded, MAX_CONTAINERS)
+    place = _find_value(decoded, '"params"')
+    if place is None:
+        return _load_limited(decoded)
+    begin, end = place
+    body = _load_limited(f"{decoded[:begin]}null{decoded[end:]}")
+    return {**body, "params": JSONText(decoded[begin:end])}
 
 
 def load_object(text: str, max_depth: int) -> dict[str, Any]:
@@ -92,6 +119,46 @@ def limit_containers(text: str, most: int) -> None:
     """See that a text has at most so many lists and objects. Raises as ``limit_values``."""
     if sum(map(text.count, "[{")) > most and _exceeds(text, _CONTAINER, most):
         raise StrictJSONError(f"more than {most} lists and objects; at most so many are taken")
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode(json.detect_encoding(text), "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise StrictJSONError(f"not valid JSON: {error}") from None
+
+
+def _load_limited(text: str) -> Any:
+    limit_values(text, MAX_BODY_VALUES)
+    return load_strict(text, MAX_BODY_DEPTH)
+
+
+def _find_value(text: str, key: str) -> tuple[int, int] | None:
+    """Return the place of the list or object that an object has under a key, as it is written.
+
+    Whether all of the text is JSON, who parses it sees: here brackets and strings are matched.
+    """
+    depth, begin = 0, -1
+    for opening, at, end in _structure(text):
+        if opening == '"':
+            follows = _VALUE_OF_KEY.match(text, end)
+            if depth == 1 and begin < 0 and follows and text[at:end] == key:
+                begin = follows.end() - 1
+        elif opening in "[{":
+            depth += 1
+        else:
+            depth -= 1
+            if depth == 1 and 0 <= begin < at:
+                return begin, end
+    return None
+
+
+def _structure(text: str) -> Iterator[tuple[str, int, int]]:
+    """Return each bracket and each string: its first character, its begin and its end."""
+    place = 0
+    while token := _BRACKET.search(text, place):
+        place = _skip_string(text, token.end()) if token[0] == '"' else token.end()
+        yield token[0], token.start(), place
 
 
 def _exceeds(text: str, opening: re.Pattern[str], most: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from api.accounts.caller import Caller
 from api.backendstore.base import BackendLibrary
+from api.circuit_versions import find_unreadable
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
@@ -50,6 +51,8 @@ class Submission:
     session_id: str = ""
     private: bool = False
     opens_session: int | None = None
+    params_place: tuple[str | int, ...] = ("body", "params", 0)
+    """The place of the parameters in the request, for the errors that name it."""
 
 
 class JobSubmission:
@@ -122,7 +125,7 @@ class JobSubmission:
         if posted.version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)
         backend = await self._backends.get(asked.spec.backend)
-        await self._check_params(program, asked.params)
+        await self._check_params(program, asked.params, posted.params_place)
         found: dict[str, Any] = {
             "program_id": program.id,
             "program_version": program.metadata.version[:MAX_VERSION_CHARACTERS],
@@ -132,22 +135,25 @@ class JobSubmission:
         spec = JobSpec.model_validate(asked.spec.model_dump() | found)
         return JobRequest(spec, asked.params, asked.id, resolved.source)
 
-    async def _check_params(self, program: Program, text: str) -> None:
+    async def _check_params(
+        self, program: Program, text: str, place: tuple[str | int, ...]
+    ) -> None:
         """Refuse parameters that no program could be called with, or not this one by its schema.
 
         Raises:
             TooLarge: over the limit.
-            InvalidField: not the JSON text of an object, or one that is not safe to read.
+            InvalidField: not the JSON text of an object, or one that is not safe to read; or
+                circuits that are written in a newer form than programs here can read.
             InvalidFields: what does not match the schema, each with the path that leads to it.
         """
-        place = ("body", "params", 0)
         size = len(text.encode())
         if size > MAX_PARAMS_BYTES:
             raise TooLarge(f"params: {size} bytes; at most {MAX_PARAMS_BYTES} are taken")
         try:
             errors = await self._params_check.find_errors(program, text)
         except StrictJSONError as error:
-            raise InvalidField(place, f"params[0]: {error}", error.kind) from None
+            name = "params[0]" if place[-1] == 0 else "params"
+            raise InvalidField(place, f"{name}: {error}", error.kind) from None
         if errors:
             raise InvalidFields(
                 [
@@ -155,6 +161,13 @@ class JobSubmission:
                     for one in errors
                 ]
             )
+        if unreadable := await find_unreadable(text):
+            raise InvalidField(place, "; ".join(unreadable))
+
+
+def choose_backend(posted: Submission) -> str:
+    """Return the name of the backend that is meant."""
+    return DEFAULT_BACKEND if posted.backend in DEFAULT_NAMES else posted.backend
 
 
 def choose_limit(program: Program, asked: int | None) -> int:
@@ -168,7 +181,7 @@ def read_request(posted: Submission, job_id: str | None) -> JobRequest:
     # Unchecked: a name that is too long for a job is one that no program or backend has.
     spec = JobSpec.model_construct(
         program_id=posted.program_id.lower(),
-        backend=DEFAULT_BACKEND if posted.backend in DEFAULT_NAMES else posted.backend,
+        backend=choose_backend(posted),
         hub=posted.instance.hub,
         group=posted.instance.group,
         project=posted.instance.project,

@@ -13,6 +13,10 @@ PIECE = 1 << 14
 """The characters that are sent at once."""
 
 
+TRACEBACK = "Traceback (most recent call last)"
+"""The first words of a traceback, as Python prints it."""
+
+
 def cut(text: str) -> Iterator[str]:
     """Cut a text into pieces; an empty text is one piece."""
     yield text[:PIECE]
@@ -53,6 +57,21 @@ def log_pieces(events: Iterable[Event]) -> Iterator[str]:
             # Three pieces: the line may be large, and is not copied into another text.
             yield from ("\n" * (not at_line_start), line, "\n")
             at_line_start = True
+
+
+def console_pieces(events: Iterable[Event]) -> Iterator[str]:
+    """Return what was printed, and where it was cut, without messages."""
+    return log_pieces(event for event in events if isinstance(event, Console | ConsoleTruncated))
+
+
+def find_traceback(events: Iterable[Event]) -> str:
+    """Return the last traceback that was printed, to the end of what was; empty without one."""
+    lines: list[str] = []
+    for event in reversed([event for event in events if isinstance(event, Console)]):
+        lines.append(event.text + "\n" * event.newline)
+        if event.text.lstrip().startswith(TRACEBACK):
+            return "".join(reversed(lines))
+    return ""
 
 
 def _format_line(event: Event) -> str:

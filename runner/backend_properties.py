@@ -16,6 +16,9 @@ from qiskit_aer.backends.backendproperties import (
     target_to_backend_properties,
 )
 
+from qiskit_runtime.contract.devices import noise as noises
+from qiskit_runtime.contract.devices.simulators import GATES
+
 
 @dataclass(frozen=True)
 class BackendStatus:
@@ -35,36 +38,50 @@ class BackendStatus:
 def make_properties(
     name: str, version: str, device: Target, noise: Mapping[str, Any] | None
 ) -> AerBackendProperties:
-    """Return a device's own properties, and those that a ``NoiseSpec`` gives to each qubit."""
+    """Return a device's own properties, or in their place those that a ``NoiseSpec`` gives."""
     measured = target_to_backend_properties(device)
     known = measured.to_dict() if measured else {"gates": [], "general": [], "qubits": []}
-    described = [] if noise is None else [*_list_times(_read_times(noise)), *_list_readout(noise)]
+    described = [] if noise is None else [*_list_values(noises.list_qubit_values(noise))]
     times = [[*_list_times(qubit)] for qubit in device.qubit_properties or ()]
     qubits = [
-        [*values, *own, *described]
+        _renew([*values, *own], described)
         for values, own, _ in zip_longest(
             known["qubits"], times, range(device.num_qubits), fillvalue=()
         )
     ]
+    gates = known["gates"] if noise is None else _renew_gates(known["gates"], device, noise)
     return AerBackendProperties.from_dict(
         known
-        | {"backend_name": name, "backend_version": version, "qubits": qubits}
+        | {"backend_name": name, "backend_version": version, "qubits": qubits, "gates": gates}
         | {"last_update_date": None}
     )
 
 
-def _read_times(noise: Mapping[str, Any]) -> QubitProperties:
-    times = noise.get("relaxation") or {"t1_microseconds": None, "t2_microseconds": None}
-    t1, t2 = times["t1_microseconds"], times["t2_microseconds"]
-    return QubitProperties(t1=t1 and t1 * 1e-6, t2=t2 and t2 * 1e-6)
+def _renew(known: list[dict[str, Any]], newer: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = {value["name"] for value in newer}
+    return [*(value for value in known if value["name"] not in names), *newer]
 
 
-def _list_readout(noise: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    readout = noise.get("readout") or {}
-    one, zero = readout.get("prob1_given0", 0.0), readout.get("prob0_given1", 0.0)
-    values = {"prob_meas1_prep0": one, "prob_meas0_prep1": zero, "readout_error": (one + zero) / 2}
-    for name, value in values.items():
-        yield Nduv(None, name, "", value).to_dict()
+def _renew_gates(
+    known: list[dict[str, Any]], device: Target, noise: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the measured values of gates with those of the noise in their place."""
+    measured = {(gate["gate"], tuple(gate["qubits"])): gate for gate in known}
+    for name in device.operation_names:
+        if name not in GATES:
+            continue
+        newer = [*_list_values(noises.list_gate_values(noise, name))]
+        for place in device[name] or ():
+            if place is not None:
+                old = measured.get((name, place), {}).get("parameters", [])
+                gate = {"gate": name, "qubits": list(place), "parameters": _renew(old, newer)}
+                measured[name, place] = gate | {"name": name + "_".join(map(str, place))}
+    return [*measured.values()]
+
+
+def _list_values(values: list[noises.Value]) -> Iterator[dict[str, Any]]:
+    for name, unit, value in values:
+        yield Nduv(None, name, unit, value).to_dict()
 
 
 def _list_times(qubit: QubitProperties) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 import random
 from typing import Any
 
+from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, list_noisy
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
@@ -15,13 +16,6 @@ from runner.runtime_simulator import RuntimeSimulator
 MIN_MIB = 16
 """The least memory that Aer is given: with less than a MiB a thread it makes no shot, and reports
 success."""
-
-_VIRTUAL = ("rz", "p", "u1", "delay", "barrier")
-"""Gates that take no time on a device, and have no noise."""
-
-_TWO_QUBIT = ("cx", "cz", "ecr", "rzz", "swap", "cy", "ch", "cp", "iswap", "rxx", "ryy", "rzx")
-_ONE_QUBIT: tuple[str, ...] = ("id", "sx", "x", "y", "z", "h", "s", "sdg", "sxdg", "t", "tdg")
-_ONE_QUBIT += ("rx", "ry", "u", "u2", "u3")
 
 
 class UnknownDevice(LookupError):
@@ -78,10 +72,9 @@ def _make_noise(noise: dict[str, Any], basis_gates: list[str] | None) -> Any:
     from qiskit_aer.noise import NoiseModel, ReadoutError
 
     model = NoiseModel(basis_gates=basis_gates)
-    for qubits, gates in ((1, _ONE_QUBIT), (2, _TWO_QUBIT)):
-        noisy = [gate for gate in basis_gates or gates if gate in gates and gate not in _VIRTUAL]
-        if noisy and (error := _make_gate_error(noise, qubits)) is not None:
-            model.add_all_qubit_quantum_error(error, noisy)
+    for qubits in NOISY:
+        if noisy := list_noisy(noise, qubits, basis_gates):
+            model.add_all_qubit_quantum_error(_make_gate_error(noise, qubits), noisy)
     if readout := noise.get("readout"):
         one, zero = readout["prob1_given0"], readout["prob0_given1"]
         model.add_all_qubit_readout_error(ReadoutError([[1 - one, one], [zero, 1 - zero]]))
@@ -101,7 +94,7 @@ def _make_gate_error(noise: dict[str, Any], qubits: int) -> Any:
             times[f"{size}_gate_nanoseconds"],
         )
         error = error.tensor(error) if qubits == 2 else error
-    if probability := (noise.get("depolarizing") or {}).get(size):
+    if probability := find_depolarizing(noise, qubits):
         depolarizing = depolarizing_error(probability, qubits)
         error = error.compose(depolarizing) if error is not None else depolarizing
     return error

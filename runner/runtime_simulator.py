@@ -15,6 +15,7 @@ from qiskit.transpiler import Target
 from qiskit_aer import AerSimulator
 from qiskit_aer.backends.aerbackend import AerError
 
+from qiskit_runtime.contract.devices.simulators import TURNS
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.memory import check_memory
@@ -96,7 +97,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if self._device is not None:
             # Aer runs no other gates then: those of the device, as each method spells them.
             names = {*self._device.operation_names, *self.target.operation_names}
-            spelt = targets.TURNS if "rz" in names else ()
+            spelt = TURNS if "rz" in names else ()
             configuration.basis_gates = sorted(names.union(spelt))
         return configuration
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 from qiskit_runtime.contract.resources.backend import BACKENDS, BackendSpec
 
 
+class UnknownCalibration(LookupError):
+    """No backend has a calibration of this id."""
+
+
 class BackendLibrary(ABC):
     """Knows the backends; of two with one name the RuntimeBackend wins. Reads are cheap."""
 

@@ -69,16 +69,33 @@ class _NoServer(click.ClickException):
 
 def fail(error: "ClientError") -> click.ClickException:
     """Return the error that ends the command as this error of the client asks for."""
-    from qiskit_runtime.client import BadProgram, NameTaken, ProgramDiffers, Refused, Unreachable
+    from qiskit_runtime.client import BadProgram, Refused, Unreachable
 
-    text = str(error)
-    if isinstance(error, ProgramDiffers):
-        text = f"{error.problem}: --replace changes it"
-    elif isinstance(error, NameTaken):
-        text = f"{error.problem}: give --name"
+    remedy = _find_remedy(error)
+    text = f"{error.problem}: {remedy}" if remedy else str(error)
     if isinstance(error, Refused | BadProgram):
         return _Refused(text)
     return _NoServer(text) if isinstance(error, Unreachable) else click.ClickException(text)
+
+
+def _find_remedy(error: "ClientError") -> str:
+    """Return what to do about an error, in terms of the command line; empty where none is known."""
+    from qiskit_runtime.client import errors
+
+    match error:
+        case errors.NoServer():
+            return "start one with `qiskit-runtime serve`, or name it with --url or RUNTIME_URL"
+        case errors.StreamLost():
+            return f"once the server answers: qiskit-runtime stream {error.job_id}"
+        case errors.Unauthorized():
+            return "give its token with RUNTIME_TOKEN or --token"
+        case errors.ProgramNotFound():
+            return "`qiskit-runtime programs` lists those there are"
+        case errors.ProgramDiffers():
+            return "--replace changes it"
+        case errors.NameTaken():
+            return "give --name"
+    return ""
 
 
 @click.command()

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
@@ -37,9 +38,17 @@ class JobExists(Exception):
     """There is a job with this id, and it was asked for something else."""
 
 
+def may_show(job: Job, event: Event) -> bool:
+    """Return whether an event is for all who may see the job: a private job's result is not."""
+    return not (job.spec.private and isinstance(event, Message) and event.final)
+
+
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """A filter of jobs. None matches any; ``pending`` is queued or running, else ended."""
+    """A filter of jobs, and their order. None matches any.
+
+    ``pending`` is queued or running, else ended; the times are inclusive, and have an offset.
+    """
 
     pending: bool | None = None
     hub: str | None = None
@@ -49,6 +58,9 @@ class JobQuery:
     backend: str | None = None
     tags: frozenset[str] = field(default_factory=frozenset)
     session_id: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    oldest_first: bool = False
 
     def matches(self, job: Job) -> bool:
         """Return whether the job matches. It must have all of several tags."""
@@ -62,12 +74,18 @@ class JobQuery:
             (self.backend, spec.backend),
             (self.session_id, spec.session_id),
         )
-        return all(want in (None, have) for want, have in wanted) and self.tags <= set(spec.tags)
+        is_wanted = all(want in (None, have) for want, have in wanted)
+        return is_wanted and self.tags <= set(spec.tags) and self._has_time(job.created)
+
+    def _has_time(self, created: datetime) -> bool:
+        too_early = self.created_after is not None and created < self.created_after
+        too_late = self.created_before is not None and created > self.created_before
+        return not (too_early or too_late)
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A page of a listing, newest first, and how many jobs the whole listing has."""
+    """A page of a listing, and how many jobs the whole listing has."""
 
     jobs: list[Job]
     total: int
@@ -129,7 +147,10 @@ class JobStore(ABC):
 
     @abstractmethod
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        """A page of the jobs that match, newest first, in an order that does not change."""
+        """A page of the jobs that match, newest first unless the query says otherwise.
+
+        Their order does not change.
+        """
 
     @abstractmethod
     async def read_params(self, job_id: str) -> str:
@@ -176,6 +197,32 @@ class JobStore(ABC):
         async with self.open_result(job_id) as result:
             return result
 
+    @asynccontextmanager
+    async def serve_result(self, job_id: str) -> AsyncIterator[str | None]:
+        """Yield the final result for a client; a private job's once, after its end.
+
+        It is stored that it was served before it is: a client that loses the answer gets no other.
+        """
+        job = await self.get(job_id)
+        if not job.spec.private:
+            async with self.open_result(job_id) as result:
+                yield result
+            return
+        may_serve = job.is_final and not job.result_read
+        text = await self.read_result(job_id) if may_serve else None
+        yield text if text is not None and await self.mark_result_read(job_id) else None
+
+    @abstractmethod
+    async def mark_result_read(self, job_id: str) -> bool:
+        """Note for ever that an ended job's result was read; return whether it is the first time.
+
+        Of several callers at once, on whichever servers, one is the first.
+        """
+
+    @abstractmethod
+    async def set_tags(self, job_id: str, tags: tuple[str, ...]) -> None:
+        """Replace the tags of a job, also of one that has ended; nothing else of it changes."""
+
     @abstractmethod
     async def cancel(self, job_id: str) -> None:
         """Have a queued or running job end as Cancelled; one that is cancelled already stays so.
@@ -192,4 +239,12 @@ class JobStore(ABC):
 
         Raises:
             JobNotFinal: it has not ended.
+        """
+
+    @abstractmethod
+    async def discard(self, job_id: str) -> None:
+        """Forget a job and all its data, whatever its phase.
+
+        When this returns no method knows it; the program of one that runs gets SIGTERM and, a few
+        seconds later, SIGKILL. Its listeners' events end.
         """

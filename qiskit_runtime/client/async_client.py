@@ -1,4 +1,4 @@
-"""The client for asyncio: does the steps of ``calls`` and ``job_stream`` by httpx and websockets.
+"""The client for asyncio: performs ``steps`` and ``job_stream`` by httpx and websockets.
 
 ``client`` is its blocking twin, method by method.
 """
@@ -13,9 +13,10 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from qiskit_runtime.client.address import Address
-from qiskit_runtime.client.calls import LOSSES, Answer, Calls, Flow, Pause, Request, Step, WaitEnd
+from qiskit_runtime.client.calls import Calls
 from qiskit_runtime.client.job_stream import (
     AFTER_ALL,
+    NEVER,
     STREAM_LOSSES,
     TICK_SECONDS,
     JobStream,
@@ -23,6 +24,7 @@ from qiskit_runtime.client.job_stream import (
     StreamEvent,
 )
 from qiskit_runtime.client.models import BackendInfo, JobInfo, ProgramInfo, UploadedProgram
+from qiskit_runtime.client.steps import LOSSES, Answer, Flow, Pause, Request, Step, WaitEnd
 from qiskit_runtime.contract.wire.events import FrameEvent
 from qiskit_runtime.contract.wire.progress import Progress
 
@@ -98,9 +100,9 @@ class AsyncClient:
     ) -> list[JobInfo]:
         """Return jobs, newest first: the ended ones, or with ``pending`` the others."""
         labels = {"hub": hub, "group": group, "project": project}
-        places = {"program": program, "backend": backend, "tags": tags}
+        places = {"program": program, "backend": backend}
         return await self.perform(
-            self.calls.jobs(pending=pending, limit=limit, offset=offset, **labels, **places)
+            self.calls.jobs(tags, pending=pending, limit=limit, offset=offset, **labels, **places)
         )
 
     async def backends(self) -> list[BackendInfo]:
@@ -169,18 +171,23 @@ class AsyncClient:
             case Pause(seconds=seconds):
                 await asyncio.sleep(seconds)
             case WaitEnd(job_id=job_id, deadline=deadline):
-                async with aclosing(self.follow(job_id, AFTER_ALL)) as ticks:
+                async with aclosing(self.follow(job_id, AFTER_ALL, deadline)) as ticks:
                     async for _ in ticks:
                         if time.monotonic() >= deadline:
                             break
         return None
 
-    async def follow(self, job_id: str, after: int = 0) -> AsyncGenerator[StreamEvent]:
-        """Yield a job's events, each once, and notices of waiting and lost connections."""
-        stream = JobStream(self._address, job_id, after)
+    async def follow(
+        self, job_id: str, after: int = 0, deadline: float = NEVER
+    ) -> AsyncGenerator[StreamEvent]:
+        """Yield a job's events, each once, and notices of waiting and lost connections.
+
+        After the deadline no connection is waited for; it is on the caller to stop then.
+        """
+        stream = JobStream(self._address, job_id, after, deadline)
         while not stream.has_ended:
             try:
-                async with connect(stream.url, **self._address.stream_options()) as connection:
+                async with connect(stream.url, **stream.options) as connection:
                     while True:
                         for event in stream.take(await _receive(connection)):
                             yield event

@@ -1,15 +1,13 @@
-"""All that a client does over REST, without I/O: generators that yield steps and get answers.
+"""All that a client does over REST, without I/O: generators that yield ``steps`` and get answers.
 
-Both clients perform the steps: they send a ``Request``, sleep for a ``Pause``, and follow a job's
-stream for a ``WaitEnd``. The decisions in between stand here once.
+Both clients perform the steps; the decisions in between stand here once.
 """
 
 import base64
 import time
 import uuid
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 
@@ -19,11 +17,14 @@ from qiskit_runtime.client.errors import (
     JobFailed,
     JobTimeout,
     NoResult,
+    NoServer,
     Refused,
     Unreachable,
     explain_refusal,
+    read_detail,
 )
 from qiskit_runtime.client.models import BackendInfo, JobInfo, ProgramInfo
+from qiskit_runtime.client.steps import Flow, Pause, Request, TimeIsUp, WaitEnd, until
 from qiskit_runtime.client.values import decode, encode_params
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.host.backoff import Backoff
@@ -34,46 +35,12 @@ FIRST_PAUSE_SECONDS, TRIES = 0.3, 3
 FINAL_SECONDS = 10.0
 """How long a job may take to be final after its stream has ended."""
 
+LAST_LOOK_SECONDS = 1.0
+"""How long the server may take to tell a job's status after the time of ``wait(timeout=)``."""
+
 _POLL_SECONDS = 0.1
 _LOST_ANSWERS = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _TRACEBACK = "Traceback (most recent call last):"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request; its answer is the response, or the error of the connection."""
-
-    method: str
-    path: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments of httpx's ``request``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Sleep for so many seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class WaitEnd:
-    """Follow the job's stream until it ends, or until ``time.monotonic()`` is at ``deadline``."""
-
-    job_id: str
-    deadline: float
-
-
-Step = Request | Pause | WaitEnd
-Answer = httpx.Response | Exception | None
-"""A response, or one of ``LOSSES``; None after a step that is no request."""
-
-LOSSES = (httpx.TransportError, httpx.InvalidURL)
-"""The errors of a request that got no answer."""
-
-Flow = Generator[Step, Answer, T]
 
 
 class Calls:
@@ -99,6 +66,7 @@ class Calls:
         """Post a job and return its id. Parameters as text are sent as they are."""
         if isinstance(params, str) and more:
             raise TypeError(f"params is JSON text, so {', '.join(more)} can't be put into it")
+        _check_tags(tags)
         text = params if isinstance(params, str) else encode_params({**(params or {}), **more})
         body = {"programId": program, "params": [text], "tags": list(tags), **labels}
         if version is not None:
@@ -113,9 +81,10 @@ class Calls:
         """Return the job as it is now."""
         return JobInfo.from_fields((yield from self.get(job_path(job_id))))
 
-    def jobs(self, **query: Any) -> Flow[list[JobInfo]]:
+    def jobs(self, tags: Sequence[str], **query: Any) -> Flow[list[JobInfo]]:
         """Return a page of jobs, newest first."""
-        query = {name: value for name, value in query.items() if value is not None}
+        _check_tags(tags)
+        query = {"tags": tags} | {name: value for name, value in query.items() if value is not None}
         page = yield from self.get("/jobs", **query)
         return [JobInfo.from_fields(fields) for fields in page["jobs"]]
 
@@ -142,13 +111,29 @@ class Calls:
             JobTimeout: it had not, after ``timeout`` seconds.
         """
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+        try:
+            return (yield from until(deadline, self._await_end(job_id, deadline)))
+        except TimeIsUp:
+            return (yield from self._look_once_more(job_id, f"after {timeout:g} s"))
+
+    def _await_end(self, job_id: str, deadline: float) -> Flow[JobInfo]:
         job = yield from self.job(job_id)
-        if job.has_ended:
-            return job
-        yield WaitEnd(job_id, deadline)
-        if time.monotonic() >= deadline:
-            raise JobTimeout(f"job {job_id} is {job.status} after {timeout:g} s")
-        return (yield from self.settle(job_id))
+        if not job.has_ended:
+            yield WaitEnd(job_id, deadline)
+            job = yield from self.settle(job_id)
+        return job
+
+    def _look_once_more(self, job_id: str, when: str) -> Flow[JobInfo]:
+        """Return the job if it has ended in the last moment; the error has its status as it is."""
+        deadline = time.monotonic() + LAST_LOOK_SECONDS
+        try:
+            job = yield from until(deadline, self.job(job_id))
+        except TimeIsUp:
+            silence = f"the server does not tell whether job {job_id} has ended {when}"
+            raise JobTimeout(silence) from None
+        if not job.has_ended:
+            raise JobTimeout(f"job {job_id} is {job.status} {when}")
+        return job
 
     def settle(self, job_id: str) -> Flow[JobInfo]:
         """Return the job after its stream ended: it is final in the same moment, or very soon."""
@@ -234,20 +219,17 @@ class Calls:
             if not isinstance(answer, Exception):
                 break
         if not isinstance(answer, httpx.Response):
-            raise self._unreachable(answer)
+            raise NoServer(self._address.url, str(answer) or type(answer).__name__)
         return self._check(answer)
-
-    def _unreachable(self, error: Exception | None) -> Unreachable:
-        return Unreachable(
-            f"can't reach a server at {self._address.url}: {str(error) or type(error).__name__}."
-            " Start one with `qiskit-runtime serve`, or name another with --url or RUNTIME_URL."
-        )
 
     def _check(self, answer: httpx.Response) -> httpx.Response:
         if answer.is_client_error:
             raise explain_refusal(answer.status_code, answer.text)
         if answer.is_server_error:
-            raise Unreachable(f"the server at {self._address.url} failed: {answer.status_code}")
+            why = read_detail(answer.text) or answer.reason_phrase
+            raise Unreachable(
+                f"the server at {self._address.url} failed: {why} ({answer.status_code})"
+            )
         if not answer.is_success:
             place = answer.headers.get("Location", "another address")
             raise Unreachable(
@@ -262,3 +244,9 @@ class Calls:
             raise Unreachable(
                 f"the server at {self._address.url} is no Qiskit Runtime server"
             ) from None
+
+
+def _check_tags(tags: Sequence[str]) -> None:
+    """Raise TypeError for one text, which would count as a list of its letters."""
+    if isinstance(tags, str):
+        raise TypeError(f"tags is a list of texts: write tags=[{tags!r}]")

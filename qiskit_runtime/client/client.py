@@ -1,4 +1,4 @@
-"""The blocking client: does the steps of ``calls`` and ``job_stream`` by httpx and websockets.
+"""The blocking client: performs ``steps`` and ``job_stream`` by httpx and websockets.
 
 ``async_client`` is its twin for asyncio, method by method.
 """
@@ -12,9 +12,10 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from qiskit_runtime.client.address import Address
-from qiskit_runtime.client.calls import LOSSES, Answer, Calls, Flow, Pause, Request, Step, WaitEnd
+from qiskit_runtime.client.calls import Calls
 from qiskit_runtime.client.job_stream import (
     AFTER_ALL,
+    NEVER,
     STREAM_LOSSES,
     TICK_SECONDS,
     JobStream,
@@ -22,6 +23,7 @@ from qiskit_runtime.client.job_stream import (
     StreamEvent,
 )
 from qiskit_runtime.client.models import BackendInfo, JobInfo, ProgramInfo, UploadedProgram
+from qiskit_runtime.client.steps import LOSSES, Answer, Flow, Pause, Request, Step, WaitEnd
 from qiskit_runtime.contract.wire.events import FrameEvent
 from qiskit_runtime.contract.wire.progress import Progress
 
@@ -97,9 +99,9 @@ class Client:
     ) -> list[JobInfo]:
         """Return jobs, newest first: the ended ones, or with ``pending`` the others."""
         labels = {"hub": hub, "group": group, "project": project}
-        places = {"program": program, "backend": backend, "tags": tags}
+        places = {"program": program, "backend": backend}
         return self.perform(
-            self.calls.jobs(pending=pending, limit=limit, offset=offset, **labels, **places)
+            self.calls.jobs(tags, pending=pending, limit=limit, offset=offset, **labels, **places)
         )
 
     def backends(self) -> list[BackendInfo]:
@@ -168,18 +170,23 @@ class Client:
             case Pause(seconds=seconds):
                 time.sleep(seconds)
             case WaitEnd(job_id=job_id, deadline=deadline):
-                with closing(self.follow(job_id, AFTER_ALL)) as ticks:
+                with closing(self.follow(job_id, AFTER_ALL, deadline)) as ticks:
                     for _ in ticks:
                         if time.monotonic() >= deadline:
                             break
         return None
 
-    def follow(self, job_id: str, after: int = 0) -> Generator[StreamEvent]:
-        """Yield a job's events, each once, and notices of waiting and lost connections."""
-        stream = JobStream(self._address, job_id, after)
+    def follow(
+        self, job_id: str, after: int = 0, deadline: float = NEVER
+    ) -> Generator[StreamEvent]:
+        """Yield a job's events, each once, and notices of waiting and lost connections.
+
+        After the deadline no connection is waited for; it is on the caller to stop then.
+        """
+        stream = JobStream(self._address, job_id, after, deadline)
         while not stream.has_ended:
             try:
-                with connect(stream.url, **self._address.stream_options()) as connection:
+                with connect(stream.url, **stream.options) as connection:
                     while True:
                         yield from stream.take(_receive(connection))
             except STREAM_LOSSES as error:

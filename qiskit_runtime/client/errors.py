@@ -10,20 +10,60 @@ UNAUTHORIZED, NOT_FOUND, GONE = 401, 404, 410
 class ClientError(Exception):
     """The base of the errors that this package raises."""
 
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem}: {remedy}" if remedy else problem)
+        self.problem = problem
+        """The error's text without its remedy, which is in terms of this package."""
+
 
 class Unreachable(ClientError):
     """No server answers at the address, or it can't answer now (5xx)."""
 
 
+class NoServer(Unreachable):
+    """Nobody answers at the address."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"can't reach a server at {url}: {why}",
+            "start one with `qiskit-runtime serve`, or name it with url= or RUNTIME_URL",
+        )
+
+
+class StreamLost(Unreachable):
+    """The connection to a job's stream broke and could not be made again."""
+
+    def __init__(self, job_id: str, after: int, why: str) -> None:
+        super().__init__(
+            f"the stream of job {job_id} was lost ({why}); the job goes on without it",
+            f"once the server answers, stream(after={after}) goes on with it",
+        )
+        self.job_id = job_id
+
+
 class Refused(ClientError):
     """The server understood the request and refused it (4xx)."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(f"{detail} ({status})")
+    def __init__(self, status: int, detail: str, remedy: str = "") -> None:
+        super().__init__(f"{detail} ({status})", remedy)
         self.status = status
         """The HTTP status."""
         self.detail = detail
         """The server's sentence; it names the field that is wrong, where there is one."""
+
+
+class Unauthorized(Refused):
+    """The server asks for a token, or for another one (401)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(UNAUTHORIZED, detail, "give its token with token= or RUNTIME_TOKEN")
+
+
+class ProgramNotFound(Refused):
+    """The server has no program of this id (404)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(NOT_FOUND, detail, "programs() lists those that it has")
 
 
 class JobFailed(ClientError):
@@ -57,31 +97,38 @@ class ProgramDiffers(BadProgram):
     """The server has another program of this name, and ``replace`` was not given."""
 
     def __init__(self, program_id: str) -> None:
-        self.problem = f"{program_id} is there already, and differs"
-        super().__init__(f"{self.problem}: replace=True changes it")
+        super().__init__(f"{program_id} is there already, and differs", "replace=True changes it")
 
 
 class NameTaken(BadProgram):
     """The name is that of a program of the server's own."""
 
     def __init__(self, program_id: str) -> None:
-        self.problem = f"{program_id} is a program of the server's own, which can't be changed"
-        super().__init__(f"{self.problem}: give another name")
+        super().__init__(
+            f"{program_id} is a program of the server's own, which can't be changed",
+            "give another name",
+        )
 
 
 def explain_refusal(status: int, body: str) -> Refused:
     """Return the error of a 4xx: the server's detail, and the field where it names one."""
+    detail = read_detail(body) or body[:200] or "the server refused"
+    if status == UNAUTHORIZED:
+        return Unauthorized(detail)
+    if status == NOT_FOUND and detail == "Program not found":
+        return ProgramNotFound(detail)
+    return Refused(status, detail)
+
+
+def read_detail(body: str) -> str:
+    """Return the server's sentence in the body of an error; empty where it has none."""
     try:
         detail = json.loads(body)["detail"]
     except (ValueError, KeyError, TypeError):
-        detail = body[:200] or "the server refused"
+        return ""
     if isinstance(detail, list):
-        detail = "; ".join(_explain_field(error) for error in detail)
-    if status == UNAUTHORIZED:
-        detail = f"{detail} (--token or RUNTIME_TOKEN)"
-    if detail == "Program not found":
-        detail += ": `qiskit-runtime programs` lists those there are"
-    return Refused(status, str(detail))
+        return "; ".join(_explain_field(error) for error in detail)
+    return str(detail or "")
 
 
 def _explain_field(error: Mapping[str, Any]) -> str:

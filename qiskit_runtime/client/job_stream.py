@@ -4,13 +4,22 @@ Both clients drive it: they connect where it says, hand it frames and lost conne
 events back.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from qiskit_runtime.client.address import Address
-from qiskit_runtime.client.errors import GONE, NOT_FOUND, Refused, Unreachable, explain_refusal
+from qiskit_runtime.client.errors import (
+    GONE,
+    NOT_FOUND,
+    Refused,
+    StreamLost,
+    explain_refusal,
+    read_detail,
+)
 from qiskit_runtime.contract.wire.events import (
     Console,
     ConsoleTruncated,
@@ -29,6 +38,11 @@ TRIES = 6
 
 TICK_SECONDS = 0.1
 """The time without frames after which a stream yields ``Waiting``."""
+
+OPEN_SECONDS = 10.0
+"""The time to connect."""
+
+NEVER = float("inf")
 
 AFTER_ALL = 2**31 - 1
 """A number after every message: a stream from there on is silent, and closes as the job ends."""
@@ -61,10 +75,15 @@ StreamEvent = FrameEvent | Notice
 
 
 class JobStream:
-    """The state of one stream: the last event, the failures since, and the end."""
+    """The state of one stream: the last event, the failures since, and the end.
 
-    def __init__(self, address: Address, job_id: str, after: int = 0) -> None:
-        self._address, self._job_id = address, job_id
+    No connection and no pause lasts longer than until ``time.monotonic()`` is at ``deadline``.
+    """
+
+    def __init__(
+        self, address: Address, job_id: str, after: int = 0, deadline: float = NEVER
+    ) -> None:
+        self._address, self._job_id, self._deadline = address, job_id, deadline
         self._cursor = _Cursor(after)
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self.has_ended = False
@@ -76,6 +95,15 @@ class JobStream:
     def url(self) -> str:
         """The websocket to connect to next."""
         return self._address.stream_url(self._job_id, self._cursor.number)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments of websockets' ``connect`` for the next connection."""
+        seconds = min(OPEN_SECONDS, self._seconds_left())
+        return {**self._address.stream_options(), "open_timeout": seconds}
+
+    def _seconds_left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
 
     def take(self, frame: str | bytes | None) -> Iterator[StreamEvent]:
         """Yield the event of a frame, where it is new; ``Waiting`` for a moment without one."""
@@ -94,7 +122,7 @@ class JobStream:
 
         Raises:
             Refused: the server answered with a 4xx, or closed for good.
-            Unreachable: the stream did not come back.
+            StreamLost: the stream did not come back.
         """
         if isinstance(error, ConnectionClosed) and error.rcvd is not None:
             if error.rcvd.code == 1000:
@@ -104,11 +132,8 @@ class JobStream:
                 raise Refused(refusal.status, refusal.detail) from None
         why = _explain_loss(error)
         if self._backoff.failures == TRIES:
-            raise Unreachable(
-                f"the stream of job {self._job_id} was lost ({why}); the job goes on without it."
-                f" Once the server answers: qiskit-runtime stream {self._job_id}"
-            ) from None
-        self.pause = self._backoff.next_seconds()
+            raise StreamLost(self._job_id, self._cursor.number, why) from None
+        self.pause = min(self._backoff.next_seconds(), self._seconds_left())
         self._cursor.rewind()
         yield Reconnecting(why)
 
@@ -118,10 +143,11 @@ def _explain_loss(error: Exception) -> str:
     if not isinstance(error, InvalidStatus):
         return str(error) or type(error).__name__
     code = error.response.status_code
+    body = (error.response.body or b"").decode(errors="replace")
     if 400 <= code < 500 and code != _TOO_MANY_REQUESTS:
-        body = (error.response.body or b"").decode(errors="replace")
         raise explain_refusal(code, body) from None
-    return f"the server answered {code}"
+    detail = read_detail(body)
+    return f"the server answered {code}" + f": {detail}" * bool(detail)
 
 
 class _Cursor:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from qiskit_runtime.client.calls import Calls, Flow
+from qiskit_runtime.client.calls import Calls
 from qiskit_runtime.client.errors import NOT_FOUND, BadProgram, NameTaken, ProgramDiffers, Refused
 from qiskit_runtime.client.models import Change, ProgramInfo, UploadedProgram
 from qiskit_runtime.client.program_files import LocalProgram, read_program
 from qiskit_runtime.client.program_function import read_function
+from qiskit_runtime.client.steps import Flow
 from qiskit_runtime.contract.resources.program import NameUnusable, make_program_id
 
 Source = str | Path | Callable[..., Any] | LocalProgram

@@ -26,6 +26,11 @@ INPUT_DEADLINE_SECONDS = 60
 DEFAULT_TTL_SECONDS = 7 * 24 * 3600
 """How long Kubernetes mode keeps an ended job."""
 
+# Circuits.
+
+MAX_SHOTS = 10**8
+"""The most shots of one circuit in one run."""
+
 # Parameters and sources.
 
 MAX_PARAMS_BYTES = 8 * MIB
@@ -40,6 +45,22 @@ MAX_SOURCE_BYTES = 256 * 1024
 DEFAULT_STORAGE_BUDGET_MIB = 512
 """The room of all jobs' parameters and records in a namespace, as the API and the operator
 count it."""
+
+# The status of a job.
+
+MAX_INLINE_RESULT_BYTES = 32 * 1024
+"""A final result on a RuntimeJob's status; a larger one is in the job's record alone."""
+
+MAX_STATUS_MESSAGE_CHARACTERS = 4096
+"""The sentence on a resource's status that explains its phase or condition."""
+
+# What the runner reads.
+
+MAX_QPY_VERSION = 18
+"""The newest version of QPY, Qiskit's form of circuits, that the runner's Qiskit reads."""
+
+MAX_SAMPLEX_VERSION = 4
+"""The newest version of a samplex, the random part of a circuit, that the runner reads."""
 
 # Texts that a client files a job under.
 

@@ -67,7 +67,9 @@ class FakeStore(JobStore):
         return self.jobs[job_id]
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        found = [job for job in reversed(self.jobs.values()) if query.matches(job)]
+        jobs = list(self.jobs.values())
+        ordered = jobs if query.oldest_first else reversed(jobs)
+        found = [job for job in ordered if query.matches(job)]
         return JobPage(found[offset : offset + limit], len(found))
 
     async def read_params(self, job_id: str) -> str:
@@ -92,6 +94,18 @@ class FakeStore(JobStore):
     async def delete(self, job_id: str) -> None:
         if not (await self.get(job_id)).is_final:
             raise JobNotFinal(job_id)
+        del self.jobs[job_id], self.params[job_id]
+
+    async def mark_result_read(self, job_id: str) -> bool:
+        job = await self.get(job_id)
+        self.jobs[job_id] = job.model_copy(update={"result_read": True})
+        return not job.result_read
+
+    async def set_tags(self, job_id: str, tags: tuple[str, ...]) -> None:
+        self.jobs[job_id] = (await self.get(job_id)).with_tags(tags)
+
+    async def discard(self, job_id: str) -> None:
+        await self.get(job_id)
         del self.jobs[job_id], self.params[job_id]
 
     def _set_state(self, job: Job, state: State) -> Job:

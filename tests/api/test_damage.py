@@ -140,14 +140,14 @@ def test_list_serves_others_between_its_jobs(open_client, monkeypatch):
 def test_worker_that_fails_concludes_its_job_and_takes_the_next(open_client, monkeypatch):
     """An error that nobody foresaw ends its job with a reason; the worker goes on."""
     client = open_client()
-    hand_over = RunnerProcess.hand_over
+    give_input = RunnerProcess.give_input
 
     async def fail(*_: object) -> None:
         raise RuntimeError("unforeseen")
 
-    monkeypatch.setattr(RunnerProcess, "hand_over", fail)
+    monkeypatch.setattr(RunnerProcess, "give_input", fail)
     broken = _run(client)
-    monkeypatch.setattr(RunnerProcess, "hand_over", hand_over)
+    monkeypatch.setattr(RunnerProcess, "give_input", give_input)
     good = _run(client)
     statuses = [client.get(f"/jobs/{job_id}").json()["status"] for job_id in (broken, good)]
     assert statuses == ["Failed", "Completed"]

@@ -9,8 +9,8 @@ import pytest
 
 from api import params_check
 from api.params_check import CheckBusy, ParamsCheck
-from api.params_worker import CPU_SECONDS, MAX_CONTAINERS
-from api.strict_json import StrictJSONError
+from api.params_worker import CPU_SECONDS
+from api.strict_json import MAX_CONTAINERS, StrictJSONError
 from qiskit_runtime.contract.resources.program import Program, ProgramMetadata
 from qiskit_runtime.contract.schemas.params_schema import QUICK_BYTES, ParamsError, SchemaInvalid
 

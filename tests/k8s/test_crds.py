@@ -9,7 +9,9 @@ from qiskit_runtime.contract.limits import (
     DEFAULT_MAX_EXECUTION_SECONDS,
     DEFAULT_TTL_SECONDS,
     MAX_EXECUTION_SECONDS,
+    MAX_INLINE_RESULT_BYTES,
     MAX_PARAMS_BYTES,
+    MAX_STATUS_MESSAGE_CHARACTERS,
     START_DEADLINE_SECONDS,
 )
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
@@ -61,6 +63,8 @@ def test_defaults_and_limits_are_the_contract_s():
     assert SPEC["startDeadlineSeconds"]["default"] == START_DEADLINE_SECONDS
     assert SPEC["ttlSecondsAfterFinished"]["default"] == DEFAULT_TTL_SECONDS
     assert SPEC["paramsFrom"]["properties"]["bytes"]["maximum"] == MAX_PARAMS_BYTES
+    assert STATUS["result"]["maxLength"] == MAX_INLINE_RESULT_BYTES
+    assert STATUS["message"]["maxLength"] == MAX_STATUS_MESSAGE_CHARACTERS
     assert State(Phase.QUEUED).phase in STATUS["phase"]["enum"]
 
 

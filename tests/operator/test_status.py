@@ -3,13 +3,12 @@
 import pytest
 
 from controller.build.status import (
-    MAX_INLINE_BYTES,
-    MAX_MESSAGE_CHARACTERS,
     FinalRecord,
     Names,
     build_status,
 )
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.limits import MAX_INLINE_RESULT_BYTES, MAX_STATUS_MESSAGE_CHARACTERS
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from tests.operator.manifests import NOW, make_job
@@ -66,14 +65,14 @@ def test_failure_says_why():
     status = build_status(job_with(), state, NAMES, NOW, FinalRecord())
     (condition,) = status["conditions"]
     assert (condition["type"], condition["reason"]) == ("Failed", "OutOfMemory")
-    assert condition["message"] == status["message"] == "x" * MAX_MESSAGE_CHARACTERS
+    assert condition["message"] == status["message"] == "x" * MAX_STATUS_MESSAGE_CHARACTERS
     assert status["record"]["complete"] is False
 
 
 @pytest.mark.parametrize("fits", [True, False])
 def test_large_result_stays_in_the_record(fits):
     """A status stays small whatever a program publishes; its limit is of bytes."""
-    result = '"' + "é" * ((MAX_INLINE_BYTES - 2) // 2) + '"' + " " * (not fits)
+    result = '"' + "é" * ((MAX_INLINE_RESULT_BYTES - 2) // 2) + '"' + " " * (not fits)
     ending = FinalRecord(VERDICT, result)
     status = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, ending)
     assert ("result" in status, "resultFrom" in status) == (fits, not fits)

@@ -15,6 +15,7 @@ from qiskit.quantum_info import (
     random_pauli_list,
 )
 
+from qiskit_runtime.programs.simulate import targets, transpiling
 from runner.quantum_backend import make_backend
 
 LINE = [[0, 1], [1, 2], [2, 3]]
@@ -461,3 +462,40 @@ def test_exact_values_on_a_device_without_noise_need_no_density_matrix(run):
     backend = make(fake_device="FakeMontrealV2", noise={})
     result = run("estimator", backend, pubs=[[circuit, "Z" * 18, None, 0]])
     assert result[0].data.evs == pytest.approx(1)
+
+
+@pytest.mark.parametrize("level", range(4))
+@pytest.mark.parametrize("method", ["automatic", "stabilizer", "matrix_product_state"])
+def test_circuits_are_transpiled_alike_for_a_target_of_their_own_width(monkeypatch, method, level):
+    """A simulator of 10,000 qubits costs no look at each one, and circuits come out the same."""
+    backend, narrow = make(method=method), targets.narrow
+    widths = []
+
+    def note(target, num_qubits):
+        narrowed = narrow(target, num_qubits)
+        widths.append((target.num_qubits, narrowed.num_qubits))
+        assert narrowed.operation_names == target.operation_names
+        return narrowed
+
+    for draw in (draw_clifford, draw_rotations):
+        circuit = draw(level)
+        monkeypatch.setattr(targets, "narrow", note)
+        passes = transpiling.make_passes(backend, level, 4, seed_transpiler=7)
+        monkeypatch.setattr(targets, "narrow", lambda target, _: target)
+        wide = transpiling.make_passes(backend, level, 4, seed_transpiler=7)
+        found, expected = passes.run(circuit), wide.run(circuit)
+        assert Operator.from_circuit(found).equiv(Operator(circuit))
+        # Above, the transpiler itself does not always choose the same gates.
+        assert found == expected or level > 1
+    assert widths == [(10_000, 4)] * 2
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_device_s_target_keeps_its_width(device):
+    """Connections are of numbered qubits, so a device is not made smaller."""
+    target = make(**DEVICES[device]).target
+    narrowed = targets.narrow(target, 2)
+    if target.qargs is None:
+        assert narrowed.num_qubits == 2 and narrowed.operation_names == target.operation_names
+    else:
+        assert narrowed is target

@@ -33,9 +33,10 @@ from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.job import Job, JobRequest
-from qiskit_runtime.contract.resources.resource import make_job_id
+from qiskit_runtime.contract.resources.resource import RESULT_READ, make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
     PLURAL,
+    Manifest,
     RuntimeJob,
     build_runtimejob,
     parse_runtimejob,
@@ -116,7 +117,7 @@ class KubernetesJobStore(JobStore):
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         await self._kind.catch_up()
         matching = [found.job for found in self._cache.all() if query.matches(found.job)]
-        matching.sort(key=_age, reverse=True)
+        matching.sort(key=_age, reverse=not query.oldest_first)
         return JobPage(matching[offset : offset + limit], len(matching))
 
     async def read_params(self, job_id: str) -> str:
@@ -152,13 +153,26 @@ class KubernetesJobStore(JobStore):
             async with super().open_result(job_id) as result:
                 yield result
 
+    async def mark_result_read(self, job_id: str) -> bool:
+        found = await self._find(job_id)
+        while not found.job.result_read:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            # Refused where another server has changed the job since: then it is looked at again.
+            version = {"resourceVersion": str(found.version), "annotations": {RESULT_READ: now}}
+            with suppress(Conflict):
+                await self._patch(job_id, {"metadata": version})
+                return True
+            found = await self._refresh(job_id)
+        return False
+
+    async def set_tags(self, job_id: str, tags: tuple[str, ...]) -> None:
+        await self._find(job_id)
+        await self._patch(job_id, {"spec": {"tags": list(tags)}})
+
     async def cancel(self, job_id: str) -> None:
         found = await self._find(job_id)
         if not found.job.is_final:
-            manifest = await self._kind.patch(job_id, {"spec": {"cancelRequested": True}})
-            if manifest is None:
-                raise JobNotFound(job_id)
-            found = parse_runtimejob(manifest)
+            found = await self._patch(job_id, {"spec": {"cancelRequested": True}})
         if found.job.status.phase in (Phase.COMPLETED, Phase.FAILED):
             raise JobFinal(found.job.status.phase)
 
@@ -170,6 +184,16 @@ class KubernetesJobStore(JobStore):
         if not found.job.is_final:
             raise JobNotFinal(job_id)
         await self._kind.delete(job_id, found.uid)
+
+    async def discard(self, job_id: str) -> None:
+        # What the job owns goes with it: its pod is told to end.
+        await self._kind.delete(job_id, (await self._find(job_id)).uid)
+
+    async def _patch(self, job_id: str, patch: Manifest) -> RuntimeJob:
+        manifest = await self._kind.patch(job_id, patch)
+        if manifest is None:
+            raise JobNotFound(job_id)
+        return parse_runtimejob(manifest)
 
     # Submission.
 

@@ -4,7 +4,9 @@ Changes of one job take turns; the files are written in threads, as a disk may t
 """
 
 import asyncio
+import errno
 import logging
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, ValuesView
 from contextlib import suppress
@@ -18,7 +20,10 @@ from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.progress import Progress
 
 _RETRY_SECONDS = 1.0
-"""How often an end is written again that the disk has not taken."""
+"""The pause before the ends that the disk has not taken are written again.
+
+Always the same: a full disk does not suffer from being asked, and an end is told once it is stored.
+"""
 
 _T = TypeVar("_T")
 
@@ -38,7 +43,8 @@ class JobBook:
         self._jobs: dict[str, Job] = {}
         self._queued: set[str] = set()
         self._of_sessions: defaultdict[str, set[str]] = defaultdict(set)
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Each is there for as long as somebody has it, or waits for it.
+        self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._unsaved: dict[str, Job] = {}
         self._saving: asyncio.Task[None] | None = None
 
@@ -74,6 +80,11 @@ class JobBook:
             return job
         raise JobNotFound(job_id)
 
+    async def confirm(self, job_id: str) -> None:
+        """Wait for a change that is being written; JobNotFound where it was the job's deletion."""
+        async with self._take_turn(job_id):
+            self.get(job_id)
+
     def find_unfinished(self, job_id: str) -> Job | None:
         """The job; None where it has ended, also if that is not stored yet, or is deleted."""
         job = self._jobs.get(job_id)
@@ -101,7 +112,7 @@ class JobBook:
         await _finish(self._change(job_id, make))
 
     async def _change(self, job_id: str, make: Change) -> None:
-        async with self._turns[job_id]:
+        async with self._take_turn(job_id):
             job = self.find_unfinished(job_id)
             changed = make(job) if job else None
             if changed is None:
@@ -118,6 +129,29 @@ class JobBook:
             else:
                 self._put(changed)
 
+    async def amend(self, job_id: str, make: Change) -> bool:
+        """Store and show a change that is no other phase, also of an ended job.
+
+        ``make`` may be called twice. Returns whether there was anything to change.
+
+        Raises:
+            OSError: the disk does not take it; nothing has changed.
+        """
+        return await _finish(self._amend(job_id, make))
+
+    async def _amend(self, job_id: str, make: Change) -> bool:
+        self.get(job_id)
+        async with self._take_turn(job_id):
+            changed = make(self.get(job_id))
+            if changed is None:
+                return False
+            if job_id in self._unsaved:
+                raise OSError(errno.EAGAIN, "the job's end is not stored yet")
+            await asyncio.to_thread(self._folder.save, changed)
+            # Its progress, or the wish to cancel it, may have come while it was written.
+            self._jobs[job_id] = make(self.get(job_id)) or changed
+            return True
+
     async def _save_later(self) -> None:
         while self._unsaved:
             await asyncio.sleep(_RETRY_SECONDS)
@@ -125,10 +159,13 @@ class JobBook:
 
     async def _save_again(self) -> None:
         for job in [*self._unsaved.values()]:
-            with suppress(OSError):
-                await asyncio.to_thread(self._folder.save, job)
-                del self._unsaved[job.id]
-                self._put(job)
+            async with self._take_turn(job.id):
+                if job.id not in self._unsaved:
+                    continue
+                with suppress(OSError):
+                    await asyncio.to_thread(self._folder.save, job)
+                    del self._unsaved[job.id]
+                    self._put(job)
 
     async def close(self) -> None:
         """Write what is not written yet, if the disk takes it now."""
@@ -137,21 +174,26 @@ class JobBook:
             await asyncio.wait([self._saving])
         await self._save_again()
 
-    async def delete(self, job_id: str) -> None:
-        """Forget an ended job and its files. OSError: it is still there."""
-        await _finish(self._delete(job_id))
+    async def delete(self, job_id: str, *, unfinished: bool = False) -> None:
+        """Forget a job and its files, ended unless ``unfinished``. OSError: it is still there."""
+        await _finish(self._delete(job_id, unfinished))
 
-    async def _delete(self, job_id: str) -> None:
+    async def _delete(self, job_id: str, unfinished: bool) -> None:
         self.get(job_id)
-        async with self._turns[job_id]:
-            if not self.get(job_id).is_final:
+        async with self._take_turn(job_id):
+            if not (unfinished or self.get(job_id).is_final):
                 raise JobNotFinal(job_id)
             await asyncio.to_thread(self._folder.delete, job_id)
             job = self._jobs.pop(job_id)
-            self._of_sessions[job.spec.session_id].discard(job_id)
-            if not self._of_sessions[job.spec.session_id]:
-                del self._of_sessions[job.spec.session_id]
-        self._turns.pop(job_id, None)
+            self._leave_session(job)
+            self._queued.discard(job_id)
+            self._unsaved.pop(job_id, None)
+
+    def _leave_session(self, job: Job) -> None:
+        others = self._of_sessions[job.spec.session_id]
+        others.discard(job.id)
+        if not others:
+            del self._of_sessions[job.spec.session_id]
 
     def note_cancel(self, job_id: str) -> None:
         """Keep in memory that its user wants it to end; that it ended by this is stored with it."""
@@ -178,8 +220,12 @@ class JobBook:
         else:
             self._queued.discard(job.id)
         if job.is_final and known:
-            self._turns.pop(job.id, None)
             self._on_end(job.id)
+
+    def _take_turn(self, job_id: str) -> asyncio.Lock:
+        turn = self._turns.get(job_id) or asyncio.Lock()
+        self._turns[job_id] = turn
+        return turn
 
 
 async def _finish(work: Coroutine[Any, Any, _T]) -> _T:

@@ -78,8 +78,8 @@ class RunnerProcess:
         """Return whether it can still take a job or end one."""
         return self._process.returncode is None
 
-    async def hand_over(self, job: JobInput) -> None:
-        """Give it its job."""
+    async def give_input(self, job: JobInput) -> None:
+        """Give it the input of its job, which starts with that."""
         # A runner that dies here leaves a record without an end, which the life cycle explains.
         with suppress(ConnectionError):
             self._stdin.write(job.to_line())

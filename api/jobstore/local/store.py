@@ -6,7 +6,7 @@ other thing.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -28,7 +28,7 @@ from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.session_turns import FindSession, SessionTurns, end_queued
 from api.jobstore.local.workers import Workers, conclude
-from api.store_errors import StorageFull
+from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
@@ -96,6 +96,8 @@ class LocalJobStore(JobStore):
         async with self._submitting:
             if request.id is not None and request.id in self._book:
                 return await self._find_same(request, request.id)
+            if request.id is not None and self._workers.has(request.id):
+                raise StoreUnavailable("the job of this id is just being deleted; try again")
             if self._book.queued >= self._bounds.max_queued:
                 raise StorageFull(
                     f"{self._book.queued} jobs are queued, and at most {self._bounds.max_queued}"
@@ -125,10 +127,12 @@ class LocalJobStore(JobStore):
         return self._book.get(job_id)
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        known = self._book.newest_first()
+        jobs: Iterable[Job] = self._book.all()
         if query.session_id:
-            known = reversed(self._book.of_session(query.session_id))
-        found = [job for job in known if query.matches(job)]
+            jobs = self._book.of_session(query.session_id)
+        found = [job for job in jobs if query.matches(job)]
+        if not query.oldest_first:
+            found.reverse()
         return JobPage(found[offset : offset + limit], len(found))
 
     async def read_params(self, job_id: str) -> str:
@@ -137,7 +141,7 @@ class LocalJobStore(JobStore):
             return await asyncio.to_thread(self._folder.read_params, job_id)
         except ParamsLost:
             # It may have been deleted meanwhile.
-            await self.get(job_id)
+            await self._book.confirm(job_id)
             raise
 
     async def follow(self, job_id: str) -> AsyncIterator[Event]:
@@ -156,8 +160,16 @@ class LocalJobStore(JobStore):
             return self._records.open(job_id)
         record = await self._records.read(job_id)
         # It may have been deleted meanwhile, in the middle of the reading.
-        await self.get(job_id)
+        await self._book.confirm(job_id)
         return record
+
+    async def mark_result_read(self, job_id: str) -> bool:
+        with disk_errors_as_unavailable():
+            return await self._book.amend(job_id, _mark_read)
+
+    async def set_tags(self, job_id: str, tags: tuple[str, ...]) -> None:
+        with disk_errors_as_unavailable():
+            await self._book.amend(job_id, lambda job: job.with_tags(tags))
 
     async def cancel(self, job_id: str) -> None:
         if (await self.get(job_id)).status.phase is Phase.QUEUED:
@@ -183,6 +195,20 @@ class LocalJobStore(JobStore):
             await self._book.delete(job_id)
         self._records.forget(job_id)
         self._workers.look_again(session_id)
+
+    async def discard(self, job_id: str) -> None:
+        session_id = (await self.get(job_id)).spec.session_id
+        with disk_errors_as_unavailable():
+            await self._book.delete(job_id, unfinished=True)
+        # Its worker finds no job any more, and stores nothing.
+        self._workers.terminate(job_id)
+        self._records.close(job_id)
+        self._records.forget(job_id)
+        self._workers.look_again(session_id)
+
+
+def _mark_read(job: Job) -> Job | None:
+    return None if job.result_read else job.model_copy(update={"result_read": True})
 
 
 def _cancel_queued(job: Job) -> Job | None:

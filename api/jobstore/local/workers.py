@@ -36,7 +36,10 @@ _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
 _RETRY_SECONDS = 1.0
-"""How long a job stays queued that the disk has no room for, before it is tried again."""
+"""How long a job stays queued that the disk has no room for, before it is tried again.
+
+Always the same: a full disk does not suffer from being asked, and room may come at any moment.
+"""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -94,6 +97,10 @@ class Workers:
         """Queue the next job of a session that waits for its turn: one of them has ended."""
         if job := self._turns.take_next(session_id):
             self.queue(job)
+
+    def has(self, job_id: str) -> bool:
+        """Return whether a runner is at it, also where the job was deleted meanwhile."""
+        return job_id in self._running
 
     def terminate(self, job_id: str) -> None:
         """End its program, if it runs."""
@@ -153,7 +160,7 @@ class Workers:
         if self._closing or job is None:
             return
         try:
-            handover = await asyncio.to_thread(self._input.make_job_input, job)
+            job_input = await asyncio.to_thread(self._input.make_job_input, job)
         except MISSING_ERRORS as error:
             await self._book.change(job_id, _set(state_for_missing(error)))
             return
@@ -161,23 +168,26 @@ class Workers:
         self._running[job_id] = runner
         try:
             if await self._store_start(job):
-                await self._run_started(handover, runner, record)
+                await self._run_started(job_input, runner, record)
         finally:
+            if job_id not in self._book:
+                # It was deleted, and its record may have been opened since.
+                await asyncio.to_thread(self._folder.delete, job_id)
             del self._running[job_id]
 
     async def _store_start(self, job: Job) -> bool:
         """Store that the job runs; where the disk refuses that, it is queued again, for later.
 
-        It was not handed over then: what is not stored as running would run again after a restart.
-        Nor is it where there is no room for a new job: its record would be lost, and each of those
-        behind it, one after the other.
+        Its runner gets no input then: what is not stored as running would run again after a
+        restart. The same where there is no room for a new job: its record would be lost, and each
+        of those behind it, one after the other.
         """
 
-        def start(job: Job) -> Job | None:
-            queued = job.status.phase is Phase.QUEUED
-            return (
-                _set(derive_state(Observation(runner=RunnerState.RUNNING)))(job) if queued else None
-            )
+        def start(found: Job) -> Job | None:
+            # One of the same id may be there, where this one was deleted.
+            if found.status.phase is not Phase.QUEUED or found.sequence != job.sequence:
+                return None
+            return _set(derive_state(Observation(runner=RunnerState.RUNNING)))(found)
 
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")
@@ -195,13 +205,13 @@ class Workers:
         asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.queue, job)
 
     async def _run_started(
-        self, handover: JobInput, runner: RunnerProcess, record: LiveRecord
+        self, job_input: JobInput, runner: RunnerProcess, record: LiveRecord
     ) -> None:
-        job_id = handover.job_id
-        limit = handover.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
+        job_id = job_input.job_id
+        limit = job_input.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
         overtime = asyncio.get_running_loop().call_later(limit, runner.end_overtime)
         try:
-            await runner.hand_over(handover)
+            await runner.give_input(job_input)
             await self._keep_record(job_id, runner, record)
             exit_code = await runner.wait()
             place = RunnerState.DISRUPTED if self._closing else RunnerState.ENDED

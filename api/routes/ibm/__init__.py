@@ -2,10 +2,16 @@
 
 from fastapi import APIRouter
 
-from api.routes.ibm import sessions
+from api.routes.ibm import account, backends, discovery, jobs, sessions
+from api.routes.ibm.errors import describe
 
 PREFIXES = ("/api/v1", "/experimental")
 """The two places: a URL with the second word is used by the official client as it is given."""
 
-router = APIRouter()
-router.include_router(sessions.router)
+router = APIRouter(responses=describe(401, 403, 421))
+for part in (jobs, account, backends, sessions):
+    router.include_router(part.router)
+
+root_router = APIRouter()
+"""The services beside the API, which the official client is given the addresses of."""
+root_router.include_router(discovery.router)

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from api.bodies import CheckedRoute
 from api.dependencies import (
     CallerDep,
     EventsDep,
+    IdempotencyKey,
     JobAnswersDep,
     JobStoreDep,
     NonNegative,
@@ -24,17 +25,6 @@ from api.text_pieces import json_pieces, log_pieces
 
 # CheckedRoute knows which bodies may come without a Content-Type, and FastAPI need not refuse them.
 router = APIRouter(tags=["jobs"], route_class=CheckedRoute, strict_content_type=False)
-
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        description="Any text that the client chooses: the same request with the same key makes no"
-        " second job, so it is safe to send it again when its answer was lost.",
-    ),
-]
 
 
 @router.post("/jobs", responses=describe(404, 409, 429, 503, *WITH_BODY))

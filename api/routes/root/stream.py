@@ -6,6 +6,8 @@ frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type":
 "progress", "done", "total"}``, this with ``"best"`` where there is such a value. With
 ``?after=N`` the first frame is what follows message N.
 
+A private job's result is sent to nobody.
+
 The server closes with 1000 after the last frame, in whatever phase the job ended; with 4404 if the
 job was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
 can't be read just now (try again, with ``?after``); the connection of a client that reads nothing
@@ -25,9 +27,10 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.dependencies import JobStoreDep
 from api.errors import describe
-from api.jobstore.base import JobNotFound, JobStore, RecordGone
+from api.jobstore.base import JobNotFound, JobStore, RecordGone, may_show
 from api.store_errors import StoreUnavailable
 from api.text_pieces import PIECE, cut, json_pieces
+from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.wire.events import Event, Gap, Message, frame_fields
 
 FRAGMENTS = "websocket.fragments"
@@ -66,7 +69,7 @@ async def stream_job(
 ) -> None:
     """Send the job's messages from the first, or from the one after ``after``, and close."""
     try:
-        await store.get(job_id)
+        job = await store.get(job_id)
     except JobNotFound:
         await websocket.send_denial_response(JSONResponse({"detail": "Job not found"}, 404))
         return
@@ -74,7 +77,7 @@ async def stream_job(
         await websocket.send_denial_response(JSONResponse({"detail": str(error)}, 503))
         return
     await websocket.accept()
-    sender = asyncio.create_task(_send_frames(websocket, store, job_id, after, logs))
+    sender = asyncio.create_task(_send_frames(websocket, store, job, after, logs))
     listener = asyncio.create_task(_wait_for_end(websocket))
     try:
         await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
@@ -96,12 +99,14 @@ async def stream_job(
 
 
 async def _send_frames(
-    websocket: WebSocket, store: JobStore, job_id: str, after: int, logs: bool
+    websocket: WebSocket, store: JobStore, job: Job, after: int, logs: bool
 ) -> None:
     """Send frame after frame: the next is read from the record when the client has taken one."""
     behind = after > 0
     sent = 0
-    async for event in store.follow(job_id):
+    async for event in store.follow(job.id):
+        if not may_show(job, event):
+            continue
         if behind:
             # The client has seen all up to that message; a gap may reach beyond it.
             number = _last_number(event)

@@ -4,17 +4,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from qiskit_runtime.contract.lifecycle import Phase, State
+from qiskit_runtime.contract.limits import MAX_INLINE_RESULT_BYTES, MAX_STATUS_MESSAGE_CHARACTERS
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD, RuntimeJob
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record_stream import ATTEMPT
 from qiskit_runtime.contract.wire.verdict import Verdict
-
-MAX_INLINE_BYTES = 32 * 1024
-"""A larger result is in the record alone."""
-
-MAX_MESSAGE_CHARACTERS = 4096
-"""The longest message that the CRD admits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ def build_status(
     status: Manifest = {
         "phase": state.phase.value,
         "reason": state.reason.value or None,
-        "message": state.message[:MAX_MESSAGE_CHARACTERS] or None,
+        "message": state.message[:MAX_STATUS_MESSAGE_CHARACTERS] or None,
         "observedGeneration": job.generation,
         "queuedAt": _format_seconds(job.created),
         **names.fields(),
@@ -132,7 +127,7 @@ def _build_progress(before: Manifest, progress: Progress | None) -> Manifest:
 def _build_result(result: str | None) -> Manifest:
     if result is None:
         return {}
-    if len(result.encode()) > MAX_INLINE_BYTES:
+    if len(result.encode()) > MAX_INLINE_RESULT_BYTES:
         return {"resultFrom": RESULT_IN_RECORD}
     return {"result": result}
 
@@ -142,6 +137,6 @@ def _build_condition(state: State, now: datetime) -> Manifest:
         "type": state.phase.value,
         "status": "True",
         "reason": state.reason.value or state.phase.value,
-        "message": state.message[:MAX_MESSAGE_CHARACTERS],
+        "message": state.message[:MAX_STATUS_MESSAGE_CHARACTERS],
         "lastTransitionTime": _format_seconds(now),
     }

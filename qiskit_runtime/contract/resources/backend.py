@@ -204,6 +204,28 @@ BACKENDS: tuple[BackendSpec, ...] = (
         qubits=27,
         fake_device="FakeMontrealV2",
     ),
+    BackendSpec(
+        name="aer_heron",
+        description="A device of 12 qubits in a ring, one cell of a heavy-hexagon lattice, with the"
+        " fractional gates rx and rzz, and noise of the size that Heron processors have.",
+        qubits=12,
+        coupling_map=tuple(
+            pair
+            for qubit in range(12)
+            for pair in ((qubit, (qubit + 1) % 12), ((qubit + 1) % 12, qubit))
+        ),
+        basis_gates=("id", "rz", "sx", "x", "rx", "cz", "rzz"),
+        noise=NoiseSpec(
+            depolarizing=Depolarizing(one_qubit=0.0003, two_qubit=0.002),
+            readout=ReadoutNoise(prob1_given0=0.008, prob0_given1=0.012),
+            relaxation=Relaxation(
+                t1_microseconds=250.0,
+                t2_microseconds=150.0,
+                one_qubit_gate_nanoseconds=32.0,
+                two_qubit_gate_nanoseconds=68.0,
+            ),
+        ),
+    ),
 )
 """The built-in backends."""
 

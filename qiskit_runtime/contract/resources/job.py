@@ -42,7 +42,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class JobSpec(ContractModel):
-    """The request for a job. It never changes."""
+    """The request for a job. It never changes, but for its tags."""
 
     program_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
     program_version: Annotated[str, StringConstraints(max_length=MAX_VERSION_CHARACTERS)] = ""
@@ -160,6 +160,8 @@ class Job(ContractModel):
     sequence: int
     created: datetime
     cancel_requested: bool = False
+    result_read: bool = False
+    """Whether the result of a private job was served: that happens once."""
     spec: JobSpec
     status: JobStatus = JobStatus()
 
@@ -167,3 +169,7 @@ class Job(ContractModel):
     def is_final(self) -> bool:
         """Return whether the job has ended."""
         return self.status.phase.is_final
+
+    def with_tags(self, tags: tuple[str, ...]) -> "Job":
+        """Return this job with other tags, the one part of its request that may change."""
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"tags": tags})})

@@ -30,6 +30,9 @@ SUBMITTED_AT = f"{GROUP}/submitted-at"
 RECORD_DROPPED = f"{GROUP}/record-dropped"
 """Annotation of a RuntimeJob: the time when its record was removed to make room for others."""
 
+RESULT_READ = f"{GROUP}/result-read"
+"""Annotation of a RuntimeJob: the time when its result was served, where it is served once."""
+
 SECRET_BYTES = 700 * 1024
 """The most that one Secret of ours holds: in base64 within the 1 MiB that a client may send."""
 

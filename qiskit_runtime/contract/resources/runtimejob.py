@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.limits import DEFAULT_TTL_SECONDS, START_DEADLINE_SECONDS
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
-from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED, SUBMITTED_AT
+from qiskit_runtime.contract.resources.resource import (
+    API_VERSION,
+    RECORD_DROPPED,
+    RESULT_READ,
+    SUBMITTED_AT,
+)
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
 from qiskit_runtime.contract.resources.stored_record import StoredRecord
 
@@ -252,6 +257,7 @@ def _parse_job(metadata: Manifest, spec: Manifest, status: Manifest) -> Job:
         sequence=int(created.timestamp() * 1e6),
         created=created,
         cancel_requested=spec.get("cancelRequested", False),
+        result_read=RESULT_READ in metadata.get("annotations", {}),
         spec=JobSpec.model_validate(_pick(spec, _SPEC_FIELDS)),
         status=JobStatus.model_validate(seen),
     )

@@ -12,7 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.limits import DEFAULT_MAX_EXECUTION_SECONDS
+from qiskit_runtime.contract.limits import (
+    DEFAULT_MAX_EXECUTION_SECONDS,
+    MAX_STATUS_MESSAGE_CHARACTERS,
+)
 from qiskit_runtime.contract.resources.program import (
     ARCHIVE_SUFFIX,
     MODULE_SUFFIX,
@@ -34,9 +37,6 @@ PLURAL = "runtimeprograms"
 
 UPDATED_AT = f"{GROUP}/updated-at"
 """Annotation: when the API last changed it."""
-
-MAX_MESSAGE_CHARACTERS = 4096
-"""The longest message of a condition that the CRD admits."""
 
 _READY = "Ready"
 
@@ -75,7 +75,7 @@ class Acceptance:
     @classmethod
     def invalid(cls, error: str) -> "Acceptance":
         """Make the condition of a program that no runner could take."""
-        return cls(False, "Invalid", error[:MAX_MESSAGE_CHARACTERS])
+        return cls(False, "Invalid", error[:MAX_STATUS_MESSAGE_CHARACTERS])
 
     def build_status(self, now: datetime) -> Manifest:
         """Build the status that has it."""

@@ -2,7 +2,7 @@
 
 The API has compared the parameters with the program's JSON Schema already; a job that was made
 by kubectl, and a program that is called directly, come without. The runner imports this module
-before Qiskit is loaded: only the standard library is imported at its top.
+before Qiskit is loaded: only the standard library and the limits are imported at its top.
 """
 
 import math
@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-MAX_SHOTS = 10**8
+from qiskit_runtime.contract import limits
+
+MAX_SHOTS = limits.MAX_SHOTS
 """The most shots of one circuit in one run."""
 
 MAX_QUBITS_DEFAULT = 10_000

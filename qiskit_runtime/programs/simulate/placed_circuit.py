@@ -39,6 +39,7 @@ def place_circuit(
     passes = make_passes(
         simulation.backend,
         optimization_level,
+        circuit.num_qubits,
         has_angles=bool(circuit.num_parameters),
         initial_layout=initial_layout,
         seed_transpiler=simulation.seed_transpiler,

@@ -11,29 +11,18 @@ from typing import TYPE_CHECKING, Any
 from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.transpiler import Target
 
+from qiskit_runtime.contract.devices.simulators import ALWAYS, CLIFFORD, TURNS, UNIVERSAL
 from qiskit_runtime.contract.nearest import suggest
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
 
-UNIVERSAL = ("id", "rz", "sx", "x", "cx")
-"""The gates of a device that has a coupling map and names no gates."""
-
-TURNS = ("s", "sdg", "z")
-"""The gates that ``rz`` is on a stabilizer method: its angles are multiples of a quarter turn."""
-
-CLIFFORD = "stabilizer"
-"""The method that runs Clifford gates only."""
-
 CLIFFORD_TRANSLATION = "clifford"
 """The name of the translation stage for it (``clifford_translation``, an entry point)."""
 
 _TURNABLE = frozenset(("cx", "cz", "ecr", "rxx", "ryy", "rzx", "rzz", "swap"))
 """Gates of two qubits that the transpiler can put on a connection of the other direction."""
-
-_ALWAYS = ("measure", "reset", "delay")
-"""What every device can do besides gates; lists of basis gates may name it too."""
 
 
 class UnknownGate(ValueError):
@@ -51,7 +40,7 @@ def list_instructions(method: str) -> frozenset[str]:
     """Return what else the method can do: measure, branch and loop, save, apply a channel."""
     configuration = _configure(method)
     stored = {"store"} & set(configuration.basis_gates)
-    return frozenset(configuration.custom_instructions) | stored | set(_ALWAYS)
+    return frozenset(configuration.custom_instructions) | stored | set(ALWAYS)
 
 
 def make_device(
@@ -85,7 +74,7 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
         UnknownGate: none of the device's gates is one of the method.
     """
     known, runs = _map_names(), list_gates(method)
-    target = _copy_frame(device)
+    target = _copy_frame(device, device.num_qubits)
     for name in device.operation_names:
         is_turned = method == CLIFFORD and name == "rz" and not has_angles
         if name in runs | list_instructions(method) and not is_turned:
@@ -102,6 +91,20 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
     for name in sorted(list_instructions(method) - {"initialize"} - set(target.operation_names)):
         target.add_instruction(known[name], None, name=name)
     return target
+
+
+def narrow(target: Target, num_qubits: int) -> Target:
+    """Return the target for circuits of this width, where every gate works everywhere.
+
+    The transpiler looks at each qubit of a target before it sees a circuit: at the 10,000 of a
+    simulator for 50 ms. A device's target stays as it is.
+    """
+    if target.qargs is not None or target.qubit_properties or not target.operation_names:
+        return target
+    narrowed = _copy_frame(target, max(num_qubits, 1))
+    for name in target.operation_names:
+        narrowed.add_instruction(target.operation_from_name(name), None, name=name)
+    return narrowed
 
 
 def check_gates(names: Iterable[str], method: str) -> None:
@@ -203,7 +206,7 @@ def _is_gate(name: str) -> bool:
     Raises:
         UnknownGate: it is neither.
     """
-    if name in _ALWAYS or name == "barrier":
+    if name in ALWAYS or name == "barrier":
         return False
     others = list_instructions("automatic") - {"initialize"}
     if name in others:
@@ -228,9 +231,9 @@ def _place(
     return dict.fromkeys((qubit,) for qubit in range(num_qubits))
 
 
-def _copy_frame(device: Target) -> Target:
+def _copy_frame(device: Target, num_qubits: int | None) -> Target:
     return Target(
-        num_qubits=device.num_qubits,
+        num_qubits=num_qubits,
         dt=device.dt,
         granularity=device.granularity,
         min_length=device.min_length,

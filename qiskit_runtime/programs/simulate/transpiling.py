@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qiskit import QuantumCircuit, transpile
 from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 
+from qiskit_runtime.contract.devices.simulators import CLIFFORD
 from qiskit_runtime.programs.inputs.aer_options import read_edges
 from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.memory import find_method
@@ -34,7 +35,8 @@ def transpile_circuits(
     method = find_method(backend, circuits, run_options)
     if not targets.is_method(method):
         method = backend.options.method  # the run refuses it by its field
-    options = _aim(backend, arguments, method, has_angles)
+    width = max((circuit.num_qubits for circuit in circuits), default=0)
+    options = _aim(backend, arguments, width, method, has_angles)
     transpiled: list[QuantumCircuit] = transpile(list(circuits), **options)
     return transpiled
 
@@ -42,16 +44,18 @@ def transpile_circuits(
 def make_passes(
     backend: "AerSimulator",
     optimization_level: int,
+    width: int,
     has_angles: bool = False,
     method: str | None = None,
     **arguments: Any,
 ) -> PassManager:
     """Return the passes that transpile for the backend; ``arguments`` as ``transpile`` has them.
 
-    ``has_angles`` means that circuits have parameters whose values come later.
+    They are for circuits of at most ``width`` qubits. ``has_angles`` means that circuits have
+    parameters whose values come later.
     """
     arguments["optimization_level"] = optimization_level
-    return generate_preset_pass_manager(**_aim(backend, arguments, method, has_angles))
+    return generate_preset_pass_manager(**_aim(backend, arguments, width, method, has_angles))
 
 
 def find_target(
@@ -78,7 +82,11 @@ def find_target(
 
 
 def _aim(
-    backend: "AerSimulator", arguments: Mapping[str, Any], method: str | None, has_angles: bool
+    backend: "AerSimulator",
+    arguments: Mapping[str, Any],
+    width: int,
+    method: str | None,
+    has_angles: bool,
 ) -> dict[str, Any]:
     """Return the arguments, with a target in the place of gates and connections."""
     options = dict(arguments)
@@ -86,13 +94,15 @@ def _aim(
     method = method or backend.options.method
     if options.get("target") is None:
         options["target"] = find_target(backend, method, has_angles, basis_gates, edges)
+    if options.get("initial_layout") is None:
+        options["target"] = targets.narrow(options["target"], width)
     if options.get("dt") is not None:
         options["target"] = copy.deepcopy(options["target"])
         options["target"].dt = options["dt"]
     translation = targets.choose_translation(method)
     if translation is not None and options.get("translation_method") is None:
         options["translation_method"] = translation
-    if has_angles and method == targets.CLIFFORD:
+    if has_angles and method == CLIFFORD:
         # From level 2 on gates are put together to rotations by any angle.
         options["optimization_level"] = min(options.get("optimization_level") or 0, 1)
     return options

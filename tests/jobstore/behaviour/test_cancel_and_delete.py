@@ -232,3 +232,49 @@ async def test_delete_during_many_first_reads_is_all_or_nothing(jobs: StoreUnder
     heard = await asyncio.gather(*listeners, return_exceptions=True)
 
     assert all(isinstance(got, JobNotFound) or got == everything for got in heard)
+
+
+async def test_discard_of_a_queued_job_forgets_it_and_it_never_runs(jobs: StoreUnderTest):
+    """A job that waits is gone at once, and those behind it run."""
+    blockers = [await jobs.start() for _ in range(jobs.slots)]
+    job = await jobs.submit(QUICK, hub="discard")
+
+    await jobs.store.discard(job.id)
+
+    assert (await jobs.store.find(JobQuery(hub="discard"), 10, 0)).total == 0
+    for method in (jobs.store.get, jobs.store.read_params, jobs.store.discard):
+        with pytest.raises(JobNotFound):
+            await method(job.id)
+    await jobs.stop(*blockers)
+    assert messages((await jobs.run(QUICK))[1]) == ['"done"']
+
+
+async def test_discard_of_running_jobs_ends_their_programs(jobs: StoreUnderTest):
+    """A job that runs is gone at once; its program ends, so that another has its place."""
+    running = [await jobs.start() for _ in range(jobs.slots)]
+    listener = asyncio.create_task(jobs.follow(running[0].id))
+    await asyncio.sleep(0.1)
+
+    begin = time.monotonic()
+    for job in running:
+        await jobs.store.discard(job.id)
+    took = time.monotonic() - begin
+
+    for job in running:
+        with pytest.raises(JobNotFound):
+            await jobs.store.get(job.id)
+    assert took < CANCEL_SECONDS
+    [heard] = await asyncio.gather(listener, return_exceptions=True)
+    assert isinstance(heard, JobNotFound) or messages(heard) == ['"started"']
+    assert messages((await jobs.run(QUICK))[1]) == ['"done"']
+
+
+async def test_discard_of_an_ended_job_forgets_it(jobs: StoreUnderTest):
+    """It is then as deleted as by a delete."""
+    job, _ = await jobs.run(QUICK)
+
+    await jobs.store.discard(job.id)
+
+    for method in (jobs.store.get, jobs.store.read_events, jobs.store.delete):
+        with pytest.raises(JobNotFound):
+            await method(job.id)

@@ -1,5 +1,6 @@
 """The data that a store keeps and finds again: parameters, jobs by id, listings."""
 
+import asyncio
 import hashlib
 import json
 
@@ -192,3 +193,106 @@ async def test_submitted_job_is_found_with_all_that_was_asked(jobs: StoreUnderTe
     assert found.spec.max_execution_seconds == 77
     assert second.sequence > first.sequence
     assert second.id != first.id
+
+
+async def test_tags_change_at_any_time_and_nothing_else_does(jobs: StoreUnderTest):
+    """A queued, a running and an ended job take other tags, and are found by them alone."""
+    running = [await jobs.start(tags=("old",), hub="tags") for _ in range(jobs.slots)]
+    queued = await jobs.submit(QUICK, tags=("old", "kept"), hub="tags")
+    await jobs.store.set_tags(queued.id, ("new", "kept"))
+    await jobs.store.set_tags(running[0].id, ("new",))
+    await jobs.stop(*running)
+    ended = await jobs.finish(queued.id)
+
+    await jobs.store.set_tags(ended.id, ("newest", "of all"))
+
+    now = await jobs.store.get(ended.id)
+    assert now == ended.with_tags(("newest", "of all"))
+    assert now.status == ended.status and now.status.phase is Phase.COMPLETED
+    assert await jobs.store.read_result(ended.id) == '"done"'
+
+    async def find(*tags: str) -> set[str]:
+        query = JobQuery(hub="tags", tags=frozenset(tags))
+        return {job.id for job in (await jobs.store.find(query, 10, 0)).jobs}
+
+    assert await find("new") == {running[0].id}
+    assert await find("of all", "newest") == {ended.id}
+    assert await find("kept") == set()
+
+
+async def test_tags_can_be_taken_away(jobs: StoreUnderTest):
+    """An empty list is no tags."""
+    job, _ = await jobs.run(QUICK, tags=("old",))
+
+    await jobs.store.set_tags(job.id, ())
+
+    assert (await jobs.store.get(job.id)).spec.tags == ()
+    with pytest.raises(JobNotFound):
+        await jobs.store.set_tags("nobodys", ())
+
+
+async def test_private_result_is_served_once(jobs: StoreUnderTest):
+    """Of ten readers at once one gets the result of a private job, and no later one does."""
+    job, _ = await jobs.run(QUICK, private=True)
+
+    async def read() -> str | None:
+        async with jobs.store.serve_result(job.id) as text:
+            return text
+
+    texts = await asyncio.gather(*(read() for _ in range(10)))
+
+    assert sorted(map(str, texts)) == ['"done"'] + ["None"] * 9
+    assert await read() is None
+    after = await jobs.store.get(job.id)
+    assert after.result_read
+    assert after.status == job.status
+
+
+async def test_private_result_is_not_used_up_before_the_end(jobs: StoreUnderTest):
+    """Who asks too early gets nothing, and the result later."""
+    job = await jobs.start(
+        """
+        import time
+
+        def main(backend, messenger):
+            messenger.publish("started")
+            time.sleep(1)
+            return "done"
+        """,
+        private=True,
+    )
+    async with jobs.store.serve_result(job.id) as early:
+        pass
+    await jobs.finish(job.id)
+    async with jobs.store.serve_result(job.id) as late:
+        pass
+
+    assert (early, late) == (None, '"done"')
+
+
+async def test_other_results_are_served_to_everybody(jobs: StoreUnderTest):
+    """A job that is not private serves its result as often as it is asked."""
+    job, _ = await jobs.run(QUICK)
+
+    for _ in range(2):
+        async with jobs.store.serve_result(job.id) as text:
+            assert text == '"done"'
+
+
+async def test_listing_by_session_time_and_order(jobs: StoreUnderTest):
+    """Each filter leaves out what does not match; the oldest come first if that is asked for."""
+    made = await submit_cancelled(jobs, 4, hub="filters")
+    [of_session] = await submit_cancelled(jobs, 1, hub="filters", session_id="s-1")
+
+    async def find(**wanted: object) -> list[str]:
+        page = await jobs.store.find(JobQuery(hub="filters", **wanted), 10, 0)
+        assert page.total == len(page.jobs)
+        return [job.id for job in page.jobs]
+
+    every = [job.id for job in (*made, of_session)]
+    assert await find(oldest_first=True) == every
+    assert await find() == every[::-1]
+    assert await find(session_id="s-1") == [of_session.id]
+    assert await find(created_after=made[2].created, oldest_first=True) == every[2:]
+    assert await find(created_before=made[1].created, oldest_first=True) == every[:2]
+    assert await find(created_after=made[1].created, created_before=made[1].created) == [every[1]]

@@ -69,6 +69,9 @@ class FakeOperator:
 
     def _note(self, what: str, kind: str, job: Manifest) -> None:
         name = job["metadata"]["name"]
+        if kind == "runtimejobs" and what == "DELETED" and (runner := self._runners.get(name)):
+            # Its pod goes with it.
+            runner.terminate()
         if kind != "runtimejobs" or what == "DELETED" or job["status"]["phase"] in FINAL:
             return
         if what == "ADDED":
@@ -103,7 +106,7 @@ class FakeOperator:
 
     async def _run(self, name: str, job: Manifest, runner: RunnerProcess) -> None:
         try:
-            handover = await self._make_handover(job)
+            job_input = await self._make_input(job)
         except (UnknownProgram, UnknownBackend) as error:
             is_program = isinstance(error, UnknownProgram)
             reason = Reason.UNKNOWN_PROGRAM if is_program else Reason.UNKNOWN_BACKEND
@@ -112,10 +115,10 @@ class FakeOperator:
         if not self._unfinished(name):
             return
         self._write(name, derive_state(Observation(runner=RunnerState.RUNNING)))
-        copy = await self._stream(job, runner, handover)
+        copy = await self._stream(job, runner, job_input)
         await self._end(name, copy, await runner.wait())
 
-    async def _make_handover(self, job: Manifest) -> JobInput:
+    async def _make_input(self, job: Manifest) -> JobInput:
         secrets, parts = self._cluster.objects.setdefault("secrets", {}), []
         for secret in parse_runtimejob(job).params_secrets:
             while secret not in secrets:  # noqa: ASYNC110  (as the real one, which watches no Secrets)
@@ -142,11 +145,13 @@ class FakeOperator:
         file.write_bytes(base64.b64decode(secret["data"][own["key"]]))
         return str(file)
 
-    async def _stream(self, job: Manifest, runner: RunnerProcess, handover: JobInput) -> RecordCopy:
+    async def _stream(
+        self, job: Manifest, runner: RunnerProcess, job_input: JobInput
+    ) -> RecordCopy:
         copy = RecordCopy()
         writer = RedisStream(self._redis, job["metadata"]["uid"], job["metadata"]["name"])
         writing = asyncio.create_task(writer.run(lambda: copy))
-        await runner.hand_over(handover)
+        await runner.give_input(job_input)
         async for data in runner.read_record():
             writer.append(copy.feed(data))
         await writer.drain()
@@ -154,7 +159,9 @@ class FakeOperator:
         return copy
 
     async def _end(self, name: str, copy: RecordCopy, exit_code: int) -> None:
-        job = self._cluster.objects["runtimejobs"][name]
+        job = self._cluster.objects["runtimejobs"].get(name)
+        if job is None:
+            return
         compressed = copy.compress()
         secrets = build_record(parse_runtimejob(job), compressed)
         for secret in secrets:

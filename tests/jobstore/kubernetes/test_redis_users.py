@@ -14,12 +14,14 @@ from qiskit_runtime.contract.wire.record_stream import Batch, notification_chann
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
 LINES = b"one\ntwo\n"
+LISTENER = "user listener on nopass resetchannels &job-results:* -@all +psubscribe +punsubscribe"
+"""A client of Redis that is none of ours: neither API nor operator subscribes."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """A Redis with the chart's users."""
-    with run_redis(write_users(tmp_path_factory.mktemp("redis"))) as server:
+    """A Redis with the chart's users, and one who listens to notifications."""
+    with run_redis(write_users(tmp_path_factory.mktemp("redis"), LISTENER)) as server:
         yield server
 
 
@@ -27,7 +29,7 @@ async def write_and_read(server):
     """Do what the operator's code and the API's do with a job's stream; return what came of it."""
     operator = Redis.from_url(server.url_of("operator"))
     streams = LiveStreams(server.url_of("api"))
-    subscriber = Redis.from_url(server.url_of("api")).pubsub()
+    subscriber = Redis.from_url(server.url_of("listener")).pubsub()
     came, copy, writer = asyncio.Event(), RecordCopy(), RedisStream(operator, "uid", "bell")
     streams.open()
     writing = asyncio.create_task(writer.run(lambda: copy))
@@ -84,7 +86,8 @@ BOTH = [
 ]  # fmt: skip
 DENIED = {
     "api": [*BOTH, "XADD runtimejob:uid * lines x", "DEL runtimejob:uid", "DEL written:x",
-            "EXPIRE runtimejob:uid 1", "PUBLISH job-results:bell 1", "SET runtimejob:uid x"],
+            "EXPIRE runtimejob:uid 1", "PUBLISH job-results:bell 1", "SET runtimejob:uid x",
+            "SUBSCRIBE job-results:bell", "PSUBSCRIBE job-results:*"],
     "operator": [*BOTH, "EVAL return 0", "GET written:x", "SET written:x 1", "DEL written:x",
                  "PSUBSCRIBE job-results:*"],
 }  # fmt: skip

@@ -49,6 +49,7 @@ class FakeServer:
     def __init__(self, scripts):
         self.scripts = list(scripts)
         self.paths = []
+        self.detail = "Job not found"
 
     def refuse(self, connection, request):
         """Answer with an HTTP status where the script says so."""
@@ -57,7 +58,7 @@ class FakeServer:
         if not isinstance(script, HTTPStatus):
             return None
         self.next_script()
-        return connection.respond(script, json.dumps({"detail": "Job not found"}))
+        return connection.respond(script, json.dumps({"detail": self.detail}))
 
     def play(self, connection):
         """Send the script's frames and end as it says."""
@@ -160,6 +161,15 @@ def test_a_restarted_server_is_asked_again(playing):
     assert fake.afters == [0, 1, 1]
 
 
+def test_a_failing_server_s_words_are_passed_on(playing):
+    """A watcher is told why the server does not serve the stream at the moment."""
+    scripts = [[message(1), 1012], HTTPStatus.SERVICE_UNAVAILABLE, [message(2, final=True), 1000]]
+    with playing(*scripts) as (fake, client):
+        fake.detail = "no Kubernetes"
+        reasons = [event.why for event in follow(client) if isinstance(event, Reconnecting)]
+    assert reasons[1:] == ["the server answered 503: no Kubernetes"]
+
+
 def test_a_repeated_gap_and_cut_are_shown_once(playing):
     """A gap counts as its messages, and the console is cut only once."""
     gap, cut = json.dumps({"type": "gap", "first": 2, "count": 3}), json.dumps({"type": "cut"})
@@ -171,8 +181,12 @@ def test_a_repeated_gap_and_cut_are_shown_once(playing):
 
 def test_a_stream_that_never_comes_back_is_given_up(playing):
     """After the last try the error says how to go on, and it is 'no server'."""
-    with playing([DROP]) as (fake, client), pytest.raises(Unreachable, match="stream id") as lost:
+    with (
+        playing([message(1), DROP], [DROP]) as (fake, client),
+        pytest.raises(Unreachable, match=r"stream\(after=1\)") as lost,
+    ):
         follow(client)
+    assert "qiskit-runtime stream id" in fail(lost.value).message
     assert fail(lost.value).exit_code == 4
     assert len(fake.paths) == 4
 

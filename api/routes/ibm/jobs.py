@@ -1,0 +1,296 @@
+"""/jobs in today's dialect: run a program, see jobs, their results, logs and metrics; end them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, BeforeValidator
+
+from api.bodies import BodyForm, CheckedRoute
+from api.dependencies import (
+    CallerDep,
+    EventsDep,
+    IdempotencyKey,
+    JobAnswersDep,
+    JobStoreDep,
+    NonNegative,
+    QueueForecastDep,
+    SubmissionDep,
+)
+from api.errors import InvalidField
+from api.job_answers import JobAnswers, JobForm
+from api.jobstore.base import JobNotFound, JobQuery, JobStore, RecordGone
+from api.queue_forecast import QueueForecast
+from api.routes.ibm.errors import describe
+from api.routes.ibm.models import (
+    CreatedJob,
+    JobDocument,
+    JobsDocument,
+    MetricsDocument,
+    RunRequest,
+    TagsRequest,
+    ran_too_long,
+)
+from api.strict_json import load_body_with_params
+from api.submission import choose_backend
+from api.text_pieces import console_pieces, cut, find_traceback, join_small
+from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES
+from qiskit_runtime.contract.resources.backend import UnknownBackend
+from qiskit_runtime.contract.resources.job import Job
+
+MAX_BODY_BYTES = MAX_PARAMS_BYTES + 2**16
+"""A body: the parameters as they are, and what is around them."""
+
+_NO_PARAMS = '"params":{}'
+_SMALL = 2**16
+
+
+class ParamsRoute(CheckedRoute):
+    """A route whose bodies have parameters as a value, which stays text here."""
+
+    @property
+    def body_form(self) -> BodyForm:
+        return BodyForm(limit=MAX_BODY_BYTES, load=load_body_with_params)
+
+
+router = APIRouter(tags=["qiskit-ibm-runtime"], route_class=ParamsRoute, strict_content_type=False)
+
+WITH_BODY = (400, 413, 415)
+"""Status codes of a request that can have a body."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time; one without an offset is in UTC."""
+
+Sort = Annotated[
+    Literal["ASC", "DESC"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
+
+ExcludeParams = Annotated[bool, Query(description="Leave the parameters out.")]
+
+
+@router.post("/jobs", responses=describe(404, 409, 429, 503, *WITH_BODY))
+async def run_job(
+    request: RunRequest,
+    submission: SubmissionDep,
+    caller: CallerDep,
+    idempotency_key: IdempotencyKey = None,
+) -> CreatedJob:
+    """Queue a job; an answer of 5xx says that there is none, so it is safe to try again."""
+    posted = request.read(caller.instance)
+    try:
+        job_id = await submission.submit(posted, caller, idempotency_key)
+    except UnknownBackend as error:
+        # Of a 404 the official client says that the program is not there.
+        message = f"backend: no backend is named '{error}'; GET /backends lists them"
+        raise InvalidField(("body", "backend"), message) from None
+    return CreatedJob(id=job_id, backend=choose_backend(posted))
+
+
+@router.get("/jobs", response_model=JobsDocument, responses=describe(400, 503))
+async def list_jobs(
+    store: JobStoreDep,
+    answers: JobAnswersDep,
+    forecast: QueueForecastDep,
+    limit: NonNegative = 200,
+    offset: NonNegative = 0,
+    pending: Annotated[
+        bool | None, Query(description="The queued and running jobs, or the ended ones.")
+    ] = None,
+    program: str | None = None,
+    backend: str | None = None,
+    session_id: str | None = None,
+    tags: Annotated[list[str], Query(description="Jobs that have all of these.")] = [],  # noqa: B006  (never changed)
+    created_after: Time | None = None,
+    created_before: Time | None = None,
+    sort: Sort = "DESC",
+    exclude_params: ExcludeParams = False,
+) -> StreamingResponse:
+    """List a page of jobs, newest first; ``count`` is the number of all that match."""
+    query = JobQuery(
+        pending=pending,
+        program=program,
+        backend=backend,
+        session_id=session_id,
+        tags=frozenset(tags),
+        created_after=created_after,
+        created_before=created_before,
+        oldest_first=sort == "ASC",
+    )
+    page = await store.find(query, limit, offset)
+    writer = DocumentWriter(answers, forecast, with_params=not exclude_params)
+    tail = f'],"count":{page.total},"limit":{limit},"offset":{offset}}}'
+    return _stream_json(writer.write_list(page.jobs, tail))
+
+
+@router.get(
+    "/jobs/{job_id}",
+    response_model=JobDocument,
+    responses=describe(404, 503),
+)
+async def get_job(
+    job_id: str,
+    store: JobStoreDep,
+    answers: JobAnswersDep,
+    forecast: QueueForecastDep,
+    exclude_params: ExcludeParams = False,
+) -> Response:
+    """Return a job."""
+    writer = DocumentWriter(answers, forecast, with_params=not exclude_params)
+    job = await store.get(job_id)
+    if exclude_params:
+        # What clients poll.
+        return Response(await writer.write_alone(job), media_type="application/json")
+    return _stream_json(await writer.write(job))
+
+
+async def _result(job_id: str, store: JobStoreDep) -> AsyncIterator[str | None]:
+    """Yield the text that clients read when a job has ended: its result, or its error."""
+    job = await store.get(job_id)
+    if job.status.phase is Phase.FAILED or ran_too_long(job):
+        yield await _read_error(store, job)
+        return
+    async with store.serve_result(job_id) as result:
+        yield result
+
+
+ResultTextDep = Annotated[str | None, Depends(_result)]
+
+
+# FAST003 does not see the job_id of the dependencies.
+@router.get(
+    "/jobs/{job_id}/results",  # noqa: FAST003
+    responses=describe(404, 410, 503) | {200: {"content": {"text/plain": {}}}, 204: {}},
+    response_class=Response,
+)
+async def get_results(result: ResultTextDep) -> Response:
+    """Return the result's JSON text, or the traceback of a failed job; 204 where there is none.
+
+    The result of a private job is there once.
+    """
+    return Response(status_code=204) if result is None else _stream_text(cut(result))
+
+
+@router.get(
+    "/jobs/{job_id}/logs",  # noqa: FAST003
+    responses=describe(404, 410, 503) | {200: {"content": {"text/plain": {}}}},
+    response_class=Response,
+)
+async def get_logs(events: EventsDep) -> Response:
+    """Return what the job has printed so far."""
+    return _stream_text(console_pieces(events))
+
+
+@router.get("/jobs/{job_id}/metrics", response_model=MetricsDocument, responses=describe(404, 503))
+async def get_metrics(job_id: str, store: JobStoreDep, forecast: QueueForecastDep) -> Response:
+    """Return the job's times and usage as measured, its place in the queue as estimated."""
+    job = await store.get(job_id)
+    metrics = MetricsDocument.from_job(job, await forecast.find(job))
+    return Response(metrics.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+@router.post(
+    "/jobs/{job_id}/cancel", status_code=204, responses=describe(404, 409, 503, *WITH_BODY)
+)
+async def cancel_job(job_id: str, store: JobStoreDep) -> None:
+    """Cancel a queued or running job."""
+    await store.cancel(job_id)
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=describe(404, 503, *WITH_BODY))
+async def delete_job(job_id: str, store: JobStoreDep) -> None:
+    """Delete a job and all its data; one that is queued or runs is ended."""
+    await store.discard(job_id)
+
+
+@router.put("/jobs/{job_id}/tags", status_code=204, responses=describe(404, 503, *WITH_BODY))
+async def replace_tags(job_id: str, request: TagsRequest, store: JobStoreDep) -> None:
+    """Replace the job's tags, also when it has ended."""
+    await store.set_tags(job_id, tuple(request.tags))
+
+
+class DocumentWriter:
+    """The writer of jobs as one answer has them: with parameters or without."""
+
+    def __init__(self, answers: JobAnswers, forecast: QueueForecast, *, with_params: bool) -> None:
+        self._answers, self._forecast, self._with_params = answers, forecast, with_params
+
+    async def write_list(self, jobs: Iterable[Job], tail: str) -> AsyncIterator[str]:
+        """Write a list of jobs, without those that were deleted since they were found."""
+        separator = ""
+        yield '{"jobs":['
+        for job in jobs:
+            with suppress(JobNotFound):
+                pieces = await self.write(job)
+                yield separator
+                separator = ","
+                async for piece in pieces:
+                    yield piece
+        yield tail
+
+    async def write(self, job: Job) -> AsyncIterator[str]:
+        """Write a job in pieces.
+
+        Raises:
+            JobNotFound: it was deleted since it was found.
+        """
+        document = await self.write_alone(job)
+        if not self._with_params:
+            return _each(document)
+        whole = f"{document[:-1]},{_NO_PARAMS}}}"
+        return await self._answers.write(job, JobForm(lambda _: whole, _NO_PARAMS, _write_params))
+
+    async def write_alone(self, job: Job) -> str:
+        """Return a job without its parameters."""
+        place = await self._forecast.find(job)
+        expected = None if job.is_final else await self._forecast.expect_seconds(job)
+        return JobDocument.from_job(job, expected, place).write()
+
+
+def _write_params(params: str) -> Iterable[str]:
+    """Write parameters as the value that they are the text of."""
+    if len(params) <= _SMALL:
+        try:
+            json.loads(params)
+        except (ValueError, RecursionError):
+            # A job that kubectl made: its program gets no parameters either.
+            return [_NO_PARAMS]
+    return ['"params":', *cut(params)]
+
+
+async def _read_error(store: JobStore, job: Job) -> str:
+    """Return the traceback that a failed job printed last, else its message."""
+    traceback = ""
+    with suppress(RecordGone):
+        traceback = find_traceback(await store.read_events(job.id))
+    return traceback or job.status.message
+
+
+async def _each(*pieces: str) -> AsyncIterator[str]:
+    for piece in pieces:
+        yield piece
+
+
+def _stream_json(pieces: AsyncIterator[str]) -> StreamingResponse:
+    return StreamingResponse(pieces, media_type="application/json")
+
+
+def _stream_text(texts: Iterable[str]) -> StreamingResponse:
+    async def write() -> AsyncIterator[bytes]:
+        for piece in join_small(texts):
+            yield piece.encode(errors="replace")
+            # Other requests are served between the pieces of a long text.
+            await asyncio.sleep(0)
+
+    return StreamingResponse(write(), media_type="text/plain")
