@@ -1,5 +1,6 @@
 """Sessions in today's dialect, over a real local server: routes, order, closing, cancelling."""
 
+import itertools
 import json
 import time
 
@@ -156,14 +157,16 @@ def test_job_for_another_backend_is_refused(client):
 def test_dedicated_jobs_run_one_after_the_other(client):
     """In order, though there are two workers, and whatever the end of each is."""
     made = client.open()
-    jobs = [client.run(made, ["raise"] if n == 1 else ["sleep", 0.1]) for n in range(5)]
+    jobs = [
+        client.run(made, ["fail", "on purpose"] if n == 1 else ["sleep", 0.1]) for n in range(5)
+    ]
     alone = client.run(None, ["sleep", 0])
     client.wait(alone)
     assert client.phase(jobs[-1]) == "Queued"
     for job in jobs:
         client.wait(job)
     times = [client.times(job) for job in jobs]
-    assert all(before[1] <= after[0] for before, after in zip(times, times[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(times))
     found = client.get(made)
     assert found["state"] == "active" and found["accepting_jobs"]
     assert found["elapsed_time"] >= 0.4 and found["last_job_completed"] > found["activated_at"]
@@ -272,5 +275,5 @@ def test_order_and_limits_outlast_a_restart(tmp_path):
         for job in queued:
             assert client.wait(job)["state"]["status"] == "Completed"
         times = [client.times(job) for job in queued]
-        assert all(one[1] <= two[0] for one, two in zip(times, times[1:], strict=False))
+        assert all(one[1] <= two[0] for one, two in itertools.pairwise(times))
         assert client.get(kept)["state"] == "active" and client.get(short)["state"] == "closed"
