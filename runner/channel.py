@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum
 
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics, read_circuit_metrics
 from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
 from qiskit_runtime.contract.wire.verdict import is_text_map
 
@@ -45,6 +46,8 @@ class Kind(Enum):
     """JSON: the versions of what the program runs on."""
     SEED = b"S"
     """The seed of the job's random numbers, in decimal."""
+    CIRCUITS = b"C"
+    """The circuits that the program ran: ``contract.wire.circuit_metrics`` as JSON."""
     PROGRESS = b"P"
     """A report of progress: ``contract.wire.progress`` as JSON."""
 
@@ -167,6 +170,18 @@ def read_seed(payload: bytes) -> int:
     if not payload.isdigit() or len(payload) > len(str(MAX_SEED)) or int(payload) > MAX_SEED:
         raise ChannelBroken("a packet that is not a seed")
     return int(payload)
+
+
+def read_circuits(payload: bytes) -> CircuitMetrics:
+    """Return the metrics of a ``CIRCUITS`` packet.
+
+    Raises:
+        ChannelBroken: they are not what a program's runs can be.
+    """
+    try:
+        return read_circuit_metrics(json.loads(payload))
+    except (ValueError, RecursionError) as error:
+        raise ChannelBroken(f"a packet that is not about circuits: {error}") from error
 
 
 def receive(connection: socket.socket) -> tuple[Kind, bytes]:

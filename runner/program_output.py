@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
 from runner.channel import Kind, pack, receive
@@ -90,6 +91,13 @@ class ProgramOutput:
                 # The supervisor may have ended, or the program has closed its channel.
                 with suppress(OSError):
                     self.send(Kind.PROGRESS, progress.to_json().encode())
+
+    def send_circuits(self, circuits: CircuitMetrics | None) -> None:
+        """Send the metrics of the circuits that ran, if any did; never from a fork."""
+        if circuits is not None and os.getpid() == self._process:
+            # As for a report of progress.
+            with suppress(OSError):
+                self.send(Kind.CIRCUITS, circuits.to_json().encode())
 
     def _keep_flushing(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from qiskit_runtime.contract.wire.job_input import ENTRY_POINT, JobInput, parse_
 from qiskit_runtime.messenger import UserMessenger
 from qiskit_runtime.serialization import RuntimeDecoder
 from runner.channel import ChannelBroken, Kind, receive
+from runner.job_log import open_log
 from runner.job_seed import choose_seed, pass_seed, use_seed
 from runner.memory import untouched_bytes
 from runner.moved_names import honour_unused_imports
@@ -27,6 +28,8 @@ from runner.processes import die_with_parent
 from runner.program_failure import InvalidParams, describe_failure
 from runner.program_output import ProgramOutput, open_console
 from runner.program_source import import_program, locate
+
+logger = logging.getLogger("runner")
 
 
 def main() -> int:
@@ -85,7 +88,7 @@ def _run(job: JobInput, messenger: UserMessenger, output: ProgramOutput) -> int:
 
 
 def _apply_limits(job: JobInput) -> None:
-    logging.basicConfig(level=job.log_level, stream=sys.stdout)
+    open_log(job.log_level)
     if job.memory_bytes:
         # So that a large array is a MemoryError with its line, before the supervisor has to kill.
         # The kernel counts reserved memory: over 1 GiB once the libraries have their threads.
@@ -114,8 +117,12 @@ def _call_program(
     if pass_seed(seed, entry, params):
         output.send(Kind.SEED, b"%d" % seed)
     backend = make_backend(job.backend, job.memory_bytes, seed)
-    # Newer programs return their result.
-    messenger.publish_returned(entry(backend, messenger, **params))
+    logger.debug("the program %s, the backend %s, the seed %d", path.stem, backend.name, seed)
+    try:
+        # Newer programs return their result.
+        messenger.publish_returned(entry(backend, messenger, **params))
+    finally:
+        output.send_circuits(backend.circuit_metrics)
 
 
 def _decode_params(text: str) -> dict[str, Any]:

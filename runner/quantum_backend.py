@@ -10,6 +10,7 @@ from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, list
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
+from runner.circuit_log import CircuitLog
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
 
@@ -43,6 +44,7 @@ def make_backend(
         backend.width = backend.num_qubits
     if noise is not None or not spec.get("fake_device"):
         backend.described_noise = noise or {}
+    backend.circuit_log = CircuitLog()
     backend.seeds = None if seed is None else random.Random(seed)  # noqa: S311  (no secret)
     return backend
 

@@ -17,9 +17,11 @@ from qiskit_aer.backends.aerbackend import AerError
 
 from qiskit_runtime.contract.devices.simulators import TURNS
 from qiskit_runtime.contract.nearest import suggest
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.memory import check_memory
 from runner.backend_properties import BackendStatus, make_properties
+from runner.circuit_log import CircuitLog
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
 
     name: str
     seeds: random.Random | None = None
+    circuit_log: CircuitLog | None = None
     width: int | None = None
     """The number of the device's qubits; None where it has no such number."""
     described_noise: Mapping[str, Any] | None = None
@@ -41,6 +44,11 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     _device: Target | None = None
     """The gates and connections of a device that has some of its own."""
     _fitted: Target | None = None
+
+    @property
+    def circuit_metrics(self) -> CircuitMetrics | None:
+        """Return the number and size of the circuits that ran; None where none did."""
+        return self.circuit_log.metrics if self.circuit_log else None
 
     @property
     def device(self) -> Target:
@@ -131,6 +139,8 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
             run_options.pop("seed_simulator", None)
             if self.seeds is not None and self.options.seed_simulator is None:
                 run_options["seed_simulator"] = self.seeds.randrange(2**31)
+        if self.circuit_log is not None:
+            self.circuit_log.note(circuits)
         return super().run(circuits, parameter_binds, **run_options)
 
     def _warn_of_unknown(self, names: Iterable[str]) -> None:

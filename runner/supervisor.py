@@ -14,10 +14,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qiskit_runtime.contract.limits import GRACE_SECONDS
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.job_input import JobInput, parse_job_input
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, is_version_map
 from runner import processes
-from runner.channel import READ_BYTES, ChannelBroken, Kind, pack, read_fields, read_seed
+from runner.channel import (
+    READ_BYTES,
+    ChannelBroken,
+    Kind,
+    pack,
+    read_circuits,
+    read_fields,
+    read_seed,
+)
 from runner.exit_status import ExitStatus
 from runner.job_output import JobOutput
 from runner.pipes import readable_bytes
@@ -50,6 +59,7 @@ class Supervisor:
         self._error: dict[str, str] = {}
         self._versions: dict[str, str] = {}
         self._seed: int | None = None
+        self._circuits: CircuitMetrics | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
@@ -143,6 +153,8 @@ class Supervisor:
                 self._versions = read_fields(payload)
             case Kind.SEED:
                 self._seed = read_seed(payload)
+            case Kind.CIRCUITS:
+                self._circuits = read_circuits(payload)
             case _:
                 raise ChannelBroken(f"a packet of kind {kind.name}")
 
@@ -207,4 +219,5 @@ class Supervisor:
             seconds=round(time.monotonic() - self._started, 3),
             versions=(versions if is_version_map(versions) else known) or None,
             seed=self._seed,
+            circuits=self._circuits,
         )

@@ -32,6 +32,7 @@ from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import RESULT_READ, make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
@@ -119,6 +120,12 @@ class KubernetesJobStore(JobStore):
         matching = [found.job for found in self._cache.all() if query.matches(found.job)]
         matching.sort(key=_age, reverse=not query.oldest_first)
         return JobPage(matching[offset : offset + limit], len(matching))
+
+    def count_queued(self, instance: Instance) -> int:
+        jobs = (found.job for found in self._cache.all())
+        return sum(
+            job.status.phase is Phase.QUEUED and job.spec.instance == instance for job in jobs
+        )
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.

@@ -42,9 +42,9 @@ class JobBook:
         # A dict keeps its order.
         self._jobs: dict[str, Job] = {}
         self._queued: set[str] = set()
-        self._of_sessions: defaultdict[str, set[str]] = defaultdict(set)
         # Each is there for as long as somebody has it, or waits for it.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._of_sessions: defaultdict[str, set[str]] = defaultdict(set)
         self._unsaved: dict[str, Job] = {}
         self._saving: asyncio.Task[None] | None = None
 
@@ -64,6 +64,10 @@ class JobBook:
     def all(self) -> ValuesView[Job]:
         """Every job, the oldest first."""
         return self._jobs.values()
+
+    def all_queued(self) -> Iterator[Job]:
+        """The queued jobs, in no order."""
+        return (self._jobs[job_id] for job_id in self._queued)
 
     def newest_first(self) -> Iterator[Job]:
         """Every job, the oldest last."""
@@ -184,10 +188,10 @@ class JobBook:
             if not (unfinished or self.get(job_id).is_final):
                 raise JobNotFinal(job_id)
             await asyncio.to_thread(self._folder.delete, job_id)
-            job = self._jobs.pop(job_id)
-            self._leave_session(job)
             self._queued.discard(job_id)
             self._unsaved.pop(job_id, None)
+            job = self._jobs.pop(job_id)
+            self._leave_session(job)
 
     def _leave_session(self, job: Job) -> None:
         others = self._of_sessions[job.spec.session_id]

@@ -49,7 +49,9 @@ class RunRequest(BaseModel):
     backend: Annotated[str, StringConstraints(max_length=MAX_LABEL_CHARACTERS)] | None = Field(
         None, description="A name from GET /backends; without one, the default."
     )
-    params: Annotated[Any, BeforeValidator(_check_object), WithJsonSchema(OBJECT)] = JSONText("{}")
+    params: Annotated[Any, BeforeValidator(_check_object), WithJsonSchema(OBJECT)] = Field(
+        default_factory=lambda: JSONText("{}")
+    )
     tags: Annotated[list[Label], Field(max_length=MAX_TAGS)] = []
     log_level: Annotated[LogLevel, BeforeValidator(_to_capitals)] = "WARNING"
     session_id: Annotated[str, StringConstraints(max_length=63)] | None = None

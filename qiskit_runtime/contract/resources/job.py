@@ -20,7 +20,9 @@ from qiskit_runtime.contract.limits import (
     MAX_TAGS,
     MAX_VERSION_CHARACTERS,
 )
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.program import ProgramSource
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Verdict
 
@@ -60,6 +62,11 @@ class JobSpec(ContractModel):
     """The session that the job belongs to; empty for none."""
     private: bool = False
     """Whether its parameters are served to nobody, and its result once."""
+
+    @property
+    def instance(self) -> Instance:
+        """Return the instance that the job belongs to."""
+        return Instance(self.hub, self.group, self.project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,8 @@ class JobStatus(ContractModel):
     """The versions that it ran on, by name; ``program`` is the program's own."""
     seeds: dict[str, int] | None = None
     """``simulator``: the seed of its random numbers."""
+    circuits: CircuitMetrics | None = None
+    """The circuits that it ran; None until it has ended."""
     progress: JobProgress | None = None
 
     def with_progress(self, progress: Progress) -> "JobStatus":
@@ -135,6 +144,7 @@ class JobStatus(ContractModel):
                 "peak_memory_bytes": verdict.peak_memory_bytes,
                 "versions": verdict.versions,
                 "seeds": seeds,
+                "circuits": verdict.circuits,
             }
         )
 

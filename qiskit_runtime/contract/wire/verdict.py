@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics, read_circuit_metrics
+
 MAX_VERDICT_BYTES = 4096
 """Kubernetes' own limit of a termination message, and within the limit of a frame line."""
 
@@ -83,6 +85,8 @@ class Verdict:
     versions: dict[str, str] | None = None
     seed: int | None = None
     """The seed of its random numbers: a run with it, on the same versions, gives the same."""
+    circuits: CircuitMetrics | None = None
+    """The circuits that it ran on the job's backend; None where it ran none, or was killed."""
 
     def to_json(self) -> str:
         """Return the verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
@@ -95,7 +99,7 @@ class Verdict:
             # 100 bytes stay free for the frame's header.
             if len(text) <= MAX_VERDICT_BYTES - 100:
                 break
-            fields["versions"] = None
+            fields["versions"] = fields["circuits"] = None
         return text
 
 
@@ -108,10 +112,19 @@ def parse_verdict(text: str | bytes) -> Verdict | None:
     """Parse a verdict; returns None for any other text, as a program can forge the text."""
     try:
         fields = json.loads(text)
-        verdict = Verdict(**{**fields, "outcome": Outcome(fields["outcome"])})
-    except (ValueError, TypeError, KeyError, RecursionError):
+        verdict = Verdict(**{**fields, **_read_parts(fields)})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return verdict if _is_valid(verdict) else None
+
+
+def _read_parts(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that are more than JSON's own types."""
+    circuits = fields.get("circuits")
+    return {
+        "outcome": Outcome(fields["outcome"]),
+        "circuits": None if circuits is None else read_circuit_metrics(circuits),
+    }
 
 
 def _is_valid(verdict: Verdict) -> bool:

@@ -52,6 +52,8 @@ _HONOURED = (*_SHOTS, *_SKIP, *_SIMULATOR, *_ESTIMATOR)
 
 _LEFT_OUT = (
     "options.execution.rep_delay",
+    "options.execution.scheduler_timing",
+    "options.execution.stretch_values",
     "options.max_execution_time",
     "options.optimization_level",
 )

@@ -15,6 +15,7 @@ from qiskit.primitives.containers import BindingsArray, ObservablesArray
 from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
+from qiskit_runtime.programs.inputs.boxes import open_boxes
 from qiskit_runtime.programs.inputs.checks import MAX_SHOTS, check_integer, check_number, naming
 
 _FORMS = {
@@ -86,7 +87,7 @@ def _read_circuit(value: Any) -> QuantumCircuit:
     if not isinstance(value, QuantumCircuit):
         expected = "a circuit in the encoding of RuntimeEncoder, or OpenQASM text"
         raise ValueError(f"expected {expected}, got {_describe(value)}")
-    return value
+    return open_boxes(value)
 
 
 @lru_cache(maxsize=64)  # the same text in many pubs is one circuit

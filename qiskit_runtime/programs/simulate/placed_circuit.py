@@ -8,7 +8,7 @@ from qiskit import QuantumCircuit
 
 from qiskit_runtime.programs.simulate.memory import check_memory
 from qiskit_runtime.programs.simulate.simulation import Simulation
-from qiskit_runtime.programs.simulate.transpiling import make_passes
+from qiskit_runtime.programs.simulate.transpiling import make_passes, run_passes
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def place_circuit(
         initial_layout=initial_layout,
         seed_transpiler=simulation.seed_transpiler,
     )
-    transpiled = passes.run(circuit)
+    transpiled = run_passes(passes, circuit)
     # No outcome depends on it, and Aer would evaluate its expression at each point.
     transpiled.global_phase = 0
     return PlacedCircuit(transpiled, find_places(transpiled), list(circuit.parameters))

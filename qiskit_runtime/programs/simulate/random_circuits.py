@@ -12,7 +12,7 @@ from qiskit_runtime.programs.inputs.checks import check_integer, check_seed
 from qiskit_runtime.programs.simulate.memory import check_memory
 from qiskit_runtime.programs.simulate.runs import run_circuits
 from qiskit_runtime.programs.simulate.seeds import seed_of_run
-from qiskit_runtime.programs.simulate.transpiling import make_passes
+from qiskit_runtime.programs.simulate.transpiling import make_passes, run_passes
 
 if TYPE_CHECKING:
     from qiskit import QuantumCircuit
@@ -56,7 +56,7 @@ def publish_random_counts(
         # Five qubits are too few for threads: a second one only burns CPU.
         result = run_circuits(
             backend,
-            [pass_manager.run(circuit)],
+            [run_passes(pass_manager, circuit)],
             labels=[f"iteration {iteration}"],
             max_parallel_threads=1,
             seed_simulator=seed_of_run(seed, iteration),

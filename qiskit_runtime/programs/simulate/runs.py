@@ -4,7 +4,9 @@ A simulation that failed is a program that failed. Aer's job does not raise: a r
 it failed, wholly or in one circuit of a list, and some results say that all is well and are empty.
 """
 
+import logging
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from itertools import chain, repeat
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from qiskit import QuantumCircuit
 
 from qiskit_runtime.programs.inputs.checks import naming
+from qiskit_runtime.programs.simulate.circuit_words import describe
 from qiskit_runtime.programs.simulate.seeds import seed_of_run
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 Pub = TypeVar("Pub")
 PubResult = TypeVar("PubResult")
+
+logger = logging.getLogger(__name__)
 
 SMALL_QUBITS = 12
 """A state of fewer qubits is no work for two threads."""
@@ -85,8 +90,10 @@ def run_circuits(
         SimulationFailed: one of the circuits did.
         ValueError: Aer refuses the options; the text begins with ``field``, where it is given.
     """
+    began = time.perf_counter()
     with naming(field) if field else nullcontext():
         result = backend.run(list(circuits), **options).result()
+    _log_run(circuits, result, time.perf_counter() - began)
     sentences = [_find_failure(experiment) for experiment in result.results]
     owners = _owners(circuits, options.get("parameter_binds"))
     failures: dict[int, str] = {}
@@ -106,12 +113,14 @@ def run_pubs(
     seed: int | None,
     run: Callable[[Pub, int | None], PubResult],
     messenger: "UserMessenger",
+    field: str = "pubs",
 ) -> list[PubResult]:
     """Return the result of each pub, run with a seed of its own; progress is reported by pub."""
     messenger.report_progress(0, len(pubs))
     results = []
     for index, pub in enumerate(pubs):
-        with naming(f"pubs[{index}]"):
+        logger.info("%s[%d] of %d", field, index, len(pubs))
+        with naming(f"{field}[{index}]"):
             results.append(run(pub, seed_of_run(seed, index)))
         messenger.report_progress(index + 1, len(pubs))
     return results
@@ -131,6 +140,21 @@ def choose_parallelism(num_qubits: int, runs: int) -> dict[str, Any]:
         return {}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {"max_parallel_threads": min(runs, cores or 1), "max_parallel_experiments": 0}
+
+
+def _log_run(circuits: Sequence[QuantumCircuit], result: "Result", seconds: float) -> None:
+    """Log what was run, in one line."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    first = next(iter(result.results), None)
+    logger.info(
+        "ran %s, %d executions of %s shots with the seed %s in %.3f s",
+        describe(circuits),
+        len(result.results),
+        getattr(first, "shots", 0),
+        getattr(first, "seed_simulator", None),
+        seconds,
+    )
 
 
 def _find_failure(experiment: Any) -> str | None:

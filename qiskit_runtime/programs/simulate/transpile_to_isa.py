@@ -18,7 +18,7 @@ from qiskit.transpiler import PassManager, Target
 from qiskit_runtime.programs.inputs.checks import naming
 from qiskit_runtime.programs.simulate.memory import find_method
 from qiskit_runtime.programs.simulate.targets import check_gates
-from qiskit_runtime.programs.simulate.transpiling import find_target, make_passes
+from qiskit_runtime.programs.simulate.transpiling import find_target, make_passes, run_passes
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -65,7 +65,7 @@ class IsaTranspiler:
             return circuit
         key = _identify(circuit)
         if key not in self._transpiled:
-            self._transpiled[key] = aim.make_passes(circuit.num_qubits).run(circuit)
+            self._transpiled[key] = run_passes(aim.make_passes(circuit.num_qubits), circuit)
         return self._transpiled[key]
 
     def _find_aim(self, method: str, has_angles: bool) -> "_Aim":

@@ -5,6 +5,8 @@ gates or connections where a client gave some.
 """
 
 import copy
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,13 @@ from qiskit.transpiler import PassManager, Target, generate_preset_pass_manager
 from qiskit_runtime.contract.devices.simulators import CLIFFORD
 from qiskit_runtime.programs.inputs.aer_options import read_edges
 from qiskit_runtime.programs.simulate import targets
+from qiskit_runtime.programs.simulate.circuit_words import describe
 from qiskit_runtime.programs.simulate.memory import find_method
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
+
+logger = logging.getLogger(__name__)
 
 
 def transpile_circuits(
@@ -37,7 +42,9 @@ def transpile_circuits(
         method = backend.options.method  # the run refuses it by its field
     width = max((circuit.num_qubits for circuit in circuits), default=0)
     options = _aim(backend, arguments, width, method, has_angles)
+    began = time.perf_counter()
     transpiled: list[QuantumCircuit] = transpile(list(circuits), **options)
+    _log_result(circuits, transpiled, began)
     return transpiled
 
 
@@ -56,6 +63,14 @@ def make_passes(
     """
     arguments["optimization_level"] = optimization_level
     return generate_preset_pass_manager(**_aim(backend, arguments, width, method, has_angles))
+
+
+def run_passes(passes: PassManager, circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return the circuit as the passes of ``make_passes`` transpile it."""
+    began = time.perf_counter()
+    transpiled: QuantumCircuit = passes.run(circuit)
+    _log_result([circuit], [transpiled], began)
+    return transpiled
 
 
 def find_target(
@@ -79,6 +94,15 @@ def find_target(
         device = targets.change_device(device, basis_gates, read_edges(coupling_map))
         targets.check_gates(basis_gates or (), method or own)
     return targets.fit_method(device, method or own, has_angles)
+
+
+def _log_result(
+    circuits: Sequence[QuantumCircuit], transpiled: Sequence[QuantumCircuit], began: float
+) -> None:
+    if logger.isEnabledFor(logging.INFO):
+        seconds = time.perf_counter() - began
+        before, after = describe(circuits), describe(transpiled)
+        logger.info("transpiled %s to %s in %.3f s", before, after, seconds)
 
 
 def _aim(

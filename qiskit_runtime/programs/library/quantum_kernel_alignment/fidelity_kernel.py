@@ -19,7 +19,7 @@ from qiskit_aer import AerSimulator
 from qiskit_runtime.programs.simulate.memory import check_memory
 from qiskit_runtime.programs.simulate.runs import Task, choose_parallelism, run_tasks
 from qiskit_runtime.programs.simulate.seeds import seed_of_run, seed_of_transpiler
-from qiskit_runtime.programs.simulate.transpiling import make_passes
+from qiskit_runtime.programs.simulate.transpiling import make_passes, run_passes
 
 if TYPE_CHECKING:
     from qiskit.result import Result
@@ -185,5 +185,5 @@ class FidelityKernel:
                 initial_layout=self.initial_layout,
                 seed_transpiler=seed_of_transpiler(self.seed_transpiler, self.seed),
             )
-            self._transpiled = passes.run(self._circuit)
+            self._transpiled = run_passes(passes, self._circuit)
         return self._transpiled

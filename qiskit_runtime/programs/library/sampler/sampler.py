@@ -6,17 +6,17 @@ It takes pubs as that client sends them, or as a person types them, and publishe
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from qiskit.primitives.containers import BitArray, DataBin, PrimitiveResult, SamplerPubResult
+from qiskit.primitives.containers import DataBin, PrimitiveResult, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub
 
 from qiskit_runtime.programs.inputs.checks import naming
 from qiskit_runtime.programs.inputs.primitive_options import choose_shots, read_options
 from qiskit_runtime.programs.inputs.pubs import read_sampler_pubs
-from qiskit_runtime.programs.simulate.memory import check_memory, find_used_qubits
-from qiskit_runtime.programs.simulate.runs import Task, choose_parallelism, run_pubs, run_tasks
+from qiskit_runtime.programs.simulate.memory import check_memory
+from qiskit_runtime.programs.simulate.runs import Task, run_pubs
+from qiskit_runtime.programs.simulate.sampling import sample_registers
 from qiskit_runtime.programs.simulate.transpile_to_isa import IsaTranspiler, select_values
 
 if TYPE_CHECKING:
@@ -34,30 +34,9 @@ def sample(
     names = [parameter.name for parameter in circuit.parameters]
     values = pub.parameter_values.as_array(names).reshape(pub.size, len(names))
     task = Task(circuit, pub.size, dict(zip(names, values.T.tolist(), strict=True)))
-    options = run_options | choose_parallelism(len(find_used_qubits(circuit)), pub.size)
-    result = run_tasks(
-        backend, [task], shots=pub.shots, seed_simulator=seed, memory=True, **options
-    )
-    memories = [getattr(item.data, "memory", None) for item in result.results]
+    registers = sample_registers(backend, task, pub.shape, pub.shots, seed, run_options)
     metadata = {"shots": pub.shots, "circuit_metadata": circuit.metadata}
-    return SamplerPubResult(read_registers(pub, memories), metadata=metadata)
-
-
-def read_registers(pub: SamplerPub, memories: list[list[str] | None]) -> DataBin:
-    """Return the values of each of the circuit's registers, from the shots of each entry."""
-    circuit = pub.circuit
-    if not circuit.cregs:
-        return DataBin(shape=pub.shape)
-    # A circuit that measures nothing has bits, and no memory.
-    shots = chain.from_iterable(memory or ["0x0"] * pub.shots for memory in memories)
-    read = BitArray.from_samples(shots, circuit.num_clbits)
-    fields = {}
-    for register in circuit.cregs:
-        places = [circuit.find_bit(bit).index for bit in register]
-        array = read.slice_bits(places).array
-        array = array.reshape(*pub.shape, pub.shots, array.shape[-1])
-        fields[register.name] = BitArray(array, len(register))
-    return DataBin(**fields, shape=pub.shape)
+    return SamplerPubResult(DataBin(**registers, shape=pub.shape), metadata=metadata)
 
 
 def warn_of_lost_bits(index: int, circuit: QuantumCircuit) -> None:
