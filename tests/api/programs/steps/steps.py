@@ -66,6 +66,5 @@ STEPS = {
     "sleep": lambda _, seconds, __: time.sleep(seconds),
     "wait": lambda _, path, __: wait_for(path),
     "fail": lambda _, text, __: fail(text),
-    "sleep": lambda _, seconds, __: time.sleep(seconds),
     "ignore": lambda *_: None,
 }
