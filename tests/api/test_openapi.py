@@ -173,6 +173,14 @@ OUTCOMES = [
     ("GET /backends", 200, {}),
     ("GET /backends/{name}", 200, {"path": {"name": "aer_simulator"}}),
     ("GET /backends/{name}", 404, {"path": {"name": "nobodys"}}),
+    ("GET /api/v1/backends", 200, {"query": {"include_mocks": "True"}}),
+    ("GET /api/v1/backends/{name}/status", 200, {"path": {"name": "aer_montreal"}}),
+    ("GET /api/v1/backends/{name}/status", 404, {"path": {"name": "nobodys"}}),
+    *(
+        (f"GET /api/v1/backends/{{name}}/{document}", code, {"path": {"name": name}})
+        for document in ("configuration", "properties")
+        for name, code in (("aer_montreal", 200), ("aer_simulator", 200), ("nobodys", 404))
+    ),
 ]
 """What each route answers, and a request that brings it about; ``job`` is one of that phase."""
 
