@@ -111,16 +111,21 @@ def create_app(
     app.state.queue_forecast = QueueForecast(job_store)
     app.state.browser_login = make_browser_login(settings, authenticator, identity_tokens)
     _add_routes(app)
+    _add_layers(app, settings)
+    return app
+
+
+def _add_layers(app: FastAPI, settings: ApiSettings) -> None:
+    """Put what every request passes around the routes: the last that is added is the outermost."""
     add_error_handlers(app)
     app.add_middleware(
         AuthMiddleware,
         settings=settings,
-        authenticator=authenticator,
+        authenticator=app.state.authenticator,
         browser_login=app.state.browser_login,
     )
     # Around all others: their errors have this form, too.
     app.add_middleware(ErrorForm, prefixes=(*ibm.PREFIXES, provider.PREFIX))
-    return app
 
 
 def _add_routes(app: FastAPI) -> None:
