@@ -9,7 +9,9 @@ from api.submission import Submission
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Label
 
-router = APIRouter(tags=["qiskit-ibmq-provider"], route_class=jobs.ParamsRoute)
+router = APIRouter(
+    tags=["qiskit-ibmq-provider"], route_class=jobs.ParamsRoute, strict_content_type=False
+)
 
 
 class RunRequest(models.RunRequest):
