@@ -20,9 +20,12 @@ from api.queue_forecast import Forecast, seconds_run
 from api.strict_json import JSONText
 from api.submission import Submission
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.limits import MAX_LABEL_CHARACTERS, MAX_TAGS
+from qiskit_runtime.contract.limits import MAX_LABEL_CHARACTERS, MAX_SESSION_SECONDS, MAX_TAGS
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, Label, LogLevel
+
+RAN_TOO_LONG_WORDS = "RAN TOO LONG"
+"""The reason of such a job for clients that know no codes."""
 
 RAN_TOO_LONG_CODE = 1305
 """The code by which the official client tells a time limit from a cancellation by the user."""
@@ -57,6 +60,12 @@ class RunRequest(BaseModel):
         None, description="The longest that the program may run, in seconds; it shortens its limit."
     )
     private: bool = Field(False, description="Serve the parameters to nobody, and the result once.")
+    start_session: bool = Field(
+        False, description="Open a session with the id of this job, as clients of 2023 do."
+    )
+    session_time: Annotated[int, Field(ge=0, le=MAX_SESSION_SECONDS)] | None = Field(
+        None, description="The seconds after which that session closes."
+    )
 
     def read(self, instance: Instance) -> Submission:
         """Return the job that is asked for, which belongs to this instance."""
@@ -70,6 +79,7 @@ class RunRequest(BaseModel):
             log_level=self.log_level,
             session_id=self.session_id or "",
             private=self.private,
+            opens_session=(self.session_time or 0) if self.start_session else None,
             params_place=("body", "params"),
         )
 
@@ -136,7 +146,11 @@ class JobDocument(BaseModel):
 
     @classmethod
     def from_job(
-        cls, job: Job, expected: float | None = None, place: Forecast | None = None
+        cls,
+        job: Job,
+        expected: float | None = None,
+        place: Forecast | None = None,
+        with_codes: bool = True,
     ) -> "JobDocument":
         """Return a job's form without its parameters."""
         spec, ran = job.spec, seconds_run(job)
@@ -151,7 +165,7 @@ class JobDocument(BaseModel):
             created=write_time(job.created),
             ended=_optional_time(job.status.finished_at),
             status=RAN_TOO_LONG if ran_too_long(job) else job.status.phase,
-            state=_read_state(job),
+            state=_read_state(job, with_codes=with_codes),
             runtime=(job.status.versions or {}).get("image", ""),
             session_id=spec.session_id or None,
             tags=list(spec.tags),
@@ -248,8 +262,10 @@ def _optional_time(moment: datetime | None) -> str | None:
     return None if moment is None else write_time(moment)
 
 
-def _read_state(job: Job) -> JobState:
+def _read_state(job: Job, *, with_codes: bool) -> JobState:
     status = job.status
+    if ran_too_long(job) and not with_codes:
+        return JobState(status=status.phase, reason=RAN_TOO_LONG_WORDS)
     return JobState(
         status=status.phase,
         reason=status.message or status.reason or None,
