@@ -8,10 +8,9 @@ of another origin is refused; localhost, 127.0.0.1 and [::1] are one origin.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -21,11 +20,18 @@ from api.accounts.authenticator import (
     Authenticator,
 )
 from api.accounts.caller import ANYBODY, CALLER, Caller, InstanceRefused
+from api.browser.login import (
+    BROWSER_SESSION,
+    LOGIN_PATHS,
+    PAGES,
+    BrowserLogin,
+    ForeignPage,
+    keep_unframed,
+    lead_to_login,
+)
+from api.browser.same_origin import LOOPBACK_NAMES, is_own_origin, split_host
 from api.peers import PEER, Peer
 from api.settings import ApiSettings
-
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The names of this machine itself, in a Host header."""
 
 OTHER_USER = (
     "without a token this server serves only the user who started it, and root, and it can't see"
@@ -37,7 +43,7 @@ OTHER_USER = (
 PROBES = ("/livez", "/readyz")
 """The paths that a kubelet asks without a token; the answer is yes or no, and nothing else."""
 
-OPEN_PATHS = frozenset({"/identity/token", "/api/version", "/api/users/loginWithToken"})
+OPEN_PATHS = LOGIN_PATHS | {"/identity/token", "/api/version", "/api/users/loginWithToken"}
 """The paths that need no credential, as one is got there. All the other checks hold for them."""
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -58,9 +64,15 @@ class Refusal(Exception):
 class AuthMiddleware:
     """ASGI middleware: answers 401, 403, 421 or 503 itself, else passes on."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ApiSettings,
+        authenticator: Authenticator,
+        browser_login: BrowserLogin,
+    ) -> None:
         self._app = app
-        self._authenticator = authenticator
+        self._authenticator, self._browser_login = authenticator, browser_login
         self._is_guarded = authenticator.needs_credential
         self._asks_peers = not self._is_guarded and not settings.allow_anonymous
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in settings.allowed_hosts}
@@ -75,12 +87,12 @@ class AuthMiddleware:
             await _answer(refusal, scope, receive, send)
             return
         scope.setdefault("state", {})[CALLER] = caller
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, keep_unframed(send) if scope["path"] in PAGES else send)
 
     async def _admit(self, scope: Scope, headers: Headers) -> Caller:
         """Return who makes the request, or raise Refusal."""
         is_open = scope["path"] in OPEN_PATHS
-        caller = ANYBODY if is_open else await self._identify(headers)
+        caller = ANYBODY if is_open else await self._identify(scope, headers)
         self._check_connection(scope, headers)
         if not caller.may_change and not _reads_only(scope):
             raise Refusal(403, f"the account {caller.name} may look, and change nothing")
@@ -89,12 +101,11 @@ class AuthMiddleware:
         except InstanceRefused as refused:
             raise Refusal(403, str(refused)) from None
 
-    async def _identify(self, headers: Headers) -> Caller:
+    async def _identify(self, scope: Scope, headers: Headers) -> Caller:
         """Return the account of the request's credential."""
-        credential = read_credential(headers)
         try:
-            caller = await self._authenticator.authenticate(credential)
-        except InstanceRefused as refused:
+            caller = await self._find_caller(scope, read_credential(headers))
+        except (InstanceRefused, ForeignPage) as refused:
             raise Refusal(403, str(refused)) from None
         except AccountsUnavailable as error:
             raise Refusal(503, str(error), {"Retry-After": "5"}) from None
@@ -103,19 +114,29 @@ class AuthMiddleware:
             raise Refusal(401, detail, {"WWW-Authenticate": "Bearer"})
         return caller
 
+    async def _find_caller(self, scope: Scope, credential: str) -> Caller | None:
+        """Return whose the credential is; where there is none, whose browser it is."""
+        if credential or not self._is_guarded:
+            return await self._authenticator.authenticate(credential)
+        session = await self._browser_login.find_session(scope)
+        if session is None:
+            return None
+        scope.setdefault("state", {})[BROWSER_SESSION] = session
+        return session.caller
+
     def _check_connection(self, scope: Scope, headers: Headers) -> None:
         """Refuse other users of this machine, names that are not ours, and pages of others."""
-        host = _split_host(headers.get("host", ""))
+        host, _ = split_host(headers.get("host", ""))
         # Another ASGI server sets no peer, and the tests' client has no connection.
         peer: Peer | None = scope.get("state", {}).get(PEER)
         if self._asks_peers and peer is not None and not peer.is_trusted:
             raise Refusal(403, OTHER_USER)
         # With a token, a page that points its own name here still has no token to send.
-        if not self._is_guarded and not self._hosts & {host[0], "*"}:
-            detail = f"this server does not serve the host {host[0][:100]!r} (see --allow-host)"
+        if not self._is_guarded and not self._hosts & {host, "*"}:
+            detail = f"this server does not serve the host {host[:100]!r} (see --allow-host)"
             raise Refusal(421, detail)
         origin = headers.get("origin")
-        if origin is not None and not _is_same_origin(origin, host):
+        if origin is not None and not is_own_origin(origin, headers):
             raise Refusal(403, f"pages of {origin[:100]!r} may not use this server")
 
 
@@ -129,7 +150,9 @@ def read_credential(headers: Headers) -> str:
 
 
 async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    response = JSONResponse({"detail": refusal.detail}, refusal.status, refusal.headers)
+    response: Response = JSONResponse({"detail": refusal.detail}, refusal.status, refusal.headers)
+    if refusal.status == 401:
+        response = lead_to_login(scope) or response
     if scope["type"] == "websocket":
         await WebSocket(scope, receive, send).send_denial_response(response)
     else:
@@ -140,24 +163,3 @@ def _reads_only(scope: Scope) -> bool:
     """Return whether the request changes nothing. A websocket only listens."""
     method = scope.get("method", "GET")
     return method in READING_METHODS or scope["path"] in READING_POSTS | OPEN_PATHS
-
-
-def _split_host(authority: str) -> tuple[str, int | None]:
-    """Return name and port of a Host header; an empty name, which no host has, if unreadable."""
-    try:
-        parts = urlsplit(f"//{authority}")
-        return (parts.hostname or "", parts.port)
-    except ValueError:
-        return ("", None)
-
-
-def _is_same_origin(origin: str, host: tuple[str, int | None]) -> bool:
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
-        return False
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    name = parts.hostname or ""
-    same_name = name == host[0] or {name, host[0]} <= LOOPBACK_NAMES
-    return same_name and default is not None and (port or default) == (host[1] or default)

@@ -18,6 +18,7 @@ from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.backendstore.local import FileBackends
 from api.bodies import BodyReader
+from api.browser.wiring import make_browser_login
 from api.dependencies import act_for_one_instance
 from api.errors import ANYWHERE, add_error_handlers, describe
 from api.job_answers import JobAnswers
@@ -30,7 +31,7 @@ from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.programstore.local import LocalProgramStore
 from api.queue_forecast import QueueForecast
-from api.routes import ibm, probes, provider, root
+from api.routes import browser, ibm, probes, provider, root
 from api.routes.ibm.errors import ErrorForm
 from api.sessionstore.base import SessionStore
 from api.sessionstore.local import LocalSessionStore, SessionFiles
@@ -108,6 +109,22 @@ def create_app(
     app.state.job_answers = JobAnswers(job_store)
     app.state.backend_reports = BackendReports(job_store)
     app.state.queue_forecast = QueueForecast(job_store)
+    app.state.browser_login = make_browser_login(settings, authenticator, identity_tokens)
+    _add_routes(app)
+    add_error_handlers(app)
+    app.add_middleware(
+        AuthMiddleware,
+        settings=settings,
+        authenticator=authenticator,
+        browser_login=app.state.browser_login,
+    )
+    # Around all others: their errors have this form, too.
+    app.add_middleware(ErrorForm, prefixes=(*ibm.PREFIXES, provider.PREFIX))
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.include_router(browser.router)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
         # They are the same: the document has them once.
@@ -121,16 +138,11 @@ def create_app(
     app.include_router(ibm.root_router)
     app.include_router(provider.router, prefix=provider.PREFIX, include_in_schema=False)
     app.include_router(probes.router)
-    add_error_handlers(app)
-    app.add_middleware(AuthMiddleware, settings=settings, authenticator=authenticator)
-    # Around all others: their errors have this form, too.
-    app.add_middleware(ErrorForm, prefixes=(*ibm.PREFIXES, provider.PREFIX))
-    return app
 
 
 def _instance_bounds(settings: ApiSettings) -> InstanceBounds:
     """Return the limits of an instance. Without accounts there is one tenant, and labels."""
-    if settings.auth_mode not in ("accounts", "oidc"):
+    if not settings.has_accounts:
         return InstanceBounds()
     return InstanceBounds(settings.instance_max_queued, settings.instance_jobs_per_second)
 
@@ -140,7 +152,11 @@ def make_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     if settings.namespace:
         return _make_cluster_stores(settings, catalog)
     limits = RunnerLimits(
-        settings.workers, settings.job_memory, settings.grace_seconds, settings.program_env
+        settings.workers,
+        settings.job_memory,
+        settings.grace_seconds,
+        settings.program_env,
+        settings.instance_max_running if settings.has_accounts else 0,
     )
     bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued)
     folder, backends = DataFolder(settings.data), FileBackends(settings.backends)

@@ -189,6 +189,10 @@ class ApiSettings(BaseSettings):
     """The URL of an OpenID Connect issuer, whose tokens are accepted."""
     oidc_audience: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """The audiences, of which a token must name one, separated by commas."""
+    oidc_client_id: str = ""
+    """The id of this server as a client at the issuer; with it people log in there by browser."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The secret of that client; empty for a public one."""
     oidc_instances_claim: Annotated[str, Field(min_length=1)] = "groups"
     """The claim of a token that lists instances, as hub/group/project; a dot leads into a claim."""
     oidc_roles_claim: str = ""
@@ -254,6 +258,11 @@ class ApiSettings(BaseSettings):
         """Return the environment variables that make equal settings in a process of its own."""
         fields = ((name, getattr(self, name)) for name in self.model_fields_set)
         return {PREFIX + name.upper(): _write(value) for name, value in fields if value is not None}
+
+    @property
+    def has_accounts(self) -> bool:
+        """Return whether instances are tenants; else there is one, and they are labels of jobs."""
+        return self.auth_mode in ("accounts", "oidc")
 
     @property
     def job_memory(self) -> int:

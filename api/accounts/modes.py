@@ -35,7 +35,7 @@ def _make_oidc(settings: ApiSettings, tokens: IdentityTokens) -> Authenticator:
 
     claims = Claims(
         settings.oidc_issuer,
-        settings.oidc_audience,
+        (*settings.oidc_audience, *filter(None, [settings.oidc_client_id])),
         settings.oidc_instances_claim,
         settings.oidc_roles_claim,
     )

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload
 
 from api.accounts.accounts_file import AccountsFileInvalid, read_accounts
-from api.auth import LOOPBACK_NAMES
 from api.backendstore.local import BackendsFileInvalid, read_backends
+from api.browser.same_origin import LOOPBACK_NAMES
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.main import create_app
 from api.serving.connection_bounds import Bounds, OpenConnections

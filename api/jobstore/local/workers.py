@@ -13,6 +13,7 @@ from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state_for_missing
 from api.jobstore.local.files import write_all
+from api.jobstore.local.instance_places import InstancePlaces
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
@@ -66,6 +67,7 @@ class Workers:
     ) -> None:
         self._folder, self._book, self._records = folder, book, records
         self._input, self._limits, self._turns = job_input, limits, turns
+        self._places = InstancePlaces(limits.instance_running)
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -109,6 +111,7 @@ class Workers:
 
     async def _work(self) -> None:
         while runner := await self._start_runner():
+            job = None
             try:
                 job = await self._next_job()
                 if not runner.is_alive:
@@ -120,7 +123,13 @@ class Workers:
                 # A worker must outlive whatever one job brings.
                 logger.exception("a worker failed")
             finally:
+                if job:
+                    self._leave(job)
                 await runner.close()
+
+    def _leave(self, job: Job) -> None:
+        for waiting in self._places.leave(job):
+            self.queue(waiting)
 
     async def _start_runner(self) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
@@ -137,7 +146,7 @@ class Workers:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
             job = self._find_queued(entry[1])
-            if job and await self._has_turn(job):
+            if job and await self._has_turn(job) and self._places.enter(job):
                 return job
         return None
 

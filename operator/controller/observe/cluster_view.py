@@ -16,6 +16,7 @@ from controller.observe.runnables import (
     parse_program,
 )
 from qiskit_runtime.cluster.cache import ResourceCache
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import (
     RuntimeJob,
@@ -28,17 +29,21 @@ Versions = dict[str, tuple[str, int]]
 """By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""
 
 
+def _ignore(*_: object) -> None:
+    pass
+
+
 class ClusterView:
     """The objects of one namespace by their names; a pod by that of its Kubernetes Job.
 
     The Job's name follows from the RuntimeJob's UID: a job that was deleted and made again has
     another Job, and never takes its predecessor's pod for its own.
 
-    ``on_started`` is called with the name of each RuntimeJob that is seen to have been started and
-    not to have ended.
+    ``on_started`` is called with the name and instance of each RuntimeJob that is seen to have been
+    started and not to have ended.
     """
 
-    def __init__(self, on_started: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, on_started: Callable[[str, Instance], None] = _ignore) -> None:
         self._on_started = on_started
         self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(
             lambda manifest: parse_runtimejob(_trim(manifest))
@@ -91,7 +96,7 @@ class ClusterView:
     def _note_start(self, name: str) -> None:
         job = self.find_job(name)
         if job is not None and not job.is_final and self.was_started(job):
-            self._on_started(name)
+            self._on_started(name, job.job.spec.instance)
 
     def drop_job(self, manifest: Manifest) -> None:
         """Forget a Kubernetes Job that was deleted, and which of its pods never started."""

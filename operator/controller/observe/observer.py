@@ -55,7 +55,7 @@ class JobObserver:
         if job.is_final:
             return view
         if self._view.was_started(job) or job.run_name in self._memory.begun:
-            self._limit.hold(name)
+            self._limit.hold(name, job.job.spec.instance)
             view = replace(view, was_started=True)
             if not job.has_run and job.job.spec.session_id:
                 view = replace(view, turn=await self._find_turn(job, now))
@@ -97,7 +97,7 @@ class JobObserver:
 
     async def _observe_start(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view of a job that waits for its start."""
-        if not self._limit.enter(job.name, job.job.created):
+        if not self._limit.enter(job.name, job.job.created, job.job.spec.instance):
             return view
         view = replace(view, has_slot=True, is_current=await self._is_current(job, now))
         if not view.is_current:
