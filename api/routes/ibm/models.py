@@ -68,12 +68,6 @@ class RunRequest(BaseModel):
         None, description="The longest that the program may run, in seconds; it shortens its limit."
     )
     private: bool = Field(False, description="Serve the parameters to nobody, and the result once.")
-    start_session: bool = Field(
-        False, description="Open a session with the id of this job, as clients of 2023 do."
-    )
-    session_time: Annotated[int, Field(ge=0, le=MAX_SESSION_SECONDS)] | None = Field(
-        None, description="The seconds after which that session closes."
-    )
 
     def read(self, instance: Instance) -> Submission:
         """Return the job that is asked for, which belongs to this instance."""
@@ -88,7 +82,6 @@ class RunRequest(BaseModel):
             session_id=self.session_id or "",
             opens_session=(self.session_time or 0) if self.start_session else None,
             private=self.private,
-            opens_session=(self.session_time or 0) if self.start_session else None,
             params_place=("body", "params"),
         )
 
