@@ -29,7 +29,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 RIG := tests/cluster/rig
-.PHONY: help quickstart serve check test docs figures recording drawings devices bench lock format clean \
+.PHONY: help quickstart serve check test clients docs figures recording drawings devices bench lock format clean \
   cluster cluster-down images deploy url token manifests
 
 ##@ Use
@@ -86,6 +86,9 @@ test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pyt
 	@$(BIN)/python -m compileall -q -x programs/library api operator runner qiskit_runtime
 	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)
 
+clients: $(DEV_READY) ## Install the official clients of several years from PyPI, each in an environment of its own, for tests
+	@$(BIN)/python -m tests.clients.environments
+
 docs: $(DEV_READY) ## Build the documents as a site in site/, links checked, without the internet
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python -m pytest tests/docs -k 'link or site' $(ARGS)
@@ -120,6 +123,7 @@ lock: $(DEV_READY) ## Lock the newest versions of all dependencies, with hashes
 	  --extra api --extra cluster --extra operator --group build -c requirements/dev.txt pyproject.toml -o requirements/api.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra runner --group build -c requirements/dev.txt pyproject.toml -o requirements/runner.txt
+	$(BIN)/python -m tests.clients.environments --lock
 
 manifests: $(DEV_READY) ## Render the chart's README, and k8s/install.yaml for use without helm
 	$(BIN)/python docs/tools/chart_readme.py

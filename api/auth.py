@@ -1,26 +1,37 @@
 """Authentication: one default-deny layer before every route and the websocket.
 
-With a token, a client must present it. Without one, only processes of the server's own user and
-of root are served, as the system reports the owner of their connections (see ``peers``), and only
-under loopback names, so that a page of another site can't reach this server by a name that it
-points here (DNS rebinding). Either way a browser's page of another origin is refused; localhost,
-127.0.0.1 and [::1] are one origin.
+It reads the credential of a request, and an ``Authenticator`` says whose it is. Where none is asked
+for, only processes of the server's own user and of root are served, as the system reports the owner
+of their connections (see ``peers``), and only under loopback names, so that a page of another site
+can't reach this server by a name that it points here (DNS rebinding). Either way a browser's page
+of another origin is refused; localhost, 127.0.0.1 and [::1] are one origin.
 """
 
-import hmac
-from urllib.parse import urlsplit
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from api.accounts.caller import CALLER, Caller
+from api.accounts.authenticator import (
+    MAX_CREDENTIAL_CHARACTERS,
+    AccountsUnavailable,
+    Authenticator,
+)
+from api.accounts.caller import ANYBODY, CALLER, Caller, InstanceRefused
+from api.browser.login import (
+    BROWSER_SESSION,
+    LOGIN_PATHS,
+    PAGES,
+    BrowserLogin,
+    ForeignPage,
+    keep_unframed,
+    lead_to_login,
+)
+from api.browser.same_origin import LOOPBACK_NAMES, is_own_origin, split_host
 from api.peers import PEER, Peer
 from api.settings import ApiSettings
-
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-"""The names of this machine itself, in a Host header."""
 
 OTHER_USER = (
     "without a token this server serves only the user who started it, and root, and it can't see"
@@ -32,75 +43,123 @@ OTHER_USER = (
 PROBES = ("/livez", "/readyz")
 """The paths that a kubelet asks without a token; the answer is yes or no, and nothing else."""
 
+OPEN_PATHS = LOGIN_PATHS | {"/identity/token", "/api/version", "/api/users/loginWithToken"}
+"""The paths that need no credential, as one is got there. All the other checks hold for them."""
+
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods that change nothing, so that a viewer may use them."""
+
+READING_POSTS = frozenset({"/v3/resources/search"})
+"""The paths of searches, which are posted."""
+
+
+class Refusal(Exception):
+    """A request may not pass."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
 
 class AuthMiddleware:
-    """ASGI middleware: answers 401, 403 or 421 itself, else passes on."""
+    """ASGI middleware: answers 401, 403, 421 or 503 itself, else passes on."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ApiSettings,
+        authenticator: Authenticator,
+        browser_login: BrowserLogin,
+    ) -> None:
         self._app = app
-        self._token = settings.token.get_secret_value().encode()
-        self._caller = Caller(secret=settings.token.get_secret_value())
-        self._asks_peers = not self._token and not settings.allow_anonymous
+        self._authenticator, self._browser_login = authenticator, browser_login
+        self._is_guarded = authenticator.needs_credential
+        self._asks_peers = not self._is_guarded and not settings.allow_anonymous
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in settings.allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        refusal = self._refuse(scope, Headers(scope=scope))
-        if refusal is None:
-            scope.setdefault("state", {})[CALLER] = self._caller
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).send_denial_response(refusal)
-        else:
-            await refusal(scope, receive, send)
+        try:
+            caller = await self._admit(scope, Headers(scope=scope))
+        except Refusal as refusal:
+            await _answer(refusal, scope, receive, send)
+            return
+        scope.setdefault("state", {})[CALLER] = caller
+        await self._app(scope, receive, keep_unframed(send) if scope["path"] in PAGES else send)
 
-    def _refuse(self, scope: Scope, headers: Headers) -> JSONResponse | None:
-        """Return the answer to a request that may not pass, or None."""
-        host = _split_host(headers.get("host", ""))
-        if self._token and not self._presents_token(headers):
+    async def _admit(self, scope: Scope, headers: Headers) -> Caller:
+        """Return who makes the request, or raise Refusal."""
+        is_open = scope["path"] in OPEN_PATHS
+        caller = ANYBODY if is_open else await self._identify(scope, headers)
+        self._check_connection(scope, headers)
+        if not caller.may_change and not _reads_only(scope):
+            raise Refusal(403, f"the account {caller.name} may look, and change nothing")
+        try:
+            return caller.choose(headers.get("service-crn", ""))
+        except InstanceRefused as refused:
+            raise Refusal(403, str(refused)) from None
+
+    async def _identify(self, scope: Scope, headers: Headers) -> Caller:
+        """Return the account of the request's credential."""
+        try:
+            caller = await self._find_caller(scope, read_credential(headers))
+        except (InstanceRefused, ForeignPage) as refused:
+            raise Refusal(403, str(refused)) from None
+        except AccountsUnavailable as error:
+            raise Refusal(503, str(error), {"Retry-After": "5"}) from None
+        if caller is None:
             detail = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
-            return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
+            raise Refusal(401, detail, {"WWW-Authenticate": "Bearer"})
+        return caller
+
+    async def _find_caller(self, scope: Scope, credential: str) -> Caller | None:
+        """Return whose the credential is; where there is none, whose browser it is."""
+        if credential or not self._is_guarded:
+            return await self._authenticator.authenticate(credential)
+        session = await self._browser_login.find_session(scope)
+        if session is None:
+            return None
+        scope.setdefault("state", {})[BROWSER_SESSION] = session
+        return session.caller
+
+    def _check_connection(self, scope: Scope, headers: Headers) -> None:
+        """Refuse other users of this machine, names that are not ours, and pages of others."""
+        host, _ = split_host(headers.get("host", ""))
         # Another ASGI server sets no peer, and the tests' client has no connection.
         peer: Peer | None = scope.get("state", {}).get(PEER)
         if self._asks_peers and peer is not None and not peer.is_trusted:
-            return JSONResponse({"detail": OTHER_USER}, 403)
+            raise Refusal(403, OTHER_USER)
         # With a token, a page that points its own name here still has no token to send.
-        if not self._token and not self._hosts & {host[0], "*"}:
-            detail = f"this server does not serve the host {host[0][:100]!r} (see --allow-host)"
-            return JSONResponse({"detail": detail}, 421)
+        if not self._is_guarded and not self._hosts & {host, "*"}:
+            detail = f"this server does not serve the host {host[:100]!r} (see --allow-host)"
+            raise Refusal(421, detail)
         origin = headers.get("origin")
-        if origin is not None and not _is_same_origin(origin, host):
-            return JSONResponse(
-                {"detail": f"pages of {origin[:100]!r} may not use this server"}, 403
-            )
-        return None
-
-    def _presents_token(self, headers: Headers) -> bool:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        presented = (
-            token if scheme.lower() in ("bearer", "apikey") else headers.get("x-access-token", "")
-        )
-        return hmac.compare_digest(presented.strip().encode("latin-1"), self._token)
+        if origin is not None and not is_own_origin(origin, headers):
+            raise Refusal(403, f"pages of {origin[:100]!r} may not use this server")
 
 
-def _split_host(authority: str) -> tuple[str, int | None]:
-    """Return name and port of a Host header; an empty name, which no host has, if unreadable."""
-    try:
-        parts = urlsplit(f"//{authority}")
-        return (parts.hostname or "", parts.port)
-    except ValueError:
-        return ("", None)
+def read_credential(headers: Headers) -> str:
+    """Return the credential that a request brings, or an empty text."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    presented = (
+        token if scheme.lower() in ("bearer", "apikey") else headers.get("x-access-token", "")
+    )
+    return presented.strip() if len(presented) <= MAX_CREDENTIAL_CHARACTERS else ""
 
 
-def _is_same_origin(origin: str, host: tuple[str, int | None]) -> bool:
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
-        return False
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    name = parts.hostname or ""
-    same_name = name == host[0] or {name, host[0]} <= LOOPBACK_NAMES
-    return same_name and default is not None and (port or default) == (host[1] or default)
+async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    response: Response = JSONResponse({"detail": refusal.detail}, refusal.status, refusal.headers)
+    if refusal.status == 401:
+        response = lead_to_login(scope) or response
+    if scope["type"] == "websocket":
+        await WebSocket(scope, receive, send).send_denial_response(response)
+    else:
+        await response(scope, receive, send)
+
+
+def _reads_only(scope: Scope) -> bool:
+    """Return whether the request changes nothing. A websocket only listens."""
+    method = scope.get("method", "GET")
+    return method in READING_METHODS or scope["path"] in READING_POSTS | OPEN_PATHS

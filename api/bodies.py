@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from api.errors import InvalidField, TooLarge
 from api.strict_json import StrictJSONError, load_body
@@ -38,7 +39,10 @@ SMALL_BYTES = 2**16
 LARGE_AT_ONCE = 3
 """Large bodies that are read or answered at the same time; others wait, unread."""
 
-UNTYPED_CLIENTS = ("authorization", "x-access-token", "x-qx-client-application")
+QISKIT_CLIENT = "x-qx-client-application"
+"""The header by which IBM's clients say their names."""
+
+UNTYPED_CLIENTS = ("authorization", "x-access-token", QISKIT_CLIENT)
 """Headers of clients whose JSON may come without a Content-Type: those of 2021 send it so. A page
 of another site can't send any of them unasked."""
 
@@ -72,7 +76,7 @@ class CheckedRequest(Request):
     """A request whose body was read and checked."""
 
     def __init__(self, request: Request, checked: Body) -> None:
-        super().__init__(request.scope, request.receive)
+        super().__init__(_with_type(request.scope, checked.content_type), request.receive)
         self.checked = checked
 
     async def body(self) -> bytes:
@@ -102,7 +106,7 @@ class BodyReader:
         if content is None:
             hint = f"; a source has at most {MAX_SOURCE_BYTES}" if form.kinds != (JSON,) else ""
             raise TooLarge(f"body: it is larger than its limit of {form.limit} bytes{hint}")
-        body = Body(_read_content_type(request), content)
+        body = Body(_read_content_type(request, form.kinds), content)
         if not content:
             return body
         _check_type(request, body.kind, form.kinds)
@@ -143,6 +147,15 @@ class CheckedRoute(APIRoute):
         return handle_checked
 
 
+def _with_type(scope: Scope, content_type: str) -> Scope:
+    """Return the scope with the type that its body was taken for, where a wrong one was named."""
+    named = Headers(scope=scope).get("content-type", "")
+    if not named or named == content_type:
+        return scope
+    others = [pair for pair in scope["headers"] if pair[0] != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", content_type.encode("latin-1"))]}
+
+
 def _checked_body(request: Request) -> Body:
     assert isinstance(request, CheckedRequest), "the route is a CheckedRoute"
     return request.checked
@@ -176,11 +189,12 @@ async def _receive(
             await wait_for_turn()
 
 
-def _read_content_type(request: Request) -> str:
-    given = request.headers.get("content-type", "")
-    if not given.strip() and any(name in request.headers for name in UNTYPED_CLIENTS):
-        return JSON
-    return given
+def _read_content_type(request: Request, kinds: tuple[str, ...]) -> str:
+    given = request.headers.get("content-type", "").strip()
+    # The client of 2023 sends the type of its last upload with all that it sends afterwards.
+    is_left_over = given in RAW and given not in kinds and QISKIT_CLIENT in request.headers
+    is_untyped = not given and any(name in request.headers for name in UNTYPED_CLIENTS)
+    return JSON if is_left_over or is_untyped else given
 
 
 def _check_type(request: Request, kind: str, kinds: tuple[str, ...]) -> None:

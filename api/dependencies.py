@@ -6,20 +6,26 @@ from typing import Annotated, cast
 from fastapi import Depends, Header, Query
 from starlette.requests import HTTPConnection
 
+from api.accounts.authenticator import Authenticator
 from api.accounts.caller import ANYBODY, CALLER, Caller
+from api.accounts.job_view import view_jobs
+from api.accounts.limits import Rate
+from api.accounts.program_view import view_programs
 from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
 from api.jobstore.base import JobStore, may_show
 from api.params_check import ParamsCheck
-from api.programstore.base import ProgramStore
+from api.programstore.base import ProgramLibrary
 from api.queue_forecast import QueueForecast
+from api.sessionstore.base import SessionStore
 from api.submission import JobSubmission
 from qiskit_runtime.contract.wire.events import Event
 
 
 def _job_store(connection: HTTPConnection) -> JobStore:
-    return cast(JobStore, connection.app.state.job_store)
+    store = cast(JobStore, connection.app.state.job_store)
+    return view_jobs(store, _caller(connection))
 
 
 def _job_answers(connection: HTTPConnection) -> JobAnswers:
@@ -30,8 +36,9 @@ def _queue_forecast(connection: HTTPConnection) -> QueueForecast:
     return cast(QueueForecast, connection.app.state.queue_forecast)
 
 
-def _programs(connection: HTTPConnection) -> ProgramStore:
-    return cast(ProgramStore, connection.app.state.programs)
+def _programs(connection: HTTPConnection) -> ProgramLibrary:
+    library = cast(ProgramLibrary, connection.app.state.programs)
+    return view_programs(library, _caller(connection))
 
 
 def _backends(connection: HTTPConnection) -> BackendLibrary:
@@ -40,6 +47,10 @@ def _backends(connection: HTTPConnection) -> BackendLibrary:
 
 def _backend_reports(connection: HTTPConnection) -> BackendReports:
     return cast(BackendReports, connection.app.state.backend_reports)
+
+
+def _sessions(connection: HTTPConnection) -> SessionStore:
+    return cast(SessionStore, connection.app.state.sessions)
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -52,6 +63,22 @@ def _submission(connection: HTTPConnection) -> JobSubmission:
 
 def _caller(connection: HTTPConnection) -> Caller:
     return cast(Caller, getattr(connection.state, CALLER, ANYBODY))
+
+
+def _authenticator(connection: HTTPConnection) -> Authenticator:
+    return cast(Authenticator, connection.app.state.authenticator)
+
+
+def _identity_rate(connection: HTTPConnection) -> Rate:
+    return cast(Rate, connection.app.state.identity_rate)
+
+
+def act_for_one_instance(connection: HTTPConnection) -> None:
+    """Narrow the request to one instance, as today's dialect has it: a dependency of its routers.
+
+    What the caller has in others of its instances is not there.
+    """
+    setattr(connection.state, CALLER, _caller(connection).for_one_instance())
 
 
 async def _events(job_id: str, connection: HTTPConnection) -> AsyncIterator[list[Event]]:
@@ -90,7 +117,7 @@ BackendReportsDep = Annotated[BackendReports, Depends(_backend_reports)]
 """The one writer of what IBM's clients read of backends."""
 
 JobStoreDep = Annotated[JobStore, Depends(_job_store)]
-"""The one store of jobs."""
+"""The one store of jobs, as the caller sees it."""
 
 EventsDep = Annotated[list[Event], Depends(_events)]
 """The events of the job whose id is in the path, open until the answer is sent."""
@@ -104,8 +131,17 @@ JobAnswersDep = Annotated[JobAnswers, Depends(_job_answers)]
 QueueForecastDep = Annotated[QueueForecast, Depends(_queue_forecast)]
 """The estimate of when queued jobs will run."""
 
-ProgramsDep = Annotated[ProgramStore, Depends(_programs)]
-"""The one store of programs."""
+ProgramsDep = Annotated[ProgramLibrary, Depends(_programs)]
+"""The one store of programs, as the caller sees it."""
+
+AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
+"""The way in which this server authenticates."""
+
+IdentityRateDep = Annotated[Rate, Depends(_identity_rate)]
+"""The rate at which keys are exchanged for tokens."""
+
+SessionsDep = Annotated[SessionStore, Depends(_sessions)]
+"""The one store of sessions."""
 
 SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
 """The service that decides which job a request becomes."""

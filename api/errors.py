@@ -13,6 +13,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
+from api.accounts.authenticator import AccountsUnavailable
+from api.accounts.caller import InstanceRefused
+from api.accounts.limits import LimitReached
 from api.backendstore.base import UnknownCalibration
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
 from api.params_check import CheckBusy
@@ -23,6 +26,7 @@ from api.programstore.base import (
     ProgramUnusable,
     SourceNotKept,
 )
+from api.sessionstore.base import SessionClosed, SessionNotFound, SessionUnusable
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.devices.device import NoDevice
@@ -120,6 +124,9 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
     UnknownCalibration: _detail(404, "calibration_id: no backend has one; leave it out"),
     NoDevice: _detail(404, "backend: {0}; no job can run on it"),
+    SessionNotFound: _detail(404, "Session not found: {0}"),
+    SessionUnusable: _detail(400),
+    SessionClosed: _detail(409),
     SourceNotKept: _detail(404, "program {0} was not uploaded: its source is not served"),
     ProgramReadOnly: _detail(403),
     ProgramExists: _detail(409),
@@ -133,7 +140,12 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     InvalidFields: lambda error: _field_errors(error.errors),
     NameUnusable: lambda error: _field_errors([_name_error(error)]),
     RequestValidationError: lambda error: _field_errors(error.errors()),
+    InstanceRefused: _detail(403),
     StorageFull: _detail(429),
+    LimitReached: lambda error: JSONResponse(
+        {"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)}
+    ),
+    AccountsUnavailable: _detail(503),
     StoreUnavailable: _detail(503),
     CheckBusy: _detail(503, "spec.parameters: it was not checked in time; try again"),
 }

@@ -3,9 +3,18 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, ByteSize, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    SecretStr,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, GRACE_SECONDS
@@ -17,6 +26,9 @@ PREFIX = "RUNTIME_"
 MIN_TOKEN_LENGTH, MAX_TOKEN_LENGTH = 8, 1024
 """The length of a token. At the thousands of guesses a second that this server can answer, eight
 random characters last for centuries, and six for a year; a websocket's header has no more room."""
+
+MIN_SECRET_LENGTH = 32
+"""The length of a secret that tokens are signed with: SHA-256 needs as many bytes."""
 
 TOKEN_FORM = re.compile(rf"[!-~]{{{MIN_TOKEN_LENGTH},{MAX_TOKEN_LENGTH}}}")
 """The characters of a token: a blank at an end is lost in a header, and could not be sent."""
@@ -63,11 +75,12 @@ Size = Annotated[ByteSize, BeforeValidator(_read_size), Field(ge=0)]
 
 
 def _make_absolute(path: Path) -> Path:
-    """Return the folder that this is wherever a job's process works; ``~`` is the user's home."""
+    """Return the path that this is wherever a job's process works; ``~`` is the user's home."""
     return path.expanduser().absolute()
 
 
 Folder = Annotated[Path, AfterValidator(_make_absolute)]
+File = Folder
 
 
 def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,6 +100,64 @@ def _check_token(token: SecretStr) -> SecretStr:
             " visible ASCII ones without blanks: as `openssl rand -hex 20` makes one"
         )
     return token
+
+
+AuthMode = Literal["none", "token", "accounts", "oidc"]
+"""The way to authenticate: not at all, by one token, by a file of accounts, by an OpenID issuer."""
+
+_MODE_SETTINGS: dict[AuthMode, str] = {
+    "token": "token",
+    "accounts": "accounts",
+    "oidc": "oidc_issuer",
+}
+"""The setting that each mode needs."""
+
+
+def _choose_mode(mode: object, info: ValidationInfo) -> object:
+    """Return the mode, which follows from what is set where it is not given.
+
+    Nothing is guessed: a server that was meant to be guarded must not be open.
+    """
+    given = [one for one, name in _MODE_SETTINGS.items() if _is_set(info.data.get(name))]
+    if mode is None:
+        if len(given) > 1:
+            raise ValueError(f"settings of {' and of '.join(given)} are there; name one of them")
+        return given[0] if given else "none"
+    if mode == "none" and given:
+        raise ValueError(f"it is none, and {_variable(given[0])} is set")
+    if mode in _MODE_SETTINGS and mode not in given:
+        raise ValueError(f"{mode} needs {_variable(mode)}")
+    return mode
+
+
+def _check_audience(mode: AuthMode, info: ValidationInfo) -> AuthMode:
+    if mode == "oidc" and not info.data.get("oidc_audience"):
+        raise ValueError(f"oidc needs {PREFIX}OIDC_AUDIENCE: tokens for others are not accepted")
+    return mode
+
+
+def _variable(mode: object) -> str:
+    return PREFIX + next(name for one, name in _MODE_SETTINGS.items() if one == mode).upper()
+
+
+def _is_set(value: object) -> bool:
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _check_issuer(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query):
+        raise ValueError("the URL of an OpenID issuer, such as https://login.example.org/realm")
+    return url
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    if 0 < len(secret.get_secret_value()) < MIN_SECRET_LENGTH:
+        raise ValueError(
+            f"a secret has {MIN_SECRET_LENGTH} characters at least:"
+            " as `openssl rand -hex 32` makes one"
+        )
+    return secret
 
 
 class ApiSettings(BaseSettings):
@@ -111,9 +182,37 @@ class ApiSettings(BaseSettings):
     ] = 4
     """The jobs that run at once."""
     token: Annotated[SecretStr, AfterValidator(_check_token)] = SecretStr("")
-    """The token that clients must present; empty is no authentication."""
+    """The one token that clients must present."""
+    accounts: Folder | None = None
+    """A YAML file of accounts: names, the SHA-256 of their tokens, instances, roles."""
+    oidc_issuer: Annotated[str, AfterValidator(_check_issuer)] = ""
+    """The URL of an OpenID Connect issuer, whose tokens are accepted."""
+    oidc_audience: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
+    """The audiences, of which a token must name one, separated by commas."""
+    oidc_client_id: str = ""
+    """The id of this server as a client at the issuer; with it people log in there by browser."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The secret of that client; empty for a public one."""
+    oidc_instances_claim: Annotated[str, Field(min_length=1)] = "groups"
+    """The claim of a token that lists instances, as hub/group/project; a dot leads into a claim."""
+    oidc_roles_claim: str = ""
+    """The claim that lists roles (user, viewer, admin); if empty, everybody is a user."""
+    identity_secret: Annotated[SecretStr, AfterValidator(_check_secret)] = SecretStr("")
+    """The secret that identity tokens are signed with, the same for all servers of a cluster; made
+    of the token where that is set, else a new one at each start."""
+    auth_mode: Annotated[
+        AuthMode,
+        BeforeValidator(_choose_mode),
+        AfterValidator(_check_audience),
+        Field(validate_default=True),
+    ] = cast(AuthMode, None)
+    """The mode of authentication; if empty, the one that the settings above are for, or none."""
     allow_anonymous: bool = False
     """Without a token: serve every user of this machine, and all who reach it."""
+    tls_cert: File | None = None
+    """The file of the server's certificate, and those between it and its authority, in PEM."""
+    tls_key: File | None = None
+    """The file of the certificate's key, in PEM and without a password."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, _split(",")] = ()
     """Host names that are served besides the loopback ones, separated by commas; ``*`` is any."""
     namespace: str = ""
@@ -136,6 +235,13 @@ class ApiSettings(BaseSettings):
     """The limit of the ended jobs' files, the oldest go first; 0 is none. Local mode."""
     max_queued: Annotated[int, Field(ge=1)] = 1000
     """The most jobs that wait for their turn. Local mode."""
+    instance_max_running: Annotated[int, Field(ge=0)] = 0
+    """The most jobs of one instance that run at once, the others wait; 0 is no limit. Local mode;
+    on Kubernetes it is the operator's."""
+    instance_max_queued: Annotated[int, Field(ge=0)] = 0
+    """The most jobs of one instance that wait; 0 is no limit."""
+    instance_jobs_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    """The rate of one instance's submissions to this server, in the mean; 0 is no limit."""
     max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
     """The most connections at once; fewer if the process has not enough descriptors."""
     request_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
@@ -152,6 +258,11 @@ class ApiSettings(BaseSettings):
         """Return the environment variables that make equal settings in a process of its own."""
         fields = ((name, getattr(self, name)) for name in self.model_fields_set)
         return {PREFIX + name.upper(): _write(value) for name, value in fields if value is not None}
+
+    @property
+    def has_accounts(self) -> bool:
+        """Return whether instances are tenants; else there is one, and they are labels of jobs."""
+        return self.auth_mode in ("accounts", "oidc")
 
     @property
     def job_memory(self) -> int:

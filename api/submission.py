@@ -4,26 +4,34 @@ The route of POST /jobs translates, this decides: the backend that is meant, the
 version, the parameters, and whether the request was sent before.
 """
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
-from api.accounts.caller import Caller
+from api.accounts.caller import Caller, InstanceRefused
+from api.accounts.job_view import view_jobs
+from api.accounts.limits import InstanceBounds, InstanceLimits
+from api.accounts.program_view import view_programs
 from api.backendstore.base import BackendLibrary
 from api.circuit_versions import find_unreadable
 from api.errors import InvalidField, InvalidFields, TooLarge
 from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
-from api.programstore.base import ProgramChanged, ProgramStore
+from api.programstore.base import ProgramChanged, ProgramLibrary
+from api.sessionstore.base import SessionNotFound, SessionStore
+from api.store_errors import StoreUnavailable
 from api.strict_json import StrictJSONError
 from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_VERSION_CHARACTERS
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.instance import Instance
-from qiskit_runtime.contract.resources.job import JobRequest, JobSpec, LogLevel
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, LogLevel
 from qiskit_runtime.contract.resources.program import Program
-from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
+from qiskit_runtime.contract.resources.resource import make_job_id, make_repeatable_job_id
+from qiskit_runtime.contract.resources.session import SessionSpec
 
 DEFAULT_NAMES = ("", "string")
-"""Backend names that mean the default backend: 'string' is what the 2021 documentation sends."""
+"""Texts that mean the default backend, and the default instance where there are accounts: 'string'
+is what the 2021 documentation sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,9 @@ class Submission:
     """The job that a client asks for, in whatever dialect; ``params`` is JSON text, verbatim.
 
     ``max_execution_seconds`` shortens the program's own limit, and never lengthens it.
-    ``version`` is the program's version that is to run; None is any.
+    ``version`` is the program's version that is to run; None is any. ``opens_session`` asks for a
+    session with the job's own id, as clients of 2023 open one with its first job, for so many
+    seconds; 0 is the usual time.
     """
 
     program_id: str
@@ -46,6 +56,7 @@ class Submission:
     private: bool = False
     params_place: tuple[str | int, ...] = ("body", "params", 0)
     """The place of the parameters in the request, for the errors that name it."""
+    opens_session: int | None = None
 
 
 class JobSubmission:
@@ -54,12 +65,16 @@ class JobSubmission:
     def __init__(
         self,
         jobs: JobStore,
-        programs: ProgramStore,
+        programs: ProgramLibrary,
         backends: BackendLibrary,
         params_check: ParamsCheck,
+        sessions: SessionStore,
+        bounds: InstanceBounds = InstanceBounds(),  # noqa: B008  (it never changes)
     ) -> None:
         self._jobs, self._programs = jobs, programs
         self._backends, self._params_check = backends, params_check
+        self._sessions = sessions
+        self._limits = InstanceLimits(bounds)
 
     async def submit(self, posted: Submission, caller: Caller, key: str | None) -> str:
         """Queue the job that was asked for, and return its id.
@@ -72,18 +87,53 @@ class JobSubmission:
             ProgramChanged: the program has another version than the one asked for.
             TooLarge, InvalidField, InvalidFields: the parameters are refused.
             JobExists: the key was sent before with another request.
+            InstanceRefused, LimitReached: the instance is not the account's, or has enough jobs.
+            SessionUnusable, SessionClosed: the job's session does not take it.
             StorageFull, StoreUnavailable: the store can't keep the job.
         """
+        instance = choose_instance(posted.instance, caller)
+        self._limits.check_rate(instance)
         job_id = make_repeatable_job_id(caller.secret, key) if key else None
-        asked = read_request(posted, job_id)
-        if job := await self._jobs.find_repeated(asked):
+        if posted.opens_session is not None:
+            job_id = job_id or make_job_id()
+            posted = replace(posted, session_id=job_id)
+        asked = read_request(replace(posted, instance=instance), job_id)
+        jobs = view_jobs(self._jobs, caller)
+        if job := await jobs.find_repeated(asked):
             return job.id
-        request = await self._resolve(asked, posted)
-        return (await self._jobs.submit(request)).id
+        with self._limits.hold_place(instance, jobs.count_queued(instance)):
+            request = await self._resolve(asked, posted, view_programs(self._programs, caller))
+            if posted.opens_session is not None:
+                return (await self._open_session(jobs, request, posted.opens_session)).id
+            return (await self._admit(jobs, request)).id
 
-    async def _resolve(self, asked: JobRequest, posted: Submission) -> JobRequest:
+    async def _admit(self, jobs: JobStore, request: JobRequest) -> Job:
+        """Submit a job, within its session where it has one: not after that was closed."""
+        if not request.spec.session_id:
+            return await jobs.submit(request)
+        async with self._sessions.admit(request.spec) as admitted:
+            return await jobs.submit(replace(request, admitted=admitted))
+
+    async def _open_session(self, jobs: JobStore, request: JobRequest, seconds: int) -> Job:
+        """Submit a job that opens its own session, which does not stay without it."""
+        spec = request.spec
+        limit = {"max_ttl_seconds": seconds} if seconds else {}
+        session = SessionSpec(
+            backend=spec.backend, hub=spec.hub, group=spec.group, project=spec.project, **limit
+        )
+        await self._sessions.create(session, spec.session_id)
+        try:
+            return await self._admit(jobs, request)
+        except Exception:
+            with suppress(StoreUnavailable, SessionNotFound):
+                await self._sessions.close_session(spec.session_id, cancel=True)
+            raise
+
+    async def _resolve(
+        self, asked: JobRequest, posted: Submission, programs: ProgramLibrary
+    ) -> JobRequest:
         """Return the request with its program, that program's version and source, and backend."""
-        resolved = await self._programs.resolve(asked.spec.program_id)
+        resolved = await programs.resolve(asked.spec.program_id)
         program = resolved.program
         if posted.version not in (None, program.metadata.version):
             raise ProgramChanged(program.id, program.metadata.version)
@@ -131,6 +181,23 @@ class JobSubmission:
 def choose_backend(posted: Submission) -> str:
     """Return the name of the backend that is meant."""
     return DEFAULT_BACKEND if posted.backend in DEFAULT_NAMES else posted.backend
+
+
+def choose_instance(asked: Instance, caller: Caller) -> Instance:
+    """Return the instance of a new job: the one that is asked for, or the caller's own. Pure.
+
+    Without accounts hub, group and project are texts to file a job under.
+
+    Raises:
+        InstanceRefused: it is not one of the caller's, or not the one that the request is for.
+    """
+    if caller.is_only_tenant:
+        return asked
+    if all(part in DEFAULT_NAMES for part in (asked.hub, asked.group, asked.project)):
+        return caller.instance
+    if not caller.sees(asked):
+        raise InstanceRefused(f"hub, group, project: {asked.name} is no instance of this account")
+    return asked
 
 
 def choose_limit(program: Program, asked: int | None) -> int:

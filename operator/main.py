@@ -16,6 +16,7 @@ from controller.cluster import JobCluster
 from controller.observe.resync import STALE_SECONDS, ClusterResync
 from controller.program_status import ProgramStatusWriter
 from controller.reconciler import JobReconciler
+from controller.session_status import SessionKeeper
 from controller.settings import OperatorSettings
 from qiskit_runtime.cluster.client import ClusterApi, connect
 from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
@@ -36,6 +37,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     reconciler = JobReconciler(cluster, memo.redis, own)
     memo.view, memo.jobs = reconciler.view, reconciler.workers
     memo.programs = ProgramStatusWriter(cluster, reconciler.view, reconciler.runnables).workers
+    memo.sessions = SessionKeeper(cluster, reconciler.view, memo.jobs.enqueue).workers
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
     memo.rounds = asyncio.create_task(memo.resync.run())
 
@@ -60,6 +62,7 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
     memo.rounds.cancel()
     await memo.jobs.close()
     await memo.programs.close()
+    await memo.sessions.close()
     await memo.redis.aclose()
     for api in memo.clients:
         await api.close()
@@ -108,14 +111,22 @@ async def observe_backend(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
     memo.view.backends.put(dict(body))
 
 
+@kopf.index(GROUP, VERSION, "runtimesessions")
+async def observe_session(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a RuntimeSession as it is now."""
+    memo.view.sessions.put(dict(body))
+
+
 @kopf.on.event(GROUP, VERSION, "runtimejobs")
 async def enqueue_job(
     event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """Enqueue a RuntimeJob that was created, changed or deleted."""
+    """Enqueue a RuntimeJob that was created, changed or deleted, and its session."""
     if event["type"] == "DELETED":
         memo.view.runtimejobs.drop(dict(body))
     memo.jobs.enqueue(name)
+    if session := body.get("spec", {}).get("sessionId"):
+        memo.sessions.enqueue(session)
 
 
 @kopf.on.event("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
@@ -153,3 +164,13 @@ async def drop_backend(event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, *
     """Forget a deleted RuntimeBackend: jobs that start from now on do not find it."""
     if event["type"] == "DELETED":
         memo.view.backends.drop(dict(body))
+
+
+@kopf.on.event(GROUP, VERSION, "runtimesessions")
+async def enqueue_session(
+    event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
+) -> None:
+    """Enqueue a RuntimeSession that was created, changed or deleted."""
+    if event["type"] == "DELETED":
+        memo.view.sessions.drop(dict(body))
+    memo.sessions.enqueue(name)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli import job_commands, program_commands, run_commands
+from api.cli import env_commands, job_commands, program_commands, run_commands
 from api.cli.run_commands import INTERRUPTED
 from qiskit_runtime.contract.wire.local_server import DEFAULT_HOST, DEFAULT_PORT
 
@@ -88,6 +88,17 @@ def cli() -> None:
 )
 @click.option("--token-file", metavar="FILE", help="A file with the token. [RUNTIME_TOKEN_FILE]")
 @click.option(
+    "--tls-cert",
+    metavar="FILE",
+    help="Serve over TLS (https and wss) with this certificate, in PEM. [RUNTIME_TLS_CERT]",
+)
+@click.option("--tls-key", metavar="FILE", help="The certificate's key. [RUNTIME_TLS_KEY]")
+@click.option(
+    "--accounts",
+    metavar="FILE",
+    help="A YAML file of accounts: hashes of tokens, with instances and roles. [RUNTIME_ACCOUNTS]",
+)
+@click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
@@ -138,6 +149,7 @@ def serve(context: click.Context, /, **options: Any) -> None:
 
     from api.cli.tokens import make_token, take_from_file
     from api.serving import server as serving
+    from api.serving.certificate import check_certificate
     from api.serving.serve_settings import GivenOptions, WrongSetting, load_settings
     from api.serving.server_process import hide_option
 
@@ -146,20 +158,23 @@ def serve(context: click.Context, /, **options: Any) -> None:
     settings = load_settings(given)
     if options["token"]:
         hide_option("--token", options["token"], "RUNTIME_TOKEN")
-    host, has_token = options["host"] or DEFAULT_HOST, bool(settings.token.get_secret_value())
+    host, is_guarded = options["host"] or DEFAULT_HOST, settings.auth_mode != "none"
     try:
-        serving.check_address(host, has_token, settings.allow_anonymous)
+        serving.check_address(host, is_guarded, settings.allow_anonymous)
     except serving.NotLoopback as refusal:
         raise WrongSetting(f"--host: {refusal}") from None
+    check_certificate(settings, given)
     port = DEFAULT_PORT if options["port"] is None else options["port"]
     listener = serving.open_socket(host, port)
+    serving.check_accounts(settings, given.name_of("accounts"))
     if not settings.namespace:
         serving.check_backends(settings, given.name_of("backends"))
         serving.check_data_folder(settings, given.name_of("data"))
     if is_made := _needs_a_token(settings):
-        settings = settings.model_copy(update={"token": SecretStr(make_token(settings.data))})
-    _announce(serving.make_url(listener), settings, is_made=is_made)
-    if not settings.token.get_secret_value() and not serving.is_loopback(host):
+        made = {"token": SecretStr(make_token(settings.data)), "auth_mode": "token"}
+        settings = settings.model_copy(update=made)
+    _announce(serving.make_url(listener, settings), settings, is_made=is_made)
+    if settings.auth_mode == "none" and not serving.is_loopback(host):
         click.echo(
             f"WARNING: anybody who reaches {host} can run programs here (no token)", err=True
         )
@@ -170,16 +185,20 @@ def _needs_a_token(settings: "ApiSettings") -> bool:
     """Return whether a token must be made: none is set, and connections do not show their user."""
     from api.peers import can_identify
 
-    return not (settings.token.get_secret_value() or settings.allow_anonymous or can_identify())
+    return not (settings.auth_mode != "none" or settings.allow_anonymous or can_identify())
+
+
+_NEEDED = {"token": "", "accounts": "of an account, ", "oidc": "of the OpenID issuer, "}
+"""The words for whose token is needed, by the mode."""
 
 
 def _announce(url: str, settings: "ApiSettings", *, is_made: bool) -> None:
     """Print the server's address, and who may use it."""
-    token = settings.token.get_secret_value()
     if is_made:
+        token = settings.token.get_secret_value()
         who = f"made for this run: {token} (the command line finds it in {settings.data})"
-    elif token:
-        who = "needed: Authorization: Bearer TOKEN"
+    elif settings.auth_mode != "none":
+        who = f"needed: {_NEEDED[settings.auth_mode]}Authorization: Bearer TOKEN"
     elif settings.allow_anonymous:
         who = "not needed"
     else:
@@ -235,6 +254,9 @@ def _run(command: Callable[..., Any]) -> int:
 
 
 for _name, _command in (
-    run_commands.COMMANDS | program_commands.COMMANDS | job_commands.COMMANDS
+    run_commands.COMMANDS
+    | program_commands.COMMANDS
+    | job_commands.COMMANDS
+    | env_commands.COMMANDS
 ).items():
     cli.add_command(_command, _name)

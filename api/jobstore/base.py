@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
 
@@ -61,6 +62,8 @@ class JobQuery:
     created_after: datetime | None = None
     created_before: datetime | None = None
     oldest_first: bool = False
+    instances: frozenset[Instance] | None = None
+    """The instances whose jobs match."""
 
     def matches(self, job: Job) -> bool:
         """Return whether the job matches. It must have all of several tags."""
@@ -74,8 +77,12 @@ class JobQuery:
             (self.backend, spec.backend),
             (self.session_id, spec.session_id),
         )
-        is_wanted = all(want in (None, have) for want, have in wanted)
-        return is_wanted and self.tags <= set(spec.tags) and self._has_time(job.created)
+        return (
+            all(want in (None, have) for want, have in wanted)
+            and (self.instances is None or spec.instance in self.instances)
+            and self.tags <= set(spec.tags)
+            and self._has_time(job.created)
+        )
 
     def _has_time(self, created: datetime) -> bool:
         too_early = self.created_after is not None and created < self.created_after
@@ -151,6 +158,10 @@ class JobStore(ABC):
 
         Their order does not change.
         """
+
+    @abstractmethod
+    def count_queued(self, instance: Instance) -> int:
+        """The number of queued jobs of an instance. From memory, without waiting."""
 
     @abstractmethod
     async def read_params(self, job_id: str) -> str:

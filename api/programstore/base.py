@@ -17,6 +17,7 @@ from typing import Any
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.limits import MAX_VERSION_CHARACTERS
+from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE, Instance
 from qiskit_runtime.contract.resources.program import (
     Program,
     ProgramMetadata,
@@ -83,20 +84,67 @@ class ProgramChange:
         return ResolvedProgram(program.model_copy(update=changed), after)
 
 
-class ProgramStore(ABC):
-    """Finds programs, and keeps those that are uploaded.
+class ProgramLibrary(ABC):
+    """Finds programs, and keeps those that are uploaded: what routes know of a store.
 
     Capital letters in ids count as small ones. Methods that take one raise ``UnknownProgram``
     where there is no such program, and those that change one ``ProgramReadOnly`` where it is not
     an uploaded one. All may raise ``StoreUnavailable`` (``api.store_errors``).
     """
 
+    @property
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Return whether reads here are up to date, for a load balancer's probe."""
+
+    @abstractmethod
+    async def all(self) -> list[Program]:
+        """Return every program, by id. From memory."""
+
+    @abstractmethod
+    async def get(self, program_id: str) -> Program:
+        """Return one program, from memory where it is known there."""
+
+    @abstractmethod
+    async def resolve(self, program_id: str) -> ResolvedProgram:
+        """Return a program and its source, of one and the same version, for a new job to run."""
+
+    async def read_source(self, program_id: str) -> ProgramSource | None:
+        """Return an uploaded program's source; None where the program is the catalog's."""
+        return (await self.resolve(program_id)).source
+
+    @abstractmethod
+    async def create(
+        self,
+        metadata: ProgramMetadata,
+        source: ProgramSource,
+        instance: Instance = DEFAULT_INSTANCE,
+    ) -> Program:
+        """Keep a new program of an instance. Its id is made of its name, its version is the first.
+
+        Raises:
+            NameUnusable: no id can be made of the name.
+            ProgramExists: a program has this id already, or it is reserved.
+            StorageFull: ``MAX_PROGRAMS`` exist already.
+        """
+
+    @abstractmethod
+    async def update(self, program_id: str, change: ProgramChange) -> Program:
+        """Change an uploaded program, all at once or not at all. Its id stays."""
+
+    @abstractmethod
+    async def delete(self, program_id: str) -> None:
+        """Remove an uploaded program. Jobs that were posted for it run all the same."""
+
+
+class ProgramStore(ProgramLibrary):
+    """A library of its own: opened and closed with the server, over the programs of a catalog."""
+
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     @property
     def is_ready(self) -> bool:
-        """Return whether reads here are up to date, for a load balancer's probe."""
         return True
 
     @abstractmethod
@@ -108,45 +156,34 @@ class ProgramStore(ABC):
         """Stop."""
 
     async def all(self) -> list[Program]:
-        """Return every program, by id. From memory."""
         uploaded = {program.id: program for program in await self._all_uploaded()}
         found = uploaded | {program.id: program for program in self._catalog.all()}
         return [found[name] for name in sorted(found)]
 
     async def get(self, program_id: str) -> Program:
-        """Return one program, from memory where it is known there."""
         return self._find_reserved(program_id) or await self._get_uploaded(program_id)
 
     async def resolve(self, program_id: str) -> ResolvedProgram:
-        """Return a program and its source, of one and the same version, for a new job to run."""
         if program := self._find_reserved(program_id):
             return ResolvedProgram(program, None)
         return await self._resolve_uploaded(program_id)
 
-    async def read_source(self, program_id: str) -> ProgramSource | None:
-        """Return an uploaded program's source; None where the program is the catalog's."""
-        return (await self.resolve(program_id)).source
-
-    async def create(self, metadata: ProgramMetadata, source: ProgramSource) -> Program:
-        """Keep a new program. Its id is made of its name, and it is of the first version.
-
-        Raises:
-            NameUnusable: no id can be made of the name.
-            ProgramExists: a program has this id already, or it is reserved.
-            StorageFull: ``MAX_PROGRAMS`` exist already.
-        """
-        program = make_program(metadata)
+    async def create(
+        self,
+        metadata: ProgramMetadata,
+        source: ProgramSource,
+        instance: Instance = DEFAULT_INSTANCE,
+    ) -> Program:
+        program = make_program(metadata, instance)
         if self._find_reserved(program.id):
             raise ProgramExists(describe_reserved(program.id))
         return await self._create(program, source)
 
     async def update(self, program_id: str, change: ProgramChange) -> Program:
-        """Change an uploaded program, all at once or not at all. Its id stays."""
         self._check_changeable(program_id)
         return await self._update(program_id, change)
 
     async def delete(self, program_id: str) -> None:
-        """Remove an uploaded program. Jobs that were posted for it run all the same."""
         self._check_changeable(program_id)
         await self._delete(program_id)
 
@@ -193,7 +230,7 @@ def check_number(count: int) -> None:
         )
 
 
-def make_program(metadata: ProgramMetadata) -> Program:
+def make_program(metadata: ProgramMetadata, instance: Instance = DEFAULT_INSTANCE) -> Program:
     """Return a new program of this metadata, with its id, its first version and its times.
 
     Raises:
@@ -201,7 +238,13 @@ def make_program(metadata: ProgramMetadata) -> Program:
     """
     now = datetime.now(UTC)
     first = _with_cost(metadata.model_copy(update={"version": FIRST_VERSION}))
-    return Program(id=make_program_id(metadata.name), metadata=first, created=now, updated=now)
+    return Program(
+        id=make_program_id(metadata.name),
+        metadata=first,
+        instance=instance,
+        created=now,
+        updated=now,
+    )
 
 
 def _with_cost(metadata: ProgramMetadata) -> ProgramMetadata:
@@ -224,6 +267,11 @@ def describe_taken(program_id: str) -> str:
         f"name: there is a program {program_id} already; PUT /programs/{program_id}/data"
         " changes its source"
     )
+
+
+def describe_foreign(program_id: str) -> str:
+    """Return why an id is taken where it is another instance's, which may keep it private."""
+    return f"name: {program_id} is taken on this server; take another name"
 
 
 def describe_reserved(program_id: str) -> str:

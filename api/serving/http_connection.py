@@ -214,7 +214,9 @@ class HttpConnection(Connection, HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.write(_make_answer(status, detail))
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            # TLS has no such end: its client sees the answer's length.
+            self.transport.write_eof()
         self._unset_deadline()
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 

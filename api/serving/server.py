@@ -18,8 +18,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import ChangeReload
 
-from api.auth import LOOPBACK_NAMES
+from api.accounts.accounts_file import AccountsFileInvalid, read_accounts
 from api.backendstore.local import BackendsFileInvalid, read_backends
+from api.browser.same_origin import LOOPBACK_NAMES
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.main import create_app
 from api.serving.connection_bounds import Bounds, OpenConnections
@@ -55,13 +56,13 @@ def is_loopback(host: str) -> bool:
     return host in LOOPBACK_NAMES
 
 
-def check_address(host: str, has_token: bool, allow_anonymous: bool) -> None:
-    """Refuse to serve other machines without a token.
+def check_address(host: str, is_guarded: bool, allow_anonymous: bool) -> None:
+    """Refuse to serve other machines without authentication.
 
     Raises:
-        NotLoopback: there is no token, and --allow-anonymous is not set.
+        NotLoopback: there is none, and --allow-anonymous is not set.
     """
-    if not is_loopback(host) and not has_token and not allow_anonymous:
+    if not is_loopback(host) and not is_guarded and not allow_anonymous:
         raise NotLoopback(
             f"refusing to listen on {host} without a token:"
             " everybody who reaches it could run programs here."
@@ -101,6 +102,20 @@ def check_backends(settings: ApiSettings, name: str) -> None:
         raise CannotServe(f"{name}: {error}") from None
 
 
+def check_accounts(settings: ApiSettings, name: str) -> None:
+    """See that the file of accounts can be used, where there is one.
+
+    Raises:
+        CannotServe: it can't be read, or something in it is wrong.
+    """
+    if settings.auth_mode != "accounts" or settings.accounts is None:
+        return
+    try:
+        read_accounts(settings.accounts)
+    except (OSError, AccountsFileInvalid) as error:
+        raise CannotServe(f"{name}: {error}") from None
+
+
 def open_socket(host: str, port: int) -> socket.socket:
     """Return a socket that listens: clients that come before the app is ready wait for it.
 
@@ -128,11 +143,12 @@ def open_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def make_url(listener: socket.socket) -> str:
+def make_url(listener: socket.socket, settings: ApiSettings) -> str:
     """Return the URL of the server for a browser on this machine."""
+    scheme = "https" if settings.tls_cert else "http"
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (what others bound)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def drop_stalled_clients(listener: socket.socket, seconds: float) -> None:
@@ -200,6 +216,8 @@ def _make_config(settings: ApiSettings, *, reload: bool, access_log: bool) -> uv
         _choose_app(settings, reload=reload),
         factory=True,
         **protocols,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
         timeout_keep_alive=settings.keep_alive_seconds,
         backlog=ACCEPTED_AT_ONCE,
         ws_max_size=WEBSOCKET_MESSAGE_BYTES,

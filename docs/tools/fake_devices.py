@@ -50,7 +50,7 @@ def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
 def list_devices() -> Iterator[tuple[str, Any]]:
     """Yield each device by the name of its class."""
     for name, kind in sorted(vars(fake_provider).items()):
-        if isinstance(kind, type) and issubclass(kind, BackendV2) and getattr(kind, "dirname", ""):
+        if isinstance(kind, type) and issubclass(kind, BackendV2) and hasattr(kind, "dirname"):
             yield name, kind
 
 
@@ -62,7 +62,8 @@ def describe(device: Any) -> dict[str, Any]:
     facts = {name: configuration[name] for name in FACTS if configuration.get(name) is not None}
     gates = {gate["name"]: gate for gate in configuration["gates"] if gate.get("coupling_map")}
     measured = {entry["gate"]: {"name": entry["gate"]} for entry in properties["gates"]}
-    others = {name: gate for name, gate in measured.items() if name in OTHERS}
+    known = {*configuration["basis_gates"], *OTHERS}
+    others = {name: gate for name, gate in measured.items() if name in known}
     return {
         "qubits": configuration["n_qubits"],
         "updated": properties["last_update_date"],

@@ -8,6 +8,8 @@ from qiskit_runtime.cluster.client import MERGE_PATCH, METADATA_ONLY, ClusterApi
 from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL, Manifest
 from qiskit_runtime.contract.resources.runtimejob import PLURAL, RuntimeJob
 from qiskit_runtime.contract.resources.runtimeprogram import PLURAL as PROGRAMS
+from qiskit_runtime.contract.resources.runtimesession import PLURAL as SESSIONS
+from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
 
 
 class JobCluster:
@@ -28,6 +30,7 @@ class JobCluster:
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         resources = f"/apis/{API_VERSION}/namespaces/{namespace}"
         self._runtimejobs, self._programs = f"{resources}/{PLURAL}", f"{resources}/{PROGRAMS}"
+        self._sessions = f"{resources}/{SESSIONS}"
 
     async def get_runtimejob(self, name: str) -> Manifest | None:
         """Return the RuntimeJob of this name, or None."""
@@ -107,6 +110,28 @@ class JobCluster:
     async def get_program(self, name: str) -> Manifest | None:
         """Return the RuntimeProgram of this name, or None."""
         return await self._api.find("GET", f"{self._programs}/{name}")
+
+    async def get_session(self, name: str) -> Manifest | None:
+        """Return the RuntimeSession of this name, or None."""
+        return await self._api.find("GET", f"{self._sessions}/{name}")
+
+    async def write_session_status(self, session: RuntimeSession, status: Manifest) -> Manifest:
+        """Write status fields, if the RuntimeSession is still the one that was read.
+
+        Returns:
+            The RuntimeSession as it is now.
+
+        Raises:
+            Conflict: it has changed since.
+        """
+        body = {"metadata": {"resourceVersion": str(session.version)}, "status": status}
+        path = f"{self._sessions}/{session.name}/status"
+        return await self._api.call("PATCH", path, body, content_type=MERGE_PATCH)
+
+    async def delete_session(self, session: RuntimeSession) -> None:
+        """Delete a RuntimeSession; its jobs stay."""
+        only_this = {"preconditions": {"uid": session.uid}}
+        await self._api.find("DELETE", f"{self._sessions}/{session.name}", only_this)
 
     async def annotate(self, name: str, annotations: dict[str, str]) -> Manifest:
         """Set annotations of a RuntimeJob; returns it as it is now."""

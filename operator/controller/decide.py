@@ -43,6 +43,7 @@ from qiskit_runtime.contract.lifecycle import (
     derive_state,
 )
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.progress import Progress
 
 REFUSED_SECONDS = 10.0
@@ -80,6 +81,11 @@ def _decide_start(view: JobView, job: RuntimeJob, now: datetime) -> Action:
         return _update(job, held, now) or Wait(frees_slot=True)
     if job.reason is Reason.SUSPENDED:
         return _update(job, State(Phase.QUEUED), now) or Wait(0)
+    if view.turn.end:
+        return Finish(job, view.turn.end, delete_job=True)
+    if view.turn.kind is TurnKind.WAITS:
+        # It holds up nobody else; the end of the job before it wakes it.
+        return Wait(None, frees_slot=True)
     if not view.has_slot:
         return Wait()
     if not view.is_current:
@@ -194,6 +200,7 @@ def _derive_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
             exit_code=pod_state.exit_code,
             result_lost=record is None or not record.has_result,
             cancel_requested=job.cancel_requested,
+            session_closed=view.turn.words if view.turn.kind is TurnKind.CLOSED else "",
             waited_seconds=_waited_seconds(view, now),
             detail=pod_state.detail,
             limits=Limits(

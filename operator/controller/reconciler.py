@@ -28,7 +28,8 @@ class JobReconciler:
     """Takes the steps of RuntimeJobs, one step at a time for each of them."""
 
     def __init__(self, cluster: JobCluster, redis: Redis, settings: OperatorSettings) -> None:
-        limit, memory = ConcurrencyLimit(settings.max_running_jobs), JobMemory()
+        limit = ConcurrencyLimit(settings.max_running_jobs, settings.instance_max_running)
+        memory = JobMemory()
         self.view = ClusterView(on_started=limit.hold)
         self.archive = RecordArchive(cluster, settings.storage_budget)
         self.workers = Workers("runtimejob", self.step, self.refresh)

@@ -56,6 +56,8 @@ class OperatorSettings(BaseSettings):
     """The Redis of the live streams; its password is within."""
     max_running_jobs: Annotated[int, Field(ge=1, le=10_000)] = 100
     """How many jobs run at once; the others stay queued, first come first served."""
+    instance_max_running: Annotated[int, Field(ge=0)] = 0
+    """How many jobs of one instance run at once; 0 is no limit of its own."""
     storage_budget_mib: Annotated[int, Field(ge=1)] = DEFAULT_STORAGE_BUDGET_MIB
     """The limit of parameters and records together; over it the oldest records are deleted."""
     runner: RunnerSettings = Field(default_factory=RunnerSettings)

@@ -40,6 +40,8 @@ class Reason(StrEnum):
     UNKNOWN_BACKEND = "UnknownBackend"
     RAN_TOO_LONG = "RanTooLong"
     CANCELLED_BY_USER = "CancelledByUser"
+    SESSION_CLOSED = "SessionClosed"
+    UNKNOWN_SESSION = "UnknownSession"
     OUT_OF_MEMORY = "OutOfMemory"
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
@@ -96,8 +98,8 @@ class Limits:
 class Observation:
     """All that is known of a job at one moment.
 
-    ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative:
-    the signal that ended it); ``detail`` is the cluster's own text.
+    ``verdict`` is the record's last line, verified; ``exit_code`` is the runner's own (negative: a
+    signal's); ``detail`` is the cluster's text; ``session_closed`` says why its session is over.
     """
 
     runner: RunnerState = RunnerState.NOT_STARTED
@@ -109,6 +111,7 @@ class Observation:
     limits: Limits = Limits()
     result_lost: bool = False
     """Whether the record could not be read to the final result that the verdict reports."""
+    session_closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ def derive_state(seen: Observation) -> State:
         return State(Phase.RUNNING)
     if seen.cancel_requested:
         return _cancelled("before it started")
+    if seen.session_closed:
+        return State(Phase.CANCELLED, Reason.SESSION_CLOSED, seen.session_closed)
     return _wait(seen)
 
 
@@ -201,7 +206,7 @@ def _explain_lost_end(seen: Observation) -> State:
             return _failed(Reason.INTERRUPTED, seen.detail or "the runner was ended from outside")
         case _ if seen.exit_code == EXIT_UNREADABLE:
             return _failed(Reason.INPUT_LOST, f"its runner could not read its input: {seen.detail}")
-        case _ if seen.exit_code is not None and seen.exit_code in (-9, 137):
+        case _ if seen.exit_code in (-9, 137):
             return _failed(
                 Reason.INTERRUPTED, "the runner was killed (SIGKILL) and left no verdict"
             )

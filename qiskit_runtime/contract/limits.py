@@ -72,3 +72,26 @@ MAX_TAGS = 32
 
 MAX_VERSION_CHARACTERS = 64
 """A program's version."""
+
+# Sessions.
+
+DEFAULT_SESSION_SECONDS = 8 * 3600
+"""How long a session stays open whose client names no time."""
+
+MAX_SESSION_SECONDS = MAX_EXECUTION_SECONDS
+"""The longest time that a session may stay open."""
+
+INTERACTIVE_SECONDS = 60
+"""How long a session without a job stays active."""
+
+MAX_OPEN_SESSIONS = 500
+"""The sessions of a server that are not closed."""
+
+MAX_CLOSED_SESSIONS = 500
+"""The closed sessions that are kept; the oldest go first."""
+
+MAX_SESSION_TIMESTAMPS = 100
+"""The changes of its state that a session remembers."""
+
+ADMISSION_SECONDS = 30
+"""How long a job that was admitted to its session may be on its way to the store."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Console, Event, Message
@@ -71,6 +72,12 @@ class FakeStore(JobStore):
         ordered = jobs if query.oldest_first else reversed(jobs)
         found = [job for job in ordered if query.matches(job)]
         return JobPage(found[offset : offset + limit], len(found))
+
+    def count_queued(self, instance: Instance) -> int:
+        return sum(
+            job.status.phase is Phase.QUEUED and job.spec.instance == instance
+            for job in self.jobs.values()
+        )
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)

@@ -1,41 +1,18 @@
 """The browser step of the 2021 README, in a headless Chromium that is installed on the machine."""
 
 import json
-import os
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
 
-CHROMIUM_OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-
-COLLECT_FRAMES = """
-url => new Promise((resolve, reject) => {
-  const frames = [];
-  const socket = new WebSocket(url);
-  socket.onmessage = event => frames.push(event.data);
-  socket.onclose = event => resolve({frames, code: event.code});
-})
-"""
-"""What the README has one type into the browser's console."""
+from tests.chromium import COLLECT_FRAMES, open_chromium
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """A Chromium; without one these tests are skipped, or fail where REQUIRE_BROWSER=1 is set."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        say = pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip
-        say("there is no chromium on the PATH")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+    """A Chromium."""
+    with open_chromium() as instance:
         yield instance
-        instance.close()
 
 
 @pytest.fixture

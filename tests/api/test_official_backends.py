@@ -99,6 +99,7 @@ print(json.dumps({
     assert found["devices"] == ["aer_heron", "aer_montreal"]
     assert len(found["all"]) == 7 and found["dynamic"] == found["all"]
     assert found["wide"] == [
+        "aer_simulator",
         "aer_simulator_matrix_product_state",
         "aer_simulator_stabilizer",
     ]
@@ -118,7 +119,7 @@ print(json.dumps({
     "physical": backend.physical_qubits,
 }))
 """)
-    assert found["qubits"] == found["physical"] == 32 and found["simulator"]
+    assert found["qubits"] == found["physical"] == 100 and found["simulator"]
     assert {"h", "cx", "rz", "if_else", "measure"} <= set(found["gates"])
     assert not {"rx", "rzz"} & set(found["gates"])
     assert found["properties"] is None and found["coupling"] is None

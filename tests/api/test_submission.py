@@ -12,6 +12,7 @@ from api.models import RunRequest
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramChanged
 from api.programstore.local import LocalProgramStore
+from api.sessionstore.base import SessionNotFound, SessionStore, SessionUnusable
 from api.submission import JobSubmission, read_request
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason
@@ -50,12 +51,39 @@ def programs(tmp_path):
 async def submission(jobs, programs):
     check = ParamsCheck()
     await programs.open()
-    yield JobSubmission(jobs, programs, FileBackends(None), check)
+    sessions = NoSessions(jobs)
+    yield JobSubmission(jobs, programs, FileBackends(None), check, sessions)
     await programs.close()
     await check.close()
 
 
 TENANT, OTHER = Caller(secret="tenant"), Caller(secret="other")
+
+
+class NoSessions(SessionStore):
+    """A store without a session."""
+
+    async def open(self):
+        """There is nothing to open."""
+
+    async def close(self):
+        """There is nothing to close."""
+
+    async def create(self, spec, session_id=None):
+        """Refuse: the tests here open none."""
+        raise NotImplementedError
+
+    async def find(self, session_id):
+        """No session has an id here."""
+        raise SessionNotFound(session_id)
+
+    def admit(self, spec):
+        """No job is admitted."""
+        raise SessionUnusable(spec.session_id)
+
+    async def close_session(self, session_id, *, cancel=False):
+        """No session has an id here."""
+        raise SessionNotFound(session_id)
 
 
 def posted(**fields):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qiskit_runtime.cluster.client import make_error
-from tests.operator.manifests import job_manifest, pod_manifest, run_manifest
+from tests.operator.manifests import job_manifest, pod_manifest, run_manifest, session_manifest
 
 
 def refused(status, words=""):
@@ -19,6 +19,7 @@ class FakeCluster:
     def __init__(self):
         self.runtimejobs: dict[str, Any] = {}
         self.programs: dict[str, Any] = {}
+        self.sessions: dict[str, Any] = {}
         self.jobs: dict[str, Any] = {}
         self.pods: dict[str, Any] = {}
         self.secrets: dict[str, Any] = {}
@@ -32,6 +33,16 @@ class FakeCluster:
         """A RuntimeJob that somebody makes."""
         manifest = job_manifest(status, **fields)
         return self._store(self.runtimejobs, manifest)
+
+    def add_session(self, name="s", **spec):
+        """A RuntimeSession that somebody makes."""
+        return self._store(self.sessions, session_manifest(name, **spec))
+
+    def close_session(self, name="s", **spec):
+        """The same session, after somebody has closed it."""
+        known = self.sessions[name]
+        closed = {**known["spec"], "acceptingJobs": False, **spec}
+        return self._store(self.sessions, {**known, "spec": closed})
 
     def add_pod(self, name="p", state=None, **fields):
         """The pod that the Job controller makes."""
@@ -60,6 +71,22 @@ class FakeCluster:
     async def get_program(self, name):
         self._called("get_program")
         return self.programs.get(name)
+
+    async def get_session(self, name):
+        self._called("get_session")
+        return self.sessions.get(name)
+
+    async def write_session_status(self, session, status):
+        self._called("write_session_status")
+        known = self.sessions[session.name]
+        if known["metadata"]["resourceVersion"] != str(session.version):
+            raise refused(409, "it has changed")
+        merged = {**known.get("status", {}), **status}
+        return self._store(self.sessions, {**known, "status": merged})
+
+    async def delete_session(self, session):
+        self._called("delete_session")
+        self.sessions.pop(session.name, None)
 
     async def get_job(self, name):
         self._called("get_job")

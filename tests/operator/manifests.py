@@ -29,6 +29,17 @@ def job_manifest(status=None, *, spec=None, **metadata):
     }
 
 
+def session_manifest(name="s", *, created=60, status=None, **spec):
+    """A RuntimeSession that was opened some seconds ago."""
+    metadata = {"name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
+    asked = {"mode": "dedicated", "backend": "aer_simulator", "acceptingJobs": True, **spec}
+    return {
+        "metadata": {**metadata, "creationTimestamp": ago(created)},
+        "spec": asked,
+        "status": status or {"state": "open"},
+    }
+
+
 def make_job(status=None, *, spec=None, **metadata):
     """The same, parsed."""
     return parse_runtimejob(job_manifest(status, spec=spec, **metadata))

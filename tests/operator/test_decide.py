@@ -27,6 +27,7 @@ from controller.observe.memory import UNNAMED, InputHolder
 from controller.record.state import RecordState
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State, reject
 from qiskit_runtime.contract.resources.backend import find_backend
+from qiskit_runtime.contract.resources.session import Turn, TurnKind
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from tests.operator.manifests import NOW, RUN, ago, make_job, make_pod, make_run
@@ -106,6 +107,18 @@ BEFORE_THE_START = {
         waiting(make_job({"phase": "Queued", "reason": "Suspended"})),
         (Update, Phase.QUEUED, Reason.NONE, ""),
     ),
+    "its session has closed": (
+        waiting(turn=Turn(TurnKind.CLOSED, "its session was cancelled"), has_slot=False),
+        (Finish, Phase.CANCELLED, Reason.SESSION_CLOSED, "its session was cancelled"),
+    ),
+    "there is no such session": (
+        waiting(turn=Turn(TurnKind.WRONG, "there is no session s")),
+        (Finish, Phase.FAILED, Reason.UNKNOWN_SESSION, "there is no session s"),
+    ),
+    "another job of its session is before it": (
+        waiting(turn=Turn(TurnKind.WAITS), has_slot=False),
+        Wait(None, frees_slot=True),
+    ),
     "no room": (waiting(has_slot=False), Wait(CHECK_SECONDS)),
     "not known as it is": (waiting(is_current=False), Wait(0, frees_slot=True)),
     "its program is unknown": (
@@ -127,7 +140,16 @@ BEFORE_THE_START = {
     ),
 }
 OTHERS = make_pod("q")
+SESSION_OVER = Turn(TurnKind.CLOSED, "its session was cancelled")
 INPUT = {
+    "its session has closed while its pod is on its way": (
+        started(pod=make_pod(), turn=SESSION_OVER),
+        (Finish, Phase.CANCELLED, Reason.SESSION_CLOSED, "its session was cancelled"),
+    ),
+    "its session has closed while it runs": (
+        started(RUNNING, pod=make_pod(state=RUNS), turn=SESSION_OVER, record=READING),
+        Wait(CHECK_SECONDS),
+    ),
     "a pod that waits for its input": (
         started(pod=make_pod(), holder=None), GiveInput(STARTED, PLAN, "p"),
     ),

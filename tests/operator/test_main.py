@@ -7,7 +7,7 @@ import kopf
 import pytest
 
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
-from tests.operator.manifests import RUN, job_manifest, pod_manifest, run_manifest
+from tests.operator.manifests import RUN, job_manifest, pod_manifest, run_manifest, session_manifest
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +47,7 @@ async def memo(door, monkeypatch):
     assert not settings.posting.enabled and settings.watching.server_timeout == 60
     memo.enqueued = []
     memo.jobs.enqueue = memo.programs.enqueue = memo.enqueued.append
+    memo.sessions.enqueue = memo.enqueued.append
     yield memo
     await door.stop(memo=memo)
     assert all(client.closed for client in memo.clients)
@@ -100,6 +101,19 @@ async def test_programs_and_backends_come_and_go(door, memo):
     await door.drop_backend(event=event("DELETED"), body=body, memo=memo)
     assert memo.view.programs.find("x") is memo.view.backends.find("x") is None
     assert memo.enqueued == ["x"]
+
+
+async def test_sessions_come_and_go(door, memo):
+    """A session is looked at when it changes, and when a job of it does."""
+    body = session_manifest()
+    await door.observe_session(body=body, memo=memo)
+    assert memo.view.sessions.find("s")
+    await door.enqueue_session(event=event("ADDED"), name="s", body=body, memo=memo)
+    job = job_manifest(spec={"sessionId": "s"})
+    await door.enqueue_job(event=event("MODIFIED"), name="j", body=job, memo=memo)
+    await door.enqueue_session(event=event("DELETED"), name="s", body=body, memo=memo)
+    assert memo.view.sessions.find("s") is None
+    assert memo.enqueued == ["s", "j", "s", "s"]
 
 
 async def test_probe_fails_when_the_view_is_not_confirmed(door, memo):

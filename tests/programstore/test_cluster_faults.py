@@ -7,6 +7,7 @@ import pytest
 from api.programstore.base import ProgramChange, ProgramReadOnly, ProgramUnusable
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.catalog import UnknownProgram
+from qiskit_runtime.contract.resources.resource import INSTANCE_LABEL
 from tests.programstore.test_behaviour import ONE, TWO, describe
 
 pytestmark = pytest.mark.anyio
@@ -95,7 +96,7 @@ async def test_change_keeps_what_others_noted_on_it(simulated):
     await simulated.store.update("my-program", ProgramChange(source=TWO))
 
     metadata = simulated.cluster.objects[KIND]["my-program"]["metadata"]
-    assert metadata["labels"] == {"team": "a"}
+    assert metadata["labels"] == {"team": "a", INSTANCE_LABEL: "ibm-q.open.main"}
     assert metadata["annotations"]["of"] == "kubectl"
 
 

@@ -32,6 +32,7 @@ from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import RESULT_READ, make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
@@ -96,7 +97,8 @@ class KubernetesJobStore(JobStore):
         if request.id is None or self._cache.find(request.id) is None:
             self._check_room(len(encoded) + (len(source.data) if source else 0))
         name = request.id or make_job_id()
-        job = Job(id=name, sequence=0, created=self._now(), spec=request.spec)
+        created = request.admitted or self._now()
+        job = Job(id=name, sequence=0, created=created, spec=request.spec)
         params = ParamsFrom.from_bytes(f"{name}-params", encoded)
         program = ProgramFrom.from_source(params.secret_name, source) if source else None
         found = await self._create(request, job, params, program)
@@ -118,6 +120,12 @@ class KubernetesJobStore(JobStore):
         matching = [found.job for found in self._cache.all() if query.matches(found.job)]
         matching.sort(key=_age, reverse=not query.oldest_first)
         return JobPage(matching[offset : offset + limit], len(matching))
+
+    def count_queued(self, instance: Instance) -> int:
+        jobs = (found.job for found in self._cache.all())
+        return sum(
+            job.status.phase is Phase.QUEUED and job.spec.instance == instance for job in jobs
+        )
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.

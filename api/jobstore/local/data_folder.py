@@ -2,8 +2,8 @@
 
 ``jobs/<id>/job.json`` is the job, ``params.json`` its parameters verbatim, ``record`` its record,
 and ``source/`` has the source that it runs where its program is a user's own. ``job.end`` keeps
-room on the disk for the last ``job.json``. ``programs`` is ``api.programstore``'s. A lock file
-keeps a second server out.
+room on the disk for the last ``job.json``. ``programs`` is ``api.programstore``'s, ``sessions``
+``api.sessionstore``'s. A lock file keeps a second server out.
 """
 
 import fcntl
@@ -63,6 +63,7 @@ class DataFolder:
         self._jobs = root / "jobs"
         self._lock = root / "lock"
         self.programs = root / "programs"
+        self.sessions = root / "sessions"
         self.scratch = Scratch(root / "scratch")
 
     def open(self) -> None:
@@ -81,7 +82,7 @@ class DataFolder:
             os.close(self._lock_file)
             raise DataFolderInUse(f"another server uses {self._root}") from error
         # Readable for the user alone: params and results are theirs.
-        for folder in (self._jobs, self.programs):
+        for folder in (self._jobs, self.programs, self.sessions):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
         sync_folder(self._root)

@@ -7,6 +7,7 @@ import asyncio
 import errno
 import logging
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, ValuesView
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -43,6 +44,7 @@ class JobBook:
         self._queued: set[str] = set()
         # Each is there for as long as somebody has it, or waits for it.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._of_sessions: defaultdict[str, set[str]] = defaultdict(set)
         self._unsaved: dict[str, Job] = {}
         self._saving: asyncio.Task[None] | None = None
 
@@ -63,9 +65,18 @@ class JobBook:
         """Every job, the oldest first."""
         return self._jobs.values()
 
+    def all_queued(self) -> Iterator[Job]:
+        """The queued jobs, in no order."""
+        return (self._jobs[job_id] for job_id in self._queued)
+
     def newest_first(self) -> Iterator[Job]:
         """Every job, the oldest last."""
         return reversed(self._jobs.values())
+
+    def of_session(self, session_id: str) -> list[Job]:
+        """Return every job of a session, the oldest first."""
+        found = [self._jobs[job_id] for job_id in self._of_sessions.get(session_id, ())]
+        return sorted(found, key=lambda job: job.sequence)
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is stored; JobNotFound where no job has this id."""
@@ -177,9 +188,16 @@ class JobBook:
             if not (unfinished or self.get(job_id).is_final):
                 raise JobNotFinal(job_id)
             await asyncio.to_thread(self._folder.delete, job_id)
-            del self._jobs[job_id]
             self._queued.discard(job_id)
             self._unsaved.pop(job_id, None)
+            job = self._jobs.pop(job_id)
+            self._leave_session(job)
+
+    def _leave_session(self, job: Job) -> None:
+        others = self._of_sessions[job.spec.session_id]
+        others.discard(job.id)
+        if not others:
+            del self._of_sessions[job.spec.session_id]
 
     def note_cancel(self, job_id: str) -> None:
         """Keep in memory that its user wants it to end; that it ended by this is stored with it."""
@@ -199,6 +217,8 @@ class JobBook:
             status = job.status.model_copy(update={"progress": known.status.progress})
             job = job.model_copy(update={"status": status})
         self._jobs[job.id] = job
+        if job.spec.session_id:
+            self._of_sessions[job.spec.session_id].add(job.id)
         if job.status.phase is Phase.QUEUED:
             self._queued.add(job.id)
         else:

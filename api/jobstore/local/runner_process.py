@@ -26,13 +26,15 @@ _KILL_SECONDS = 5.0
 class RunnerLimits:
     """Limits of a job's processes, and the variables that they get in addition to the usual ones.
 
-    ``memory_bytes`` 0 is no limit.
+    ``memory_bytes`` 0 is no limit. ``workers`` jobs run at once, and of one instance at most
+    ``instance_running``, where that is not 0.
     """
 
     workers: int = 4
     memory_bytes: int = 0
     grace_seconds: float = GRACE_SECONDS
     program_env: tuple[str, ...] = ()
+    instance_running: int = 0
 
 
 class RunnerProcess:

@@ -6,7 +6,7 @@ other thing.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -26,11 +26,13 @@ from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
 from api.jobstore.local.runner_process import RunnerLimits
+from api.jobstore.local.session_turns import FindSession, SessionTurns, end_queued
 from api.jobstore.local.workers import Workers, conclude
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Event
@@ -50,12 +52,14 @@ class LocalJobStore(JobStore):
         limits: RunnerLimits,
         find_backend: Callable[[str], BackendSpec] = find_backend,
         bounds: Bounds = KEEP_ALL,
+        find_session: FindSession | None = None,
     ) -> None:
         self._folder, self._bounds = folder, bounds
         self._records = Records(folder)
         self._book = JobBook(folder, self._note_end)
         job_input = InputMaker(folder, catalog, find_backend, limits)
-        self._workers = Workers(folder, self._book, self._records, job_input, limits)
+        self._turns = SessionTurns(self._book, find_session)
+        self._workers = Workers(folder, self._book, self._records, job_input, limits, self._turns)
         self._retention = Retention(bounds, self._book, folder, self.delete)
         self._sequence = 0
         self._submitting = asyncio.Lock()
@@ -85,6 +89,8 @@ class LocalJobStore(JobStore):
     def _note_end(self, job_id: str) -> None:
         self._records.close(job_id)
         self._retention.look()
+        if session_id := self._book.get(job_id).spec.session_id:
+            self._workers.look_again(session_id)
 
     async def submit(self, request: JobRequest) -> Job:
         # One at a time, so that jobs are listed in the order of their numbers.
@@ -102,7 +108,7 @@ class LocalJobStore(JobStore):
             job = Job(
                 id=request.id or make_job_id(),
                 sequence=self._sequence,
-                created=datetime.now(UTC),
+                created=request.admitted or datetime.now(UTC),
                 spec=request.spec,
             )
             with disk_errors_as_unavailable():
@@ -122,9 +128,16 @@ class LocalJobStore(JobStore):
         return self._book.get(job_id)
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        jobs = self._book.all() if query.oldest_first else self._book.newest_first()
+        jobs: Iterable[Job] = self._book.all()
+        if query.session_id:
+            jobs = self._book.of_session(query.session_id)
         found = [job for job in jobs if query.matches(job)]
+        if not query.oldest_first:
+            found.reverse()
         return JobPage(found[offset : offset + limit], len(found))
+
+    def count_queued(self, instance: Instance) -> int:
+        return sum(job.spec.instance == instance for job in self._book.all_queued())
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)
@@ -174,18 +187,28 @@ class LocalJobStore(JobStore):
             with disk_errors_as_unavailable():
                 await self._book.change(job_id, lambda job: job)
 
+    async def end_refused(self, session_id: str) -> None:
+        """End the queued jobs of a session that are never to start, by its state now."""
+        for job in self._book.of_session(session_id):
+            if job.status.phase is Phase.QUEUED and (end := self._turns.judge(job).end):
+                await self._book.change(job.id, end_queued(end))
+
     async def delete(self, job_id: str) -> None:
+        session_id = (await self.get(job_id)).spec.session_id
         with disk_errors_as_unavailable():
             await self._book.delete(job_id)
         self._records.forget(job_id)
+        self._workers.look_again(session_id)
 
     async def discard(self, job_id: str) -> None:
+        session_id = (await self.get(job_id)).spec.session_id
         with disk_errors_as_unavailable():
             await self._book.delete(job_id, unfinished=True)
         # Its worker finds no job any more, and stores nothing.
         self._workers.terminate(job_id)
         self._records.close(job_id)
         self._records.forget(job_id)
+        self._workers.look_again(session_id)
 
 
 def _mark_read(job: Job) -> Job | None:

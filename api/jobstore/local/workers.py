@@ -13,10 +13,12 @@ from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state_for_missing
 from api.jobstore.local.files import write_all
+from api.jobstore.local.instance_places import InstancePlaces
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
+from api.jobstore.local.session_turns import SessionTurns, end_queued
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -26,6 +28,7 @@ from qiskit_runtime.contract.lifecycle import (
     derive_state,
 )
 from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
 from qiskit_runtime.host.backoff import Backoff
@@ -48,7 +51,10 @@ logger = logging.getLogger(__name__)
 
 
 class Workers:
-    """Run at most ``limits.workers`` jobs at once, first come first served."""
+    """Run at most ``limits.workers`` jobs at once, first come first served.
+
+    A job of a session waits for its turn there as well (``turns``), and holds nobody up meanwhile.
+    """
 
     def __init__(
         self,
@@ -57,9 +63,11 @@ class Workers:
         records: Records,
         job_input: InputMaker,
         limits: RunnerLimits,
+        turns: SessionTurns,
     ) -> None:
         self._folder, self._book, self._records = folder, book, records
-        self._input, self._limits = job_input, limits
+        self._input, self._limits, self._turns = job_input, limits, turns
+        self._places = InstancePlaces(limits.instance_running)
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -91,6 +99,11 @@ class Workers:
         """Return whether a runner is at it, also where the job was deleted meanwhile."""
         return job_id in self._running
 
+    def look_again(self, session_id: str) -> None:
+        """Queue the next job of a session that waits for its turn: one of them has ended."""
+        if job := self._turns.take_next(session_id):
+            self.queue(job)
+
     def terminate(self, job_id: str) -> None:
         """End its program, if it runs."""
         if runner := self._running.get(job_id):
@@ -98,6 +111,7 @@ class Workers:
 
     async def _work(self) -> None:
         while runner := await self._start_runner():
+            job = None
             try:
                 job = await self._next_job()
                 if not runner.is_alive:
@@ -109,7 +123,13 @@ class Workers:
                 # A worker must outlive whatever one job brings.
                 logger.exception("a worker failed")
             finally:
+                if job:
+                    self._leave(job)
                 await runner.close()
+
+    def _leave(self, job: Job) -> None:
+        for waiting in self._places.leave(job):
+            self.queue(waiting)
 
     async def _start_runner(self) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
@@ -125,9 +145,19 @@ class Workers:
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
-            if job := self._find_queued(entry[1]):
+            job = self._find_queued(entry[1])
+            if job and await self._has_turn(job) and self._places.enter(job):
                 return job
         return None
+
+    async def _has_turn(self, job: Job) -> bool:
+        """Return whether a job may start. One that has to wait is parked, a refused one ends."""
+        turn = self._turns.judge(job)
+        if turn.kind is TurnKind.WAITS:
+            self._turns.park(job)
+        elif turn.end:
+            await self._book.change(job.id, end_queued(turn.end))
+        return turn.kind is TurnKind.COME
 
     def _find_queued(self, job_id: str) -> Job | None:
         job = self._book.find_unfinished(job_id)

@@ -2,16 +2,19 @@
 
 from fastapi import APIRouter
 
-from api.routes.ibm import account, backends, discovery, jobs
+from api.routes.ibm import account, backends, discovery, identity, jobs, sessions, stream
 from api.routes.ibm.errors import describe
+from api.routes.root import programs
 
 PREFIXES = ("/api/v1", "/experimental")
 """The two places: a URL with the second word is used by the official client as it is given."""
 
 router = APIRouter(responses=describe(401, 403, 421))
-for part in (jobs, account, backends):
+# Its clients of 2021 to 2023 ask for programs as the root's clients do.
+for part in (jobs, account, backends, sessions, stream, programs):
     router.include_router(part.router)
 
 root_router = APIRouter()
 """The services beside the API, which the official client is given the addresses of."""
-root_router.include_router(discovery.router)
+for part in (discovery, identity):
+    root_router.include_router(part.router)

@@ -1,24 +1,22 @@
 """/backends of today's dialect: what the official client builds its backends and targets from."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from api.backend_reports import Summary
 from api.backendstore.base import UnknownCalibration
 from api.dependencies import BackendReportsDep, BackendsDep
-from api.errors import describe
-
-WITH_OBJECTS = "2025-05-01"
-"""The first version of the API that lists backends as objects; earlier ones list names."""
+from api.routes.ibm.errors import describe
+from api.routes.ibm.versions import BACKENDS_AS_OBJECTS, api_version
 
 CalibrationId = Annotated[str | None, Query(description="No backend has calibrations by id.")]
 UpdatedBefore = Annotated[
     datetime | None, Query(description="Properties that are not older are left out.")
 ]
-ApiVersion = Annotated[str, Header(alias="IBM-API-Version", description="A date.")]
+VersionDep = Annotated[date | None, Depends(api_version)]
 
 router = APIRouter(tags=["backends"])
 
@@ -59,13 +57,13 @@ class StatusResponse(BaseModel):
     length_queue: int
 
 
-@router.get("/backends", responses=describe(503))
+@router.get("/backends", responses=describe(400, 503))
 async def list_backends(
-    backends: BackendsDep, reports: BackendReportsDep, api_version: ApiVersion = ""
+    backends: BackendsDep, reports: BackendReportsDep, asked: VersionDep
 ) -> DevicesResponse:
     """List all backends."""
     found = await backends.all()
-    if api_version < WITH_OBJECTS:
+    if asked is None or asked < BACKENDS_AS_OBJECTS:
         return DevicesResponse(devices=[backend.name for backend in found])
     queues = await reports.queues()
     return DevicesResponse(
@@ -109,7 +107,7 @@ async def get_configuration(
 @router.get(
     "/backends/{name}/properties",
     response_model=dict[str, Any],
-    responses=describe(404, 422, 503),
+    responses=describe(400, 404, 503),
 )
 async def get_properties(
     name: str,

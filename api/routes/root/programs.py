@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 
 from api.bodies import JSON, MULTIPART, RAW, BodyDep, CheckedRoute
-from api.dependencies import NonNegative, ParamsCheckDep, ProgramsDep
+from api.dependencies import CallerDep, NonNegative, ParamsCheckDep, ProgramsDep
 from api.errors import WITH_BODY, InvalidField, describe
 from api.models import (
     ChangedProgramResponse,
@@ -93,12 +93,14 @@ def _matches(program: Program, name: str | None, search: str | None) -> bool:
 
 
 @router.post("/programs", responses=describe(403, 409, 429, 503, *WITH_BODY), openapi_extra=_WHOLE)
-async def upload_program(body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep) -> ProgramId:
+async def upload_program(
+    body: BodyDep, programs: ProgramsDep, check: ParamsCheckDep, caller: CallerDep
+) -> ProgramId:
     """Upload a new program. Its id is made of its name."""
     fields, source = read_upload(body)
     given, warnings = await _read_metadata(fields, check)
     metadata = ProgramMetadata(**{"description": "", "is_public": False} | given)
-    program = await programs.create(metadata, source)
+    program = await programs.create(metadata, source, caller.instance)
     return ProgramId(id=program.id, warnings=warnings)
 
 
@@ -164,7 +166,7 @@ async def make_public(program_id: str, programs: ProgramsDep) -> None:
 
 @router.put("/programs/{program_id}/private", status_code=204, responses=CHANGES)
 async def make_private(program_id: str, programs: ProgramsDep) -> None:
-    """Make an uploaded program visible to its author alone, once there are accounts."""
+    """Make an uploaded program visible to its instance alone, where there are accounts."""
     await programs.update(program_id, ProgramChange({"is_public": False}))
 
 

@@ -18,6 +18,7 @@ import asyncio
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import Annotated
 
@@ -51,6 +52,18 @@ _FRAMES_A_TURN = 64
 router = APIRouter(tags=["jobs"])
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The frames that a client wants: what follows message ``after``, typed ones with ``logs``.
+
+    ``greeting`` is a frame before all others, for dialects that begin with one.
+    """
+
+    after: int = 0
+    logs: bool = False
+    greeting: str = ""
+
+
 @router.get("/stream/jobs/{job_id}", status_code=426, responses=describe(404, 426, 503))
 async def explain_stream(job_id: str, store: JobStoreDep) -> JSONResponse:
     """Explain that this address is a websocket, which streams the job's messages."""
@@ -68,6 +81,11 @@ async def stream_job(
     logs: bool = False,
 ) -> None:
     """Send the job's messages from the first, or from the one after ``after``, and close."""
+    await send_stream(websocket, job_id, store, Wanted(after, logs))
+
+
+async def send_stream(websocket: WebSocket, job_id: str, store: JobStore, wanted: Wanted) -> None:
+    """Send the frames that are wanted, until the job's last, and close; also other dialects'."""
     try:
         job = await store.get(job_id)
     except JobNotFound:
@@ -77,7 +95,7 @@ async def stream_job(
         await websocket.send_denial_response(JSONResponse({"detail": str(error)}, 503))
         return
     await websocket.accept()
-    sender = asyncio.create_task(_send_frames(websocket, store, job, after, logs))
+    sender = asyncio.create_task(_send_frames(websocket, store, job, wanted))
     listener = asyncio.create_task(_wait_for_end(websocket))
     try:
         await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
@@ -98,11 +116,11 @@ async def stream_job(
         await asyncio.gather(sender, listener, return_exceptions=True)
 
 
-async def _send_frames(
-    websocket: WebSocket, store: JobStore, job: Job, after: int, logs: bool
-) -> None:
+async def _send_frames(websocket: WebSocket, store: JobStore, job: Job, wanted: Wanted) -> None:
     """Send frame after frame: the next is read from the record when the client has taken one."""
-    behind = after > 0
+    if wanted.greeting:
+        await websocket.send_text(wanted.greeting)
+    behind = wanted.after > 0
     sent = 0
     async for event in store.follow(job.id):
         if not may_show(job, event):
@@ -110,10 +128,10 @@ async def _send_frames(
         if behind:
             # The client has seen all up to that message; a gap may reach beyond it.
             number = _last_number(event)
-            behind = number < after
-            if number <= after:
+            behind = number < wanted.after
+            if number <= wanted.after:
                 continue
-        frame = _typed_pieces(event) if logs else _plain_pieces(event)
+        frame = _typed_pieces(event) if wanted.logs else _plain_pieces(event)
         if frame is None:
             continue
         await _send(websocket, frame)

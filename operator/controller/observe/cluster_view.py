@@ -16,15 +16,21 @@ from controller.observe.runnables import (
     parse_program,
 )
 from qiskit_runtime.cluster.cache import ResourceCache
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import (
     RuntimeJob,
     is_final_status,
     parse_runtimejob,
 )
+from qiskit_runtime.contract.resources.runtimesession import RuntimeSession, parse_runtimesession
 
 Versions = dict[str, tuple[str, int]]
 """By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""
+
+
+def _ignore(*_: object) -> None:
+    pass
 
 
 class ClusterView:
@@ -33,11 +39,11 @@ class ClusterView:
     The Job's name follows from the RuntimeJob's UID: a job that was deleted and made again has
     another Job, and never takes its predecessor's pod for its own.
 
-    ``on_started`` is called with the name of each RuntimeJob that is seen to have been started and
-    not to have ended.
+    ``on_started`` is called with the name and instance of each RuntimeJob that is seen to have been
+    started and not to have ended.
     """
 
-    def __init__(self, on_started: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, on_started: Callable[[str, Instance], None] = _ignore) -> None:
         self._on_started = on_started
         self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(
             lambda manifest: parse_runtimejob(_trim(manifest))
@@ -46,6 +52,7 @@ class ClusterView:
         self.pods: ResourceCache[Pod] = ResourceCache(parse_pod, read_job_name)
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
         self.backends: ResourceCache[WatchedBackend] = ResourceCache(parse_backend)
+        self.sessions: ResourceCache[RuntimeSession] = ResourceCache(parse_runtimesession)
         self.unused_pods: dict[str, set[str]] = {}
         """By Kubernetes Job: the names of its pods that are gone and never started anything."""
 
@@ -60,6 +67,10 @@ class ClusterView:
     def all_jobs(self) -> list[RuntimeJob]:
         """Return every RuntimeJob that is not malformed."""
         return self.runtimejobs.all()
+
+    def jobs_of(self, session: str) -> list[RuntimeJob]:
+        """Return every RuntimeJob of the session of this name."""
+        return [job for job in self.all_jobs() if job.job.spec.session_id == session]
 
     def find_run(self, job: RuntimeJob) -> tuple[KubernetesJob | None, Pod | None]:
         """Return the Kubernetes Job and the pod that run a RuntimeJob."""
@@ -85,7 +96,7 @@ class ClusterView:
     def _note_start(self, name: str) -> None:
         job = self.find_job(name)
         if job is not None and not job.is_final and self.was_started(job):
-            self._on_started(name)
+            self._on_started(name, job.job.spec.instance)
 
     def drop_job(self, manifest: Manifest) -> None:
         """Forget a Kubernetes Job that was deleted, and which of its pods never started."""

@@ -9,6 +9,7 @@ from controller.observe.objects import KubernetesJob, Pod
 from controller.record.state import RecordState
 from qiskit_runtime.contract.lifecycle import State
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.resources.session import HAS_COME, Turn
 
 INPUT_CHECK_SECONDS = 10.0
 """How long a pod may be on its way until its input is looked for."""
@@ -34,6 +35,8 @@ class JobView:
     pod: Pod | None = None
     was_started: bool = False
     """Whether a Kubernetes Job of it exists or existed."""
+    turn: Turn = HAS_COME
+    """Its turn in its session, which a job that has not run waits for."""
     has_slot: bool = False
     """Whether it is one of those that may run at once."""
     is_current: bool = True

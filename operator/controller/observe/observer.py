@@ -20,6 +20,7 @@ from controller.record.pipelines import RecordPipelines
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.lifecycle import Reason, RunnerState
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind, judge_turn
 
 OLD_SECONDS = 30.0
 """The age from which on a job is read again before it is started."""
@@ -54,9 +55,15 @@ class JobObserver:
         if job.is_final:
             return view
         if self._view.was_started(job) or job.run_name in self._memory.begun:
-            self._limit.hold(name)
-            return await self._observe_run(replace(view, was_started=True), job, now)
+            self._limit.hold(name, job.job.spec.instance)
+            view = replace(view, was_started=True)
+            if not job.has_run and job.job.spec.session_id:
+                view = replace(view, turn=await self._find_turn(job, now))
+            return await self._observe_run(view, job, now)
         if job.cancel_requested or job.suspend or job.reason is Reason.SUSPENDED:
+            return view
+        view = replace(view, turn=await self._find_turn(job, now))
+        if view.turn.kind is not TurnKind.COME:
             return view
         return await self._observe_start(view, job, now)
 
@@ -69,9 +76,28 @@ class JobObserver:
             else:
                 self._view.runtimejobs.discard(name)
 
+    async def _find_turn(self, job: RuntimeJob, now: datetime) -> Turn:
+        """Return a job's turn in its session: before it is one of those that may run at once."""
+        name = job.job.spec.session_id
+        if not name:
+            return HAS_COME
+        if self._view.sessions.find(name) is None:
+            # Its watch may be behind that of the jobs.
+            await self._refresh_session(name)
+        known, jobs = self._view.sessions.find(name), self._view.jobs_of(name)
+        begun = frozenset(
+            one.name for one in jobs if self._view.was_started(one) or self._limit.holds(one.name)
+        )
+        session = known.session if known else None
+        return judge_turn(session, job.job, [one.job for one in jobs], now, begun)
+
+    async def _refresh_session(self, name: str) -> None:
+        if (found := await self._cluster.get_session(name)) is not None:
+            self._view.sessions.put(found)
+
     async def _observe_start(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view of a job that waits for its start."""
-        if not self._limit.enter(job.name, job.job.created):
+        if not self._limit.enter(job.name, job.job.created, job.job.spec.instance):
             return view
         view = replace(view, has_slot=True, is_current=await self._is_current(job, now))
         if not view.is_current:

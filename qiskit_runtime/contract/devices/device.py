@@ -64,7 +64,7 @@ def is_simulator(spec: BackendSpec) -> bool:
     return spec.fake_device is None and spec.coupling_map is None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def make_device(spec: BackendSpec) -> Device:
     """Return the device that the runner simulates.
 

@@ -7,7 +7,7 @@ Standard library only.
 from dataclasses import dataclass
 
 WIDTHS = {
-    "automatic": 32,
+    "automatic": 100,
     "statevector": 32,
     "density_matrix": 16,
     "matrix_product_state": 100,
@@ -15,8 +15,10 @@ WIDTHS = {
 }
 """The qubits that a backend without a number of them is told to have, by method.
 
-The official client's transpiler needs a number. What fits is decided by memory: 16 bytes times 2^32
-and times 4^16 are 64 GiB; the others are the widths of IBM's former simulators.
+The official client's transpiler needs a number, and refuses what is wider; it adds no qubits to a
+circuit where there are no connections. What runs is decided by memory: 16 bytes times 2^32 and
+times 4^16 are 64 GiB. The others are the widths of IBM's former simulators; with ``automatic``, Aer
+may take a stabilizer state for a wide circuit.
 """
 
 UNIVERSAL = ("id", "rz", "sx", "x", "cx")

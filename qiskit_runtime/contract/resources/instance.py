@@ -4,6 +4,7 @@ The official client names it by a Cloud Resource Name (CRN) in the header ``Serv
 dialect by three fields of a job. Pure.
 """
 
+import hashlib
 import re
 import uuid
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ REGION = "us-east"
 """The region of every CRN: the official client makes its default address of this one."""
 
 _PART = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_LABEL_CHARACTERS}}}")
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _IDS = uuid.uuid5(uuid.NAMESPACE_DNS, f"instances.{GROUP}")
 
 
@@ -35,6 +37,22 @@ class Instance:
     def name(self) -> str:
         """Return hub/group/project."""
         return f"{self.hub}/{self.group}/{self.project}"
+
+    @property
+    def label(self) -> str:
+        """Return its name as the value of a label of Kubernetes; empty for that of no name.
+
+        A name that a label can't hold as it is, or that could be read in two ways, ends with a
+        part of its hash.
+        """
+        plain = f"{self.hub}.{self.group}.{self.project}"
+        if plain.count(".") == 2 and _LABEL.fullmatch(plain):
+            return plain
+        if not plain.strip("."):
+            return ""
+        digest = hashlib.sha256(self.name.encode(errors="replace")).hexdigest()[:8]
+        safe = re.sub(r"[^A-Za-z0-9_.-]", "_", plain)[: 63 - len(digest) - 1].strip("_.-")
+        return f"{safe}-{digest}".lstrip("-")
 
     @property
     def crn(self) -> str:

@@ -20,6 +20,7 @@ from qiskit_runtime.contract.limits import (
     MAX_TAGS,
     MAX_VERSION_CHARACTERS,
 )
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
@@ -62,6 +63,11 @@ class JobSpec(ContractModel):
     private: bool = False
     """Whether its parameters are served to nobody, and its result once."""
 
+    @property
+    def instance(self) -> Instance:
+        """Return the instance that the job belongs to."""
+        return Instance(self.hub, self.group, self.project)
+
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
@@ -76,6 +82,8 @@ class JobRequest:
     params: str = "{}"
     id: str | None = None
     source: ProgramSource | None = None
+    admitted: datetime | None = None
+    """When its session has admitted it, which is the time of its submission then."""
 
     @property
     def params_sha256(self) -> str:

@@ -16,6 +16,7 @@ from qiskit_runtime.contract.limits import (
     MAX_EXECUTION_SECONDS,
     MAX_SOURCE_BYTES,
 )
+from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE, Instance
 from qiskit_runtime.contract.resources.old_schemas import list_to_schema, translate
 from qiskit_runtime.contract.resources.resource import MAX_NAME_LENGTH
 
@@ -173,6 +174,8 @@ class Program(BaseModel):
     id: str
     path: str = ""
     metadata: ProgramMetadata
+    instance: Instance = DEFAULT_INSTANCE
+    """The instance that an uploaded program belongs to. Others see it where it is public."""
     created: datetime | None = None
     updated: datetime | None = None
 

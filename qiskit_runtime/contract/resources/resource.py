@@ -24,6 +24,9 @@ API_VERSION = f"{GROUP}/{VERSION}"
 JOB_LABEL = f"{GROUP}/runtimejob"
 """Label of all that a RuntimeJob owns (Kubernetes Job, pod, Secrets): the RuntimeJob's name."""
 
+INSTANCE_LABEL = f"{GROUP}/instance"
+"""Label of RuntimeJobs and RuntimePrograms: their instance, to select them by with kubectl."""
+
 SUBMITTED_AT = f"{GROUP}/submitted-at"
 """Annotation of a RuntimeJob: the time of its submission, to the microsecond, to order jobs by."""
 
@@ -52,7 +55,8 @@ def make_job_id() -> str:
 def make_repeatable_job_id(tenant: str, key: str) -> str:
     """Return the job id of a client's idempotency key: always the same, and not to be guessed.
 
-    ``tenant`` is a secret that only that client knows, its token; the id does not reveal it.
+    ``tenant`` is a text that no other client has, its token or the name of its account; the id does
+    not reveal it.
     """
     digest = hashlib.sha256(f"{tenant}\0{key}".encode()).hexdigest()
     return str(uuid.uuid5(_KEYS, digest))

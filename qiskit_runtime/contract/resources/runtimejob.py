@@ -15,6 +15,7 @@ from qiskit_runtime.contract.limits import DEFAULT_TTL_SECONDS, START_DEADLINE_S
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import (
     API_VERSION,
+    INSTANCE_LABEL,
     RECORD_DROPPED,
     RESULT_READ,
     SUBMITTED_AT,
@@ -186,11 +187,13 @@ def build_runtimejob(job: Job, params: ParamsFrom, program: ProgramFrom | None =
     spec = job.spec.model_dump(by_alias=True, mode="json", exclude_defaults=True)
     if program is not None:
         spec["programFrom"] = program.build()
+    label = job.spec.instance.label
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {
             "name": job.id,
+            "labels": {INSTANCE_LABEL: label} if label else {},
             "annotations": {SUBMITTED_AT: job.created.isoformat(timespec="microseconds")},
         },
         "spec": {

@@ -16,6 +16,7 @@ from qiskit_runtime.contract.limits import (
     DEFAULT_MAX_EXECUTION_SECONDS,
     MAX_STATUS_MESSAGE_CHARACTERS,
 )
+from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE, parse_instance
 from qiskit_runtime.contract.resources.program import (
     ARCHIVE_SUFFIX,
     MODULE_SUFFIX,
@@ -25,7 +26,7 @@ from qiskit_runtime.contract.resources.program import (
     ProgramSource,
     SourceInvalid,
 )
-from qiskit_runtime.contract.resources.resource import API_VERSION, GROUP
+from qiskit_runtime.contract.resources.resource import API_VERSION, GROUP, INSTANCE_LABEL
 
 Manifest = dict[str, Any]
 
@@ -117,12 +118,17 @@ def build_runtimeprogram(program: Program, source: ProgramSource) -> Manifest:
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
-        "metadata": {"name": program.id, "annotations": {UPDATED_AT: updated}},
+        "metadata": {
+            "name": program.id,
+            "labels": {INSTANCE_LABEL: program.instance.label},
+            "annotations": {UPDATED_AT: updated},
+        },
         "spec": {
             "name": metadata.name,
             "description": metadata.description,
             "version": metadata.version,
             "maxExecutionSeconds": metadata.max_execution_time,
+            "instance": program.instance.name,
             "visibility": "public" if metadata.is_public else "private",
             **schemas,
             **code,
@@ -153,6 +159,7 @@ def parse_runtimeprogram(manifest: Manifest) -> Program:
                 is_public=spec.get("visibility") == "public",
                 spec=ProgramInterface(**schemas).translated()[0],
             ),
+            instance=parse_instance(spec["instance"]) if "instance" in spec else DEFAULT_INSTANCE,
             created=created,
             updated=_read_time(noted) or created,
         )

@@ -232,7 +232,7 @@ async def test_tags_can_be_taken_away(jobs: StoreUnderTest):
 
 
 async def test_private_result_is_served_once(jobs: StoreUnderTest):
-    """Of ten readers at once one gets the result of a private job, and no later one does."""
+    """One of ten readers at once gets the result of a private job, and no later one does."""
     job, _ = await jobs.run(QUICK, private=True)
 
     async def read() -> str | None:
@@ -249,7 +249,7 @@ async def test_private_result_is_served_once(jobs: StoreUnderTest):
 
 
 async def test_private_result_is_not_used_up_before_the_end(jobs: StoreUnderTest):
-    """Who asks too early gets nothing, and the result later."""
+    """A client that asks too early gets nothing, and the result later."""
     job = await jobs.start(
         """
         import time

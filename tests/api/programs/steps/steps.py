@@ -65,4 +65,6 @@ STEPS = {
     "ignore_sigterm": lambda *_: ignore_sigterm(),
     "wait": lambda _, path, __: wait_for(path),
     "fail": lambda _, text, __: fail(text),
+    "sleep": lambda _, seconds, __: time.sleep(seconds),
+    "ignore": lambda *_: None,
 }

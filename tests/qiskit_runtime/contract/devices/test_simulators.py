@@ -28,7 +28,7 @@ def test_gates_of_a_method_are_those_of_aer_that_qiskit_knows(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_has_the_control_flow(method):
-    """What a configuration advertises, Aer has."""
+    """Aer has all that a configuration advertises."""
     assert set(CONTROL_FLOW) <= set(AerSimulator(method=method).configuration().custom_instructions)
 
 

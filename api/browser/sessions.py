@@ -1,0 +1,77 @@
+"""The sessions of browsers: what a cookie holds, and for whom it stands.
+
+A session is an identity token in another form, signed by a secret of its own: a cookie's value is
+no credential in a header, and the reverse. It ends after ``SESSION_SECONDS``, when its account is
+removed or gets another key, and by logging out.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import TTLCache
+
+from api.accounts.authenticator import Authenticator
+from api.accounts.caller import Caller
+from api.accounts.identity_tokens import IdentityToken, IdentityTokens
+
+SESSION_SECONDS = 12 * 3600
+"""The life of a session: a long working day."""
+
+REMEMBERED_ENDS = 100_000
+"""The sessions that are remembered as ended until they would have ended anyway."""
+
+_ACCOUNT, _ID = "account", "jti"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that goes on: the account that it stands for, and its number."""
+
+    caller: Caller
+    number: str
+
+
+class Sessions:
+    """Opens, finds and ends the sessions of one server; other replicas find them too."""
+
+    def __init__(self, authenticator: Authenticator, tokens: IdentityTokens) -> None:
+        self._authenticator, self._tokens = authenticator, tokens
+        self._cookies = tokens.for_purpose("session of a browser")
+        self._ended: TTLCache[str, None] = TTLCache(REMEMBERED_ENDS, SESSION_SECONDS)
+
+    async def open(self, credential: str) -> str | None:
+        """Return the cookie's value of a new session; None where the credential is nobody's.
+
+        Raises:
+            AccountsUnavailable, InstanceRefused: as ``Authenticator`` says.
+        """
+        if await self._authenticator.authenticate(credential) is None:
+            return None
+        return self.wrap(await self._authenticator.issue(credential, SESSION_SECONDS))
+
+    def wrap(self, token: IdentityToken) -> str:
+        """Return the cookie's value of a session for the account of an identity token."""
+        claims: dict[str, Any] = {
+            _ACCOUNT: self._tokens.read(token.text),
+            _ID: secrets.token_urlsafe(16),
+        }
+        return self._cookies.sign(claims, token.expires - int(time.time())).text
+
+    async def find(self, value: str) -> Session | None:
+        """Return the session of a cookie's value, if it goes on.
+
+        Raises:
+            AccountsUnavailable, InstanceRefused: as ``Authenticator`` says.
+        """
+        claims = self._cookies.read(value) if value else None
+        if claims is None or claims[_ID] in self._ended:
+            return None
+        token = self._tokens.sign(claims[_ACCOUNT], 60)
+        caller = await self._authenticator.authenticate(token.text)
+        return None if caller is None else Session(caller, claims[_ID])
+
+    async def end(self, session: Session) -> None:
+        """End a session: its cookie is nobody's from now on."""
+        self._ended[session.number] = None

@@ -1,0 +1,101 @@
+"""The keeper of RuntimeSessions: their status, the turns of their jobs, and their end.
+
+A session is looked at when it or one of its jobs changes, and when its time makes it another: it
+expires, becomes inactive, or is not kept any more. Its jobs judge their turns by themselves
+(``observer``); the keeper wakes those that may have one.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from controller.actions import CHECK_SECONDS
+from controller.cluster import JobCluster
+from controller.observe.cluster_view import ClusterView
+from controller.workers import Workers
+from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.contract.limits import MAX_CLOSED_SESSIONS
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.resources.runtimesession import build_session_status
+from qiskit_runtime.contract.resources.session import SessionMode, find_surplus
+from qiskit_runtime.contract.resources.session_course import (
+    SessionReport,
+    find_next_change,
+    observe_session,
+)
+
+
+class SessionKeeper:
+    """Keeps the sessions of one namespace; ``wake`` has a job looked at."""
+
+    def __init__(self, cluster: JobCluster, view: ClusterView, wake: Callable[[str], None]) -> None:
+        self._cluster = cluster
+        self._view = view
+        self._wake = wake
+        self.workers = Workers("runtimesession", self.step, self.refresh)
+
+    async def step(self, name: str) -> float | None:
+        """Write a session's status where it has changed, and wake the jobs whose turn it is.
+
+        Returns the seconds until it may change with no event.
+        """
+        jobs = self._view.jobs_of(name)
+        known = self._view.sessions.find(name)
+        if known is None or known.is_deleted:
+            self._wake_jobs(_find_waiting(jobs))
+            return None
+        now = datetime.now(UTC)
+        report = observe_session(known.session, [job.job for job in jobs], now)
+        if status := build_session_status(report, known.status):
+            self._view.sessions.put(await self._cluster.write_session_status(known, status))
+        self._wake_jobs(find_woken(report, jobs))
+        if report.closed_at is not None:
+            await self._remove_surplus(now)
+        return _seconds_to_wait(report, now)
+
+    async def refresh(self, name: str) -> None:
+        """Read a session again: a conflict shows that it has changed without an event."""
+        with suppress(ClusterError):
+            found = await self._cluster.get_session(name)
+            if found is not None:
+                self._view.sessions.put(found)
+            else:
+                self._view.sessions.discard(name)
+
+    def _wake_jobs(self, jobs: Sequence[RuntimeJob]) -> None:
+        for job in jobs:
+            self._wake(job.name)
+
+    async def _remove_surplus(self, now: datetime) -> None:
+        known = {one.name: one for one in self._view.sessions.all() if not one.is_deleted}
+        sessions = [one.session for one in known.values()]
+        for session in find_surplus(sessions, MAX_CLOSED_SESSIONS, now):
+            await self._cluster.delete_session(known[session.id])
+            self._view.sessions.discard(session.id)
+
+
+def find_woken(report: SessionReport, jobs: Sequence[RuntimeJob]) -> list[RuntimeJob]:
+    """Return the jobs that may have their turn now, or never will. Pure.
+
+    In a dedicated session that is the oldest one; where no more jobs start, it is all of them.
+    """
+    waiting = _find_waiting(jobs)
+    is_over = report.closed_at is not None
+    if is_over or report.session.spec.mode is SessionMode.BATCH:
+        return waiting
+    return waiting[:1]
+
+
+def _find_waiting(jobs: Sequence[RuntimeJob]) -> list[RuntimeJob]:
+    """Return the jobs that have not run, in the order of their submission."""
+    waiting = [job for job in jobs if not job.is_final and not job.has_run]
+    return sorted(waiting, key=lambda job: (job.job.sequence, job.name))
+
+
+def _seconds_to_wait(report: SessionReport, now: datetime) -> float | None:
+    change = find_next_change(report, now)
+    if change is None:
+        return None
+    seconds = max((change - now).total_seconds(), 0.0)
+    # What was missed is made up for, as for a job that waits.
+    return min(seconds, CHECK_SECONDS) if report.unfinished else seconds

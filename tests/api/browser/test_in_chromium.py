@@ -1,0 +1,331 @@
+"""People in a real browser: logging in and out, and pages that mean them harm."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.api.conftest import run_server
+from tests.chromium import COLLECT_FRAMES, open_chromium
+
+TOKEN = "open-sesame"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A Chromium."""
+    with open_chromium() as instance:
+        yield instance
+
+
+@pytest.fixture
+def origin(guarded):
+    """The origin of the guarded server's pages."""
+    return f"http://127.0.0.1:{guarded.port}"
+
+
+@pytest.fixture
+def page(chromium, origin):
+    """A page of a new visitor, with the server's addresses."""
+    context = chromium.new_context(base_url=origin)
+    yield context.new_page()
+    context.close()
+
+
+def log_in(page, path="/docs"):
+    """Log in as a person does who wants to see a page."""
+    page.goto(path)
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"**{path}")
+
+
+def run_operation(page, method, path, body=None):
+    """Try an operation out on /docs; return the status and the body that it shows."""
+    block = page.locator(f".opblock-{method}", has=page.locator(f'[data-path="{path}"]'))
+    block.locator(".opblock-summary-control").click()
+    block.get_by_role("button", name="Try it out").click()
+    if body is not None:
+        block.locator("textarea.body-param__text").fill(body)
+    block.get_by_role("button", name="Execute").click()
+    live = block.locator(".live-responses-table .response")
+    status = live.locator(".response-col_status").inner_text().split()[0]
+    return status, live.locator(".highlight-code code").first.inner_text()
+
+
+def test_documentation_works_after_the_login(page, guarded, origin):
+    """The browser step of the README with a token: log in, try the API out, stream a job."""
+    page.goto("/docs")
+    assert urlsplit(page.url).path == "/login"
+    log_in(page)
+    page.wait_for_selector(".opblock-summary-path")
+    status, body = run_operation(page, "get", "/backends")
+    assert status == "200" and "aer_simulator" in body
+    wanted = guarded.make_body("hello-quantum") | {"params": ['{"greeting": "hello, browser"}']}
+    status, body = run_operation(page, "post", "/jobs", json.dumps(wanted))
+    assert status == "200"
+    stream = f"ws://127.0.0.1:{guarded.port}/stream/jobs/{json.loads(body)['id']}"
+    end = page.evaluate(COLLECT_FRAMES, stream)
+    assert end["code"] == 1000 and end["frames"][0] == '"hello, browser"'
+    assert sum(json.loads(end["frames"][1]).values()) == 1024
+    assert page.evaluate("document.cookie") == "", "scripts can't read the session"
+    page.goto("/redoc")
+    assert page.locator("h1", has_text="Qiskit Runtime").is_visible()
+
+
+def test_wrong_token_is_told_and_the_right_one_still_leads_on(page):
+    """The page says that the token is wrong, puts the person back into the field, and waits."""
+    page.goto("/docs")
+    page.keyboard.type("not-the-token")
+    page.keyboard.press("Enter")
+    assert "not valid" in page.get_by_role("alert").inner_text()
+    page.keyboard.type(TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/docs")
+
+
+def test_logging_out_closes_pages_and_websockets(page, guarded):
+    """After the logout /docs asks for the token again, and a websocket does not open."""
+    log_in(page, "/")
+    job_id = guarded.run_steps(["final", 1])
+    stream = f"ws://127.0.0.1:{guarded.port}/stream/jobs/{job_id}"
+    assert page.evaluate(COLLECT_FRAMES, stream)["code"] == 1000
+    page.get_by_role("button", name="Log out").click()
+    assert "You are logged out." in page.get_by_role("status").inner_text()
+    assert page.evaluate("url => fetch(url).then(answer => answer.status)", "/jobs") == 401
+    page.goto("/docs")
+    assert urlsplit(page.url).path == "/login"
+
+
+def test_keyboard_is_enough(page):
+    """Every step is reached by the Tab key, in the order of the page, and is seen to be."""
+    page.goto("/")
+    page.keyboard.type(TOKEN)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/")
+    names = []
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus-visible")
+        names.append(focused.inner_text())
+        assert focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+    assert names == [
+        *("The API, to try out", "The API, to read", "Its OpenAPI document", "Log out")
+    ]
+    page.keyboard.press("Enter")
+    page.get_by_role("status").wait_for()
+
+
+def test_login_works_without_javascript(chromium, origin):
+    """Plain forms and redirects do it all."""
+    context = chromium.new_context(base_url=origin, java_script_enabled=False)
+    page = context.new_page()
+    log_in(page, "/")
+    page.get_by_role("button", name="Log out").click()
+    assert page.get_by_label("Token").is_visible()
+    context.close()
+
+
+CONTRASTS = """
+() => {
+  const read = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const light = colour => {
+    const [r, g, b] = read(colour).map(part => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const card = getComputedStyle(document.querySelector("main")).backgroundColor;
+  const ground = one => {
+    const own = getComputedStyle(one).backgroundColor;
+    return own === "rgba(0, 0, 0, 0)" ? card : own;
+  };
+  return [...document.querySelectorAll("h1, p, label, small, button")].map(one => {
+    const pair = [light(getComputedStyle(one).color), light(ground(one))].sort((a, b) => a - b);
+    return (pair[1] + 0.05) / (pair[0] + 0.05);
+  });
+}
+"""
+"""The contrast of each text with what is behind it, by WCAG's formula."""
+
+
+def test_page_is_readable_in_the_light_and_in_the_dark(page):
+    """In both schemes every text has the contrast that WCAG's level AA asks for, 4.5 to 1."""
+    page.goto("/login")
+    page.get_by_label("Token").fill("not-the-token")
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").wait_for()
+    grounds = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        contrasts = page.evaluate(CONTRASTS)
+        assert len(contrasts) >= 5 and min(contrasts) >= 4.5, (scheme, contrasts)
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds[0] != grounds[1]
+
+
+ATTACK = """
+async ([target, job]) => {
+  const seen = {};
+  const send = (name, url, options) => fetch(url, {credentials: "include", ...options})
+    .then(answer => { seen[name] = answer.type; }, () => { seen[name] = "failed"; });
+  const body = JSON.stringify({programId: "steps", hub: "h", group: "g", project: "p",
+    backend: "aer_simulator", params: []});
+  await send("plain", `${target}/jobs`, {method: "POST", mode: "no-cors", body});
+  await send("json", `${target}/jobs`,
+    {method: "POST", body, headers: {"Content-Type": "application/json"}});
+  await send("read", `${target}/jobs`, {});
+  await send("delete", `${target}/jobs/${job}`, {method: "DELETE"});
+  await send("silent read", `${target}/jobs`, {mode: "no-cors"});
+  await new Promise(resolve => {
+    const socket = new WebSocket(`${target.replace("http", "ws")}/stream/jobs/${job}`);
+    socket.onopen = () => { seen.websocket = "open"; };
+    socket.onclose = event => { seen.websocket ??= event.code; resolve(); };
+  });
+  return seen;
+}
+"""
+
+
+class Blank(BaseHTTPRequestHandler):
+    """A page with nothing on it but a form and a link to the attacked server."""
+
+    target = ""
+
+    def do_GET(self):
+        """Show the page."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        parts = [
+            f'<a href="{self.target}/docs">docs</a><iframe src="{self.target}/docs"></iframe>',
+            f'<form method="post" action="{self.target}/logout"><button>Win</button></form>',
+        ]
+        self.wfile.write("".join(parts).encode())
+
+    def log_message(self, *_):
+        """Be silent."""
+
+
+@pytest.fixture
+def other_port(origin):
+    """The port of another server of this machine, whose pages are up to no good."""
+    Blank.target = origin
+    server = HTTPServer(("127.0.0.1", 0), Blank)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_page_of_another_origin_can_do_nothing(page, guarded, origin, other_port, host):
+    """A page on another port, to which the browser sends the cookie, and one of another site."""
+    log_in(page)
+    job_id = guarded.run_steps(["final", "secret"])
+    guarded.wait(job_id)
+    before = guarded.http.get("/jobs").json()["count"]
+    statuses, errors = [], []
+    page.goto(f"http://{host}:{other_port}/")
+    page.on("response", lambda answer: statuses.append(answer.status))
+    page.on("console", lambda message: errors.append(message.text))
+    seen = page.evaluate(ATTACK, [origin, job_id])
+
+    assert seen == {
+        "plain": "opaque",
+        "json": "failed",
+        "read": "failed",
+        "delete": "failed",
+        "silent read": "opaque",
+        "websocket": 1006,
+    }
+    # The cookie comes along from the same site, whatever the port: not for its lack is it refused.
+    refused = 403 if host == "127.0.0.1" else 401
+    assert statuses == [refused, refused], "of what a page may send unasked"
+    assert any(f"Unexpected response code: {refused}" in error for error in errors)
+    assert guarded.http.get("/jobs").json()["count"] == before
+    assert guarded.job(job_id)["status"] == "Completed"
+
+
+def test_page_of_another_origin_neither_frames_nor_logs_out(page, origin, other_port):
+    """A frame stays empty, and the form of another page's button is refused."""
+    log_in(page)
+    page.goto(f"http://127.0.0.1:{other_port}/")
+    page.wait_for_load_state("networkidle")
+    (frame,) = page.frames[1:]
+    assert frame.url == "chrome-error://chromewebdata/"
+    page.get_by_role("button", name="Win").click()
+    page.wait_for_url("**/logout")
+    assert "may not use this server" in page.content()
+    page.goto(f"{origin}/")
+    assert page.get_by_text("You are logged in").is_visible()
+
+
+def test_link_of_another_site_finds_the_person_logged_in(page, origin, other_port):
+    """The browser keeps a strict cookie back at first; the page then opens itself with it."""
+    log_in(page)
+    page.goto(f"http://localhost:{other_port}/")
+    page.get_by_role("link", name="docs").click()
+    page.wait_for_url(f"{origin}/docs")
+    page.wait_for_selector(".opblock-summary-path")
+
+
+@pytest.fixture(scope="module")
+def with_provider(provider, tmp_path_factory):
+    """A server of mode oidc, whose people log in at the provider."""
+    settings = {
+        "RUNTIME_OIDC_ISSUER": provider.issuer,
+        "RUNTIME_OIDC_AUDIENCE": "the-api",
+        "RUNTIME_OIDC_CLIENT_ID": "qiskit-runtime",
+        "RUNTIME_OIDC_CLIENT_SECRET": "its-secret",
+    }
+    with run_server(tmp_path_factory.mktemp("oidc"), **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(chromium, with_provider):
+    """A page of a new visitor of that server, which is another site than the provider."""
+    context = chromium.new_context(base_url=f"http://localhost:{with_provider.port}")
+    yield context.new_page()
+    context.close()
+
+
+def log_in_at_provider(page, person):
+    """Go to the login from /docs, and be this person at the provider."""
+    page.goto("/docs")
+    page.get_by_role("button", name="Log in at").click()
+    page.wait_for_url("**/oauth2/authorize*")
+    page.locator(f'button[value="{person}"]').click()
+
+
+def test_person_logs_in_at_the_provider(visitor, with_provider):
+    """The provider leads back to the page that was asked for, and the session has its name."""
+    log_in_at_provider(visitor, "alice")
+    visitor.wait_for_url("**/docs")
+    visitor.wait_for_selector(".opblock-summary-path")
+    status, body = run_operation(visitor, "get", "/backends")
+    assert status == "200" and "aer_simulator" in body
+    kept = {cookie["name"]: cookie for cookie in visitor.context.cookies()}
+    name = f"qiskit-runtime-session-{with_provider.port}"
+    assert kept[name]["sameSite"] == "Strict" and kept[name]["httpOnly"]
+    assert not [one for one in kept if "login" in one], "the login's own cookie is gone"
+    visitor.goto("/")
+    assert visitor.get_by_text("You are logged in as alice.").is_visible()
+    visitor.get_by_role("button", name="Log out").click()
+    visitor.goto("/docs")
+    assert urlsplit(visitor.url).path == "/login"
+
+
+def test_person_without_an_instance_is_told(visitor):
+    """A person whom the provider knows, without an instance here, reads why there is no way in."""
+    log_in_at_provider(visitor, "mallory")
+    alert = visitor.get_by_role("alert")
+    assert "names no instance" in alert.inner_text()
+    assert not [one for one in visitor.context.cookies() if "session" in one["name"]]
