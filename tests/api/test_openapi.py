@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 
+import hypothesis
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +34,7 @@ from api.settings import ApiSettings
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.program import ProgramMetadata, ProgramSource
+from tests import drawn_seeds
 from tests.api.fake_store import FakeStore
 
 CASES = 5_000
@@ -47,16 +49,19 @@ CHECKS = [
 ]
 
 EXAMPLES = {
-    "POST /jobs": 1000,
-    "GET /jobs": 600,
+    "POST /jobs": 400,
+    "GET /jobs": 200,
     "GET /programs": 20,
     "GET /backends": 20,
-    "POST /api/v1/jobs": 500,
-    "GET /api/v1/jobs": 300,
+    "POST /api/v1/jobs": 400,
+    "GET /api/v1/jobs": 200,
 }
-"""How many requests of each kind, good and bad; most where there is most to get wrong."""
+"""How many requests of each kind, good and bad; most where there is most to get wrong.
 
-EXAMPLES_OF_ANOTHER = 150
+To make these takes 15 to 25 ms of a processor each, and 3 to 5 ms those of other operations.
+"""
+
+EXAMPLES_OF_ANOTHER = 100
 
 NEVER_LOST = ("/globalcatalog/v1/{plan}",)
 """Paths under which there is everything."""
@@ -214,6 +219,7 @@ def test_every_route_of_the_document_has_its_outcomes(schema):
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.no_cover  # the tests of each route are measured
 def test_generated_requests_get_documented_answers(schema, store, programs, capsys):
     """No answer to 5,000 requests, good and bad, is a server error; all are as documented."""
     answers: Counter[tuple[str, int]] = Counter()
@@ -243,7 +249,7 @@ def _run_cases(operation, mode, stores, answers):
     @settings(
         max_examples=EXAMPLES.get(operation.label, EXAMPLES_OF_ANOTHER),
         phases=[Step.generate],
-        derandomize=True,
+        derandomize=not drawn_seeds.SEED,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -254,6 +260,8 @@ def _run_cases(operation, mode, stores, answers):
         response = case.call_and_validate(checks=CHECKS)
         answers[operation.label, response.status_code] += 1
 
+    if drawn_seeds.SEED:
+        run = hypothesis.seed(drawn_seeds.draw_seed())(run)
     with warnings.catch_warnings():
         # Hypothesis' and schemathesis' own, about how they generate.
         warnings.simplefilter("ignore")
