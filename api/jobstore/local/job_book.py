@@ -191,9 +191,13 @@ class JobBook:
             self._queued.discard(job_id)
             self._unsaved.pop(job_id, None)
             job = self._jobs.pop(job_id)
-            self._of_sessions[job.spec.session_id].discard(job_id)
-            if not self._of_sessions[job.spec.session_id]:
-                del self._of_sessions[job.spec.session_id]
+            self._leave_session(job)
+
+    def _leave_session(self, job: Job) -> None:
+        others = self._of_sessions[job.spec.session_id]
+        others.discard(job.id)
+        if not others:
+            del self._of_sessions[job.spec.session_id]
 
     def note_cancel(self, job_id: str) -> None:
         """Keep in memory that its user wants it to end; that it ended by this is stored with it."""

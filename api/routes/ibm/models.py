@@ -20,7 +20,7 @@ from api.queue_forecast import Forecast, seconds_run
 from api.strict_json import JSONText
 from api.submission import Submission
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.limits import MAX_LABEL_CHARACTERS, MAX_TAGS
+from qiskit_runtime.contract.limits import MAX_LABEL_CHARACTERS, MAX_SESSION_SECONDS, MAX_TAGS
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, Label, LogLevel
 
@@ -55,6 +55,12 @@ class RunRequest(BaseModel):
     tags: Annotated[list[Label], Field(max_length=MAX_TAGS)] = []
     log_level: Annotated[LogLevel, BeforeValidator(_to_capitals)] = "WARNING"
     session_id: Annotated[str, StringConstraints(max_length=63)] | None = None
+    start_session: bool | None = Field(
+        None, description="Open a session with the job's own id, as clients of 2023 do."
+    )
+    session_time: Annotated[int, Field(ge=1, le=MAX_SESSION_SECONDS)] | None = Field(
+        None, description="The seconds until that session closes."
+    )
     cost: Annotated[int, Field(ge=1)] | None = Field(
         None, description="The longest that the program may run, in seconds; it shortens its limit."
     )
@@ -71,6 +77,7 @@ class RunRequest(BaseModel):
             max_execution_seconds=self.cost,
             log_level=self.log_level,
             session_id=self.session_id or "",
+            opens_session=(self.session_time or 0) if self.start_session else None,
             private=self.private,
             params_place=("body", "params"),
         )

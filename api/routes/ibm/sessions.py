@@ -4,27 +4,33 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from api.accounts.caller import Caller
+from api.backendstore.base import BackendLibrary
 from api.bodies import CheckedRoute
 from api.dependencies import BackendsDep, CallerDep, SessionsDep
-from api.errors import WITH_BODY, InvalidField, describe
+from api.errors import InvalidField
+from api.routes.ibm.errors import describe
+from api.routes.ibm.jobs import WITH_BODY
 from qiskit_runtime.contract.limits import (
     DEFAULT_SESSION_SECONDS,
     MAX_LABEL_CHARACTERS,
     MAX_SESSION_SECONDS,
 )
+from qiskit_runtime.contract.resources.backend import UnknownBackend
 from qiskit_runtime.contract.resources.session import SessionMode, SessionSpec
 from qiskit_runtime.contract.resources.session_course import SessionReport
 
-router = APIRouter(tags=["sessions"], route_class=CheckedRoute, strict_content_type=False)
+router = APIRouter(tags=["qiskit-ibm-runtime"], route_class=CheckedRoute, strict_content_type=False)
 
 
 class SessionRequest(BaseModel):
-    """The body of POST /sessions; unknown fields are ignored."""
+    """The body of POST /sessions; keys that are not known are ignored."""
 
-    mode: SessionMode = SessionMode.DEDICATED
+    model_config = ConfigDict(strict=True)
+
+    mode: Literal["dedicated", "batch"] = "dedicated"
     backend: Annotated[str, StringConstraints(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
     instance: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
         None, description="The instance of the header Service-CRN: its CRN or its name."
@@ -35,9 +41,18 @@ class SessionRequest(BaseModel):
 
 
 class SessionChange(BaseModel):
-    """The body of PATCH /sessions/{id}; a session can be closed, and never opened again."""
+    """The body of PATCH /sessions/{session_id}."""
 
-    accepting_jobs: Literal[False]
+    model_config = ConfigDict(strict=True)
+
+    accepting_jobs: bool
+
+    @field_validator("accepting_jobs")
+    @classmethod
+    def _check_closes(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("a session can be closed (false), and never opened again")
+        return value
 
 
 class StateTime(BaseModel):
@@ -94,16 +109,16 @@ class SessionResponse(BaseModel):
         )
 
 
-@router.post("/sessions", responses=describe(404, 429, 503, *WITH_BODY))
+@router.post("/sessions", responses=describe(429, 503, *WITH_BODY))
 async def open_session(
     request: SessionRequest, sessions: SessionsDep, backends: BackendsDep, caller: CallerDep
 ) -> SessionResponse:
     """Open a session on a backend. Its jobs name its id, and run in the order of submission."""
     _check_instance(request.instance, caller)
-    backend, instance = await backends.get(request.backend), caller.instance
+    instance = caller.instance
     spec = SessionSpec(
-        mode=request.mode,
-        backend=backend.name,
+        mode=SessionMode(request.mode),
+        backend=await _find_backend(request.backend, backends),
         hub=instance.hub,
         group=instance.group,
         project=instance.project,
@@ -130,6 +145,15 @@ async def close_session(session_id: str, _closing: SessionChange, sessions: Sess
 async def cancel_session(session_id: str, sessions: SessionsDep) -> None:
     """Close a session and cancel its queued jobs; a job that runs goes on to its end."""
     await sessions.close_session(session_id, cancel=True)
+
+
+async def _find_backend(name: str, backends: BackendLibrary) -> str:
+    """Return the name of a backend that there is."""
+    try:
+        return (await backends.get(name)).name
+    except UnknownBackend:
+        message = f"backend: no backend is named '{name}'; GET /backends lists them"
+        raise InvalidField(("body", "backend"), message) from None
 
 
 def _check_instance(named: str | None, caller: Caller) -> None:
