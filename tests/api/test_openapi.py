@@ -30,6 +30,7 @@ from api.jobstore.local.data_folder import DataFolder
 from api.main import create_app
 from api.programstore.local import LocalProgramStore
 from api.routes import ibm
+from api.sessionstore.local import LocalSessionStore, SessionFiles
 from api.settings import ApiSettings
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
@@ -87,19 +88,25 @@ def store():
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    """The store with the uploaded programs of these tests: ``upl`` is always there."""
+def folder(tmp_path_factory):
+    """The folder of the programs and sessions of these tests."""
     folder = DataFolder(tmp_path_factory.mktemp("data"))
     folder.open()
-    store = LocalProgramStore(folder, Catalog())
-    yield store
+    yield folder
     folder.close()
 
 
 @pytest.fixture(scope="module")
-def schema(store, programs):
+def programs(folder):
+    """The store with the uploaded programs of these tests: ``upl`` is always there."""
+    return LocalProgramStore(folder, Catalog())
+
+
+@pytest.fixture(scope="module")
+def schema(store, programs, folder):
     """The schema that schemathesis makes of the app's OpenAPI document."""
-    app = create_app(ApiSettings(allowed_hosts=("testserver",)), store, programs)
+    sessions = LocalSessionStore(SessionFiles(folder), store)
+    app = create_app(ApiSettings(allowed_hosts=("testserver",)), store, programs, sessions)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
@@ -107,6 +114,7 @@ JOB = {"programId": "hello-quantum", "hub": "", "group": "", "project": "", "bac
 SOURCE = b"def main(backend, messenger): pass\n"
 UPLOAD = {"name": "new", "data": base64.b64encode(SOURCE).decode()}
 DATA = {"data": UPLOAD["data"]}
+CLOSES = {"accepting_jobs": False}
 
 OUTCOMES = [
     ("POST /jobs", 200, {"body": JOB | {"params": ["{}"]}}),
@@ -170,6 +178,22 @@ OUTCOMES = [
     ("DELETE /api/v1/jobs/{job_id}", 404, {"path": {"job_id": "nobodys"}}),
     ("PUT /api/v1/jobs/{job_id}/tags", 204, {"job": Phase.FAILED, "body": {"tags": ["a"]}}),
     ("PUT /api/v1/jobs/{job_id}/tags", 400, {"job": Phase.FAILED, "body": {"tags": "a"}}),
+    ("GET /api/v1/jobs/{job_id}/interim_results", 200, {"job": Phase.COMPLETED}),
+    ("GET /api/v1/jobs/{job_id}/interim_results", 404, {"path": {"job_id": "nobodys"}}),
+    ("GET /api/v1/stream/jobs/{job_id}", 426, {"job": Phase.RUNNING}),
+    ("POST /api/v1/sessions", 200, {"body": {"backend": "aer_simulator"}}),
+    ("POST /api/v1/sessions", 400, {"body": {"backend": "nobodys"}}),
+    ("GET /api/v1/sessions/{session_id}", 200, {"session": True}),
+    ("GET /api/v1/sessions/{session_id}", 404, {"path": {"session_id": "nobodys"}}),
+    ("PATCH /api/v1/sessions/{session_id}", 204, {"session": True, "body": CLOSES}),
+    ("PATCH /api/v1/sessions/{session_id}", 400, {"session": True, "body": {}}),
+    (
+        "PATCH /api/v1/sessions/{session_id}",
+        404,
+        {"path": {"session_id": "nobodys"}, "body": CLOSES},
+    ),
+    ("DELETE /api/v1/sessions/{session_id}/close", 204, {"session": True}),
+    ("DELETE /api/v1/sessions/{session_id}/close", 404, {"path": {"session_id": "nobodys"}}),
     ("GET /api/v1/instances/usage", 200, {}),
     ("GET /api/v1/workloads", 200, {"query": {"mode": "job"}}),
     ("GET /api/v1/workloads", 400, {"query": {"sort": "name"}}),
@@ -202,6 +226,8 @@ def test_documented_outcome_is_reached(schema, store, programs, label, code, req
         parameters["job_id"] = asyncio.run(store.add(phase)).id
     if name := request_.get("program"):
         parameters["program_id"] = name
+    if request_.get("session"):
+        parameters["session_id"] = _open_session(schema)
     body = request_.get("body")
     case = schema[path][method].Case(
         path_parameters=parameters,
@@ -210,6 +236,13 @@ def test_documented_outcome_is_reached(schema, store, programs, label, code, req
     )
 
     assert case.call_and_validate(checks=CHECKS).status_code == code
+
+
+def _open_session(schema):
+    """Return the id of a new session."""
+    body = {"backend": "aer_simulator"}
+    case = schema["/api/v1/sessions"]["POST"].Case(body=body, media_type="application/json")
+    return case.call().json()["id"]
 
 
 def test_every_route_of_the_document_has_its_outcomes(schema):
