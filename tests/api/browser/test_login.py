@@ -379,6 +379,8 @@ def test_guesses_are_bounded(tmp_path):
         assert "too many failed attempts: try again in" in answer.text
         header = {"Authorization": f"Bearer {TOKEN}"}
         assert running.http.get("/jobs", headers=header).status_code == 200, "calls go on"
+        other = log_in(running.http, origin, **{"X-Forwarded-For": "192.0.2.7"})
+        assert other.status_code == 303, "somebody else behind the same proxy"
 
 
 def test_server_without_a_token_asks_for_no_login(server):
