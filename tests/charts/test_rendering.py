@@ -247,6 +247,17 @@ def test_an_issuer_and_the_limits_of_an_instance_are_settings(tools, find):
     assert "RUNTIME_INSTANCE_MAX_QUEUED" not in find_api(alone, find)[2]
 
 
+def test_client_of_the_issuer_has_its_secret_by_name(tools, find):
+    """People log in at the issuer by a client; its secret, if any, is read from a Secret."""
+    oidc = {"issuer": "https://login.example.org", "audience": ["a"], "clientId": "runtime"}
+    for secret, wanted in (("", None), ("client", {"name": "client", "key": "client-secret"})):
+        given = {"auth.mode": "oidc", "auth.oidc": oidc | {"clientSecret": secret}}
+        _, _, env = find_api(tools.render(**given), find)
+        assert env["RUNTIME_OIDC_CLIENT_ID"]["value"] == "runtime"
+        found = env.get("RUNTIME_OIDC_CLIENT_SECRET")
+        assert (found and found["valueFrom"]["secretKeyRef"]) == wanted
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
