@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import httpx
@@ -75,6 +76,11 @@ class Sessions:
         return self.stand.wait_for(job, *ends, seconds=seconds)["status"]
 
 
+def _serves(url):
+    with urllib.request.urlopen(f"{url}/livez", timeout=5) as answer:
+        return answer.status == 200
+
+
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory):
     """An installation with two servers of the API, which share one Redis."""
@@ -84,7 +90,7 @@ def sessions(tmp_path_factory):
         command = [str(program), "serve", "--port", str(port)]
         stand.add("second-api", command, **stand.environment("api"))
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: httpx.get(f"{url}/livez").status_code == 200, 60, "it serves")
+        wait_until(lambda: _serves(url), 120, "the second API serves")
         yield Sessions(stand, [stand.url, url])
 
 
