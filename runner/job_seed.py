@@ -14,12 +14,23 @@ from runner.channel import MAX_SEED
 
 
 def choose_seed(params: dict[str, Any], backend: dict[str, Any]) -> int:
-    """Return the seed of the job's parameters, of its backend, or a drawn one."""
+    """Return the seed of the job's parameters, of its backend, or a drawn one.
+
+    The official client's primitives have theirs among their options.
+    """
     policy = backend.get("seed") or {}
-    for given in (params.get(SEED_PARAMETER), policy.get("value")):
+    own = params.get(SEED_PARAMETER)
+    for given in (own, *_seeds_of_options(params.get("options")), policy.get("value")):
         if type(given) is int and 0 <= given <= MAX_SEED:
             return given
     return secrets.randbits(31)
+
+
+def _seeds_of_options(options: Any) -> list[Any]:
+    given = options if isinstance(options, dict) else {}
+    simulator = given.get("simulator")
+    inner = simulator if isinstance(simulator, dict) else {}
+    return [inner.get(SEED_PARAMETER), given.get("seed_estimator")]
 
 
 def use_seed(seed: int) -> None:

@@ -156,6 +156,11 @@ def test_packet_that_is_no_seed_is_refused(payload):
         ({"seed_simulator": None}, {"policy": "Fixed", "value": 3}, 3),
         ({}, {"policy": "Fixed", "value": 0}, 0),
         ({"seed_simulator": True}, {"policy": "Fixed", "value": 3}, 3),
+        ({"options": {"simulator": {"seed_simulator": 7}}}, {"policy": "Fixed", "value": 3}, 7),
+        ({"options": {"seed_estimator": 8}}, {}, 8),
+        ({"seed_simulator": 1, "options": {"simulator": {"seed_simulator": 7}}}, {}, 1),
+        ({"options": [{"simulator": 7}]}, {"policy": "Fixed", "value": 3}, 3),
+        ({"options": {"simulator": "x", "seed_estimator": -1}}, {"value": 3}, 3),
     ],
 )
 def test_parameters_go_before_the_backend(params, policy, seed):

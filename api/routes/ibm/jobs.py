@@ -1,7 +1,6 @@
 """/jobs in today's dialect: run a program, see jobs, their results, logs and metrics; end them."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,9 +22,8 @@ from api.dependencies import (
     SubmissionDep,
 )
 from api.errors import InvalidField
-from api.job_answers import JobAnswers, JobForm
-from api.jobstore.base import JobNotFound, JobQuery, JobStore, RecordGone
-from api.queue_forecast import QueueForecast
+from api.jobstore.base import JobQuery, JobStore, RecordGone
+from api.routes.ibm.documents import DocumentForm, DocumentWriter
 from api.routes.ibm.errors import describe
 from api.routes.ibm.models import (
     CreatedJob,
@@ -36,6 +34,7 @@ from api.routes.ibm.models import (
     TagsRequest,
     ran_too_long,
 )
+from api.routes.ibm.versions import reads_reason_codes
 from api.strict_json import load_body_with_params
 from api.submission import choose_backend
 from api.text_pieces import console_pieces, cut, find_traceback, join_small
@@ -46,9 +45,6 @@ from qiskit_runtime.contract.resources.job import Job
 
 MAX_BODY_BYTES = MAX_PARAMS_BYTES + 2**16
 """A body: the parameters as they are, and what is around them."""
-
-_NO_PARAMS = '"params":{}'
-_SMALL = 2**16
 
 
 class ParamsRoute(CheckedRoute):
@@ -77,6 +73,8 @@ Sort = Annotated[
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
 ]
 
+CodesDep = Annotated[bool, Depends(reads_reason_codes)]
+
 ExcludeParams = Annotated[bool, Query(description="Leave the parameters out.")]
 
 
@@ -103,6 +101,7 @@ async def list_jobs(
     store: JobStoreDep,
     answers: JobAnswersDep,
     forecast: QueueForecastDep,
+    with_codes: CodesDep,
     limit: NonNegative = 200,
     offset: NonNegative = 0,
     pending: Annotated[
@@ -129,7 +128,8 @@ async def list_jobs(
         oldest_first=sort == "ASC",
     )
     page = await store.find(query, limit, offset)
-    writer = DocumentWriter(answers, forecast, with_params=not exclude_params)
+    form = DocumentForm(with_params=not exclude_params, with_codes=with_codes)
+    writer = DocumentWriter(answers, forecast, form)
     tail = f'],"count":{page.total},"limit":{limit},"offset":{offset}}}'
     return _stream_json(writer.write_list(page.jobs, tail))
 
@@ -144,10 +144,12 @@ async def get_job(
     store: JobStoreDep,
     answers: JobAnswersDep,
     forecast: QueueForecastDep,
+    with_codes: CodesDep,
     exclude_params: ExcludeParams = False,
 ) -> Response:
     """Return a job."""
-    writer = DocumentWriter(answers, forecast, with_params=not exclude_params)
+    form = DocumentForm(with_params=not exclude_params, with_codes=with_codes)
+    writer = DocumentWriter(answers, forecast, form)
     job = await store.get(job_id)
     if exclude_params:
         # What clients poll.
@@ -220,66 +222,12 @@ async def replace_tags(job_id: str, request: TagsRequest, store: JobStoreDep) ->
     await store.set_tags(job_id, tuple(request.tags))
 
 
-class DocumentWriter:
-    """The writer of jobs as one answer has them: with parameters or without."""
-
-    def __init__(self, answers: JobAnswers, forecast: QueueForecast, *, with_params: bool) -> None:
-        self._answers, self._forecast, self._with_params = answers, forecast, with_params
-
-    async def write_list(self, jobs: Iterable[Job], tail: str) -> AsyncIterator[str]:
-        """Write a list of jobs, without those that were deleted since they were found."""
-        separator = ""
-        yield '{"jobs":['
-        for job in jobs:
-            with suppress(JobNotFound):
-                pieces = await self.write(job)
-                yield separator
-                separator = ","
-                async for piece in pieces:
-                    yield piece
-        yield tail
-
-    async def write(self, job: Job) -> AsyncIterator[str]:
-        """Write a job in pieces.
-
-        Raises:
-            JobNotFound: it was deleted since it was found.
-        """
-        document = await self.write_alone(job)
-        if not self._with_params:
-            return _each(document)
-        whole = f"{document[:-1]},{_NO_PARAMS}}}"
-        return await self._answers.write(job, JobForm(lambda _: whole, _NO_PARAMS, _write_params))
-
-    async def write_alone(self, job: Job) -> str:
-        """Return a job without its parameters."""
-        place = await self._forecast.find(job)
-        expected = None if job.is_final else await self._forecast.expect_seconds(job)
-        return JobDocument.from_job(job, expected, place).write()
-
-
-def _write_params(params: str) -> Iterable[str]:
-    """Write parameters as the value that they are the text of."""
-    if len(params) <= _SMALL:
-        try:
-            json.loads(params)
-        except (ValueError, RecursionError):
-            # A job that kubectl made: its program gets no parameters either.
-            return [_NO_PARAMS]
-    return ['"params":', *cut(params)]
-
-
 async def _read_error(store: JobStore, job: Job) -> str:
     """Return the traceback that a failed job printed last, else its message."""
     traceback = ""
     with suppress(RecordGone):
         traceback = find_traceback(await store.read_events(job.id))
     return traceback or job.status.message
-
-
-async def _each(*pieces: str) -> AsyncIterator[str]:
-    for piece in pieces:
-        yield piece
 
 
 def _stream_json(pieces: AsyncIterator[str]) -> StreamingResponse:

@@ -24,6 +24,9 @@ from qiskit_runtime.contract.limits import MAX_LABEL_CHARACTERS, MAX_SESSION_SEC
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, Label, LogLevel
 
+RAN_TOO_LONG_WORDS = "RAN TOO LONG"
+"""The reason of such a job for clients that know no codes."""
+
 RAN_TOO_LONG_CODE = 1305
 """The code by which the official client tells a time limit from a cancellation by the user."""
 
@@ -145,7 +148,11 @@ class JobDocument(BaseModel):
 
     @classmethod
     def from_job(
-        cls, job: Job, expected: float | None = None, place: Forecast | None = None
+        cls,
+        job: Job,
+        expected: float | None = None,
+        place: Forecast | None = None,
+        with_codes: bool = True,
     ) -> "JobDocument":
         """Return a job's form without its parameters."""
         spec, ran = job.spec, seconds_run(job)
@@ -160,7 +167,7 @@ class JobDocument(BaseModel):
             created=write_time(job.created),
             ended=_optional_time(job.status.finished_at),
             status=RAN_TOO_LONG if ran_too_long(job) else job.status.phase,
-            state=_read_state(job),
+            state=_read_state(job, with_codes=with_codes),
             runtime=(job.status.versions or {}).get("image", ""),
             session_id=spec.session_id or None,
             tags=list(spec.tags),
@@ -219,7 +226,7 @@ class MetricsDocument(BaseModel):
     def from_job(cls, job: Job, place: Forecast | None) -> "MetricsDocument":
         """Return a job's metrics."""
         status, seconds = job.status, seconds_run(job) or 0.0
-        circuits = getattr(status, "circuits", None)
+        circuits = status.circuits
         return cls(
             timestamps=Timestamps(
                 created=write_time(job.created),
@@ -257,8 +264,10 @@ def _optional_time(moment: datetime | None) -> str | None:
     return None if moment is None else write_time(moment)
 
 
-def _read_state(job: Job) -> JobState:
+def _read_state(job: Job, *, with_codes: bool) -> JobState:
     status = job.status
+    if ran_too_long(job) and not with_codes:
+        return JobState(status=status.phase, reason=RAN_TOO_LONG_WORDS)
     return JobState(
         status=status.phase,
         reason=status.message or status.reason or None,

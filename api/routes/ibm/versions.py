@@ -8,6 +8,7 @@ from datetime import date
 
 from fastapi import Request
 
+from api.bodies import QISKIT_CLIENT
 from api.errors import InvalidField
 
 HEADER = "IBM-API-Version"
@@ -15,6 +16,11 @@ HEADER = "IBM-API-Version"
 
 BACKENDS_AS_OBJECTS = date(2025, 5, 1)
 """The version from which on GET /backends answers with objects; before it, with names alone."""
+
+
+def reads_reason_codes(request: Request) -> bool:
+    """Return whether the client knows a reason by its code; IBM's own before 0.35 compare words."""
+    return QISKIT_CLIENT not in request.headers or api_version(request) is not None
 
 
 def api_version(request: Request) -> date | None:
