@@ -21,10 +21,10 @@ SESSIONS = "runtimesessions"
 class Sessions:
     """The calls of a client, to either of two servers, and of kubectl."""
 
-    def __init__(self, stand, urls):
+    def __init__(self, stand, urls, http):
         self.stand = stand
         self.urls = [f"{url}/experimental" for url in urls]
-        self.http = httpx.Client(timeout=60, trust_env=False)
+        self.http = http
 
     def open(self, mode="dedicated", server=0, **fields):
         """Open a session; returns its id."""
@@ -91,7 +91,8 @@ def sessions(tmp_path_factory):
         stand.add("second-api", command, **stand.environment("api"))
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: _serves(url), 120, "the second API serves")
-        yield Sessions(stand, [stand.url, url])
+        with httpx.Client(timeout=60, trust_env=False) as http:
+            yield Sessions(stand, [stand.url, url], http)
 
 
 def test_dedicated_jobs_run_one_after_the_other(sessions):
