@@ -11,6 +11,7 @@ from api.accounts.caller import ANYBODY, CALLER, Caller
 from api.accounts.job_view import view_jobs
 from api.accounts.limits import Rate
 from api.accounts.program_view import view_programs
+from api.accounts.session_view import view_sessions
 from api.backend_reports import BackendReports
 from api.backendstore.base import BackendLibrary
 from api.job_answers import JobAnswers
@@ -50,7 +51,8 @@ def _backend_reports(connection: HTTPConnection) -> BackendReports:
 
 
 def _sessions(connection: HTTPConnection) -> SessionStore:
-    return cast(SessionStore, connection.app.state.sessions)
+    store = cast(SessionStore, connection.app.state.sessions)
+    return view_sessions(store, _caller(connection))
 
 
 def _params_check(connection: HTTPConnection) -> ParamsCheck:
@@ -141,7 +143,7 @@ IdentityRateDep = Annotated[Rate, Depends(_identity_rate)]
 """The rate at which keys are exchanged for tokens."""
 
 SessionsDep = Annotated[SessionStore, Depends(_sessions)]
-"""The one store of sessions."""
+"""The one store of sessions, as the caller sees it."""
 
 SubmissionDep = Annotated[JobSubmission, Depends(_submission)]
 """The service that decides which job a request becomes."""

@@ -122,7 +122,9 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     JobNotFound: _detail(404, JOB_NOT_FOUND),
     UnknownProgram: _detail(404, "Program not found"),
     UnknownBackend: _detail(404, "backend: no backend is named '{0}'; GET /backends lists them"),
-    UnknownCalibration: _detail(404, "calibration_id: no backend has one; leave it out"),
+    UnknownCalibration: _detail(
+        404, "calibration_id: no backend has the calibration '{0}'; leave it out"
+    ),
     NoDevice: _detail(404, "backend: {0}; no job can run on it"),
     SessionNotFound: _detail(404, "Session not found: {0}"),
     SessionUnusable: _detail(400),

@@ -16,6 +16,7 @@ from api.accounts.modes import make_authenticator, make_identity_tokens
 from api.auth import AuthMiddleware
 from api.backend_reports import BackendReports
 from api.bodies import BodyReader
+from api.browser.login import BrowserLogin
 from api.browser.wiring import make_browser_login
 from api.dependencies import act_for_one_instance
 from api.errors import ANYWHERE, add_error_handlers, describe
@@ -61,7 +62,7 @@ def create_app(
         title="Qiskit Runtime",
         description=DESCRIPTION,
         version=version("qiskit-runtime-server"),
-        lifespan=_open_and_close(stores, authenticator, params_check),
+        lifespan=_open_and_close(stores, authenticator, browser_login, params_check),
     )
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
@@ -81,7 +82,10 @@ def create_app(
 
 
 def _open_and_close(
-    stores: Stores, authenticator: Authenticator, params_check: ParamsCheck
+    stores: Stores,
+    authenticator: Authenticator,
+    browser_login: BrowserLogin,
+    params_check: ParamsCheck,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app: its parts are opened in order, and closed in the reverse."""
 
@@ -89,6 +93,7 @@ def _open_and_close(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
+            opened.push_async_callback(browser_login.sessions.close)
             parts = (authenticator, stores.jobs, stores.programs, stores.backends, stores.sessions)
             for part in parts:
                 await part.open()

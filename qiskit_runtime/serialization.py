@@ -26,6 +26,7 @@ from qiskit_runtime.codec.named_classes import (
     write_by_library,
     write_stabilizer,
 )
+from qiskit_runtime.codec.primitive_forms import write_primitive
 
 if TYPE_CHECKING:
     from qiskit.primitives import BindingsArray
@@ -48,6 +49,8 @@ class RuntimeEncoder(json.JSONEncoder):
         for base in type(o).__mro__:
             if encode := _ENCODERS.get(f"{base.__module__}.{base.__qualname__}"):
                 return encode(o)
+        if (form := write_primitive(o)) is not None:
+            return form
         if hasattr(o, "to_json"):
             return _tagged("to_json", o.to_json())
         return write_by_library(o)

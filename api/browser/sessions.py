@@ -10,17 +10,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from cachetools import TTLCache
-
 from api.accounts.authenticator import Authenticator
 from api.accounts.caller import Caller
 from api.accounts.identity_tokens import IdentityToken, IdentityTokens
+from api.browser.ended_sessions import EndedSessions
 
 SESSION_SECONDS = 12 * 3600
 """The life of a session: a long working day."""
-
-REMEMBERED_ENDS = 100_000
-"""The sessions that are remembered as ended until they would have ended anyway."""
 
 _ACCOUNT, _ID = "account", "jti"
 
@@ -36,10 +32,15 @@ class Session:
 class Sessions:
     """Opens, finds and ends the sessions of one server; other replicas find them too."""
 
-    def __init__(self, authenticator: Authenticator, tokens: IdentityTokens) -> None:
-        self._authenticator, self._tokens = authenticator, tokens
+    def __init__(
+        self, authenticator: Authenticator, tokens: IdentityTokens, ended: EndedSessions
+    ) -> None:
+        self._authenticator, self._tokens, self._ended = authenticator, tokens, ended
         self._cookies = tokens.for_purpose("session of a browser")
-        self._ended: TTLCache[str, None] = TTLCache(REMEMBERED_ENDS, SESSION_SECONDS)
+
+    async def close(self) -> None:
+        """Disconnect from other servers."""
+        await self._ended.close()
 
     async def open(self, credential: str) -> str | None:
         """Return the cookie's value of a new session; None where the credential is nobody's.
@@ -66,7 +67,7 @@ class Sessions:
             AccountsUnavailable, InstanceRefused: as ``Authenticator`` says.
         """
         claims = self._cookies.read(value) if value else None
-        if claims is None or claims[_ID] in self._ended:
+        if claims is None or await self._ended.has(claims[_ID]):
             return None
         token = self._tokens.sign(claims[_ACCOUNT], 60)
         caller = await self._authenticator.authenticate(token.text)
@@ -74,4 +75,4 @@ class Sessions:
 
     async def end(self, session: Session) -> None:
         """End a session: its cookie is nobody's from now on."""
-        self._ended[session.number] = None
+        await self._ended.add(session.number)

@@ -55,6 +55,9 @@ class FakeStore(JobStore):
         self.params[job.id] = request.params
         return self._set_state(job, ENDS[self._sequence % len(ENDS)])
 
+    async def end_refused(self, session_id: str) -> None:
+        """No job here is of a session."""
+
     async def add(self, phase: Phase) -> Job:
         """A job of the library's program that has come to this phase."""
         job = await self.submit(

@@ -137,8 +137,8 @@ async def test_properties_before_a_time_are_those_that_were_there(http):
         ("/nobody/status", {}, "no backend is named 'nobody'"),
         ("/broken/configuration", {}, "FakeNobody"),
         ("/broken/properties", {}, "FakeNobody"),
-        ("/aer_montreal/configuration", {"calibration_id": "x"}, "calibration_id"),
-        ("/aer_montreal/properties", {"calibration_id": "x"}, "calibration_id"),
+        ("/aer_montreal/configuration", {"calibration_id": "x1"}, "'x1'"),
+        ("/aer_montreal/properties", {"calibration_id": "x1"}, "'x1'"),
     ],
 )
 async def test_what_is_unknown_is_404(http, path, query, text):

@@ -157,7 +157,9 @@ def test_job_for_another_backend_is_refused(client):
 def test_dedicated_jobs_run_one_after_the_other(client):
     """In order, though there are two workers, and whatever the end of each is."""
     made = client.open()
-    jobs = [client.run(made, ["raise"] if n == 1 else ["sleep", 0.1]) for n in range(5)]
+    jobs = [
+        client.run(made, ["fail", "on purpose"] if n == 1 else ["sleep", 0.1]) for n in range(5)
+    ]
     alone = client.run(None, ["sleep", 0])
     client.wait(alone)
     assert client.phase(jobs[-1]) == "Queued"

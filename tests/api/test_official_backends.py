@@ -1,18 +1,13 @@
 """The official client against a real server: its backends, targets and statuses.
 
-Each script is a process of its own with the environment of an unmodified user; the token comes
-from a stub of IAM, as this is about backends alone.
+Each script is a process of its own, with the environment of an unmodified user.
 """
 
 import json
 import os
 import subprocess
 import sys
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import jwt
 import pytest
 
 from tests.api.conftest import run_server
@@ -25,40 +20,13 @@ service = QiskitRuntimeService()
 """
 
 
-class Iam(BaseHTTPRequestHandler):
-    """Answers every POST with a token."""
-
-    def do_POST(self):
-        """Send a token of an hour."""
-        now = int(time.time())
-        token = jwt.encode({"iat": now, "exp": now + 3600}, "k" * 32, "HS256")
-        body = {"access_token": token, "refresh_token": "none", "expires_in": 3600}
-        body |= {"expiration": now + 3600, "token_type": "Bearer"}
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *arguments):
-        """Print nothing."""
-
-
 @pytest.fixture(scope="module")
-def iam():
-    """The address of the stub."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Iam) as stub:
-        threading.Thread(target=stub.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{stub.server_port}"
-        stub.shutdown()
-
-
-@pytest.fixture(scope="module")
-def run(iam, tmp_path_factory):
+def run(tmp_path_factory):
     """Run a script of the client against the server; return what it prints as JSON."""
     folder = tmp_path_factory.mktemp("official")
     with run_server(folder) as server:
         environment = os.environ | {
-            "IAM_URL": iam,
+            "IAM_URL": f"http://127.0.0.1:{server.port}",
             "QISKIT_FUNCTIONS_EXPERIMENTAL": "1",
             "QISKIT_IBM_TOKEN": "anything",
             "QISKIT_IBM_INSTANCE": CRN,
@@ -150,23 +118,42 @@ print(json.dumps({
 
 @pytest.mark.parametrize("name", ["aer_simulator", "aer_heron"])
 def test_fractional_gates_are_there_where_they_are_asked_for(run, name):
-    """A circuit keeps its rx and rzz, and is one of the device's own instructions."""
+    """A circuit keeps its rx and rzz, passes the client's check of instructions, and runs."""
     found = run(f"""
 from qiskit import QuantumCircuit, generate_preset_pass_manager
-from qiskit_ibm_runtime.utils.utils import is_isa_circuit
+from qiskit_ibm_runtime import SamplerV2
 circuit = QuantumCircuit(2)
-circuit.rx(0.3, 0)
+circuit.rx(3.14159, 0)
 circuit.rzz(0.7, 0, 1)
 circuit.measure_all()
 told = {{}}
 for fractional in (False, True):
     backend = service.backend("{name}", use_fractional_gates=fractional)
     translated = generate_preset_pass_manager(1, backend, seed_transpiler=1).run(circuit)
-    told[str(fractional)] = translated.count_ops()
-    assert is_isa_circuit(translated, backend.target) == ""
+    counts = SamplerV2(backend).run([translated], shots=400).result()[0].data.meas.get_counts()
+    told[str(fractional)] = [translated.count_ops(), counts]
 print(json.dumps(told))
 """)
-    assert found["True"]["rzz"] == 1 and "rzz" not in found["False"]
+    (plain, plain_counts), (fractional, counts) = found["False"], found["True"]
+    assert fractional["rzz"] == 1 and "rzz" not in plain
+    assert counts["01"] > 360 and plain_counts["01"] > 360
+
+
+def test_circuit_that_does_not_fit_the_device_is_refused_by_the_client(run):
+    """The client checks gates and connections of a device, and runs nothing."""
+    found = run("""
+from qiskit import QuantumCircuit
+from qiskit_ibm_runtime import SamplerV2
+from qiskit_ibm_runtime.exceptions import IBMInputValueError
+circuit = QuantumCircuit(27)
+circuit.cx(0, 26)
+circuit.measure_all()
+try:
+    SamplerV2(service.backend("aer_montreal")).run([circuit])
+except IBMInputValueError as error:
+    print(json.dumps(str(error)))
+""")
+    assert "cx" in found and "(0, 26)" in found
 
 
 def test_unknown_backend_and_calibration_are_errors_of_the_client(run):

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 
+import hypothesis
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -29,10 +30,12 @@ from api.jobstore.local.data_folder import DataFolder
 from api.main import create_app
 from api.programstore.local import LocalProgramStore
 from api.routes import ibm
+from api.sessionstore.local import LocalSessionStore, SessionFiles
 from api.settings import ApiSettings
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.program import ProgramMetadata, ProgramSource
+from tests import drawn_seeds
 from tests.api.fake_store import FakeStore
 
 CASES = 5_000
@@ -47,16 +50,19 @@ CHECKS = [
 ]
 
 EXAMPLES = {
-    "POST /jobs": 1000,
-    "GET /jobs": 600,
+    "POST /jobs": 400,
+    "GET /jobs": 200,
     "GET /programs": 20,
     "GET /backends": 20,
-    "POST /api/v1/jobs": 500,
-    "GET /api/v1/jobs": 300,
+    "POST /api/v1/jobs": 400,
+    "GET /api/v1/jobs": 200,
 }
-"""How many requests of each kind, good and bad; most where there is most to get wrong."""
+"""How many requests of each kind, good and bad; most where there is most to get wrong.
 
-EXAMPLES_OF_ANOTHER = 150
+To make these takes 15 to 25 ms of a processor each, and 3 to 5 ms those of other operations.
+"""
+
+EXAMPLES_OF_ANOTHER = 100
 
 NEVER_LOST = ("/globalcatalog/v1/{plan}",)
 """Paths under which there is everything."""
@@ -82,19 +88,25 @@ def store():
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
-    """The store with the uploaded programs of these tests: ``upl`` is always there."""
+def folder(tmp_path_factory):
+    """The folder of the programs and sessions of these tests."""
     folder = DataFolder(tmp_path_factory.mktemp("data"))
     folder.open()
-    store = LocalProgramStore(folder, Catalog())
-    yield store
+    yield folder
     folder.close()
 
 
 @pytest.fixture(scope="module")
-def schema(store, programs):
+def programs(folder):
+    """The store with the uploaded programs of these tests: ``upl`` is always there."""
+    return LocalProgramStore(folder, Catalog())
+
+
+@pytest.fixture(scope="module")
+def schema(store, programs, folder):
     """The schema that schemathesis makes of the app's OpenAPI document."""
-    app = create_app(ApiSettings(allowed_hosts=("testserver",)), store, programs)
+    sessions = LocalSessionStore(SessionFiles(folder), store)
+    app = create_app(ApiSettings(allowed_hosts=("testserver",)), store, programs, sessions)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 
@@ -102,6 +114,7 @@ JOB = {"programId": "hello-quantum", "hub": "", "group": "", "project": "", "bac
 SOURCE = b"def main(backend, messenger): pass\n"
 UPLOAD = {"name": "new", "data": base64.b64encode(SOURCE).decode()}
 DATA = {"data": UPLOAD["data"]}
+CLOSES = {"accepting_jobs": False}
 
 OUTCOMES = [
     ("POST /jobs", 200, {"body": JOB | {"params": ["{}"]}}),
@@ -165,6 +178,22 @@ OUTCOMES = [
     ("DELETE /api/v1/jobs/{job_id}", 404, {"path": {"job_id": "nobodys"}}),
     ("PUT /api/v1/jobs/{job_id}/tags", 204, {"job": Phase.FAILED, "body": {"tags": ["a"]}}),
     ("PUT /api/v1/jobs/{job_id}/tags", 400, {"job": Phase.FAILED, "body": {"tags": "a"}}),
+    ("GET /api/v1/jobs/{job_id}/interim_results", 200, {"job": Phase.COMPLETED}),
+    ("GET /api/v1/jobs/{job_id}/interim_results", 404, {"path": {"job_id": "nobodys"}}),
+    ("GET /api/v1/stream/jobs/{job_id}", 426, {"job": Phase.RUNNING}),
+    ("POST /api/v1/sessions", 200, {"body": {"backend": "aer_simulator"}}),
+    ("POST /api/v1/sessions", 400, {"body": {"backend": "nobodys"}}),
+    ("GET /api/v1/sessions/{session_id}", 200, {"session": True}),
+    ("GET /api/v1/sessions/{session_id}", 404, {"path": {"session_id": "nobodys"}}),
+    ("PATCH /api/v1/sessions/{session_id}", 204, {"session": True, "body": CLOSES}),
+    ("PATCH /api/v1/sessions/{session_id}", 400, {"session": True, "body": {}}),
+    (
+        "PATCH /api/v1/sessions/{session_id}",
+        404,
+        {"path": {"session_id": "nobodys"}, "body": CLOSES},
+    ),
+    ("DELETE /api/v1/sessions/{session_id}/close", 204, {"session": True}),
+    ("DELETE /api/v1/sessions/{session_id}/close", 404, {"path": {"session_id": "nobodys"}}),
     ("GET /api/v1/instances/usage", 200, {}),
     ("GET /api/v1/workloads", 200, {"query": {"mode": "job"}}),
     ("GET /api/v1/workloads", 400, {"query": {"sort": "name"}}),
@@ -197,6 +226,8 @@ def test_documented_outcome_is_reached(schema, store, programs, label, code, req
         parameters["job_id"] = asyncio.run(store.add(phase)).id
     if name := request_.get("program"):
         parameters["program_id"] = name
+    if request_.get("session"):
+        parameters["session_id"] = _open_session(schema)
     body = request_.get("body")
     case = schema[path][method].Case(
         path_parameters=parameters,
@@ -207,6 +238,13 @@ def test_documented_outcome_is_reached(schema, store, programs, label, code, req
     assert case.call_and_validate(checks=CHECKS).status_code == code
 
 
+def _open_session(schema):
+    """Return the id of a new session."""
+    body = {"backend": "aer_simulator"}
+    case = schema["/api/v1/sessions"]["POST"].Case(body=body, media_type="application/json")
+    return case.call().json()["id"]
+
+
 def test_every_route_of_the_document_has_its_outcomes(schema):
     """No operation is left out of the table above."""
     labels = {result.ok().label for result in schema.get_all_operations()}
@@ -214,6 +252,7 @@ def test_every_route_of_the_document_has_its_outcomes(schema):
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.no_cover  # the tests of each route are measured
 def test_generated_requests_get_documented_answers(schema, store, programs, capsys):
     """No answer to 5,000 requests, good and bad, is a server error; all are as documented."""
     answers: Counter[tuple[str, int]] = Counter()
@@ -243,7 +282,7 @@ def _run_cases(operation, mode, stores, answers):
     @settings(
         max_examples=EXAMPLES.get(operation.label, EXAMPLES_OF_ANOTHER),
         phases=[Step.generate],
-        derandomize=True,
+        derandomize=not drawn_seeds.SEED,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -254,6 +293,8 @@ def _run_cases(operation, mode, stores, answers):
         response = case.call_and_validate(checks=CHECKS)
         answers[operation.label, response.status_code] += 1
 
+    if drawn_seeds.SEED:
+        run = hypothesis.seed(drawn_seeds.draw_seed())(run)
     with warnings.catch_warnings():
         # Hypothesis' and schemathesis' own, about how they generate.
         warnings.simplefilter("ignore")

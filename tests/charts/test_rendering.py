@@ -1,5 +1,6 @@
 """The manifests that the chart renders from its values."""
 
+import base64
 import filecmp
 import json
 import os
@@ -177,6 +178,99 @@ def test_token_is_the_default(tools, find):
     assert "RUNTIME_TOKEN" in {variable["name"] for variable in env}
     names = [one["metadata"]["name"] for one in tools.render(**{"auth.mode": "none"})]
     assert not any(name.endswith("-token") for name in names)
+
+
+def find_api(objects, find):
+    """Return the API's pod template, its container, and the container's variables."""
+    pod = find(objects, "Deployment", "api")["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    return pod, container, {variable["name"]: variable for variable in container["env"]}
+
+
+ACCOUNT = {"name": "alice", "sha256": ["ab" * 32], "instances": ["a/b/c"]}
+
+
+def test_accounts_are_a_secret_that_is_mounted_as_a_folder(tools, find):
+    """The pods see a change of it without a restart, and share one secret to sign with."""
+    given = {"auth.mode": "accounts", "auth.accounts": [ACCOUNT]}
+    objects = tools.render(**given)
+    pod, container, env = find_api(objects, find)
+    secret = find(objects, "Secret", "-accounts")
+    content = yaml.safe_load(base64.b64decode(secret["data"]["accounts.yaml"]))
+    assert content == {"accounts": [ACCOUNT]}
+    mount = next(one for one in container["volumeMounts"] if one["name"] == "accounts")
+    assert "subPath" not in mount and mount["readOnly"]
+    assert env["RUNTIME_ACCOUNTS"]["value"] == f"{mount['mountPath']}/accounts.yaml"
+    identity = env["RUNTIME_IDENTITY_SECRET"]["valueFrom"]["secretKeyRef"]
+    assert identity["name"] == find(objects, "Secret", "-identity")["metadata"]["name"]
+    assert "--allow-anonymous" not in container["args"] and "RUNTIME_TOKEN" not in env
+    other, _, _ = find_api(tools.render(**(given | {"auth.accounts": [ACCOUNT] * 2})), find)
+    key = "checksum/settings"
+    assert other["metadata"]["annotations"][key] == pod["metadata"]["annotations"][key]
+
+
+def test_accounts_may_be_in_a_secret_of_ones_own(tools, find):
+    """It is named in the volume, and none is made."""
+    objects = tools.render(**{"auth.mode": "accounts", "auth.existingSecret": "people"})
+    pod, _, _ = find_api(objects, find)
+    assert any(
+        volume.get("secret", {}).get("secretName") == "people" for volume in pod["spec"]["volumes"]
+    )
+    names = [one["metadata"]["name"] for one in objects]
+    assert not any(name.endswith("-accounts") for name in names)
+
+
+def test_an_issuer_and_the_limits_of_an_instance_are_settings(tools, find):
+    """The operator keeps the running jobs, the API the others; without accounts there are none."""
+    limits = {"maxRunning": 3, "maxQueued": 20, "maxPerSecond": 0.5}
+    given = {
+        "auth.mode": "oidc",
+        "auth.oidc": {"issuer": "https://login.example.org/realm", "audience": ["a", "b"]},
+        "jobs.perInstance": limits,
+    }
+    objects = tools.render(**given)
+    _, _, env = find_api(objects, find)
+    values = {name: variable.get("value") for name, variable in env.items()}
+    assert values["RUNTIME_OIDC_ISSUER"] == "https://login.example.org/realm"
+    assert values["RUNTIME_OIDC_AUDIENCE"] == "a,b"
+    assert values["RUNTIME_OIDC_INSTANCES_CLAIM"] == "groups"
+    assert values["RUNTIME_INSTANCE_MAX_QUEUED"] == "20"
+    assert values["RUNTIME_INSTANCE_JOBS_PER_SECOND"] == "0.5"
+
+    def of_operator(objects):
+        spec = find(objects, "Deployment", "operator")["spec"]["template"]["spec"]
+        return {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+
+    assert of_operator(objects)["RUNTIME_INSTANCE_MAX_RUNNING"] == "3"
+    alone = tools.render(**{"jobs.perInstance": limits})
+    assert "RUNTIME_INSTANCE_MAX_RUNNING" not in of_operator(alone)
+    assert "RUNTIME_INSTANCE_MAX_QUEUED" not in find_api(alone, find)[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"auth.mode": "accounts"}, "accounts"),
+        ({"auth.mode": "oidc"}, "issuer"),
+        ({"auth.mode": "accounts", "auth.accounts": [ACCOUNT | {"token": "x"}]}, "token"),
+        ({"auth.mode": "accounts", "auth.accounts": [ACCOUNT | {"instances": ["a"]}]}, "instances"),
+        ({"auth.mode": "accounts", "auth.accounts": [ACCOUNT | {"sha256": ["x"]}]}, "sha256"),
+    ],
+)
+def test_a_mode_without_what_it_needs_is_refused(tools, given, named):
+    """An installation that nobody could log in to is an error before it is made."""
+    settings = [f"--set-json={name}={json.dumps(value)}" for name, value in given.items()]
+    done = tools.run("helm", "template", "r", str(CHART), *settings)
+    assert done.returncode != 0
+    assert named in done.stderr
+
+
+def test_no_authentication_is_said_loudly(tools):
+    """In the notes, which helm prints after an installation."""
+    notes = tools.run(
+        "helm", "install", "r", str(CHART), "--dry-run=client", "--set=auth.mode=none"
+    ).stdout
+    assert "*** WARNING: auth.mode is none. EVERYONE who reaches the API can run programs" in notes
 
 
 def test_other_redis_needs_its_url(tools):

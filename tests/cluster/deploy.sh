@@ -17,7 +17,16 @@ deploy() {
     --set runner.memory=1Gi --set jobs.maxRunningJobs=12 \
     --set ingress.enabled=true ${DEPLOY_ARGS:-}
   step "wait for the ingress" wait_for_ingress
+  warn_if_open
   print_url
+}
+
+# Where nobody can miss it, as the chart's notes are not shown here.
+warn_if_open() {
+  local args
+  args=$("$KUBECTL" -n $RELEASE get deployment $RELEASE-api -o jsonpath='{..args}')
+  [[ $args != *--allow-anonymous* ]] ||
+    say "*** WARNING: auth.mode is none. EVERYONE who reaches this can run programs, and read and delete all jobs. ***"
 }
 
 wait_for_ingress() {

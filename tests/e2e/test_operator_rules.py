@@ -246,14 +246,6 @@ def test_two_operators_by_accident_are_still_one(stand):
     assert not re.search("Traceback|ERROR", second.log()), second.log()
 
 
-def test_input_that_never_comes_fails_the_job(stand):
-    """Parameters that nobody writes are waited for a minute, not for ever."""
-    stand.submit("orphan", "count", None, paramsFrom={"secretName": "orphan-params"})
-    status = status_of(stand, "orphan", 100)
-    assert (status["phase"], status["reason"]) == ("Failed", "InputLost")
-    assert "60 s" in status["message"]
-
-
 def test_name_of_a_library_program_is_reserved(stand):
     """A RuntimeProgram of such a name is never run, and its condition says so."""
     stand.install("hello-quantum", SLEEP)
@@ -295,88 +287,101 @@ def test_operator_is_quiet_and_unharmed(stand):
     assert len(log.splitlines()) < 100
 
 
-CASES = {
-    "unschedulable": (
-        {"RUNTIME_RUNNER_MEMORY": "900Gi"},
-        "Unschedulable",
-        ["900Gi", "Insufficient memory"],
-    ),
-    "image": (
-        {"RUNTIME_RUNNER_IMAGE": "localhost/no-such-image:1"},
-        "ImagePull",
-        ["localhost/no-such-image:1"],
-    ),
+UNSTARTABLE = {
+    "unschedulable": ("Unschedulable", ["900Gi", "Insufficient memory"]),
+    "image": ("ImagePull", ["localhost/no-such-image:1"]),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_pod_that_can_not_start_says_why_and_ends_at_its_deadline(case, tmp_path):
+def submit_unstartable(stand, name):
+    """Submit a job whose pod can't start, and wait until its status says why."""
+    reason, words = UNSTARTABLE[name]
+    stand.submit(name, "count", startDeadlineSeconds=30)
+    wait_until(lambda: has_reason(stand, name, reason), 29, f"it says {reason}")
+    waiting = stand.get(name)["status"]
+    assert waiting["phase"] == "Queued"
+    assert all(word in waiting["message"] for word in words), waiting
+
+
+def test_pod_that_can_not_start_says_why_and_ends_at_its_deadline(tmp_path):
     """While it waits the reason is on the status, with what was asked for; then it fails."""
-    options, reason, words = CASES[case]
-    with open_stand(tmp_path, **options) as stand:
-        stand.submit("stuck", "count", startDeadlineSeconds=20)
-        wait_until(lambda: has_reason(stand, "stuck", reason), 19, f"it says {reason}")
-        waiting = stand.get("stuck")["status"]
-        assert waiting["phase"] == "Queued"
-        assert all(word in waiting["message"] for word in words), waiting
-        status = status_of(stand, "stuck", 40)
-        assert (status["phase"], status["reason"]) == ("Failed", reason)
-        assert "20 s" in status["message"] and words[0] in status["message"]
+    with open_stand(tmp_path, RUNTIME_RUNNER_MEMORY="900Gi") as stand:
+        submit_unstartable(stand, "unschedulable")
+        stand.parts["operator"].kill()
+        stand.start_operator(RUNTIME_RUNNER_IMAGE="localhost/no-such-image:1")
+        submit_unstartable(stand, "image")
+        for name, (reason, words) in UNSTARTABLE.items():
+            status = status_of(stand, name, 50)
+            assert (status["phase"], status["reason"]) == ("Failed", reason)
+            assert "30 s" in status["message"] and words[0] in status["message"]
 
 
 QUOTAS = {
-    "no Job": ({"count/jobs.batch": "0"}, "exceeded quota"),
-    "no pod": ({"count/pods": "0"}, "kubectl describe job"),
+    "no-pod": ({"count/pods": "0"}, "kubectl describe job"),
+    "no-job": ({"count/jobs.batch": "0"}, "exceeded quota"),
 }
 
 
-@pytest.mark.parametrize("case", QUOTAS)
-def test_quota_that_holds_a_job_is_named_and_has_a_deadline(case, tmp_path):
+def set_quota(stand, name, hard):
+    """Make a quota, and wait until it is in force."""
+    body = {"metadata": {"name": name}, "spec": {"hard": hard}}
+    stand.core.create_namespaced_resource_quota(stand.namespace, body)
+    read = stand.core.read_namespaced_resource_quota
+    wait_until(lambda: read(name, stand.namespace).status.hard == hard, 20, "the quota is in force")
+
+
+def test_quota_that_holds_a_job_is_named_and_has_a_deadline(tmp_path):
     """A cluster that refuses the Job or its pod is quoted on the status; later the job fails."""
-    hard, words = QUOTAS[case]
     with open_stand(tmp_path) as stand:
-        quota = {"metadata": {"name": "full"}, "spec": {"hard": hard}}
-        stand.core.create_namespaced_resource_quota(stand.namespace, quota)
-        wait_until(
-            lambda: (
-                stand.core.read_namespaced_resource_quota("full", stand.namespace).status.hard
-                == hard
-            ),
-            20,
-            "the quota is in force",
-        )
-        stand.submit("held-up", "count", startDeadlineSeconds=25)
-        wait_until(lambda: has_reason(stand, "held-up", "Unschedulable"), 24, "it says so")
-        assert words in stand.get("held-up")["status"]["message"]
-        status = status_of(stand, "held-up", 60)
-        assert (status["phase"], status["reason"]) == ("Failed", "Unschedulable")
-        assert words in status["message"] and "25 s" in status["message"]
+        # First the one that has a Job, as none is made any more after the second.
+        for name, (hard, words) in QUOTAS.items():
+            set_quota(stand, name, hard)
+            stand.submit(name, "count", startDeadlineSeconds=25)
+            wait_until(lambda: has_reason(stand, name, "Unschedulable"), 24, "it says so")  # noqa: B023
+            assert words in stand.get(name)["status"]["message"]
+        for name, (_, words) in QUOTAS.items():
+            status = status_of(stand, name, 60)
+            assert (status["phase"], status["reason"]) == ("Failed", "Unschedulable")
+            assert words in status["message"] and "25 s" in status["message"]
 
 
-def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(tmp_path):
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """An installation where one job waits for its parameters, from the beginning."""
+    with open_stand(tmp_path_factory.mktemp("patient")) as stand:
+        stand.submit("orphan", "count", None, paramsFrom={"secretName": "orphan-params"})
+        yield stand
+
+
+def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(patient):
     """An operator that dies when it has made the Job, and comes back when that is gone."""
-    with open_stand(tmp_path) as stand:
-        stand.submit("once", "count", '{"n": 5}')
-        wait_until(lambda: len(stand.left_of("once")) >= 3, 30, "its Job, pod and input are there")
-        stand.parts["operator"].kill()
-        assert "jobName" not in stand.get("once")["status"], "it was written down already"
-        (job,) = stand.batch.list_namespaced_job(stand.namespace).items
-        stand.batch.delete_namespaced_job(
-            job.metadata.name, stand.namespace, propagation_policy="Foreground"
-        )
-        wait_until(lambda: not stand.batch.list_namespaced_job(stand.namespace).items, 60, "gone")
-        time.sleep(31)
-        stand.parts["operator"].start()
-        status = status_of(stand, "once", 60)
-        assert (status["phase"], status["reason"]) == ("Failed", "JobDeleted")
-        assert not stand.batch.list_namespaced_job(stand.namespace).items
+    patient.submit("once", "count", '{"n": 5}')
+    wait_until(lambda: len(patient.left_of("once")) >= 3, 30, "its Job, pod and input are there")
+    patient.parts["operator"].kill()
+    assert "jobName" not in patient.get("once")["status"], "it was written down already"
+    (job,) = patient.kubernetes_jobs("once")
+    patient.batch.delete_namespaced_job(
+        job.metadata.name, patient.namespace, propagation_policy="Foreground"
+    )
+    wait_until(lambda: not patient.kubernetes_jobs("once"), 60, "gone")
+    time.sleep(31)
+    patient.parts["operator"].start()
+    status = status_of(patient, "once", 60)
+    assert (status["phase"], status["reason"]) == ("Failed", "JobDeleted")
+    assert not patient.kubernetes_jobs("once")
 
 
-def test_deaf_watch_costs_at_most_a_round(tmp_path):
+def test_input_that_never_comes_fails_the_job(patient):
+    """Parameters that nobody writes are waited for a minute, not for ever."""
+    status = status_of(patient, "orphan", 100)
+    assert (status["phase"], status["reason"]) == ("Failed", "InputLost")
+    assert "60 s" in status["message"]
+
+
+def test_deaf_watch_costs_at_most_a_round(patient):
     """Objects that a watch has missed are found by the operator's resync."""
-    with open_stand(tmp_path) as stand:
-        stand.parts["operator"].kill()
-        operator = stand.start_operator("deaf", DEAF)
-        stand.submit("unheard", "count", '{"n": 1}')
-        assert status_of(stand, "unheard", 150)["phase"] == "Completed"
-        assert "its watch has missed something" in operator.log()
+    patient.parts["operator"].kill()
+    operator = patient.start_operator("deaf", DEAF)
+    patient.submit("unheard", "count", '{"n": 1}')
+    assert status_of(patient, "unheard", 150)["phase"] == "Completed"
+    assert "its watch has missed something" in operator.log()

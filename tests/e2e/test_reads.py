@@ -19,10 +19,10 @@ from tests.cluster.target import RELEASE
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
-PAIRS = 500
-"""The pairs of each kind, for each number of replicas."""
-PAIRS_WITHOUT_REDIS = 100
-"""Fewer, because each of them costs calls of Kubernetes."""
+PAIRS = 250
+"""The pairs of each kind, for each number of replicas: 500 of each in all."""
+PAIRS_WITHOUT_REDIS = 48
+"""Fewer, because each of them costs calls of Kubernetes: three for each client."""
 CLIENTS = 16
 OPERATOR = f"deployment/{RELEASE}-operator"
 API = f"deployment/{RELEASE}-api"
@@ -166,7 +166,7 @@ LIVES = [live_a_jobs_life, live_a_programs_life]
 @pytest.mark.parametrize("replicas", [3, 2])
 @pytest.mark.parametrize("life", LIVES)
 def test_every_read_sees_every_write_before_it(waiting, life, replicas):
-    """Five hundred pairs of each kind, and no read returns the state before the write."""
+    """Five hundred pairs of each kind in all, and no read returns the state before the write."""
     scale(waiting, replicas)
     run_pairs(waiting, life, PAIRS)
 

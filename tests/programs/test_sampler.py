@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from datetime import UTC, datetime
 
 import jsonschema_rs
 import numpy as np
@@ -161,6 +162,32 @@ def test_metadata_and_names_survive(run):
     assert pub.data.left.get_counts() == {"0": 7}
     assert pub.data.right.get_counts() == {"1": 7}
     assert pub.metadata == {"shots": 7, "circuit_metadata": {"mine": [1, 2]}}
+
+
+def test_result_says_when_each_pub_ran(run):
+    """The client finds the execution spans where its users look, with the shots of each."""
+    before = datetime.now(UTC)
+    result = run([[bell(), None, 10], [turned(), [[0.1], [0.2]], 5]])
+    spans = result.metadata["execution"]["execution_spans"]
+
+    assert [span.pub_idxs for span in spans] == [[0], [1]]
+    assert [span.size for span in spans] == [10, 10]
+    assert spans[1].mask(1).shape == (2, 5)
+    assert spans[1].mask(1).all()
+    assert before <= spans[0].start <= spans[0].stop <= spans[1].start <= spans.stop
+    assert spans.stop <= datetime.now(UTC)
+
+
+def test_boxes_are_opened(run):
+    """A box, also in a box, groups gates for a compiler: what is in it runs."""
+    circuit = QuantumCircuit(2)
+    with circuit.box():
+        circuit.x(0)
+        with circuit.box():
+            circuit.cx(0, 1)
+    circuit.measure_all()
+    [pub] = run([circuit], default_shots=9)
+    assert pub.data.meas.get_counts() == {"11": 9}
 
 
 def test_unmeasured_circuit_has_no_data(run, capsys):

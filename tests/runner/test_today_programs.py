@@ -52,7 +52,6 @@ PARAMS = {
     "executor": quantum_program(),
     "circuit-runner": as_posted({"circuits": [bell()], "shots": 9}),
     "calibrate": '{"schema_version": "v0.1"}',
-    "hello-quantum": '{"greeting": "hi"}',
 }
 
 

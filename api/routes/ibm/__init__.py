@@ -10,9 +10,10 @@ PREFIXES = ("/api/v1", "/experimental")
 """The two places: a URL with the second word is used by the official client as it is given."""
 
 router = APIRouter(responses=describe(401, 403, 421))
-# Its clients of 2021 to 2023 ask for programs as the root's clients do.
-for part in (jobs, account, backends, sessions, stream, programs):
+for part in (jobs, account, backends, sessions, stream):
     router.include_router(part.router)
+# Its clients of 2021 to 2023 ask for programs as the root's clients do: see there in the document.
+router.include_router(programs.router, include_in_schema=False)
 
 root_router = APIRouter()
 """The services beside the API, which the official client is given the addresses of."""

@@ -226,7 +226,7 @@ class MetricsDocument(BaseModel):
     def from_job(cls, job: Job, place: Forecast | None) -> "MetricsDocument":
         """Return a job's metrics."""
         status, seconds = job.status, seconds_run(job) or 0.0
-        circuits = getattr(status, "circuits", None)
+        circuits = status.circuits
         return cls(
             timestamps=Timestamps(
                 created=write_time(job.created),

@@ -15,7 +15,7 @@ from fastapi import APIRouter, WebSocket
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import EventsDep, JobStoreDep
-from api.errors import describe
+from api.routes.ibm.errors import describe
 from api.routes.root.stream import Wanted, explain_stream, send_stream
 from api.text_pieces import join_small
 from qiskit_runtime.contract.wire.events import Event, Message

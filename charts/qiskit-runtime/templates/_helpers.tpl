@@ -55,6 +55,35 @@ capabilities: {drop: [ALL]}
 {{ .Values.auth.existingSecret | default (printf "%s-token" (include "qiskit-runtime.fullname" .)) }}
 {{- end }}
 
+{{- define "qiskit-runtime.accountsSecret" -}}
+{{ .Values.auth.existingSecret | default (printf "%s-accounts" (include "qiskit-runtime.fullname" .)) }}
+{{- end }}
+
+{{/* The variables of the mode of authentication. The pods have one secret to sign identity tokens with:
+made of the token, or one of its own. */}}
+{{- define "qiskit-runtime.authEnv" -}}
+{{- $auth := .Values.auth -}}
+{{- if eq $auth.mode "token" }}
+- name: RUNTIME_TOKEN
+  valueFrom: {secretKeyRef: {name: {{ include "qiskit-runtime.tokenSecret" . }}, key: token}}
+{{- else }}
+- name: RUNTIME_IDENTITY_SECRET
+  valueFrom: {secretKeyRef: {name: {{ include "qiskit-runtime.fullname" . }}-identity, key: secret}}
+{{- with .Values.jobs.perInstance }}
+- {name: RUNTIME_INSTANCE_MAX_QUEUED, value: {{ .maxQueued | int64 | quote }}}
+- {name: RUNTIME_INSTANCE_JOBS_PER_SECOND, value: {{ .maxPerSecond | quote }}}
+{{- end }}
+{{- end }}
+{{- if eq $auth.mode "accounts" }}
+- {name: RUNTIME_ACCOUNTS, value: /etc/qiskit-runtime/accounts.yaml}
+{{- else if eq $auth.mode "oidc" }}
+- {name: RUNTIME_OIDC_ISSUER, value: {{ $auth.oidc.issuer | quote }}}
+- {name: RUNTIME_OIDC_AUDIENCE, value: {{ join "," $auth.oidc.audience | quote }}}
+- {name: RUNTIME_OIDC_INSTANCES_CLAIM, value: {{ $auth.oidc.instancesClaim | quote }}}
+- {name: RUNTIME_OIDC_ROLES_CLAIM, value: {{ $auth.oidc.rolesClaim | quote }}}
+{{- end }}
+{{- end }}
+
 {{- define "qiskit-runtime.redisSecret" -}}
 {{ .Values.redis.existingSecret | default (printf "%s-redis" (include "qiskit-runtime.fullname" .)) }}
 {{- end }}

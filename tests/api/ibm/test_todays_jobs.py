@@ -136,7 +136,7 @@ def test_a_job_without_a_result_has_an_empty_one(client):
 
 
 def test_cancel_of_an_ended_job_is_a_conflict(client):
-    """What has completed can't be cancelled; what is cancelled already stays so."""
+    """A job that has completed can't be cancelled."""
     job_id = client.run(["publish", 1])
     client.finish(job_id)
     assert client.http.post(f"{BASE}/jobs/{job_id}/cancel").status_code == 409

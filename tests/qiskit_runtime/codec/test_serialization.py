@@ -22,7 +22,7 @@ from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Gate, Parameter, ParameterVector
 from qiskit.circuit.library import CXGate, RXGate
 from qiskit.primitives import StatevectorEstimator, StatevectorSampler
-from qiskit.primitives.containers import BindingsArray
+from qiskit.primitives.containers import BindingsArray, DataBin, PrimitiveResult, PubResult
 from qiskit.quantum_info import (
     Choi,
     DensityMatrix,
@@ -40,6 +40,7 @@ from qiskit.transpiler import CouplingMap
 from qiskit_aer.noise import NoiseModel, depolarizing_error
 from qiskit_ibm_runtime import RuntimeDecoder as LibraryDecoder
 from qiskit_ibm_runtime import RuntimeEncoder as LibraryEncoder
+from qiskit_ibm_runtime.results import EstimatorPubResult
 from qiskit_ibm_runtime.results.noise_learner import PauliLindbladError
 
 from qiskit_runtime import serialization
@@ -93,6 +94,14 @@ def ansatz() -> QuantumCircuit:
     with circuit.if_test((circuit.clbits[0], 1)):
         circuit.x(1)
     return circuit
+
+
+def primitive_result() -> PrimitiveResult[Any]:
+    sampled = StatevectorSampler(seed=1).run([bell()], shots=20).result()[0]
+    values = numpy.array([0.5, 1])
+    data = DataBin(evs=values, stds=values, shape=(2,))
+    pubs = [sampled, PubResult(data, {"shots": 3}), EstimatorPubResult(data), PubResult(DataBin())]
+    return PrimitiveResult(pubs, {"version": 2})
 
 
 def counts_result() -> Result:
@@ -175,7 +184,9 @@ def test_array_sent_and_read_keeps_values_shape_and_dtype(
 @pytest.mark.parametrize(
     "value",
     [1j, {1}, numpy.arange(3), date(2021, 7, 1), bell(),
-     counts_result(), numpy.int64(3), numpy.float64(0.1), numpy.complex128(1j)],
+     counts_result(), numpy.int64(3), numpy.float64(0.1), numpy.complex128(1j),
+     primitive_result(), primitive_result()[0], primitive_result()[1].data,
+     primitive_result()[0].data.c],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_frequent_value_is_written_as_the_library_writes_it(value: Any) -> None:
@@ -670,6 +681,14 @@ values = [numpy.arange(3), qiskit.QuantumCircuit(1), 1j]
 s.json.loads(s.json.dumps(values, cls=s.RuntimeEncoder), cls=s.RuntimeDecoder)
 """
 
+PRIMITIVE_RESULT = """
+import numpy
+from qiskit.primitives import BitArray, DataBin, PrimitiveResult, PubResult, SamplerPubResult
+bits = BitArray(numpy.zeros((5, 1), numpy.uint8), 2)
+pubs = [SamplerPubResult(DataBin(meas=bits)), PubResult(DataBin(evs=numpy.array(0.5)))]
+s.json.dumps(PrimitiveResult(pubs, {"version": 2}), cls=s.RuntimeEncoder)
+"""
+
 
 @pytest.mark.parametrize(
     ("code", "absent"),
@@ -677,8 +696,9 @@ s.json.loads(s.json.dumps(values, cls=s.RuntimeEncoder), cls=s.RuntimeDecoder)
         ("", ("qiskit_ibm_runtime", "qiskit", "numpy", "scipy", "qiskit_aer")),
         ("s.json.dumps([{1}, 1j, {}], cls=s.RuntimeEncoder)", ("qiskit_ibm_runtime", "qiskit")),
         (CIRCUIT_AND_ARRAY, ("qiskit_ibm_runtime", "qiskit_aer")),
+        (PRIMITIVE_RESULT, ("qiskit_ibm_runtime", "qiskit_aer")),
     ],
-    ids=["import", "plain", "circuit-and-array"],
+    ids=["import", "plain", "circuit-and-array", "primitive-result"],
 )
 def test_frequent_types_leave_the_library_unimported(code: str, absent: tuple[str, ...]) -> None:
     """On the way of a frequent program nothing imports the official client's package."""

