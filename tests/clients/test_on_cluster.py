@@ -4,6 +4,7 @@ import pytest
 
 from tests.clients.environments import NEWEST
 from tests.clients.matrix import list_checks, make_cases
+from tests.clients.test_example import DOCUMENTS, run_example
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -12,6 +13,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 def test_today(client, check, matrix, cluster):
     """A call that works on a laptop works on a cluster."""
     matrix.assert_ok(cluster, client, "today", check)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+def test_example_runs(document, cluster, tmp_path):
+    """The documents' example runs here without a change to it."""
+    assert run_example(document, cluster, tmp_path).strip()
 
 
 @pytest.mark.parametrize("check", list_checks("workloads.py"))

@@ -110,7 +110,7 @@ def runs_20_dependent_jobs_in_a_session():
         for _ in range(20):
             angle = (low + high) / 2
             job = sampler.run([(circuit, [angle])], shots=200)
-            share = job.result(timeout=60)[0].data.meas.get_counts().get("1", 0) / 200
+            share = job.result(timeout=90)[0].data.meas.get_counts().get("1", 0) / 200
             low, high = (angle, high) if share < 0.5 else (low, angle)
     found = service().jobs(session_id=session.session_id, limit=None)
     assert len(found) == 20, len(found)
@@ -139,4 +139,4 @@ def refuses_30_megabytes_of_parameters():
 
 warnings.simplefilter("ignore")
 logging.disable(logging.WARNING)
-checklist.run()
+checklist.run(checklist.LONG_SECONDS)
