@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize(("client", "check"), make_cases("today", "0.51.0", "0.50.0", "0.49.0"))
 def test_today(client, check, matrix, cluster):
-    """What works on a laptop works on a cluster."""
+    """Each check passes on a cluster as on a laptop."""
     matrix.assert_ok(cluster, client, "today", check)
 
 

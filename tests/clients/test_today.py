@@ -9,5 +9,5 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.mark.parametrize(("client", "check"), make_cases("today", "0.51.0", "0.50.0", "0.49.0"))
 def test_today(client, check, matrix, local):
-    """What a user of the client calls works as IBM documents it."""
+    """Each call of the client's users works as IBM documents it."""
     matrix.assert_ok(local, client, "today", check)

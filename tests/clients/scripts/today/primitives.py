@@ -220,7 +220,7 @@ def estimates_on_a_device():
 
 @check
 def takes_resilience_options():
-    """What an estimator can't mitigate is named, and the estimate is there."""
+    """Mitigation that an estimator can't do is named, and the estimate is there."""
     options = {"resilience_level": 2, "resilience": {"zne": {"noise_factors": [1, 3]}}}
     pubs = [(bell(measured=False), "ZZ")]
     result = EstimatorV2(simulator(), options=options).run(pubs).result()
