@@ -278,9 +278,9 @@ def test_a_mode_without_what_it_needs_is_refused(tools, given, named):
 
 def test_no_authentication_is_said_loudly(tools):
     """In the notes, which helm prints after an installation."""
-    notes = tools.run(
-        "helm", "install", "r", str(CHART), "--dry-run=client", "--set=auth.mode=none"
-    ).stdout
+    values = {"auth.mode": "none", "jobs.createNamespace": False, "crds.install": False}
+    settings = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
+    notes = tools.helm("install", "r", str(CHART), "--dry-run=client", *settings)
     assert "*** WARNING: auth.mode is none. EVERYONE who reaches the API can run programs" in notes
 
 
