@@ -3,13 +3,12 @@
 Every call is of this one place, so no route can forget to ask whose a job is.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from api.accounts.caller import Caller, InstanceRefused
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.wire.events import Event
 
@@ -50,8 +49,9 @@ class VisibleJobs(JobStore):
         seen = replace(query, instances=self._caller.visible)
         return await self._store.find(seen, limit, offset)
 
-    def count_queued(self, instance: Instance) -> int:
-        return self._store.count_queued(instance) if self._caller.sees(instance) else 0
+    def all_queued(self) -> Iterable[Job]:
+        queued = self._store.all_queued()
+        return (job for job in queued if self._caller.sees(job.spec.instance))
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)
