@@ -261,3 +261,89 @@ def test_program_and_backend_of_every_field_are_taken(make_kind):
         },
     }  # fmt: skip
     assert backends.get(backends.create(backend))["spec"] == backend
+
+
+SESSION = {"backend": "aer_montreal"}
+EARLY, LATE = "2026-11-26T12:00:00.000001Z", "2026-11-26T12:00:00.000002Z"
+
+
+@pytest.fixture(scope="module")
+def sessions(make_kind):
+    """RuntimeSessions."""
+    return make_kind("RuntimeSession")
+
+
+def test_session_gets_its_defaults(sessions):
+    """It is dedicated, open for eight hours, and accepts jobs."""
+    made = sessions.get(sessions.create(SESSION))
+    assert made["spec"] == {
+        "backend": "aer_montreal", "mode": "dedicated", "maxTtlSeconds": 28800,
+        "interactiveTtlSeconds": 60, "ttlSecondsAfterClosed": 604800, "acceptingJobs": True,
+    }  # fmt: skip
+    assert made["status"] == {"state": "open"}
+
+
+BAD_SESSIONS = {
+    "no backend": ({"mode": "batch"}, "backend"),
+    "unknown mode": (SESSION | {"mode": "quick"}, "mode"),
+    "no time": (SESSION | {"maxTtlSeconds": 0}, "maxTtlSeconds"),
+    "a time that is none": (SESSION | {"closeRequestedAt": "soon"}, "closeRequestedAt"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SESSIONS)
+def test_bad_session_is_refused_with_its_field(sessions, case):
+    """The API server's answer names what is wrong."""
+    spec, words = BAD_SESSIONS[case]
+    with pytest.raises(ApiException) as refused:
+        sessions.create(spec)
+    assert refused.value.status == 422 and words in refused.value.body
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": "batch"},
+        {"backend": "other"},
+        {"maxTtlSeconds": 5},
+        {"hub": None},
+        {"project": "p"},
+    ],
+    ids=str,
+)
+def test_session_is_immutable(sessions, change):
+    """No field of the request changes, appears or goes."""
+    name = sessions.create(SESSION | {"hub": "h"})
+    with pytest.raises(ApiException) as refused:
+        sessions.patch(name, spec=change)
+    assert refused.value.status == 422 and "immutable" in refused.value.body
+
+
+def test_session_is_closed_for_good_and_admits_no_job_afterwards(sessions):
+    """What the API's compare-and-set promises, the API server refuses as well."""
+    name = sessions.create(SESSION)
+    sessions.patch(name, spec={"lastAdmittedAt": EARLY})
+    sessions.patch(name, spec={"lastAdmittedAt": LATE})
+    with pytest.raises(ApiException, match="never falls"):
+        sessions.patch(name, spec={"lastAdmittedAt": EARLY})
+    sessions.patch(name, spec={"acceptingJobs": False, "closeRequestedAt": LATE})
+    for spec, words in (
+        ({"acceptingJobs": True}, "can't accept them again"),
+        ({"lastAdmittedAt": "2026-11-26T13:00:00Z"}, "admits none"),
+        ({"closeRequestedAt": EARLY}, "never falls"),
+    ):
+        with pytest.raises(ApiException, match=words):
+            sessions.patch(name, spec=spec)
+    sessions.patch(name, spec={"cancelRequested": True})
+    with pytest.raises(ApiException, match="can't be taken back"):
+        sessions.patch(name, spec={"cancelRequested": None})
+
+
+def test_closed_session_stays_closed(sessions):
+    """The end of its last job may be told still."""
+    name = sessions.create(SESSION)
+    sessions.patch_status(name, state="closed", closedAt=EARLY)
+    sessions.patch_status(name, lastJobCompletedAt=LATE, usageSeconds=1.5)
+    for change in ({"state": "active"}, {"closedAt": LATE}, {"closedAt": None}):
+        with pytest.raises(ApiException, match="stays closed"):
+            sessions.patch_status(name, **change)

@@ -11,14 +11,20 @@ from qiskit_runtime.contract.limits import (
     MAX_EXECUTION_SECONDS,
     MAX_INLINE_RESULT_BYTES,
     MAX_PARAMS_BYTES,
+    MAX_SESSION_TIMESTAMPS,
     MAX_STATUS_MESSAGE_CHARACTERS,
     START_DEADLINE_SECONDS,
 )
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.job import JobSpec
 from qiskit_runtime.contract.resources.resource import GROUP, VERSION
+from qiskit_runtime.contract.resources.runtimesession import PLURAL
+from qiskit_runtime.contract.resources.session import SessionMode, SessionSpec, SessionState
 
-CRD = yaml.safe_load((Path(__file__).parents[2] / "k8s" / "crds" / "runtimejobs.yaml").read_text())
+CRDS = Path(__file__).parents[2] / "k8s" / "crds"
+CRD = yaml.safe_load((CRDS / "runtimejobs.yaml").read_text())
+SESSIONS = yaml.safe_load((CRDS / "runtimesessions.yaml").read_text())
+SESSION = SESSIONS["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 SCHEMA = CRD["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 SPEC = SCHEMA["properties"]["spec"]["properties"]
 STATUS = SCHEMA["properties"]["status"]["properties"]
@@ -88,8 +94,43 @@ def test_no_stray_key_is_in_a_schema():
     }  # fmt: skip
     stray = [
         (path, key)
-        for path, field in fields(SCHEMA)
+        for schema in (SCHEMA, SESSION)
+        for path, field in fields(schema)
         for key in field
         if key not in known and not key.startswith("x-kubernetes-")
     ]
     assert stray == []
+
+
+def test_every_field_of_a_session_has_its_sentence():
+    """`kubectl explain rsession` helps everywhere."""
+    silent = [path for path, field in fields(SESSION) if not field.get("description", "")]
+    assert silent == []
+
+
+def test_session_s_fields_and_states_are_the_contract_s():
+    """A session that REST can ask for, kubectl can ask for, within the same limits."""
+    assert (SESSIONS["spec"]["group"], SESSIONS["spec"]["names"]["plural"]) == (GROUP, PLURAL)
+    spec, status = (SESSION["properties"][part]["properties"] for part in ("spec", "status"))
+    schema = SessionSpec.model_json_schema(by_alias=True)["properties"]
+    assert set(schema) | {
+        "acceptingJobs", "cancelRequested", "closeRequestedAt", "lastAdmittedAt",
+    } == set(spec)  # fmt: skip
+    for name in ("backend", "hub", "group", "project"):
+        assert spec[name]["maxLength"] == schema[name]["maxLength"], name
+    for name in ("maxTtlSeconds", "interactiveTtlSeconds"):
+        assert (spec[name]["default"], spec[name]["maximum"]) == (
+            schema[name]["default"], schema[name]["maximum"],
+        )  # fmt: skip
+    assert spec["ttlSecondsAfterClosed"]["default"] == DEFAULT_TTL_SECONDS
+    assert spec["mode"]["enum"] == list(SessionMode)
+    assert status["state"]["enum"] == list(SessionState)
+    assert status["timestamps"]["maxItems"] == MAX_SESSION_TIMESTAMPS
+
+
+def test_all_of_a_session_s_spec_is_immutable_but_what_closes_it():
+    """Each field but four refuses another value."""
+    spec = SESSION["properties"]["spec"]["properties"]
+    free = {"acceptingJobs", "cancelRequested", "closeRequestedAt", "lastAdmittedAt"}
+    for name in set(spec) - free:
+        assert spec[name]["x-kubernetes-validations"][0]["rule"] == "self == oldSelf", name
