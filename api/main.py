@@ -34,7 +34,9 @@ from api.submission import JobSubmission
 
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
 
-A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the first, then live."""
+A job's messages come over a websocket at `/stream/jobs/{job_id}`: from the first, then live.
+
+A browser that has logged in can log out on [the first page](/)."""
 
 
 TOKENS_A_SECOND = 100.0

@@ -72,6 +72,19 @@ class AttemptBounds:
             bucket.add(1)
 
 
+def choose_peer(host: str, forwarded_for: str) -> str:
+    """Return the address that an attempt counts for: the one that the last proxy saw, if any.
+
+    Behind an ingress all people have the same host, and one would be in the way of the others.
+    Whoever calls this server without a proxy can make addresses up, within the bound of all.
+    """
+    seen = forwarded_for.rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(seen))
+    except ValueError:
+        return host
+
+
 def _network(peer: str) -> str:
     """Return whom a peer's address belongs to: with IPv6 a subscriber has a whole /64."""
     try:

@@ -57,7 +57,7 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title} - Qiskit Runtime</title>
+<title>{title}</title>
 <link rel="icon" href="data:,">
 {head}<style>{style}</style>
 </head>
@@ -119,7 +119,7 @@ def make_login_page(
         invalid=' aria-invalid="true"' if status == 401 else "",
         kind=' class="second"' if provider else "",
     )
-    return _make_page("Log in", [*parts, form], status=status, headers=headers)
+    return _make_page("Log in to Qiskit Runtime", [*parts, form], status=status, headers=headers)
 
 
 def make_home_page(name: str, *, has_session: bool) -> HTMLResponse:

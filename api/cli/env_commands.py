@@ -20,6 +20,9 @@ from qiskit_runtime.contract.wire.local_server import find_token, is_loopback_ho
 NO_TOKEN = "none"  # noqa: S105  (a server without a token takes any)
 """The token for a server that asks for none: the client needs one all the same."""
 
+SKIPS_DISCOVERY = "QISKIT_FUNCTIONS_EXPERIMENTAL"
+"""The variable by which the client takes its instance as it is given, and looks for none."""
+
 PLACEHOLDER = "YOUR_TOKEN"
 """The text in the place of a token that is not shown."""
 
@@ -51,6 +54,9 @@ def env(*, instance: str, show_token: bool, discovery: bool, url: str, token: st
         **_choose_discovery(base, discovery),
         "QISKIT_IBM_INSTANCE": _read_instance(instance, discovery),
     }
+    if discovery:
+        # It may be there from before, and would have the discovery left out.
+        click.echo(f"unset {SKIPS_DISCOVERY}")
     for name, value in lines.items():
         click.echo(f"export {name}={shlex.quote(value)}")
     click.echo(f"export QISKIT_IBM_TOKEN={_write_token(token or _find_token(url), show_token)}")
@@ -59,7 +65,7 @@ def env(*, instance: str, show_token: bool, discovery: bool, url: str, token: st
 def _choose_discovery(base: str, discovery: bool) -> dict[str, str]:
     """Return the addresses of search and catalog, or the variable that has both left out."""
     if not discovery:
-        return {"QISKIT_FUNCTIONS_EXPERIMENTAL": "1"}
+        return {SKIPS_DISCOVERY: "1"}
     return {"GLOBAL_SEARCH_URL": base, "GLOBAL_CATALOG_URL": f"{base}/globalcatalog/v1"}
 
 

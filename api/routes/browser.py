@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from api.accounts.authenticator import AccountsUnavailable
 from api.accounts.caller import InstanceRefused
-from api.browser.attempt_bounds import TooManyAttempts
+from api.browser.attempt_bounds import TooManyAttempts, choose_peer
 from api.browser.code_flow import LOGIN_SECONDS, LoginFailed, ProviderUnavailable
 from api.browser.cookies import LOGIN, SESSION, Cookie, is_secure
 from api.browser.login import BROWSER_SESSION, BrowserLogin, WrongToken, choose_next
@@ -195,7 +195,8 @@ def _let_in(request: Request, answer: Response, value: str) -> Response:
 
 
 def _peer(request: Request) -> str:
-    return request.client.host if request.client else ""
+    host = request.client.host if request.client else ""
+    return choose_peer(host, request.headers.get("x-forwarded-for", ""))
 
 
 def _own_url(request: Request) -> str:

@@ -207,7 +207,7 @@ OUTCOMES = [
     ("GET /api/v1/backends/{name}/status", 404, {"path": {"name": "nobodys"}}),
     *(
         (f"GET /api/v1/backends/{{name}}/{document}", code, {"path": {"name": name}})
-        for document in ("configuration", "properties")
+        for document in ("configuration", "properties", "defaults")
         for name, code in (("aer_montreal", 200), ("aer_simulator", 200), ("nobodys", 404))
     ),
 ]

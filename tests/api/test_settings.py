@@ -66,3 +66,51 @@ def test_help_of_serve_has_the_settings_defaults():
         assert ApiSettings(**{name: text}) == ApiSettings(
             **{name: ApiSettings.model_fields[name].default}
         ), name
+
+
+ISSUER = {"oidc_issuer": "https://login.example.org/realm", "oidc_audience": "runtime"}
+
+
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        ({}, "none"),
+        ({"token": "open-sesame"}, "token"),
+        ({"accounts": "accounts.yaml"}, "accounts"),
+        (ISSUER, "oidc"),
+        (ISSUER | {"token": "open-sesame", "auth_mode": "oidc"}, "oidc"),
+        ({"accounts": "a.yaml", "token": "open-sesame", "auth_mode": "accounts"}, "accounts"),
+        ({"auth_mode": "none"}, "none"),
+    ],
+)
+def test_the_mode_of_authentication_follows_from_what_is_set(given, mode, monkeypatch):
+    """Where it is not named; and a reloading server's child has the same."""
+    settings = ApiSettings(**given)
+    assert settings.auth_mode == mode
+    assert settings.has_accounts == (mode in ("accounts", "oidc"))
+    for name, value in settings.to_environment().items():
+        monkeypatch.setenv(name, value)
+    assert ApiSettings() == settings
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"token": "open-sesame", "auth_mode": "none"}, "it is none, and RUNTIME_TOKEN is set"),
+        ({"token": "open-sesame", "accounts": "a.yaml"}, "token and of accounts are there"),
+        ({"auth_mode": "token"}, "token needs RUNTIME_TOKEN"),
+        ({"auth_mode": "accounts"}, "accounts needs RUNTIME_ACCOUNTS"),
+        ({"auth_mode": "oidc"}, "oidc needs RUNTIME_OIDC_ISSUER"),
+        ({"oidc_issuer": ISSUER["oidc_issuer"]}, "oidc needs RUNTIME_OIDC_AUDIENCE"),
+        ({"auth_mode": "password"}, "'none', 'token', 'accounts' or 'oidc'"),
+        ({"oidc_issuer": "login.example.org"}, "the URL of an OpenID issuer"),
+        ({"oidc_issuer": "file:///etc/passwd"}, "the URL of an OpenID issuer"),
+        ({"identity_secret": "short"}, "a secret has 32 characters at least"),
+        ({"instance_max_queued": -1}, "greater than or equal to 0"),
+        ({"instance_jobs_per_second": "inf"}, "finite"),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(given, words):
+    """A server that was meant to be guarded never begins to serve without it."""
+    with pytest.raises(ValidationError, match=re.escape(words)):
+        ApiSettings(**given)

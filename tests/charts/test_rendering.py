@@ -247,6 +247,17 @@ def test_an_issuer_and_the_limits_of_an_instance_are_settings(tools, find):
     assert "RUNTIME_INSTANCE_MAX_QUEUED" not in find_api(alone, find)[2]
 
 
+def test_client_of_the_issuer_has_its_secret_by_name(tools, find):
+    """People log in at the issuer by a client; its secret, if any, is read from a Secret."""
+    oidc = {"issuer": "https://login.example.org", "audience": ["a"], "clientId": "runtime"}
+    for secret, wanted in (("", None), ("client", {"name": "client", "key": "client-secret"})):
+        given = {"auth.mode": "oidc", "auth.oidc": oidc | {"clientSecret": secret}}
+        _, _, env = find_api(tools.render(**given), find)
+        assert env["RUNTIME_OIDC_CLIENT_ID"]["value"] == "runtime"
+        found = env.get("RUNTIME_OIDC_CLIENT_SECRET")
+        assert (found and found["valueFrom"]["secretKeyRef"]) == wanted
+
+
 @pytest.mark.parametrize(
     ("given", "named"),
     [
@@ -267,9 +278,9 @@ def test_a_mode_without_what_it_needs_is_refused(tools, given, named):
 
 def test_no_authentication_is_said_loudly(tools):
     """In the notes, which helm prints after an installation."""
-    notes = tools.run(
-        "helm", "install", "r", str(CHART), "--dry-run=client", "--set=auth.mode=none"
-    ).stdout
+    values = {"auth.mode": "none", "jobs.createNamespace": False, "crds.install": False}
+    settings = [f"--set-json={name}={json.dumps(value)}" for name, value in values.items()]
+    notes = tools.helm("install", "r", str(CHART), "--dry-run=client", *settings)
     assert "*** WARNING: auth.mode is none. EVERYONE who reaches the API can run programs" in notes
 
 

@@ -38,7 +38,7 @@ ENVIRONMENTS = {
     # A third party's program over today's client.
     "mcp": ("qiskit-ibm-runtime-mcp-server==0.6.2",),
 }
-"""What each environment is made of, by the name of its lock file."""
+"""The packages of each environment, by the name of its lock file."""
 
 NEWEST = "0.51.0"
 

@@ -1,4 +1,4 @@
-"""The harness' own programs: one that sleeps, one that fails, and one that returns its inputs.
+"""The harness' own programs, which sleep, fail, return their inputs, and measure them.
 
 Today's client can't upload any, so they come by the root dialect, before a script runs.
 """
@@ -34,6 +34,11 @@ def main(backend, messenger, reason: str = "no reason"):
 def main(backend, messenger, **inputs):
     """Returns its inputs."""
     return inputs
+''',
+    "SIZES": '''
+def main(backend, messenger, **inputs):
+    """Returns the lengths of its inputs."""
+    return {name: len(value) for name, value in inputs.items()}
 ''',
 }
 

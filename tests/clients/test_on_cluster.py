@@ -2,15 +2,35 @@
 
 import pytest
 
+from tests.clients.environments import NEWEST
 from tests.clients.matrix import list_checks, make_cases
+from tests.clients.test_example import DOCUMENTS, run_example
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(("client", "check"), make_cases("today", "0.51.0", "0.50.0", "0.49.0"))
 def test_today(client, check, matrix, cluster):
-    """What works on a laptop works on a cluster."""
+    """A call that works on a laptop works on a cluster."""
     matrix.assert_ok(cluster, client, "today", check)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+def test_example_runs(document, cluster, tmp_path):
+    """The documents' example runs here without a change to it."""
+    assert run_example(document, cluster, tmp_path).strip()
+
+
+@pytest.mark.parametrize("check", list_checks("workloads.py"))
+def test_workloads(check, matrix, cluster):
+    """The cluster carries what its users bring."""
+    matrix.assert_ok(cluster, NEWEST, "workloads.py", check)
+
+
+@pytest.mark.parametrize("check", list_checks("mcp_server.py"))
+def test_third_party(check, matrix, cluster):
+    """A program of others over the official client works by the same variables."""
+    matrix.assert_ok(cluster, "mcp", "mcp_server.py", check)
 
 
 @pytest.mark.parametrize("check", list_checks("programs_2023.py"))

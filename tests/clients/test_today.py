@@ -2,12 +2,25 @@
 
 import pytest
 
-from tests.clients.matrix import make_cases
+from tests.clients.environments import NEWEST
+from tests.clients.matrix import list_checks, make_cases
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.mark.parametrize(("client", "check"), make_cases("today", "0.51.0", "0.50.0", "0.49.0"))
 def test_today(client, check, matrix, local):
-    """What a user of the client calls works as IBM documents it."""
+    """A call of the client works as IBM documents it."""
     matrix.assert_ok(local, client, "today", check)
+
+
+@pytest.mark.parametrize("check", list_checks("workloads.py"))
+def test_workloads(check, matrix, local):
+    """The server carries what its users bring."""
+    matrix.assert_ok(local, NEWEST, "workloads.py", check)
+
+
+@pytest.mark.parametrize("check", list_checks("mcp_server.py"))
+def test_third_party(check, matrix, local):
+    """A program of others over the official client works by the same variables."""
+    matrix.assert_ok(local, "mcp", "mcp_server.py", check)

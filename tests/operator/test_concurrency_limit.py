@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 from controller.concurrency_limit import ConcurrencyLimit
+from qiskit_runtime.contract.resources.instance import parse_instance
 from tests.operator.manifests import NOW
+
+ALICE, BOB = parse_instance("chem/lab/vqe"), parse_instance("bio/lab/main")
 
 
 def at(seconds):
@@ -57,3 +60,40 @@ def test_job_that_stops_waiting_lets_the_next_one_in():
     limit.leave("first")
     limit.leave("runs")
     assert limit.enter("second", at(1))
+
+
+def test_an_instance_at_its_limit_lets_others_pass():
+    """Its jobs wait for those of their own, and come in the order of their submission."""
+    limit = ConcurrencyLimit(3, 1)
+    assert limit.enter("a1", at(0), ALICE)
+    assert not limit.enter("a2", at(1), ALICE) and not limit.enter("a3", at(2), ALICE)
+    assert limit.enter("b1", at(3), BOB)
+    assert limit.next_name() is None
+    limit.leave("b1")
+    assert limit.next_name() is None
+    limit.leave("a1")
+    assert limit.next_name() == "a2"
+    assert not limit.enter("a3", at(2), ALICE) and limit.enter("a2", at(1), ALICE)
+
+
+def test_the_limit_of_all_holds_for_each_instance():
+    """Where all places are taken, the one that was submitted first comes next, of whom it is."""
+    limit = ConcurrencyLimit(2, 2)
+    assert limit.enter("a1", at(0), ALICE) and limit.enter("a2", at(1), ALICE)
+    assert not limit.enter("b1", at(2), BOB) and not limit.enter("a3", at(3), ALICE)
+    limit.leave("a1")
+    assert limit.next_name() == "b1"
+    assert limit.enter("b1", at(2), BOB)
+
+
+def test_jobs_that_run_already_count_for_their_instance():
+    """After a restart with a lower limit, and once each however often they are seen."""
+    limit = ConcurrencyLimit(10, 2)
+    for name in ("a1", "a2", "a3", "a3"):
+        limit.hold(name, ALICE)
+    assert not limit.enter("a4", at(0), ALICE)
+    for name in ("a1", "a1", "never-seen"):
+        limit.leave(name)
+    assert limit.next_name() is None
+    limit.leave("a2")
+    assert limit.next_name() == "a4"

@@ -9,6 +9,7 @@ from controller.build.status import (
 )
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
 from qiskit_runtime.contract.limits import MAX_INLINE_RESULT_BYTES, MAX_STATUS_MESSAGE_CHARACTERS
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from tests.operator.manifests import NOW, make_job
@@ -112,6 +113,17 @@ def test_final_status_has_the_last_progress(phase):
     status = build_status(known, State(phase), NAMES, NOW, ending)
     assert status["progress"] == {"done": 9, "total": 9, "best": -1.5}
     assert "progress" not in build_status(known, State(phase), NAMES, NOW, FinalRecord(VERDICT))
+
+
+def test_final_status_has_the_circuits():
+    """The status has the verdict's circuits as the CRD shapes them, and is read back as such."""
+    circuits = CircuitMetrics(3, 2, (5, 2), (7, 1))
+    verdict = Verdict(Outcome.SUCCEEDED, exit_code=0, circuits=circuits)
+    ended = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, FinalRecord(verdict))
+    assert ended["circuits"] == {"count": 3, "executions": 2, "qubits": [5, 2], "depths": [7, 1]}
+    assert job_with(**ended).job.status.circuits == circuits
+    ended = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, FinalRecord(VERDICT))
+    assert "circuits" not in ended
 
 
 def test_final_status_has_the_seed():

@@ -15,6 +15,7 @@ from qiskit.result import MeasLevel, Result
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError, depolarizing_error
 from qiskit_ibm_runtime.fake_provider import FakeGuadalupeV2
+from qiskit_ibm_runtime.results.runner import RunnerResult
 
 from qiskit_runtime.contract.schemas.params_schema import find_errors
 from qiskit_runtime.programs.inputs.aer_options import DEVICE_OPTIONS, option_names
@@ -23,6 +24,7 @@ from qiskit_runtime.programs.simulate import transpiling
 from qiskit_runtime.programs.simulate.memory import TooLarge
 from tests.drawn_seeds import draw_seed
 from tests.programs.encoded_messenger import EncodedMessenger, as_decoded, as_posted
+from tests.programs.executor_client import decode
 
 KNOWN = {
     "111111": 1 / 2,
@@ -672,6 +674,28 @@ def test_mitigation_takes_the_jobs_own_noise(run):
 def test_mitigation_is_left_out_by_default(run):
     """Without the flag there are no calibration runs and no quasi-probabilities."""
     assert "quasiprobabilities" not in run(bell()).data(0)
+
+
+def test_official_client_reads_counts_and_quasiprobabilities(load_program):
+    """``job.result()`` of today's client is a RunnerResult, with and without mitigation."""
+    noisy = readout_noise((0.1, 0.15), (0.05, 0.1))
+    for is_mitigated in (False, True):
+        messenger = EncodedMessenger()
+        load_program("circuit_runner").main(
+            noisy,
+            messenger,
+            [bell(), bell()],
+            shots=2000,
+            seed_simulator=7,
+            measurement_error_mitigation=is_mitigated,
+        )
+        result = decode("circuit-runner", messenger.texts[-1])
+        assert type(result) is RunnerResult
+        assert [sum(counts.values()) for counts in result.get_counts()] == [2000, 2000]
+        if is_mitigated:
+            for distribution_of_pair in result.get_quasiprobabilities():
+                assert distribution_of_pair.get(0, 0) == pytest.approx(0.5, abs=0.08)
+                assert distribution_of_pair.get(3, 0) == pytest.approx(0.5, abs=0.08)
 
 
 def test_refuses_what_cannot_be_mitigated(refuse):

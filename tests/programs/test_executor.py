@@ -13,6 +13,7 @@ from qiskit import ClassicalRegister, QuantumCircuit, transpile
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_ibm_runtime.executor_estimator import EstimatorV2
+from qiskit_ibm_runtime.executor_noise_learner import NoiseLearnerV3
 from qiskit_ibm_runtime.executor_sampler import SamplerV2
 from qiskit_ibm_runtime.quantum_program import QuantumProgram
 from samplomatic import Twirl, build
@@ -267,7 +268,7 @@ def test_job_of_many_shots_is_cut_into_runs(run):
 
 
 def test_options_of_a_device_are_named(run_text, capsys):
-    """What Aer can't do is in the result and in the log; what it does anyway is not."""
+    """Options that Aer can't honour are in the result and in the log; those it does are not."""
     program = make((bell(), None))
     messenger = EncodedMessenger()
     run_text(encode(program, **ASKED), messenger=messenger)
@@ -389,6 +390,25 @@ def test_measurement_mitigation_of_the_client_removes_readout_errors(run_text):
         values[is_mitigated] = float(pub.data.evs)
     assert values[False] == pytest.approx(0.64, abs=0.1)
     assert values[True] == pytest.approx(1, abs=0.1)
+
+
+def test_noise_learner_of_the_client_learns_the_device_s_noise(run_text):
+    """NoiseLearnerV3 finds the depolarisation that the backend's description has."""
+    pytest.importorskip("qiskit_noise_learning", reason="the client needs it to prepare its items")
+    noise = {"depolarizing": {"one_qubit": 0.0, "two_qubit": 0.03}}
+    gates = {"coupling_map": [[0, 1], [1, 0]], "basis_gates": ["rz", "sx", "x", "cz"]}
+    backend = make_backend({"name": "learned", "qubits": 2, "noise": noise, **gates})
+    sampler = SamplerV2(mode=backend)
+    sampler.options.twirling.enable_gates = True
+    layers = sampler.find_unique_layers([transpile(bell(), backend)])
+    options = {"shots_per_randomization": 128, "num_randomizations": 32}
+    learner = NoiseLearnerV3(mode=backend, options=options | {"layer_pair_depths": [0, 2, 4, 8]})
+    [learned] = run_text(post_by(lambda: learner.run(layers)), backend, seed_simulator=3)
+
+    rates = learned.to_pauli_lindblad_map().rates
+    # Each of the fifteen Paulis has a sixteenth of 0.03.
+    assert len(rates) == 15
+    assert rates == pytest.approx(0.03 / 16, rel=0.3)
 
 
 # Refusals

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from api.accounts.caller import Caller
+from api.accounts.program_view import VisiblePrograms
 from api.programstore.base import (
     ProgramChange,
     ProgramExists,
@@ -13,6 +15,7 @@ from api.programstore.base import (
 )
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import UnknownProgram
+from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE, parse_instance
 from qiskit_runtime.contract.resources.program import (
     NameUnusable,
     ProgramInterface,
@@ -249,3 +252,43 @@ def test_name_without_a_letter_makes_no_id(name):
 def test_version_counts_up_whatever_it_is(version, following):
     """Kubectl may have given any version; the last number in it is what counts."""
     assert count_up(version) == following
+
+
+async def test_a_program_belongs_to_its_instance_for_ever(programs):
+    """It is kept with it, whatever is changed; without one it is the default instance's."""
+    instance = parse_instance("chem/lab/vqe")
+    made = await programs.store.create(describe(), ONE, instance)
+    assert (await programs.store.create(describe("other"), ONE)).instance == DEFAULT_INSTANCE
+    changed = await programs.store.update("my-program", ProgramChange({"is_public": True}, TWO))
+
+    assert made.instance == changed.instance == instance
+    async with programs.again() as later:
+        assert (await later.get("my-program")).instance == instance
+
+
+async def test_a_view_shows_public_programs_and_those_of_its_instances(programs):
+    """A private one of another instance is unknown to it, and a public one it can't change."""
+    mine, theirs = parse_instance("chem/lab/vqe"), parse_instance("bio/lab/main")
+    view = VisiblePrograms(programs.store, Caller("alice", (mine,), "alice"))
+    await programs.store.create(describe("hidden", is_public=False), ONE, theirs)
+    await programs.store.create(describe("shown", is_public=True), ONE, theirs)
+    await view.create(describe("own", is_public=False), TWO, mine)
+
+    ids = {program.id for program in await view.all()}
+    assert ids & {"hidden", "shown", "own"} == {"shown", "own"} and "hello-quantum" in ids
+    for call in (view.get, view.resolve, view.read_source, view.delete):
+        with pytest.raises(UnknownProgram):
+            await call("hidden")
+    assert await view.read_source("shown") == ONE
+    with pytest.raises(ProgramReadOnly, match="another instance"):
+        await view.update("shown", ProgramChange({"is_public": False}))
+    with pytest.raises(ProgramReadOnly, match="library"):
+        await view.delete("hello-quantum")
+    for name in ("hidden", "shown"):
+        with pytest.raises(ProgramExists, match="taken on this server; take another name"):
+            await view.create(describe(name), TWO, mine)
+    with pytest.raises(ProgramExists, match="PUT /programs/own/data"):
+        await view.create(describe("own"), TWO, mine)
+    await view.delete("own")
+    with pytest.raises(UnknownProgram):
+        await programs.store.get("own")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from api.backend_reports import Summary
+from api.backend_reports import NOTHING, Summary
 from api.backendstore.base import UnknownCalibration
 from api.dependencies import BackendReportsDep, BackendsDep
 from api.routes.ibm.errors import describe
@@ -122,6 +122,15 @@ async def get_properties(
     if updated_before is not None and updated_before.tzinfo is None:
         updated_before = updated_before.replace(tzinfo=UTC)
     return _send((await reports.documents(backend)).properties_before(updated_before))
+
+
+@router.get(
+    "/backends/{name}/defaults", response_model=dict[str, Any], responses=describe(404, 503)
+)
+async def get_defaults(name: str, backends: BackendsDep) -> Response:
+    """Return a backend's pulses, which clients of before April 2025 ask for: there are none."""
+    await backends.get(name)
+    return _send(NOTHING)
 
 
 @router.get("/backends/{name}/status", responses=describe(404, 503))

@@ -81,6 +81,11 @@ made of the token, or one of its own. */}}
 - {name: RUNTIME_OIDC_AUDIENCE, value: {{ join "," $auth.oidc.audience | quote }}}
 - {name: RUNTIME_OIDC_INSTANCES_CLAIM, value: {{ $auth.oidc.instancesClaim | quote }}}
 - {name: RUNTIME_OIDC_ROLES_CLAIM, value: {{ $auth.oidc.rolesClaim | quote }}}
+- {name: RUNTIME_OIDC_CLIENT_ID, value: {{ $auth.oidc.clientId | quote }}}
+{{- with $auth.oidc.clientSecret }}
+- name: RUNTIME_OIDC_CLIENT_SECRET
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: client-secret}}
+{{- end }}
 {{- end }}
 {{- end }}
 

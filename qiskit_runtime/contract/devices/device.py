@@ -30,7 +30,7 @@ from qiskit_runtime.contract.devices.simulators import (
 )
 from qiskit_runtime.contract.resources.backend import BackendSpec
 
-DESCRIBED = "2026-11-01T00:00:00+00:00"
+DESCRIBED = "2025-01-01T00:00:00+00:00"
 """The time of what was not measured: clients want one of each value, and of the backend."""
 
 Places = Mapping[Place, list[Value]] | None

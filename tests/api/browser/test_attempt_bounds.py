@@ -8,6 +8,7 @@ from api.browser.attempt_bounds import (
     REMEMBERED_PEERS,
     AttemptBounds,
     TooManyAttempts,
+    choose_peer,
 )
 
 
@@ -124,3 +125,20 @@ def test_memory_of_peers_is_bounded(bounds, clock):
     for number in range(REMEMBERED_PEERS + 10):
         succeed(bounds, f"peer {number}")
     assert len(bounds._peers) == REMEMBERED_PEERS
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "peer"),
+    [
+        ("", "10.0.0.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("198.51.100.9, 192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("unknown", "10.0.0.1"),
+        ("192.0.2.1,", "10.0.0.1"),
+        ("x" * 60_000, "10.0.0.1"),
+    ],
+)
+def test_peer_is_the_one_that_the_last_proxy_saw(forwarded_for, peer):
+    """An address that the client itself has named is not taken, nor a text that is none."""
+    assert choose_peer("10.0.0.1", forwarded_for) == peer

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from html.parser import HTMLParser
 
@@ -11,7 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from api.browser.attempt_bounds import ATTEMPTS_OF_A_PEER
-from tests.api.conftest import read_to_close, run_server
+from tests.api.conftest import read_to_close, run_server, wait_until
 
 TOKEN = "open-sesame"
 PERSON = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -368,6 +369,41 @@ def test_session_holds_at_every_replica_until_the_token_changes(person, tmp_path
             assert other.http.get("/jobs", headers=cookie).status_code == status
 
 
+def write_accounts(path, *accounts):
+    """Write a file of accounts, each a name and its roles, whose keys are "NAME-key"."""
+    listed = [
+        {
+            "name": name,
+            "sha256": [hashlib.sha256(f"{name}-key".encode()).hexdigest()],
+            "instances": ["lab/optics/bell"],
+            "roles": list(roles),
+        }
+        for name, *roles in accounts
+    ]
+    path.write_text(json.dumps({"accounts": listed}))
+
+
+def test_session_is_that_of_an_account_and_ends_with_it(tmp_path):
+    """The page has the account's name; a viewer writes nothing; who is taken out is logged out."""
+    accounts = tmp_path / "accounts.yaml"
+    write_accounts(accounts, ("alice", "user"), ("victor", "viewer"))
+    with run_server(tmp_path / "server", RUNTIME_ACCOUNTS=str(accounts)) as running:
+        origin = f"http://127.0.0.1:{running.port}"
+        alice, victor = [
+            httpx.Client(base_url=origin, headers=PERSON, trust_env=False) for _ in range(2)
+        ]
+        with alice, victor:
+            for name, client in (("alice", alice), ("victor", victor)):
+                assert log_in(client, origin, f"{name}-key").status_code == 303
+                assert f"You are logged in as {name}." in client.get("/").text
+            own = {"Origin": origin}
+            assert alice.post("/jobs", json={}, headers=own).status_code == 422
+            assert victor.post("/jobs", json={}, headers=own).status_code == 403
+            write_accounts(accounts, ("victor", "viewer"))
+            wait_until(lambda: alice.get("/jobs").status_code == 401)
+            assert victor.get("/jobs").status_code == 200
+
+
 def test_guesses_are_bounded(tmp_path):
     """After ten wrong tokens the right one has to wait as well, as the answer says."""
     with run_server(tmp_path / "server", RUNTIME_TOKEN=TOKEN) as running:
@@ -379,6 +415,8 @@ def test_guesses_are_bounded(tmp_path):
         assert "too many failed attempts: try again in" in answer.text
         header = {"Authorization": f"Bearer {TOKEN}"}
         assert running.http.get("/jobs", headers=header).status_code == 200, "calls go on"
+        other = log_in(running.http, origin, **{"X-Forwarded-For": "192.0.2.7"})
+        assert other.status_code == 303, "somebody else behind the same proxy"
 
 
 def test_server_without_a_token_asks_for_no_login(server):

@@ -17,6 +17,8 @@ def print_env(*arguments, tmp_path, **variables):
     done = CliRunner().invoke(cli, ["env", *arguments], env=none | variables)
     assert done.exit_code == 0, done.output
     lines = [shlex.split(line) for line in done.stdout.splitlines()]
+    if "--discovery" in arguments:
+        assert lines.pop(0) == ["unset", "QISKIT_FUNCTIONS_EXPERIMENTAL"]
     assert all(line[0] == "export" and len(line) == 2 for line in lines)
     return dict(line[1].split("=", 1) for line in lines), done.stdout
 

@@ -204,7 +204,7 @@ def streams_interim_results():
 
 @check
 def streams_a_job_that_has_ended():
-    """Who comes late gets the messages from the first."""
+    """A listener that comes late gets the messages from the first."""
     seen = []
     job = service().job(ended().job_id())
     try:

@@ -7,6 +7,7 @@ import pytest
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.events import ConsoleTruncated, EndEvent
 from tests.jobstore.store_under_test import StoreUnderTest, messages, printed, result
 
@@ -150,6 +151,24 @@ async def test_ended_job_tells_its_times_and_usage(jobs: StoreUnderTest):
     assert job.created <= status.started_at <= status.finished_at
     assert status.peak_memory_bytes > 10 << 20
     assert {"qiskit", "aer"} <= set(status.versions)
+
+
+async def test_ended_job_tells_the_circuits_that_it_ran(jobs: StoreUnderTest):
+    """Their number, the runs, qubits in use and depths; a job without circuits tells of none."""
+    job, _ = await jobs.run("""
+        from qiskit import QuantumCircuit
+
+        def main(backend, messenger):
+            circuit = QuantumCircuit(4)
+            circuit.h(0)
+            circuit.cx(0, 2)
+            circuit.measure_all()
+            for _ in range(2):
+                backend.run(circuit, shots=1).result()
+        """)
+    assert job.status.circuits == CircuitMetrics(2, 2, (4, 4), (3, 3))
+    job, _ = await jobs.run("def main(backend, messenger):\n    return 1")
+    assert job.status.circuits is None
 
 
 async def test_prints_and_messages_keep_their_order(jobs: StoreUnderTest):

@@ -251,7 +251,7 @@ def cancels_a_running_job():
 
 @check
 def refuses_to_cancel_an_ended_job():
-    """What has ended can't be cancelled."""
+    """An ended job can't be cancelled."""
     return raises(RuntimeInvalidStateError, service().job(bell_job().job_id()).cancel)
 
 

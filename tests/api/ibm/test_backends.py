@@ -127,6 +127,7 @@ async def test_properties_before_a_time_are_those_that_were_there(http):
     assert len((await read(http, path, updated_before="2021-03-15T19:02:07Z"))["qubits"]) == 27
     assert len((await read(http, path, updated_before="2026-01-01T00:00:00"))["qubits"]) == 27
     assert await read(http, "/aer_simulator/properties") == {}
+    assert await read(http, "/aer_montreal/defaults") == {}
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,7 @@ async def test_properties_before_a_time_are_those_that_were_there(http):
         ("/nobody/configuration", {}, "no backend is named 'nobody'"),
         ("/nobody/properties", {}, "no backend is named 'nobody'"),
         ("/nobody/status", {}, "no backend is named 'nobody'"),
+        ("/nobody/defaults", {}, "no backend is named 'nobody'"),
         ("/broken/configuration", {}, "FakeNobody"),
         ("/broken/properties", {}, "FakeNobody"),
         ("/aer_montreal/configuration", {"calibration_id": "x1"}, "'x1'"),

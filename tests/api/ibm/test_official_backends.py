@@ -130,11 +130,14 @@ told = {{}}
 for fractional in (False, True):
     backend = service.backend("{name}", use_fractional_gates=fractional)
     translated = generate_preset_pass_manager(1, backend, seed_transpiler=1).run(circuit)
-    counts = SamplerV2(backend).run([translated], shots=400).result()[0].data.meas.get_counts()
-    told[str(fractional)] = [translated.count_ops(), counts]
+    job = SamplerV2(backend).run([translated], shots=400)
+    counts = job.result()[0].data.meas.get_counts()
+    properties = job.properties()
+    told[str(fractional)] = [translated.count_ops(), counts, properties and properties.t1(0)]
 print(json.dumps(told))
 """)
-    (plain, plain_counts), (fractional, counts) = found["False"], found["True"]
+    (plain, plain_counts, _), (fractional, counts, t1) = found["False"], found["True"]
+    assert t1 == (250e-6 if name == "aer_heron" else None)
     assert fractional["rzz"] == 1 and "rzz" not in plain
     assert counts["01"] > 360 and plain_counts["01"] > 360
 
