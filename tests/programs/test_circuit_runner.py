@@ -699,7 +699,7 @@ def test_official_client_reads_counts_and_quasiprobabilities(load_program):
         if is_mitigated:
             for index in range(2):
                 found = distribution(result.data(index)["quasiprobabilities"], 2)
-                assert total_variation(found, [0.5, 0, 0, 0.5]) < 0.1
+                assert total_variation(found, {"00": 0.5, "11": 0.5}) < 0.1
 
 
 def test_refuses_what_cannot_be_mitigated(refuse):
