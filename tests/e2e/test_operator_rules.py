@@ -42,18 +42,6 @@ def main(backend, messenger):
     print(random.randbytes(1_000_000).hex())
     return "kept"
 """
-DEAF = """
-import sys
-from controller.observe import resync
-from controller.observe.cluster_view import ClusterView
-resync.ROUND_SECONDS, resync.DELAY_SECONDS = 2.0, 0.2
-put = ClusterView.put_runtimejob
-def deaf_put(self, manifest):
-    if sys._getframe(1).f_code.co_name != "observe_job":
-        put(self, manifest)
-ClusterView.put_runtimejob = deaf_put
-"""
-"""An operator whose watch of RuntimeJobs brings nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +59,6 @@ def stand(tmp_path_factory):
 def status_of(stand, name, seconds=90.0):
     """The status of a job that has ended."""
     return stand.wait_for(name, *ENDED, seconds=seconds)["status"]
-
-
-def has_reason(stand, name, reason):
-    """Return whether the job waits for this reason."""
-    return stand.get(name).get("status", {}).get("reason") == reason
 
 
 def test_ended_job_has_one_job_one_pod_and_no_traces_of_kopf(stand):
@@ -285,103 +268,3 @@ def test_operator_is_quiet_and_unharmed(stand):
     log = stand.parts["operator"].log()
     assert "Traceback" not in log, log
     assert len(log.splitlines()) < 100
-
-
-UNSTARTABLE = {
-    "unschedulable": ("Unschedulable", ["900Gi", "Insufficient memory"]),
-    "image": ("ImagePull", ["localhost/no-such-image:1"]),
-}
-
-
-def submit_unstartable(stand, name):
-    """Submit a job whose pod can't start, and wait until its status says why."""
-    reason, words = UNSTARTABLE[name]
-    stand.submit(name, "count", startDeadlineSeconds=30)
-    wait_until(lambda: has_reason(stand, name, reason), 29, f"it says {reason}")
-    waiting = stand.get(name)["status"]
-    assert waiting["phase"] == "Queued"
-    assert all(word in waiting["message"] for word in words), waiting
-
-
-def test_pod_that_can_not_start_says_why_and_ends_at_its_deadline(tmp_path):
-    """While it waits the reason is on the status, with what was asked for; then it fails."""
-    with open_stand(tmp_path, RUNTIME_RUNNER_MEMORY="900Gi") as stand:
-        submit_unstartable(stand, "unschedulable")
-        stand.parts["operator"].kill()
-        stand.start_operator(RUNTIME_RUNNER_IMAGE="localhost/no-such-image:1")
-        submit_unstartable(stand, "image")
-        for name, (reason, words) in UNSTARTABLE.items():
-            status = status_of(stand, name, 50)
-            assert (status["phase"], status["reason"]) == ("Failed", reason)
-            assert "30 s" in status["message"] and words[0] in status["message"]
-
-
-QUOTAS = {
-    "no-pod": ({"count/pods": "0"}, "kubectl describe job"),
-    "no-job": ({"count/jobs.batch": "0"}, "exceeded quota"),
-}
-
-
-def set_quota(stand, name, hard):
-    """Make a quota, and wait until it is in force."""
-    body = {"metadata": {"name": name}, "spec": {"hard": hard}}
-    stand.core.create_namespaced_resource_quota(stand.namespace, body)
-    read = stand.core.read_namespaced_resource_quota
-    wait_until(lambda: read(name, stand.namespace).status.hard == hard, 20, "the quota is in force")
-
-
-def test_quota_that_holds_a_job_is_named_and_has_a_deadline(tmp_path):
-    """A cluster that refuses the Job or its pod is quoted on the status; later the job fails."""
-    with open_stand(tmp_path) as stand:
-        # First the one that has a Job, as none is made any more after the second.
-        for name, (hard, words) in QUOTAS.items():
-            set_quota(stand, name, hard)
-            stand.submit(name, "count", startDeadlineSeconds=25)
-            wait_until(lambda: has_reason(stand, name, "Unschedulable"), 24, "it says so")  # noqa: B023
-            assert words in stand.get(name)["status"]["message"]
-        for name, (_, words) in QUOTAS.items():
-            status = status_of(stand, name, 60)
-            assert (status["phase"], status["reason"]) == ("Failed", "Unschedulable")
-            assert words in status["message"] and "25 s" in status["message"]
-
-
-@pytest.fixture(scope="module")
-def patient(tmp_path_factory):
-    """An installation where one job waits for its parameters, from the beginning."""
-    with open_stand(tmp_path_factory.mktemp("patient")) as stand:
-        stand.submit("orphan", "count", None, paramsFrom={"secretName": "orphan-params"})
-        yield stand
-
-
-def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(patient):
-    """An operator that dies when it has made the Job, and comes back when that is gone."""
-    patient.submit("once", "count", '{"n": 5}')
-    wait_until(lambda: len(patient.left_of("once")) >= 3, 30, "its Job, pod and input are there")
-    patient.parts["operator"].kill()
-    assert "jobName" not in patient.get("once")["status"], "it was written down already"
-    (job,) = patient.kubernetes_jobs("once")
-    patient.batch.delete_namespaced_job(
-        job.metadata.name, patient.namespace, propagation_policy="Foreground"
-    )
-    wait_until(lambda: not patient.kubernetes_jobs("once"), 60, "gone")
-    time.sleep(31)
-    patient.parts["operator"].start()
-    status = status_of(patient, "once", 60)
-    assert (status["phase"], status["reason"]) == ("Failed", "JobDeleted")
-    assert not patient.kubernetes_jobs("once")
-
-
-def test_input_that_never_comes_fails_the_job(patient):
-    """Parameters that nobody writes are waited for a minute, not for ever."""
-    status = status_of(patient, "orphan", 100)
-    assert (status["phase"], status["reason"]) == ("Failed", "InputLost")
-    assert "60 s" in status["message"]
-
-
-def test_deaf_watch_costs_at_most_a_round(patient):
-    """Objects that a watch has missed are found by the operator's resync."""
-    patient.parts["operator"].kill()
-    operator = patient.start_operator("deaf", DEAF)
-    patient.submit("unheard", "count", '{"n": 1}')
-    assert status_of(patient, "unheard", 150)["phase"] == "Completed"
-    assert "its watch has missed something" in operator.log()

@@ -381,7 +381,7 @@ async def test_malformed_job_is_left_alone(cluster, start, caplog):
 
 
 async def test_malformed_job_holds_no_place_in_the_queue(start):
-    """One that becomes malformed while it waits lets the others go on."""
+    """A job that becomes malformed while it waits lets the others go on."""
     cluster = FakeCluster()
     for name, age in (("a", 9), ("b", 8), ("c", 7)):
         cluster.add_job(name=name, uid=name, creationTimestamp=stamp(age))

@@ -268,7 +268,7 @@ def test_job_of_many_shots_is_cut_into_runs(run):
 
 
 def test_options_of_a_device_are_named(run_text, capsys):
-    """What Aer can't do is in the result and in the log; what it does anyway is not."""
+    """Options that Aer can't honour are in the result and in the log; those it does are not."""
     program = make((bell(), None))
     messenger = EncodedMessenger()
     run_text(encode(program, **ASKED), messenger=messenger)

@@ -15,7 +15,7 @@ ONE, OTHER = parse_instance("a/b/c"), parse_instance("d/e/f")
 
 
 def test_a_rate_is_kept_in_the_mean_and_allows_a_burst():
-    """What was not used is kept, up to the burst; the answer is when there is room again."""
+    """Unused room is kept, up to the burst; the answer is when there is room again."""
     rate = Rate(2, 4)
     assert [rate.take(10) for _ in range(5)] == [0, 0, 0, 0, 0.5]
     assert rate.take(10.5) == 0

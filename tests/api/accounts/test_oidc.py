@@ -286,7 +286,7 @@ def test_claims_are_found_by_name_or_by_a_way_into_them():
     ],
 )
 def test_instances_are_read_from_lists_and_texts(value, names):
-    """What is no hub/group/project is another kind of group."""
+    """A text that is no hub/group/project is another kind of group."""
     assert [one.name for one in read_instances(value)] == names
 
 

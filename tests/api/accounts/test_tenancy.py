@@ -60,7 +60,7 @@ def make_body(program: str, hub: str = "", group: str = "", project: str = "") -
 
 @pytest.fixture(scope="module")
 def owned(tenants):
-    """What alice has: an ended job, one that runs, and a private program."""
+    """The things of alice: an ended job, one that runs, and a private program."""
     ended = tenants.run("alice", '[["publish", {"secret": 1}], ["final", 2]]')
     tenants.finish("alice", ended)
     data = base64.b64encode(MODULE.encode()).decode()

@@ -84,7 +84,7 @@ def test_a_list_removes_what_it_lacks_and_keeps_what_is_newer(cache: ResourceCac
 def test_a_malformed_object_has_no_value_and_is_logged_once(
     cache: ResourceCache[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its versions share one log line."""
+    """All versions of the object share one log line."""
     with caplog.at_level(logging.WARNING):
         cache.put(make(version=1, value="malformed"))
         cache.put(make(version=2, value="malformed"))
