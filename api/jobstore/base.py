@@ -261,5 +261,5 @@ class JobStore(ABC):
         """Forget a job and all its data, whatever its phase.
 
         When this returns no method knows it; the program of one that runs gets SIGTERM and, a few
-        seconds later, SIGKILL. Its listeners' events end.
+        seconds later, SIGKILL. Its listeners get JobNotFound after the events so far.
         """

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from api.jobstore.base import (
     JobExists,
     JobFinal,
+    JobNotFound,
     JobPage,
     JobQuery,
     JobStore,
@@ -205,7 +206,7 @@ class LocalJobStore(JobStore):
             await self._book.delete(job_id, unfinished=True)
         # Its worker finds no job any more, and stores nothing.
         self._workers.terminate(job_id)
-        self._records.close(job_id)
+        self._records.close(job_id, JobNotFound(job_id))
         self._records.forget(job_id)
         self._workers.look_again(session_id)
 
