@@ -32,7 +32,6 @@ from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Event
@@ -136,8 +135,8 @@ class LocalJobStore(JobStore):
             found.reverse()
         return JobPage(found[offset : offset + limit], len(found))
 
-    def count_queued(self, instance: Instance) -> int:
-        return sum(job.spec.instance == instance for job in self._book.all_queued())
+    def all_queued(self) -> Iterable[Job]:
+        return self._book.all_queued()
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)
