@@ -4,6 +4,7 @@ The payload says what is needed to find the account again, such as the key's has
 key. So a key that is withdrawn takes its tokens with it.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -13,12 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from cryptography.fernet import Fernet, InvalidToken
 
 TOKEN_SECONDS = 3600
 """The life of a token, as that of the hosted service: clients get a new one before its end."""
 
 _ISSUER = "qiskit-runtime"
 _ALGORITHM = "HS256"
+_SALT = b"qiskit-runtime identity tokens"
+_SCRYPT_COST = 2**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,21 @@ class IdentityTokens:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+
+    def seal(self, value: bytes) -> str:
+        """Return the claim that hides a value, such as the hash of a key, from a token's readers."""
+        return self._make_seal().encrypt(value).decode()
+
+    def unseal(self, claim: str) -> bytes | None:
+        """Return the value of a claim that ``seal`` made; None of any other."""
+        try:
+            return self._make_seal().decrypt(claim.encode())
+        except (InvalidToken, ValueError):
+            return None
+
+    def _make_seal(self) -> Fernet:
+        key = hmac.digest(self._secret, b"seal", hashlib.sha256)
+        return Fernet(base64.urlsafe_b64encode(key))
 
     def for_purpose(self, purpose: str) -> "IdentityTokens":
         """Return tokens of a secret that follows from this one: neither reads the other's."""
@@ -66,9 +85,10 @@ class IdentityTokens:
 def make_secret(*parts: str) -> bytes:
     """Return the secret that follows from a setting, the same in every replica; else a random one.
 
-    The first part that is not empty is taken. It is used for nothing else than this.
+    The first part that is not empty is taken. Everybody can have a token signed, and try secrets
+    against it without this server: so each try costs 16 MiB and tens of milliseconds (scrypt).
     """
     setting = next((part for part in parts if part), "")
     if not setting:
         return secrets.token_bytes(32)
-    return hmac.digest(setting.encode(), b"qiskit-runtime identity tokens", hashlib.sha256)
+    return hashlib.scrypt(setting.encode(), salt=_SALT, n=_SCRYPT_COST, r=8, p=1, dklen=32)

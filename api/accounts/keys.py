@@ -1,7 +1,7 @@
 """The modes ``token`` and ``accounts``: keys that are known by their hashes.
 
-A credential is a key, or an identity token that carries the hash of one. Hashes are compared with
-all that are known, each in constant time: how long it takes tells nothing.
+A credential is a key, or an identity token that carries the sealed hash of one. Hashes are compared
+with all that are known, each in constant time: how long it takes tells nothing.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from api.accounts.caller import Caller
 from api.accounts.identity_tokens import TOKEN_SECONDS, IdentityToken, IdentityTokens
 
 _HASH = "key"
-"""The claim of an identity token that has the key's hash, in hexadecimal."""
+"""The claim of an identity token that has the key's hash, sealed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,14 @@ class KeyAuthenticator(Authenticator):
 
     async def authenticate(self, credential: str) -> Caller | None:
         claims = self._tokens.read(credential)
-        digest = hash_key(credential) if claims is None else bytes.fromhex(claims.get(_HASH, ""))
+        if claims is None:
+            digest = hash_key(credential)
+        else:
+            digest = self._tokens.unseal(claims.get(_HASH, "")) or b""
         return find_caller(await self._load(), digest)
 
     async def issue(self, key: str, seconds: int = TOKEN_SECONDS) -> IdentityToken:
-        return self._tokens.sign({_HASH: hash_key(key).hex()}, seconds)
+        return self._tokens.sign({_HASH: self._tokens.seal(hash_key(key))}, seconds)
 
 
 class OneKey:

@@ -16,6 +16,7 @@ from api.accounts.open_door import OpenDoor
 pytestmark = pytest.mark.anyio
 
 TOKENS = IdentityTokens(b"s" * 32)
+SEALED = TOKENS.seal(hash_key("open-sesame"))
 
 
 @pytest.fixture
@@ -61,7 +62,10 @@ async def test_an_identity_token_stands_for_its_key_and_does_not_show_it(one_key
     assert (payload["iat"], payload["exp"]) == (issued.issued, issued.issued + 60)
     assert abs(issued.issued - time.time()) < 5
     assert "open-sesame" not in json.dumps(payload)
-    assert payload["key"] == hash_key("open-sesame").hex()
+    # Nor its hash, against which keys could be tried.
+    assert hash_key("open-sesame").hex() not in json.dumps(payload)
+    assert TOKENS.unseal(payload["key"]) == hash_key("open-sesame")
+    assert IdentityTokens(b"t" * 32).unseal(payload["key"]) is None
 
 
 async def test_a_wrong_key_gets_a_token_that_opens_nothing(one_key):
@@ -93,22 +97,21 @@ async def test_a_withdrawn_key_takes_its_tokens_with_it():
 @pytest.mark.parametrize(
     "forged",
     [
-        IdentityTokens(b"t" * 32).sign({"key": hash_key("open-sesame").hex()}, 60).text,
+        IdentityTokens(b"t" * 32).sign({"key": SEALED}, 60).text,
         jwt.encode(
-            {"key": hash_key("open-sesame").hex(), "iss": "qiskit-runtime", "iat": 1, "exp": 2**33},
+            {"key": SEALED, "iss": "qiskit-runtime", "iat": 1, "exp": 2**33},
             "",
             algorithm="none",
         ),
+        jwt.encode({"key": SEALED, "iat": 1, "exp": 2**33}, b"s" * 32, "HS256"),
         jwt.encode(
-            {"key": hash_key("open-sesame").hex(), "iat": 1, "exp": 2**33}, b"s" * 32, "HS256"
-        ),
-        jwt.encode(
-            {"key": hash_key("open-sesame").hex(), "iss": "qiskit-runtime", "iat": 1},
+            {"key": SEALED, "iss": "qiskit-runtime", "iat": 1},
             b"s" * 32,
             "HS256",
         ),
         TOKENS.sign({}, 60).text,
         TOKENS.sign({"key": ""}, 60).text,
+        TOKENS.sign({"key": hash_key("open-sesame").hex()}, 60).text,
         hash_key("open-sesame").hex(),
         "",
         "..",
