@@ -41,7 +41,7 @@ class IdentityTokens:
         self._secret = secret
 
     def seal(self, value: bytes) -> str:
-        """Return the claim that hides a value, such as the hash of a key, from a token's readers."""
+        """Return the claim that hides a value, such as a key's hash, from a token's readers."""
         return self._make_seal().encrypt(value).decode()
 
     def unseal(self, claim: str) -> bytes | None:
