@@ -677,7 +677,11 @@ def test_mitigation_is_left_out_by_default(run):
 
 
 def test_official_client_reads_counts_and_quasiprobabilities(load_program):
-    """``job.result()`` of today's client is a RunnerResult, with and without mitigation."""
+    """``job.result()`` of today's client is a RunnerResult, with and without mitigation.
+
+    Its ``get_quasiprobabilities`` fails on any result since Qiskit 2, whose headers are plain
+    dictionaries: the numbers are in ``data``.
+    """
     noisy = readout_noise((0.1, 0.15), (0.05, 0.1))
     for is_mitigated in (False, True):
         messenger = EncodedMessenger()
@@ -693,9 +697,9 @@ def test_official_client_reads_counts_and_quasiprobabilities(load_program):
         assert type(result) is RunnerResult
         assert [sum(counts.values()) for counts in result.get_counts()] == [2000, 2000]
         if is_mitigated:
-            for distribution_of_pair in result.get_quasiprobabilities():
-                assert distribution_of_pair.get(0, 0) == pytest.approx(0.5, abs=0.08)
-                assert distribution_of_pair.get(3, 0) == pytest.approx(0.5, abs=0.08)
+            for index in range(2):
+                found = distribution(result.data(index)["quasiprobabilities"], 2)
+                assert total_variation(found, {"00": 0.5, "11": 0.5}) < 0.1
 
 
 def test_refuses_what_cannot_be_mitigated(refuse):

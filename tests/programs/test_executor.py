@@ -352,6 +352,25 @@ def test_client_side_sampler_of_a_wide_clifford(run_text):
     assert set(pub.data.meas.get_counts()) == {"0" * 60, "1" * 60}
 
 
+def test_idle_qubits_that_are_measured_take_no_memory(run):
+    """The client's estimator turns and measures all qubits of a device, and entangles a few."""
+    wide = QuantumCircuit(40)
+    angle = Parameter("a")
+    for qubit in range(40):
+        wide.rx(angle, qubit)
+    wide.barrier()
+    wide.cx(3, 17)
+    wide.measure_all()
+    backend = make_backend({"name": "aer_simulator"}, memory_bytes=2**30)
+    [item] = run(make((wide, np.array([[np.pi], [0], [1.0]])), shots=200), backend)
+
+    ones = item["meas"].mean(axis=1)
+    # The second qubit of the pair is flipped where the first is 1; bit 0 is the first qubit.
+    assert ones[0].tolist() == [0.0 if qubit == 17 else 1.0 for qubit in range(40)]
+    assert ones[1].tolist() == [0.0] * 40
+    assert ones[2, 0] == pytest.approx(np.sin(0.5) ** 2, abs=0.15)
+
+
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_client_side_estimator(run_text, level):
     """EstimatorV2 of the client on a noisy device: mitigation does what it says."""

@@ -21,6 +21,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from entangled_parts import PRODUCT_STATE, is_mostly_apart
 from item_arguments import Outputs, check_items, draw_arguments
 from numpy.typing import NDArray
 from qiskit import QuantumCircuit
@@ -86,6 +87,8 @@ class ItemRunner:
         """
         bound = circuit.assign_parameters(values[0]) if circuit.num_parameters else circuit
         bound.name = circuit.name
+        if self._backend.options.method == "automatic" and is_mostly_apart(bound):
+            return {"method": PRODUCT_STATE}
         check_memory(self._backend, bound)
         method = find_method(self._backend, [bound])
         return {} if method == self._backend.options.method else {"method": method}
