@@ -634,7 +634,8 @@ def test_an_interrupted_quickstart_leaves_no_process(number, code):
         _, errors = quickstart.communicate(timeout=20)
     assert quickstart.returncode == code, errors
     assert "Traceback" not in errors
-    wait_until(lambda: not alive(below), seconds=2)
+    # On a busy machine an ended process is gone a moment later; one that is left would stay.
+    wait_until(lambda: not alive(below), seconds=10)
 
 
 def test_a_quickstart_whose_server_fails_shows_why(tmp_path):

@@ -5,10 +5,9 @@ stop_built() {
   say "  stop the built cluster"
   # Whatever is gone already is well.
   set +e
-  local name
-  for name in traefik coredns kube-proxy kubelet; do stop_program $name; done
+  stop_programs traefik coredns kube-proxy kubelet
   kill_containers
-  for name in kube-scheduler kube-controller-manager kube-apiserver etcd containerd; do stop_program $name; done
+  stop_programs kube-scheduler kube-controller-manager kube-apiserver etcd containerd
   awk -v state="$STATE" 'index($2, state) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n1 umount -l
   nft delete table ip kube-proxy; nft delete table ip6 kube-proxy
   ip -o link show master cni0 | awk -F'[ :@]+' '{print $2}' | xargs -r -n1 ip link del
@@ -17,15 +16,22 @@ stop_built() {
   set -e
 } 2>/dev/null
 
-# The API server takes its time to end while watches are open.
-stop_program() {
-  local file=$STATE/run/$1.pid pid
-  [ -f "$file" ] || return
-  pid=$(cat "$file")
-  kill "$pid"
-  timeout 5 tail --pid="$pid" -f /dev/null || kill -9 "$pid"
-  rm -f "$file"
+# stop_programs NAME...: end all of them at once; those that take longer than 5 s are killed. The API
+# server takes its time to end while watches are open.
+stop_programs() {
+  local name pid tries pids=()
+  for name; do [ ! -f "$STATE/run/$name.pid" ] || pids+=("$(cat "$STATE/run/$name.pid")"); done
+  kill "${pids[@]}"
+  for ((tries = 0; tries < 50; tries++)); do
+    for pid in "${pids[@]}"; do ! is_running "$pid" || { sleep 0.1; continue 2; }; done
+    break
+  done
+  for pid in "${pids[@]}"; do ! is_running "$pid" || kill -9 "$pid"; done
+  for name; do rm -f "$STATE/run/$name.pid"; done
 }
+
+# An ended program that nobody has waited for yet is none that runs.
+is_running() { [[ $(ps -o stat= -p "$1") == [!Z]* ]]; }
 
 kill_containers() {
   local task tries
