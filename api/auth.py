@@ -19,7 +19,7 @@ from api.accounts.authenticator import (
     AccountsUnavailable,
     Authenticator,
 )
-from api.accounts.caller import ANYBODY, CALLER, Caller, InstanceRefused
+from api.accounts.caller import CALLER, NOBODY, Caller, InstanceRefused
 from api.browser.login import (
     BROWSER_SESSION,
     LOGIN_PATHS,
@@ -92,8 +92,10 @@ class AuthMiddleware:
     async def _admit(self, scope: Scope, headers: Headers) -> Caller:
         """Return who makes the request, or raise Refusal."""
         is_open = scope["path"] in OPEN_PATHS
-        caller = ANYBODY if is_open else await self._identify(scope, headers)
+        caller = NOBODY if is_open else await self._identify(scope, headers)
         self._check_connection(scope, headers)
+        if is_open:
+            return NOBODY
         if not caller.may_change and not _reads_only(scope):
             raise Refusal(403, f"the account {caller.name} may look, and change nothing")
         try:
@@ -162,4 +164,4 @@ async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) 
 def _reads_only(scope: Scope) -> bool:
     """Return whether the request changes nothing. A websocket only listens."""
     method = scope.get("method", "GET")
-    return method in READING_METHODS or scope["path"] in READING_POSTS | OPEN_PATHS
+    return method in READING_METHODS or scope["path"] in READING_POSTS

@@ -15,10 +15,9 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from api.jobstore.base import JobQuery, JobStore
+from api.jobstore.base import JobStore
 from qiskit_runtime.contract.devices.device import NoDevice, is_simulator, make_device
 from qiskit_runtime.contract.devices.documents import make_configuration, make_properties
-from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec
 
 VERSION = version("qiskit-runtime-server")
@@ -30,7 +29,6 @@ NOTHING = b"{}"
 _KEPT_BYTES = 32 * 2**20
 _KEPT_SUMMARIES = 4096
 _QUEUE_SECONDS = 1.0
-_EVERY_JOB = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +85,12 @@ class BackendReports:
             self._summaries[backend] = found
         return found
 
-    async def queues(self) -> Mapping[str, int]:
+    def queues(self) -> Mapping[str, int]:
         """Return the number of queued jobs by backend, at most a second old."""
         now = time.monotonic()
         if now - self._counted >= _QUEUE_SECONDS:
             self._counted = now
-            page = await self._store.find(JobQuery(pending=True), _EVERY_JOB, 0)
-            queued = (job for job in page.jobs if job.status.phase is Phase.QUEUED)
-            self._queues = Counter(job.spec.backend for job in queued)
+            self._queues = Counter(job.spec.backend for job in self._store.all_queued())
         return self._queues
 
 

@@ -23,6 +23,14 @@ url => new Promise((resolve, reject) => {
 """The line that the README has one type into the browser's console, and what it receives."""
 
 
+POST_JOB = """
+body => fetch("/jobs", {
+  method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
+}).then(answer => answer.json())
+"""
+"""The call with which a page of the server posts a job; it returns the answer."""
+
+
 @contextmanager
 def open_chromium(*options: str) -> Iterator:
     """A Chromium; without one the test is skipped, or fails where REQUIRE_BROWSER=1 is set."""

@@ -129,3 +129,6 @@ def _read_name(name: str) -> Instance | None:
 
 ANYBODY = Caller()
 """The caller of a server without accounts."""
+
+NOBODY = Caller(instances=(), roles=frozenset())
+"""The caller of a path that needs no credential: nothing that anybody has is there for it."""

@@ -3,7 +3,7 @@
 Every call is of this one place, so no route can forget to ask whose a job is.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -49,6 +49,10 @@ class VisibleJobs(JobStore):
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         seen = replace(query, instances=self._caller.visible)
         return await self._store.find(seen, limit, offset)
+
+    def all_queued(self) -> Iterable[Job]:
+        queued = self._store.all_queued()
+        return (job for job in queued if self._caller.sees(job.spec.instance))
 
     def count_queued(self, instance: Instance) -> int:
         return self._store.count_queued(instance) if self._caller.sees(instance) else 0

@@ -5,8 +5,11 @@ no credential in a header, and the reverse. It ends after ``SESSION_SECONDS``, w
 removed or gets another key, and by logging out.
 """
 
+import base64
+import json
 import secrets
 import time
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +21,14 @@ from api.browser.ended_sessions import EndedSessions
 SESSION_SECONDS = 12 * 3600
 """The life of a session: a long working day."""
 
+MAX_COOKIE_CHARACTERS = 3900
+"""The longest value: browsers drop a cookie of more than 4,096 bytes with its name, silently."""
+
 _ACCOUNT, _ID = "account", "jti"
+
+
+class AccountTooLarge(Exception):
+    """The account has more instances than a cookie can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,7 @@ class Sessions:
         """Return the cookie's value of a new session; None where the credential is nobody's.
 
         Raises:
+            AccountTooLarge: no browser would keep it.
             AccountsUnavailable, InstanceRefused: as ``Authenticator`` says.
         """
         if await self._authenticator.authenticate(credential) is None:
@@ -53,12 +64,16 @@ class Sessions:
         return self.wrap(await self._authenticator.issue(credential, SESSION_SECONDS))
 
     def wrap(self, token: IdentityToken) -> str:
-        """Return the cookie's value of a session for the account of an identity token."""
-        claims: dict[str, Any] = {
-            _ACCOUNT: self._tokens.read(token.text),
-            _ID: secrets.token_urlsafe(16),
-        }
-        return self._cookies.sign(claims, token.expires - int(time.time())).text
+        """Return the cookie's value of a session for the account of an identity token.
+
+        Raises:
+            AccountTooLarge: no browser would keep it.
+        """
+        claims = {_ACCOUNT: _pack(self._tokens.read(token.text)), _ID: secrets.token_urlsafe(16)}
+        value = self._cookies.sign(claims, token.expires - int(time.time())).text
+        if len(value) > MAX_COOKIE_CHARACTERS:
+            raise AccountTooLarge
+        return value
 
     async def find(self, value: str) -> Session | None:
         """Return the session of a cookie's value, if it goes on.
@@ -69,10 +84,20 @@ class Sessions:
         claims = self._cookies.read(value) if value else None
         if claims is None or await self._ended.has(claims[_ID]):
             return None
-        token = self._tokens.sign(claims[_ACCOUNT], 60)
+        token = self._tokens.sign(_unpack(claims[_ACCOUNT]), 60)
         caller = await self._authenticator.authenticate(token.text)
         return None if caller is None else Session(caller, claims[_ID])
 
     async def end(self, session: Session) -> None:
         """End a session: its cookie is nobody's from now on."""
         await self._ended.add(session.number)
+
+
+def _pack(claims: Any) -> str:
+    """Return an account's claims in little space: an issuer may list hundreds of instances."""
+    return base64.b85encode(zlib.compress(json.dumps(claims).encode(), 9)).decode()
+
+
+def _unpack(text: str) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(zlib.decompress(base64.b85decode(text)))
+    return claims

@@ -4,7 +4,7 @@ One behaviour suite (``tests/jobstore``) holds every implementation to the words
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -160,8 +160,12 @@ class JobStore(ABC):
         """
 
     @abstractmethod
+    def all_queued(self) -> Iterable[Job]:
+        """The queued jobs, in no order. From memory, without waiting."""
+
     def count_queued(self, instance: Instance) -> int:
         """The number of queued jobs of an instance. From memory, without waiting."""
+        return sum(job.spec.instance == instance for job in self.all_queued())
 
     @abstractmethod
     async def read_params(self, job_id: str) -> str:
@@ -257,5 +261,5 @@ class JobStore(ABC):
         """Forget a job and all its data, whatever its phase.
 
         When this returns no method knows it; the program of one that runs gets SIGTERM and, a few
-        seconds later, SIGKILL. Its listeners' events end.
+        seconds later, SIGKILL. Its listeners get JobNotFound after the events so far.
         """

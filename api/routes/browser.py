@@ -18,7 +18,7 @@ from api.browser.cookies import LOGIN, SESSION, Cookie, is_secure
 from api.browser.login import BROWSER_SESSION, BrowserLogin, WrongToken, choose_next
 from api.browser.pages import HEADERS, make_home_page, make_login_page, make_onward_page
 from api.browser.same_origin import is_from_own_page
-from api.browser.sessions import SESSION_SECONDS, Session
+from api.browser.sessions import SESSION_SECONDS, AccountTooLarge, Session
 from api.dependencies import CallerDep
 from api.errors import TooLarge
 
@@ -151,7 +151,7 @@ async def show_log_out() -> Response:
 
 REFUSALS = (
     *(TooManyAttempts, WrongToken, LoginFailed, ProviderUnavailable),
-    *(AccountsUnavailable, InstanceRefused),
+    *(AccountsUnavailable, InstanceRefused, AccountTooLarge),
 )
 """The errors that the login page shows."""
 
@@ -165,6 +165,9 @@ def _refuse(login: BrowserLogin, path: str, error: Exception) -> Response:
             return _ask(login, path, text, 401, headers={"WWW-Authenticate": "Bearer"})
         case ProviderUnavailable() | AccountsUnavailable():
             return _ask(login, path, str(error), 503, headers={"Retry-After": "5"})
+        case AccountTooLarge():
+            text = "Your account has more instances than a browser's cookie can hold."
+            return _ask(login, path, text, 403)
         case InstanceRefused():
             return _ask(login, path, str(error), 403)
         case _:

@@ -1,12 +1,11 @@
 """A JobStore in memory whose jobs are what they are: for tests that need thousands of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from api.jobstore.base import JobFinal, JobNotFinal, JobNotFound, JobPage, JobQuery, JobStore
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Console, Event, Message
@@ -76,11 +75,8 @@ class FakeStore(JobStore):
         found = [job for job in ordered if query.matches(job)]
         return JobPage(found[offset : offset + limit], len(found))
 
-    def count_queued(self, instance: Instance) -> int:
-        return sum(
-            job.status.phase is Phase.QUEUED and job.spec.instance == instance
-            for job in self.jobs.values()
-        )
+    def all_queued(self) -> Iterable[Job]:
+        return (job for job in self.jobs.values() if job.status.phase is Phase.QUEUED)
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)

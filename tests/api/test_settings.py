@@ -84,7 +84,7 @@ ISSUER = {"oidc_issuer": "https://login.example.org/realm", "oidc_audience": "ru
     ],
 )
 def test_the_mode_of_authentication_follows_from_what_is_set(given, mode, monkeypatch):
-    """Where it is not named; and a reloading server's child has the same."""
+    """The name is needed where that leaves a choice; a reloading server's child has the same."""
     settings = ApiSettings(**given)
     assert settings.auth_mode == mode
     assert settings.has_accounts == (mode in ("accounts", "oidc"))

@@ -13,6 +13,7 @@ from tests.benchmarks import (
     job_latency,
     kernel_alignment,
     listeners,
+    official_client,
     polls,
     supervisor_start,
     vqe_overhead,
@@ -23,6 +24,7 @@ from tests.cluster.target import find_missing
 BENCHMARKS = {
     "latency": job_latency.run,
     "polls": polls.run,
+    "official-client": official_client.run,
     "listeners": listeners.run,
     "console": console_flood.run,
     "supervisor": supervisor_start.run,
@@ -33,6 +35,7 @@ ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,
     "cluster-operator": cluster_operator.run,
     "cluster-load": cluster_load.run,
+    "cluster-official-client": official_client.run_on_cluster,
 }
 
 

@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 
 from tests.benchmarks.polls import load, make_row
 from tests.benchmarks.table import Row, keep_samples
-from tests.cluster.installed import Installed, open_installed
+from tests.cluster.installed import Installed, count_reads, open_installed
 from tests.cluster.target import RELEASE, require_cluster
 
 JOBS = 20
@@ -43,24 +43,16 @@ def _poll(installed: Installed) -> list[Row]:
     name = installed.post("hello-quantum", {"greeting": "Hello"})
     installed.wait(name)
     time.sleep(2)
-    before = _count_reads(installed)
+    before = count_reads(installed)
     port = urlsplit(installed.url).port or 80
     samples = asyncio.run(load(port, f"/jobs/{name}", installed.token))
-    reads = _count_reads(installed) - before
+    reads = count_reads(installed) - before
     keep_samples("cluster_polls", {"samples": samples, "reads": reads})
     how = "requests for RuntimeJobs that the API server counted meanwhile, but for watches"
     return [
         make_row(samples, "p99 <= 50 ms"),
         Row("Kubernetes reads that these polls cost", "0", str(reads), how),
     ]
-
-
-def _count_reads(installed: Installed) -> int:
-    text = installed.kubectl("get", "--raw", "/metrics")
-    pattern = (
-        r'^apiserver_request_total\{[^}]*resource="runtimejobs"[^}]*verb="(GET|LIST)"[^}]*\} (\d+)'
-    )
-    return sum(int(found[2]) for found in re.finditer(pattern, text, re.MULTILINE))
 
 
 def _reconnect(installed: Installed) -> Row:

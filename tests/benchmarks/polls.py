@@ -21,34 +21,41 @@ def run() -> list[Row]:
     return [make_row(samples, "p99 <= 20 ms")]
 
 
-def make_row(samples: list[float], goal: str) -> Row:
+def make_row(
+    samples: list[float], goal: str, rate: int = RATE, connections: int = CONNECTIONS
+) -> Row:
     """The result of such a load."""
     measured = (
         f"p50 {milliseconds(percentile(samples, 50))}, p99 {milliseconds(percentile(samples, 99))}"
     )
-    how = f"{len(samples)} polls in {SECONDS} s over {CONNECTIONS} connections, at fixed times"
-    return Row(f"GET of a job under {RATE} polls a second", goal, measured, how)
+    how = f"{len(samples)} polls in {SECONDS} s over {connections} connections, at fixed times"
+    return Row(f"GET of a job under {rate} polls a second", goal, measured, how)
 
 
-async def load(port: int, path: str, token: str = "") -> list[float]:
+async def load(
+    port: int, path: str, token: str = "", rate: int = RATE, connections: int = CONNECTIONS
+) -> list[float]:
     """Poll a path of a server on this machine; returns how long each answer took, in seconds."""
     begin = asyncio.get_running_loop().time() + 0.5
-    per_connection = RATE * SECONDS // CONNECTIONS
     clients = (
-        _poll(port, path, token, begin + index / RATE, per_connection)
-        for index in range(CONNECTIONS)
+        _poll(port, path, token, _due(begin + index / rate, connections / rate))
+        for index in range(connections)
     )
     return [sample for samples in await asyncio.gather(*clients) for sample in samples]
 
 
-async def _poll(port: int, path: str, token: str, begin: float, count: int) -> list[float]:
+def _due(begin: float, interval: float) -> list[float]:
+    """The times at which one connection asks."""
+    return [begin + turn * interval for turn in range(int(SECONDS / interval))]
+
+
+async def _poll(port: int, path: str, token: str, times: list[float]) -> list[float]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
     request = f"{head}Authorization: Bearer {token}\r\n\r\n".encode()
     clock = asyncio.get_running_loop().time
     samples = []
-    for turn in range(count):
-        due = begin + turn * CONNECTIONS / RATE
+    for due in times:
         await asyncio.sleep(max(due - clock(), 0))
         writer.write(request)
         answer = await reader.readuntil(b"\r\n\r\n")

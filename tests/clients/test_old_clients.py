@@ -4,7 +4,7 @@ import pytest
 
 from tests.clients.matrix import list_checks
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1260)
 
 
 @pytest.mark.parametrize("check", list_checks("programs_2023.py"))

@@ -6,7 +6,7 @@ from tests.clients.environments import NEWEST
 from tests.clients.matrix import list_checks, make_cases
 from tests.clients.test_example import DOCUMENTS, run_example
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1260)]
 
 
 @pytest.mark.parametrize(("client", "check"), make_cases("today", "0.51.0", "0.50.0", "0.49.0"))

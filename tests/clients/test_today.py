@@ -5,7 +5,7 @@ import pytest
 from tests.clients.environments import NEWEST
 from tests.clients.matrix import list_checks, make_cases
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1260)
 
 
 @pytest.mark.parametrize(("client", "check"), make_cases("today", "0.51.0", "0.50.0", "0.49.0"))

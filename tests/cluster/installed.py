@@ -4,6 +4,7 @@ The end-to-end tests and the benchmarks use it; ``make deploy`` has installed it
 """
 
 import json
+import re
 import subprocess
 import time
 import uuid
@@ -119,6 +120,15 @@ class Installed:
             httpx.Client(base_url=url, headers=headers) as client,
         ):
             yield client
+
+
+def count_reads(installed: Installed) -> int:
+    """Return the requests for RuntimeJobs that the API server has counted, but for watches."""
+    text = installed.kubectl("get", "--raw", "/metrics")
+    pattern = (
+        r'^apiserver_request_total\{[^}]*resource="runtimejobs"[^}]*verb="(GET|LIST)"[^}]*\} (\d+)'
+    )
+    return sum(int(found[2]) for found in re.finditer(pattern, text, re.MULTILINE))
 
 
 def make_name() -> str:

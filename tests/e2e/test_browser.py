@@ -8,18 +8,12 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.chromium import COLLECT_FRAMES, open_chromium
+from tests.chromium import COLLECT_FRAMES, POST_JOB, open_chromium
 
 pytestmark = pytest.mark.cluster
 
 ENOUGH_FOR_EVERY_REPLICA = 20
 """The requests of which each replica gets some."""
-
-POST_JOB = """
-body => fetch("/jobs", {
-  method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
-}).then(answer => answer.json())
-"""
 
 
 @pytest.fixture(scope="module")

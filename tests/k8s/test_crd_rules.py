@@ -320,7 +320,7 @@ def test_session_is_immutable(sessions, change):
 
 
 def test_session_is_closed_for_good_and_admits_no_job_afterwards(sessions):
-    """What the API's compare-and-set promises, the API server refuses as well."""
+    """The API server refuses by itself, beside the API's compare-and-set."""
     name = sessions.create(SESSION)
     sessions.patch(name, spec={"lastAdmittedAt": EARLY})
     sessions.patch(name, spec={"lastAdmittedAt": LATE})

@@ -7,13 +7,15 @@ import pytest
 from controller.cluster import JobCluster
 from qiskit_runtime.cluster.client import Conflict, make_error
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.runtimesession import parse_runtimesession
 from tests.operator.fake_cluster import read_pieces
-from tests.operator.manifests import make_job
+from tests.operator.manifests import make_job, session_manifest
 
 pytestmark = pytest.mark.anyio
 
 RUNTIMEJOBS = "/apis/qiskit-runtime.dev/v1alpha1/namespaces/jobs/runtimejobs"
 PROGRAMS = "/apis/qiskit-runtime.dev/v1alpha1/namespaces/jobs/runtimeprograms"
+SESSIONS = "/apis/qiskit-runtime.dev/v1alpha1/namespaces/jobs/runtimesessions"
 JOBS, CORE = "/apis/batch/v1/namespaces/jobs/jobs", "/api/v1/namespaces/jobs"
 
 
@@ -72,6 +74,21 @@ async def test_status_is_written_by_compare_and_set():
     await cluster.write_status(make_job(resourceVersion="7"), {"phase": "Running"})
     body = {"metadata": {"resourceVersion": "7"}, "status": {"phase": "Running"}}
     assert api.requests == [("PATCH", f"{RUNTIMEJOBS}/j/status", body, None)]
+
+
+async def test_session_is_written_and_deleted_by_compare_and_set():
+    """A session that a client closes meanwhile is looked at again; another of its name stays."""
+    cluster, api = open_cluster()
+    session = parse_runtimesession(session_manifest())
+    assert await cluster.get_session("s") is None
+    await cluster.write_session_status(session, {"state": "active"})
+    await cluster.delete_session(session)
+    body = {"metadata": {"resourceVersion": "1"}, "status": {"state": "active"}}
+    assert api.requests == [
+        ("GET", f"{SESSIONS}/s", None, None),
+        ("PATCH", f"{SESSIONS}/s/status", body, None),
+        ("DELETE", f"{SESSIONS}/s", {"preconditions": {"uid": "uid-s"}}, None),
+    ]
 
 
 async def test_deletions_name_the_object_that_is_meant():

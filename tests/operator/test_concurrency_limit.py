@@ -77,7 +77,7 @@ def test_an_instance_at_its_limit_lets_others_pass():
 
 
 def test_the_limit_of_all_holds_for_each_instance():
-    """Where all places are taken, the one that was submitted first comes next, of whom it is."""
+    """The job that was submitted first comes next where all places are taken, whoever has it."""
     limit = ConcurrencyLimit(2, 2)
     assert limit.enter("a1", at(0), ALICE) and limit.enter("a2", at(1), ALICE)
     assert not limit.enter("b1", at(2), BOB) and not limit.enter("a3", at(3), ALICE)

@@ -113,7 +113,7 @@ async def test_session_that_others_always_change_gives_up(simulated, monkeypatch
 
 
 async def test_api_server_that_is_away_is_unavailable(simulated, monkeypatch):
-    """What is known is read from memory; admissions and closings say that they can't be."""
+    """Known sessions are read from memory; admissions and closings say that they can't be."""
     monkeypatch.setattr("api.resources.kubernetes_calls.CALL_SECONDS", 0.2)
     made = await simulated.store.create(SPEC)
     simulated.cluster.answers.clear()

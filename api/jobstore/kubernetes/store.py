@@ -6,7 +6,7 @@ Kubernetes API. ``watched_kind`` keeps the memory as new as the newest write.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,6 @@ from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import RESULT_READ, make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
@@ -121,11 +120,9 @@ class KubernetesJobStore(JobStore):
         matching.sort(key=_age, reverse=not query.oldest_first)
         return JobPage(matching[offset : offset + limit], len(matching))
 
-    def count_queued(self, instance: Instance) -> int:
+    def all_queued(self) -> Iterable[Job]:
         jobs = (found.job for found in self._cache.all())
-        return sum(
-            job.status.phase is Phase.QUEUED and job.spec.instance == instance for job in jobs
-        )
+        return (job for job in jobs if job.status.phase is Phase.QUEUED)
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.

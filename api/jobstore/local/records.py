@@ -39,10 +39,11 @@ class Records:
             self._records[job_id] = record
             return record
 
-    def close(self, job_id: str) -> None:
-        """End the record for its listeners."""
-        if record := self._records.get(job_id):
-            record.close()
+    def close(self, job_id: str, error: Exception | None = None) -> None:
+        """End the record for its listeners, with an error where events are missing."""
+        record = self._records.get(job_id)
+        if record is not None and not record.is_closed:
+            record.close(error)
 
     def forget(self, job_id: str) -> None:
         """Remove it from the index; listeners that have it may read it to its end."""

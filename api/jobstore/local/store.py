@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from api.jobstore.base import (
     JobExists,
     JobFinal,
+    JobNotFound,
     JobPage,
     JobQuery,
     JobStore,
@@ -32,7 +33,6 @@ from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Event
@@ -136,8 +136,8 @@ class LocalJobStore(JobStore):
             found.reverse()
         return JobPage(found[offset : offset + limit], len(found))
 
-    def count_queued(self, instance: Instance) -> int:
-        return sum(job.spec.instance == instance for job in self._book.all_queued())
+    def all_queued(self) -> Iterable[Job]:
+        return self._book.all_queued()
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)
@@ -206,7 +206,7 @@ class LocalJobStore(JobStore):
             await self._book.delete(job_id, unfinished=True)
         # Its worker finds no job any more, and stores nothing.
         self._workers.terminate(job_id)
-        self._records.close(job_id)
+        self._records.close(job_id, JobNotFound(job_id))
         self._records.forget(job_id)
         self._workers.look_again(session_id)
 

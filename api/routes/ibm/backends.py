@@ -65,7 +65,7 @@ async def list_backends(
     found = await backends.all()
     if asked is None or asked < BACKENDS_AS_OBJECTS:
         return DevicesResponse(devices=[backend.name for backend in found])
-    queues = await reports.queues()
+    queues = reports.queues()
     return DevicesResponse(
         devices=[
             _describe(backend.name, await reports.summary(backend), queues.get(backend.name, 0))
@@ -139,7 +139,7 @@ async def get_status(
 ) -> StatusResponse:
     """Return whether a backend runs jobs, and the number of those that wait."""
     backend = await backends.get(name)
-    summary, queues = await reports.summary(backend), await reports.queues()
+    summary, queues = await reports.summary(backend), reports.queues()
     return StatusResponse(
         backend_name=name,
         backend_version=summary.version,

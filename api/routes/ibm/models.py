@@ -67,6 +67,7 @@ class RunRequest(BaseModel):
     cost: Annotated[int, Field(ge=1)] | None = Field(
         None, description="The longest that the program may run, in seconds; it shortens its limit."
     )
+    calibration_id: None = Field(None, description="No backend has calibrations by id.")
     private: bool = Field(False, description="Serve the parameters to nobody, and the result once.")
 
     def read(self, instance: Instance) -> Submission:

@@ -45,7 +45,7 @@ async def get_status(
     return {
         "state": not summary.flaw,
         "status": "offline" if summary.flaw else "active",
-        "lengthQueue": (await reports.queues()).get(name, 0),
+        "lengthQueue": reports.queues().get(name, 0),
         "backend_version": summary.version,
     }
 

@@ -2,13 +2,15 @@
 
 import json
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from tests.api.conftest import run_server, wait_until
-from tests.chromium import COLLECT_FRAMES, open_chromium
+from tests.chromium import COLLECT_FRAMES, POST_JOB, open_chromium
 
 TOKEN = "open-sesame"
 
@@ -72,7 +74,7 @@ def test_documentation_works_after_the_login(page, guarded, origin):
     assert sum(json.loads(end["frames"][1]).values()) == 1024
     assert page.evaluate("document.cookie") == "", "scripts can't read the session"
     page.goto("/redoc")
-    assert page.locator("h1", has_text="Qiskit Runtime").is_visible()
+    page.locator("h1", has_text="Qiskit Runtime").wait_for()
 
 
 def test_wrong_token_is_told_and_the_right_one_still_leads_on(page):
@@ -285,6 +287,38 @@ def test_link_of_another_site_finds_the_person_logged_in(page, origin, other_por
     page.get_by_role("link", name="docs").click()
     page.wait_for_url(f"{origin}/docs")
     page.wait_for_selector(".opblock-summary-path")
+
+
+@contextmanager
+def run_with_certificate(folder):
+    """A server that ends TLS itself, and its address."""
+    issued = trustme.CA().issue_cert("localhost")
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    chain.write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(key)
+    files = {"RUNTIME_TLS_CERT": str(chain), "RUNTIME_TLS_KEY": str(key)}
+    with run_server(folder / "server", RUNTIME_TOKEN=TOKEN, **files) as running:
+        yield running, f"https://localhost:{running.port}"
+
+
+def test_login_over_tls_has_the_strict_cookie(chromium, tmp_path):
+    """A real browser keeps the cookie with the prefix, and opens pages and websockets with it."""
+    with run_with_certificate(tmp_path) as (running, url):
+        context = chromium.new_context(base_url=url, ignore_https_errors=True)
+        page = context.new_page()
+        log_in(page)
+        (cookie,) = context.cookies()
+        assert cookie["name"] == f"__Host-qiskit-runtime-session-{urlsplit(url).port}"
+        assert cookie["secure"] and cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+        body = running.make_body("steps") | {"params": ['{"steps": [["final", 1]]}']}
+        job_id = page.evaluate(POST_JOB, body)["id"]
+        stream = f"{url.replace('https', 'wss')}/stream/jobs/{job_id}"
+        assert page.evaluate(COLLECT_FRAMES, stream) == {"frames": ["1"], "code": 1000}
+        page.goto("/")
+        page.get_by_role("button", name="Log out").click()
+        page.get_by_role("status").wait_for()
+        assert context.cookies() == []
+        context.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Sessions: what a cookie holds, how long it is good for, and who knows of its end."""
 
+import hashlib
+
 import jwt
 import pytest
 
@@ -7,7 +9,7 @@ from api.accounts.authenticator import Authenticator
 from api.accounts.caller import Caller
 from api.accounts.identity_tokens import IdentityTokens
 from api.browser.ended_sessions import EndedSessions, SharedEndedSessions
-from api.browser.sessions import SESSION_SECONDS, Sessions
+from api.browser.sessions import SESSION_SECONDS, AccountTooLarge, Sessions
 from tests.jobstore.kubernetes.redis_server import run_redis, write_users
 
 pytestmark = pytest.mark.anyio
@@ -100,6 +102,17 @@ async def test_cookie_and_identity_token_are_not_exchangeable(tokens, sessions):
     value = await sessions.open("alice")
     assert tokens.read(value) is None
     assert await sessions.find(tokens.sign({"name": "alice"}, 60).text) is None
+
+
+async def test_account_of_hundreds_of_instances_has_a_cookie(tokens, sessions):
+    """An issuer's claims fit into what browsers keep; more than that is an error, and is told."""
+    instances = [f"faculty-{number % 7}/group-{number}/project" for number in range(200)]
+    value = sessions.wrap(tokens.sign({"name": "alice", "instances": instances}, 60))
+    assert len(value) < 4000
+    assert (await sessions.find(value)).caller.name == "alice"
+    drawn = [hashlib.sha256(bytes([number])).hexdigest() for number in range(200)]
+    with pytest.raises(AccountTooLarge):
+        sessions.wrap(tokens.sign({"name": "alice", "instances": drawn}, 60))
 
 
 async def test_end_of_a_session_is_the_end_of_that_one_alone(sessions):

@@ -112,6 +112,7 @@ def test_a_job_that_is_not_there_has_ibms_code(api):
         ({"program_id": "hello-quantum", "private": "yes"}, "private"),
         ({"program_id": "hello-quantum", "log_level": "LOUD"}, "log_level"),
         ({"program_id": "hello-quantum", "backend": 7}, "backend"),
+        ({"program_id": "hello-quantum", "calibration_id": "first"}, "calibration_id"),
         ({"program_id": "hello-quantum", "backend": "nobodys"}, "backend"),
         ({"program_id": "hello-quantum", "session_id": "x" * 64}, "session_id"),
         ({"program_id": "sampler", "params": {"pubs": [], "optoins": {}}}, "params"),

@@ -174,7 +174,10 @@ async def test_listing_tells_pending_from_ended(jobs: StoreUnderTest):
 
     pending = await jobs.store.find(JobQuery(hub="pending", pending=True), 10, 0)
     over = await jobs.store.find(JobQuery(hub="pending", pending=False), 10, 0)
+    waiting = [job.id for job in jobs.store.all_queued() if job.spec.hub == "pending"]
     await jobs.stop(queued, *running)
+
+    assert waiting == [queued.id]
 
     assert [job.id for job in pending.jobs] == [queued.id, *(job.id for job in running[::-1])]
     assert [job.id for job in over.jobs] == [ended.id]

@@ -265,3 +265,42 @@ async def test_job_that_is_deleted_elsewhere_is_gone_here(open_world):
                 await asyncio.sleep(0.02)
         with pytest.raises(JobNotFound):
             await world.store.get(job.id)
+
+
+@pytest.mark.parametrize("is_behind", [False, True], ids=["fresh", "behind"])
+async def test_private_result_is_served_once_by_all_servers(open_world, is_behind):
+    """One of the readers at two servers gets it, also where one hears nothing of the other."""
+    async with open_world() as world:
+        settings = ClusterSettings(NAMESPACE, world.redis.url, 1 << 20)
+        other = KubernetesJobStore(settings, lambda: world.cluster.connect("other"))
+        await other.open()
+        try:
+            job, _ = await world.jobs.run(QUICK, private=True)
+            await other.get(job.id)
+            if is_behind:
+                world.cluster.held.add("other")
+            # A change that the other has not heard of: its version is not the newest any more.
+            await world.store.set_tags(job.id, ("changed",))
+
+            async def read(store):
+                async with store.serve_result(job.id) as text:
+                    return text
+
+            texts = await asyncio.gather(*(read(one) for one in (other, world.store) * 5))
+
+            assert sorted(map(str, texts)) == ['"done"'] + ["None"] * 9
+            assert (await world.store.get(job.id)).spec.tags == ("changed",)
+        finally:
+            world.cluster.release("other")
+            await other.close()
+
+
+async def test_tags_leave_the_status_of_an_ended_job_alone(open_world):
+    """The patch is of the spec alone: the API server refuses another status of an ended job."""
+    async with open_world() as world:
+        job, _ = await world.jobs.run(QUICK)
+        before = world.cluster.objects["runtimejobs"][job.id]["status"]
+        await world.store.set_tags(job.id, ("new",))
+        after = world.cluster.objects["runtimejobs"][job.id]
+        assert after["status"] == before
+        assert after["spec"]["tags"] == ["new"]

@@ -275,6 +275,34 @@ async def test_close_while_a_job_is_being_cancelled_leaves_it_cancelled(tmp_path
     assert (await jobs.store.get(job.id)).status.phase is Phase.CANCELLED
 
 
+def count_files(folder: Path, name: str) -> int:
+    """Return the number of files of this name, wherever they are in the folder."""
+    return len(list(folder.rglob(name)))
+
+
+async def test_what_clients_changed_stays_so_after_a_restart(tmp_path: Path):
+    """Tags are new, a private result is gone, and so are jobs that were discarded in any phase."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        read, _ = await jobs.run(QUICK, private=True)
+        kept, _ = await jobs.run(QUICK, private=True, tags=("old",))
+        async with jobs.store.serve_result(read.id) as text:
+            assert text == '"done"'
+        await jobs.store.set_tags(kept.id, ("new",))
+        running, queued = await jobs.start(), await jobs.submit(QUICK)
+        await jobs.store.discard(queued.id)
+        await jobs.store.discard(running.id)
+        await jobs.run(QUICK)
+
+    async with open_local_store(tmp_path, ONE) as jobs:
+        assert (await jobs.store.get(kept.id)).spec.tags == ("new",)
+        async with jobs.store.serve_result(read.id) as text:
+            assert text is None
+        async with jobs.store.serve_result(kept.id) as text:
+            assert text == '"done"'
+        assert (await jobs.store.find(JobQuery(), 10, 0)).total == 3
+    assert [count_files(tmp_path, name) for name in ("job.json", "record")] == [3, 3]
+
+
 async def test_second_server_on_a_data_folder_is_refused(tmp_path: Path):
     """The second is refused with the folder's name; after a close the folder is free."""
     async with open_local_store(tmp_path, ONE) as jobs:

@@ -24,6 +24,7 @@ from qiskit_runtime.client import (
     Reconnecting,
     Refused,
     Unreachable,
+    Waiting,
     decode,
 )
 from tests.api.cli.test_cli import PROGRAMS, Served
@@ -113,7 +114,8 @@ def test_cut_connections_lose_and_repeat_nothing(client, connect, server, tmp_pa
         proxy = CuttingProxy(server.port, cuts=8, seed=seed)
         with proxy.listening() as url:
             events = list(connect(url).job(job.id).follow())
-        assert [e for e in events if not isinstance(e, Reconnecting)] == whole
+        # Under load a frame may take its time: notices say so.
+        assert [e for e in events if not isinstance(e, Reconnecting | Waiting)] == whole
         assert any(isinstance(event, Reconnecting) for event in events) or proxy.streams == 1
 
 
