@@ -21,7 +21,11 @@ SCHEMAS = {
 def check(program, params):
     """Return the errors of these parameters, together with the mandatory ones."""
     schema = SCHEMAS[program]
-    example = {"pubs": [[1, 2]]}
+    example = {
+        "pubs": [[1, 2]],
+        "schema_version": "v0.1",
+        "quantum_program": {"shots": 1, "items": []},
+    }
     mandatory = {name: example.get(name, {}) for name in schema.get("required", ())}
     *_, errors = find_errors(schema, mandatory | params)
     return "\n".join(map(str, errors))
