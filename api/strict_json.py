@@ -19,10 +19,23 @@ MAX_CONTAINERS = 250_000
 MAX_BODY_VALUES = 10_000
 """The most values in a body: each takes up to a hundred times its text. Parameters are one."""
 
-_VALUE = re.compile(r'"|,|[\[{](?!\s*[\]}])')
-"""The beginning of each value but the first: a comma, or a bracket that is not empty."""
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
-_CONTAINER = re.compile(r'"|[\[{]')
+
+def _up_to(others: str) -> re.Pattern[str]:
+    """Return the pattern of strings, and of what else comes before what is looked for.
+
+    It skips any number of strings in one call, in linear time: a body may have millions.
+    """
+    return re.compile(rf"(?:{others}|{_STRING})*+", re.DOTALL)
+
+
+_UP_TO_VALUE = _up_to(r'[^",\[{]++|[\[{](?=\s*+[\]}])')
+"""What precedes the next value but the first: it begins at a comma or a bracket with content."""
+
+_UP_TO_CONTAINER = _up_to(r'[^"\[{]++')
+
+_UP_TO_BRACKET = _up_to(r'[^"\[\]{}]++')
 
 _BRACKET = re.compile(r'["\[\]{}]')
 
@@ -111,13 +124,13 @@ def limit_values(text: str, most: int) -> None:
         StrictJSONError: it has more, or a broken string.
     """
     # The whole is a value that no comma or bracket begins.
-    if sum(map(text.count, ",[{")) >= most and _exceeds(text, _VALUE, most - 1):
-        raise StrictJSONError(f"more than {most} values; what is in texts is not counted")
+    if sum(map(text.count, ",[{")) >= most and _exceeds(text, _UP_TO_VALUE, most - 1):
+        raise StrictJSONError(_too_many_values(most))
 
 
 def limit_containers(text: str, most: int) -> None:
     """See that a text has at most so many lists and objects. Raises as ``limit_values``."""
-    if sum(map(text.count, "[{")) > most and _exceeds(text, _CONTAINER, most):
+    if sum(map(text.count, "[{")) > most and _exceeds(text, _UP_TO_CONTAINER, most):
         raise StrictJSONError(f"more than {most} lists and objects; at most so many are taken")
 
 
@@ -154,23 +167,40 @@ def _find_value(text: str, key: str) -> tuple[int, int] | None:
 
 
 def _structure(text: str) -> Iterator[tuple[str, int, int]]:
-    """Return each bracket and each string: its first character, its begin and its end."""
-    place = 0
+    """Return each bracket, and each string of the outermost object: its begin, and its end."""
+    place = depth = strings = 0
     while token := _BRACKET.search(text, place):
-        place = _skip_string(text, token.end()) if token[0] == '"' else token.end()
-        yield token[0], token.start(), place
-
-
-def _exceeds(text: str, opening: re.Pattern[str], most: int) -> bool:
-    """Return whether the pattern, which also finds quotes, matches more often outside strings."""
-    found = place = 0
-    while found <= most and (token := opening.search(text, place)):
-        place = token.end()
         if token[0] == '"':
-            place = _skip_string(text, place)
+            strings += 1
+            if strings > 2 * MAX_BODY_VALUES:
+                raise StrictJSONError(_too_many_values(MAX_BODY_VALUES))
+            place = _skip_string(text, token.end())
         else:
-            found += 1
+            depth += 1 if token[0] in "[{" else -1
+            place = token.end()
+        yield token[0], token.start(), place
+        if depth < 1:
+            return
+        if depth > 1:
+            place = _skip(_UP_TO_BRACKET, text, place)
+
+
+def _exceeds(text: str, up_to_next: re.Pattern[str], most: int) -> bool:
+    """Return whether there are more than so many of what the pattern leads to."""
+    found, place = 0, _skip(up_to_next, text, 0)
+    while found <= most and place < len(text):
+        found += 1
+        place = _skip(up_to_next, text, place + 1)
     return found > most
+
+
+def _skip(up_to_next: re.Pattern[str], text: str, place: int) -> int:
+    """Return the place to which the pattern leads; a string that does not end is an error there."""
+    found = up_to_next.match(text, place)
+    assert found, "it matches nothing, too"
+    if text.startswith('"', found.end()):
+        _skip_string(text, found.end() + 1)
+    return found.end()
 
 
 def _skip_string(text: str, begin: int) -> int:
@@ -204,3 +234,7 @@ def _is_within(value: Any, max_depth: int) -> bool:
 
 def _too_deep(max_depth: int) -> str:
     return f"lists and objects nest deeper than {max_depth} levels"
+
+
+def _too_many_values(most: int) -> str:
+    return f"more than {most} values; what is in texts is not counted"
