@@ -218,6 +218,7 @@ class MetricsDocument(BaseModel):
     position_in_queue: int | None = None
     estimated_start_time: str | None = None
     estimated_completion_time: str | None = None
+    executions: int | None = None
     num_circuits: int | None = None
     num_qubits: list[int] | None = None
     circuit_depths: list[int] | None = None
@@ -244,6 +245,7 @@ class MetricsDocument(BaseModel):
             position_in_queue=place.position if place else None,
             estimated_start_time=_optional_time(place.start if place else None),
             estimated_completion_time=_optional_time(place.end if place else None),
+            executions=circuits.executions if circuits else None,
             num_circuits=circuits.count if circuits else None,
             num_qubits=list(circuits.qubits) if circuits else None,
             circuit_depths=list(circuits.depths) if circuits else None,

@@ -88,6 +88,7 @@ def test_the_printed_environment_is_all_that_it_needs(guarded):
     assert found["status"] == "DONE"
     assert found["found"] == [found["id"]]
     assert found["metrics"]["num_circuits"] == 1 and found["metrics"]["num_qubits"] == [2]
+    assert found["metrics"]["executions"] == 1
     assert {"pubs", "options", "version"} <= set(found["inputs"])
 
 
