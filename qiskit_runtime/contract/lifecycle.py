@@ -261,7 +261,7 @@ def _failed(reason: Reason, message: str) -> State:
 
 def _ran_too_long(limits: Limits) -> State:
     limit = limits.max_execution_seconds
-    message = f"ran longer than its limit of {limit:g} s: max_execution_time, the program's or the job's own"
+    message = f"ran longer than its limit of {limit:g} s (max_execution_time of program or job)"
     return State(Phase.CANCELLED, Reason.RAN_TOO_LONG, message)
 
 

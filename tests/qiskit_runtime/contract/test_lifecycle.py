@@ -12,6 +12,7 @@ from qiskit_runtime.contract.lifecycle import (
     RunnerState,
     State,
     derive_state,
+    reject,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 
@@ -38,6 +39,20 @@ TABLE = [
     ({"runner": P.NOT_STARTED}, QUEUED, R.NONE, ""),
     ({"runner": P.NOT_STARTED, "waited_seconds": 1e6}, QUEUED, R.NONE, ""),
     ({"runner": P.NOT_STARTED, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, "before it started"),
+    (
+        {"runner": P.NOT_STARTED, "session_closed": "over"},
+        CANCELLED,
+        R.SESSION_CLOSED,
+        "over",
+    ),
+    (
+        {"runner": P.NOT_STARTED, "session_closed": "over", **CANCEL},
+        CANCELLED,
+        R.CANCELLED_BY_USER,
+        "before it started",
+    ),
+    ({"runner": P.RUNNING, "session_closed": "over"}, RUNNING, R.NONE, ""),
+    ({**ended(O.SUCCEEDED, final=True), "session_closed": "over"}, COMPLETED, R.NONE, ""),
     ({"runner": P.STARTING}, QUEUED, R.NONE, ""),
     ({"runner": P.STARTING, **CANCEL}, CANCELLED, R.CANCELLED_BY_USER, "before it started"),
     ({"runner": P.STARTING, "waited_seconds": 31}, FAILED, R.UNSCHEDULABLE, "within 30 s"),
@@ -141,7 +156,9 @@ def test_table_covers_every_outcome_runner_phase_and_reason():
     assert {s["verdict"].outcome for s in seen if "verdict" in s} == set(Outcome)
     assert {s["runner"] for s in seen} == set(RunnerState)
     assert {row[1] for row in TABLE} == set(Phase)
-    assert {row[2] for row in TABLE} == set(Reason)
+    assert {row[2] for row in TABLE} | {R.UNKNOWN_SESSION} == set(Reason)
+    # A session is looked up before there is anything to observe.
+    assert reject(R.UNKNOWN_SESSION, "words").phase is FAILED
 
 
 def test_every_combination_has_a_state_that_explains_itself():
