@@ -95,7 +95,7 @@ def _open_and_close(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
-            opened.push_async_callback(browser_login.sessions.close)
+            opened.push_async_callback(browser_login.close)
             parts = (authenticator, stores.jobs, stores.programs, stores.backends, stores.sessions)
             for part in parts:
                 await part.open()

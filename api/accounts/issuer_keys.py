@@ -5,7 +5,6 @@ such tokens come, not more often than every ten seconds. An issuer that does not
 key away.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -22,18 +21,21 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from api.accounts.authenticator import AccountsUnavailable
-
-DISCOVERY = "/.well-known/openid-configuration"
-"""The path of an issuer's description, after its URL."""
+from api.accounts.issuer_documents import (
+    UNANSWERED,
+    IssuerInvalid,
+    SharedFetch,
+    call,
+    fetch_description,
+    find_url,
+)
 
 KEEP_SECONDS = 3600.0
 """The age at which keys are fetched again: so long a key that was withdrawn is accepted."""
 
-PAUSE_SECONDS = 10.0
-"""The shortest time between two fetches."""
-
 CALL_SECONDS = 5.0
-MAX_DOCUMENT_BYTES = 2**20
+"""The time for each answer of the issuer."""
+
 MAX_KEYS = 100
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 """A smaller key can be broken; a larger one takes long to check with, and nobody has one."""
@@ -46,10 +48,6 @@ KeyName = tuple[str, str]
 logger = logging.getLogger(__name__)
 
 
-class IssuerInvalid(ValueError):
-    """The issuer answers with something else than OpenID Connect prescribes; the text says it."""
-
-
 class IssuerKeys:
     """The keys of one issuer."""
 
@@ -57,14 +55,12 @@ class IssuerKeys:
         self._issuer = issuer
         self._http = http or httpx.AsyncClient(timeout=CALL_SECONDS)
         self._keys: Mapping[KeyName, PublicKey] = {}
-        self._fetching: asyncio.Task[None] | None = None
-        self._fetched = self._next_fetch = -KEEP_SECONDS
+        self._fetching = SharedFetch(self._fetch)
+        self._fetched = -KEEP_SECONDS
 
     async def close(self) -> None:
         """Stop, and disconnect."""
-        if self._fetching:
-            self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
+        await self._fetching.close()
         await self._http.aclose()
 
     async def find(self, algorithm: str, key_id: str) -> PublicKey | None:
@@ -74,10 +70,11 @@ class IssuerKeys:
             AccountsUnavailable: no keys could be fetched yet.
         """
         key = self._pick(algorithm, key_id)
-        fetching = self._begin_fetch(is_needed=key is None)
-        if key is None and fetching:
-            await asyncio.shield(fetching)
+        if key is None:
+            await self._fetching.wait()
             key = self._pick(algorithm, key_id)
+        else:
+            self._fetching.begin(is_due=time.monotonic() - self._fetched > KEEP_SECONDS)
         if not self._keys:
             raise AccountsUnavailable(f"the keys of {self._issuer} can't be fetched; try again")
         return key
@@ -89,51 +86,16 @@ class IssuerKeys:
         fitting = [key for (kind, _), key in self._keys.items() if kind == algorithm]
         return fitting[0] if len(fitting) == 1 else None
 
-    def _begin_fetch(self, *, is_needed: bool) -> asyncio.Task[None] | None:
-        """Return the fetch under way; one begins if it is needed, or time, and allowed again."""
-        if self._fetching and not self._fetching.done():
-            return self._fetching
-        now = time.monotonic()
-        if now < self._next_fetch or not (is_needed or now - self._fetched > KEEP_SECONDS):
-            return None
-        self._next_fetch = now + PAUSE_SECONDS
-        self._fetching = asyncio.create_task(self._fetch())
-        return self._fetching
-
     async def _fetch(self) -> None:
         try:
-            description = await self._get(self._issuer.rstrip("/") + DISCOVERY)
-            keys = read_keys(await self._get(find_keys_url(description, self._issuer)))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+            description = await fetch_description(self._http, self._issuer, CALL_SECONDS)
+            url = find_url(description, self._issuer, "jwks_uri")
+            answer = await call(self._http, "GET", url, CALL_SECONDS)
+            keys = read_keys(answer.raise_for_status().json())
+        except (*UNANSWERED, ValueError, RecursionError) as error:
             logger.warning("the keys of %s stay what they were: %r", self._issuer, error)
             return
         self._keys, self._fetched = keys, time.monotonic()
-
-    async def _get(self, url: str) -> Any:
-        async with self._http.stream("GET", url) as answer:
-            answer.raise_for_status()
-            data = bytearray()
-            async for piece in answer.aiter_bytes():
-                data += piece
-                if len(data) > MAX_DOCUMENT_BYTES:
-                    raise IssuerInvalid(f"{url}: over {MAX_DOCUMENT_BYTES} bytes")
-        return httpx.Response(200, content=bytes(data)).json()
-
-
-def find_keys_url(description: Any, issuer: str) -> str:
-    """Return where an issuer's keys are, by its description. Pure.
-
-    Raises:
-        IssuerInvalid: it is another issuer's, or none.
-    """
-    if not isinstance(description, dict) or description.get("issuer") != issuer:
-        raise IssuerInvalid(f"the discovery document is not that of the issuer {issuer}")
-    url = description.get("jwks_uri")
-    if not isinstance(url, str) or not url.startswith(("https://", "http://")):
-        raise IssuerInvalid("the discovery document has no jwks_uri")
-    if issuer.startswith("https://") and not url.startswith("https://"):
-        raise IssuerInvalid("jwks_uri is not https, and the issuer is")
-    return url
 
 
 def read_keys(document: Any) -> dict[KeyName, PublicKey]:

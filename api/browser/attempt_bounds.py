@@ -6,7 +6,7 @@ failures count, so a person who knows the token is never in the way of the next.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from cachetools import LRUCache
@@ -56,8 +56,8 @@ class AttemptBounds:
         self._peers: LRUCache[str, _Bucket] = LRUCache(REMEMBERED_PEERS)
 
     @contextmanager
-    def attempt(self, peer: str) -> Iterator[None]:
-        """Take an attempt of a peer, an IP address, and give it back unless an error is raised.
+    def attempt(self, peer: str, failure: type[Exception]) -> Iterator[None]:
+        """Take an attempt of a peer, an IP address, and give it back unless it is a failure.
 
         Raises:
             TooManyAttempts: none is free.
@@ -69,6 +69,17 @@ class AttemptBounds:
             raise TooManyAttempts(math.ceil(wait))
         for bucket in buckets:
             bucket.add(-1)
-        yield
-        for bucket in buckets:
-            bucket.add(1)
+        try:
+            yield
+        except failure:
+            raise
+        except BaseException:
+            # The provider is away, or the person has gone: nobody has guessed.
+            _give_back(buckets)
+            raise
+        _give_back(buckets)
+
+
+def _give_back(buckets: Iterable[_Bucket]) -> None:
+    for bucket in buckets:
+        bucket.add(1)

@@ -17,6 +17,14 @@ import httpx
 import jwt
 
 from api.accounts.identity_tokens import IdentityTokens
+from api.accounts.issuer_documents import (
+    UNANSWERED,
+    IssuerInvalid,
+    SharedFetch,
+    call,
+    fetch_description,
+    find_url,
+)
 
 LOGIN_SECONDS = 600
 """The time that a person has at the provider."""
@@ -25,9 +33,6 @@ PROVIDER_SECONDS = 10.0
 """The time for each answer of the provider."""
 
 SCOPES = "openid profile email"
-
-DISCOVERY = "/.well-known/openid-configuration"
-"""The path of a provider's description, after its URL."""
 
 
 class LoginFailed(Exception):
@@ -63,13 +68,31 @@ class Ended:
     next_path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The addresses of a provider: for the browser, and for this server."""
+
+    authorization: str
+    token: str
+
+
 class CodeFlow:
     """Begins and ends logins at one provider."""
 
-    def __init__(self, client: Client, tokens: IdentityTokens) -> None:
+    def __init__(
+        self, client: Client, tokens: IdentityTokens, http: httpx.AsyncClient | None = None
+    ) -> None:
         self._client = client
         self._cookies = tokens.for_purpose("login at a provider")
-        self._provider: Mapping[str, Any] | None = None
+        self._http = http or httpx.AsyncClient(timeout=PROVIDER_SECONDS)
+        self._found: Endpoints | None = None
+        self._failure = ""
+        self._discovery = SharedFetch(self._discover)
+
+    async def close(self) -> None:
+        """Stop, and disconnect."""
+        await self._discovery.close()
+        await self._http.aclose()
 
     @property
     def name(self) -> str:
@@ -82,7 +105,7 @@ class CodeFlow:
         Raises:
             ProviderUnavailable: it does not say where to log in.
         """
-        provider = await self._discover()
+        endpoint = (await self._find_endpoints()).authorization
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         kept = {"state": state, "nonce": nonce, "verifier": verifier}
         kept |= {"callback": callback, "next": next_path}
@@ -97,9 +120,16 @@ class CodeFlow:
             "code_challenge": challenge.rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        endpoint = provider["authorization_endpoint"]
         url = f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
         return Begun(url, self._cookies.sign(kept, LOGIN_SECONDS).text)
+
+    def check_begun(self, cookie: str, answer: Mapping[str, str]) -> None:
+        """See that an answer is to a login that this browser began: another page may send one.
+
+        Raises:
+            LoginFailed: it is not.
+        """
+        self._read_begun(cookie, answer)
 
     async def end(self, cookie: str, answer: Mapping[str, str]) -> Ended:
         """Exchange the code of the provider's answer, the query of the callback, for an ID token.
@@ -108,11 +138,7 @@ class CodeFlow:
             LoginFailed: the answer is an error, or to no login that this browser began.
             ProviderUnavailable: it does not answer.
         """
-        kept = self._cookies.read(cookie)
-        if kept is None or not hmac.compare_digest(
-            kept["state"].encode(), answer.get("state", "").encode()
-        ):
-            raise LoginFailed("this login was not begun in this browser, or too long ago")
+        kept = self._read_begun(cookie, answer)
         if "code" not in answer:
             reason = answer.get("error", "no code")[:100]
             raise LoginFailed(f"{self.name} did not log you in: {reason}")
@@ -121,8 +147,16 @@ class CodeFlow:
             raise LoginFailed(f"the answer of {self.name} is to another login")
         return Ended(id_token, kept["next"])
 
+    def _read_begun(self, cookie: str, answer: Mapping[str, str]) -> Mapping[str, str]:
+        kept = self._cookies.read(cookie)
+        if kept is None or not hmac.compare_digest(
+            kept["state"].encode(), answer.get("state", "").encode()
+        ):
+            raise LoginFailed("this login was not begun in this browser, or too long ago")
+        return kept
+
     async def _exchange(self, code: str, kept: Mapping[str, str]) -> str:
-        provider = await self._discover()
+        endpoint = (await self._find_endpoints()).token
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -130,41 +164,48 @@ class CodeFlow:
             "client_id": self._client.client_id,
             "code_verifier": kept["verifier"],
         }
-        answer = await self._call("POST", provider["token_endpoint"], form)
+        answer = await self._post(endpoint, form)
         if answer.is_server_error:
-            raise ProviderUnavailable(f"{self.name} does not answer just now")
+            raise ProviderUnavailable(self._silence)
         token = _read_object(answer).get("id_token")
         if not answer.is_success or not isinstance(token, str):
             reason = str(_read_object(answer).get("error", "it sent no id_token"))[:100]
             raise LoginFailed(f"{self.name} did not take the login's code: {reason}")
         return token
 
-    async def _discover(self) -> Mapping[str, Any]:
-        """Return the provider's description; it is asked once."""
-        if self._provider is None:
-            issuer = self._client.issuer
-            found = await self._call(
-                "GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-            )
-            provider = _read_object(found)
-            names = ("authorization_endpoint", "token_endpoint")
-            if provider.get("issuer") != issuer or not all(provider.get(name) for name in names):
-                raise ProviderUnavailable(f"{self.name} does not describe itself as {issuer}")
-            self._provider = provider
-        return self._provider
+    async def _find_endpoints(self) -> Endpoints:
+        """Return the provider's addresses: all ask once together, and seldom where it is away."""
+        if self._found is None:
+            await self._discovery.wait()
+        if self._found is None:
+            raise ProviderUnavailable(self._failure)
+        return self._found
 
-    async def _call(
-        self, method: str, url: str, form: Mapping[str, str] | None = None
-    ) -> httpx.Response:
+    async def _discover(self) -> None:
+        issuer = self._client.issuer
+        try:
+            description = await fetch_description(self._http, issuer, PROVIDER_SECONDS)
+            names = ("authorization_endpoint", "token_endpoint")
+            self._found = Endpoints(*(find_url(description, issuer, name) for name in names))
+        except (httpx.HTTPStatusError, ValueError, RecursionError) as error:
+            reason = f": {error}" if isinstance(error, IssuerInvalid) else ""
+            self._failure = f"{self.name} does not describe itself as {issuer}{reason}"
+        except UNANSWERED:
+            self._failure = self._silence
+
+    @property
+    def _silence(self) -> str:
+        return f"{self.name} does not answer just now"
+
+    async def _post(self, url: str, form: Mapping[str, str]) -> httpx.Response:
         auth = None
-        if form and self._client.secret:
+        if self._client.secret:
             # Both are form-encoded before they are joined, says RFC 6749.
             auth = (quote(self._client.client_id, ""), quote(self._client.secret, ""))
         try:
-            async with httpx.AsyncClient(timeout=PROVIDER_SECONDS) as http:
-                return await http.request(method, url, data=form, auth=auth)
-        except httpx.HTTPError:
-            raise ProviderUnavailable(f"{self.name} does not answer just now") from None
+            return await call(self._http, "POST", url, PROVIDER_SECONDS, data=form, auth=auth)
+        except (*UNANSWERED, IssuerInvalid):
+            raise ProviderUnavailable(self._silence) from None
 
 
 def _read_object(answer: httpx.Response) -> Mapping[str, Any]:

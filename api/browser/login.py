@@ -68,6 +68,12 @@ class BrowserLogin:
         """Return whether this server asks for a credential at all."""
         return self.authenticator.needs_credential
 
+    async def close(self) -> None:
+        """Disconnect from other servers."""
+        await self.sessions.close()
+        if self.provider is not None:
+            await self.provider.flow.close()
+
     async def find_session(self, scope: Scope) -> Session | None:
         """Return the session of a request whose only credential is a cookie.
 
@@ -87,7 +93,7 @@ class BrowserLogin:
             TooManyAttempts, WrongToken: it is not given one.
             AccountsUnavailable, InstanceRefused: as ``Authenticator`` says.
         """
-        with self.bounds.attempt(peer):
+        with self.bounds.attempt(peer, WrongToken):
             value = await self.sessions.open(credential)
             if value is None:
                 raise WrongToken
@@ -107,7 +113,9 @@ class BrowserLogin:
         """
         assert self.provider is not None, "the route asks first"
         flow = self.provider.flow
-        with self.bounds.attempt(peer):
+        # An image on another site's page can lead here; that is no guess of this person's.
+        flow.check_begun(begun, answer)
+        with self.bounds.attempt(peer, LoginFailed):
             ended = await flow.end(begun, answer)
             caller = await self.authenticator.authenticate(ended.id_token)
             if caller is None:

@@ -1,4 +1,4 @@
-"""The log's bound: repeated lines, which any client can cause, are held back."""
+"""The log's filters: repeated lines, which any client can cause, are held back, and secrets too."""
 
 import logging
 import time
@@ -11,6 +11,9 @@ LINES_A_MINUTE = 10
 
 EXEMPT = ("uvicorn.access",)
 """Loggers that are not bounded: the user asked for each line."""
+
+CALLBACK = "/login/callback"
+"""The path whose query is a login's code and state: whoever reads them may try to use them."""
 
 _MINUTE = 60.0
 _MAX_KINDS = 1000
@@ -43,3 +46,16 @@ class RepeatFilter(logging.Filter):
         if count == LINES_A_MINUTE:
             record.msg = f"{record.msg} (more of this kind are held back for a minute)"
         return count <= LINES_A_MINUTE
+
+
+class QueryFilter(logging.Filter):
+    """Passes every record; in the access log, the query of a login's callback is left out."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name in EXEMPT and isinstance(record.args, tuple):
+            record.args = tuple(map(_without_query, record.args))
+        return True
+
+
+def _without_query(part: object) -> object:
+    return CALLBACK if isinstance(part, str) and part.startswith(f"{CALLBACK}?") else part

@@ -25,7 +25,7 @@ from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
 from api.main import create_app
 from api.serving.connection_bounds import Bounds, OpenConnections
 from api.serving.http_connection import HttpConnection
-from api.serving.log_repeats import RepeatFilter
+from api.serving.log_repeats import QueryFilter, RepeatFilter
 from api.serving.server_process import ACCEPTED_AT_ONCE, bound_connections
 from api.serving.websocket_connection import WebsocketConnection
 from api.settings import ApiSettings
@@ -255,12 +255,12 @@ def _make_log_config() -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"plain": plain},
-        "filters": {"repeats": {"()": RepeatFilter}},
+        "filters": {"repeats": {"()": RepeatFilter}, "queries": {"()": QueryFilter}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": "plain",
-                "filters": ["repeats"],
+                "filters": ["repeats", "queries"],
             }
         },
         "root": {"level": "WARNING", "handlers": ["stderr"]},

@@ -19,7 +19,8 @@ from api.accounts import issuer_keys
 from api.accounts.authenticator import AccountsUnavailable
 from api.accounts.caller import InstanceRefused, Role
 from api.accounts.identity_tokens import IdentityTokens
-from api.accounts.issuer_keys import IssuerInvalid, IssuerKeys, find_keys_url, read_keys
+from api.accounts.issuer_documents import IssuerInvalid, find_url
+from api.accounts.issuer_keys import IssuerKeys, read_keys
 from api.accounts.oidc import Claims, OidcAuthenticator, find_claim, read_instances
 from tests.api.conftest import run_server
 
@@ -191,7 +192,7 @@ async def test_a_withdrawn_key_counts_for_an_hour_at_most(monkeypatch):
     issuer.keys = {"keys": [jwk(OTHER_KEY, "r2")]}
     now[0] += 3601
     assert await authenticator.authenticate(sign())
-    await authenticator._keys._fetching
+    await authenticator._keys._fetching.under_way
     assert await authenticator.authenticate(sign()) is None
 
 
@@ -210,7 +211,7 @@ async def test_an_issuer_that_is_away_takes_no_key_away(monkeypatch):
     issuer.is_away = True
     now[0] += 7200
     assert await authenticator.authenticate(sign())
-    await authenticator._keys._fetching
+    await authenticator._keys._fetching.under_way
     assert await authenticator.authenticate(sign())
 
 
@@ -262,7 +263,7 @@ def test_a_private_key_in_a_set_is_taken_for_its_public_part():
 def test_a_description_of_another_issuer_leads_nowhere(description):
     """The issuer's name in it must be the one of the settings, and TLS stays TLS."""
     with pytest.raises(IssuerInvalid):
-        find_keys_url(description, ISSUER)
+        find_url(description, ISSUER, "jwks_uri")
 
 
 def test_claims_are_found_by_name_or_by_a_way_into_them():

@@ -1,5 +1,7 @@
 """Bounds on failed logins, by a clock that the test moves."""
 
+import asyncio
+
 import pytest
 
 from api.accounts.client_network import choose_peer
@@ -35,13 +37,13 @@ def bounds(clock):
 
 def fail(bounds, peer="192.0.2.1"):
     """Make an attempt that fails."""
-    with pytest.raises(KeyError), bounds.attempt(peer):
+    with pytest.raises(KeyError), bounds.attempt(peer, KeyError):
         raise KeyError
 
 
 def succeed(bounds, peer="192.0.2.1"):
     """Make an attempt that is right."""
-    with bounds.attempt(peer):
+    with bounds.attempt(peer, KeyError):
         pass
 
 
@@ -71,9 +73,18 @@ def test_right_attempts_cost_nothing(bounds):
         fail(bounds)
 
 
+@pytest.mark.parametrize("error", [OSError, asyncio.CancelledError])
+def test_attempt_that_was_no_guess_is_given_back(bounds, error):
+    """A provider that is away, or a person who leaves, costs nobody an attempt."""
+    for _ in range(2 * ATTEMPTS_IN_ALL):
+        with pytest.raises(error), bounds.attempt("192.0.2.1", KeyError):
+            raise error
+    succeed(bounds)
+
+
 def test_attempts_under_way_are_counted(bounds):
     """Guesses that are made at once are bounded as those one after the other."""
-    held = [bounds.attempt("192.0.2.1") for _ in range(ATTEMPTS_OF_A_PEER)]
+    held = [bounds.attempt("192.0.2.1", KeyError) for _ in range(ATTEMPTS_OF_A_PEER)]
     for one in held:
         one.__enter__()
     with pytest.raises(TooManyAttempts):

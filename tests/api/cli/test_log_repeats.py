@@ -2,7 +2,10 @@
 
 import logging
 
-from api.serving.log_repeats import EXEMPT, LINES_A_MINUTE, RepeatFilter
+import pytest
+
+from api.serving import server
+from api.serving.log_repeats import EXEMPT, LINES_A_MINUTE, QueryFilter, RepeatFilter
 
 
 def _log(messages, clock):
@@ -43,3 +46,24 @@ def test_kinds_without_number_cost_bounded_memory():
     """Many kinds are all written, and the oldest forgotten."""
     messages = [("a", f"kind {number}") for number in range(5000)]
     assert len(_log(messages, [0.0])) == 5000
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("/login/callback?code=secret&state=s", "/login/callback"),
+        ("/login/callback", "/login/callback"),
+        ("/jobs?limit=2", "/jobs?limit=2"),
+    ],
+)
+def test_access_log_has_no_code_of_a_login(path, written):
+    """The query of the callback is what a person logs in with; other queries are written."""
+    text = '%s - "%s %s HTTP/%s" %d'
+    arguments = ("127.0.0.1:1", "GET", path, "1.1", 200)
+    record = logging.LogRecord(EXEMPT[0], 20, "", 0, text, arguments, None)
+    filters = logging.Filterer()
+    for one in server._make_log_config()["filters"].values():
+        filters.addFilter(one["()"]())
+    assert filters.filter(record)
+    assert record.getMessage() == f'127.0.0.1:1 - "GET {written} HTTP/1.1" 200'
+    assert QueryFilter().filter(logging.LogRecord("a", 30, "", 0, "no arguments", None, None))
