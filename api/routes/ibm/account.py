@@ -11,7 +11,7 @@ from api.jobstore.base import JobQuery
 from api.queue_forecast import seconds_run
 from api.routes.ibm.errors import describe
 from api.routes.ibm.jobs import Time
-from api.routes.ibm.models import write_time
+from qiskit_runtime.contract.moment import format_moment, format_optional_moment
 from qiskit_runtime.contract.resources.job import Job
 
 PERIOD = timedelta(days=28)
@@ -65,8 +65,8 @@ class Workload(BaseModel):
             session_id=job.spec.session_id or None,
             status=status.phase,
             status_reason=status.message or None,
-            created_at=write_time(job.created),
-            ended_at=write_time(status.finished_at) if status.finished_at else None,
+            created_at=format_moment(job.created),
+            ended_at=format_optional_moment(status.finished_at),
             usage_seconds=seconds_run(job) or 0.0,
             tags=list(job.spec.tags),
             private=job.spec.private,
@@ -90,7 +90,7 @@ async def get_usage(caller: CallerDep, store: JobStoreDep) -> UsageDocument:
     return UsageDocument(
         instance_id=caller.instance.crn,
         usage_consumed_seconds=round(sum(seconds_run(job) or 0.0 for job in page.jobs), 3),
-        usage_period=Period(start_time=write_time(now - PERIOD), end_time=write_time(now)),
+        usage_period=Period(start_time=format_moment(now - PERIOD), end_time=format_moment(now)),
     )
 
 
@@ -128,7 +128,7 @@ async def list_workloads(
     ]
     # Sessions are listed under their own path.
     shown = [] if mode in ("session", "batch") else found
-    begin = int(next or previous or 0)
+    begin = min(int(next or previous or 0), len(shown))
     return WorkloadsDocument(
         workloads=[Workload.from_job(job) for job in shown[begin : begin + limit]],
         total_count=len(shown),
