@@ -10,10 +10,12 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
 from api.text_pieces import json_pieces
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job
 
 LARGE = 2**16
@@ -21,6 +23,9 @@ LARGE = 2**16
 
 LARGE_AT_ONCE = 8
 """Large parameters that are in memory at the same time."""
+
+LARGE_OF_ONE = LARGE_AT_ONCE // 2
+"""Those of one instance, whose slow readers leave room for others."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +63,8 @@ class JobAnswers:
     def __init__(self, store: JobStore) -> None:
         self._store = store
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        # Each is there for as long as somebody has a turn, or waits for it.
+        self._large_of: WeakValueDictionary[Instance, asyncio.Semaphore] = WeakValueDictionary()
 
     async def write_page(self, page: JobPage) -> AsyncIterator[str]:
         """Write a ``JobsResponse`` as JSON, without jobs deleted since they were found."""
@@ -90,7 +97,7 @@ class JobAnswers:
     async def _write_large(
         self, job: Job, form: JobForm, head: str, tail: str
     ) -> AsyncIterator[str]:
-        async with self._large:
+        async with self._large_turns_of(job.spec.instance), self._large:
             # Read again: while it waited, this request held no parameters.
             try:
                 params = await self._read_params(job)
@@ -100,6 +107,11 @@ class JobAnswers:
             for piece in [form.none] if params is None else form.pieces(params):
                 yield piece
             yield tail
+
+    def _large_turns_of(self, instance: Instance) -> asyncio.Semaphore:
+        turns = self._large_of.get(instance) or asyncio.Semaphore(LARGE_OF_ONE)
+        self._large_of[instance] = turns
+        return turns
 
     async def _read_params(self, job: Job) -> str | None:
         """Return the text as it was posted; None if it is lost or private: the rest is valid."""

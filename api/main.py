@@ -31,6 +31,7 @@ from api.sessionstore.base import SessionStore
 from api.settings import ApiSettings
 from api.stores import Stores, make_stores
 from api.submission import JobSubmission
+from api.usage import UsageMeter
 
 DESCRIPTION = """Run Qiskit programs beside the Aer simulator, and stream what they publish.
 
@@ -118,7 +119,7 @@ def _keep_services(
     )
     state.job_answers = JobAnswers(jobs)
     state.backend_reports = BackendReports(jobs)
-    state.queue_forecast = QueueForecast(jobs)
+    state.queue_forecast, state.usage_meter = QueueForecast(jobs), UsageMeter(jobs)
 
 
 def _add_routes(app: FastAPI) -> None:

@@ -1,7 +1,6 @@
 """The JSON forms of the 2021 dialect, made from the contract's models."""
 
 import base64
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -14,6 +13,7 @@ from qiskit_runtime.contract.limits import (
     MAX_TAGS,
     MAX_VERSION_CHARACTERS,
 )
+from qiskit_runtime.contract.moment import format_moment, format_optional_moment
 from qiskit_runtime.contract.resources.backend import BackendSpec
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobProgress, Label
@@ -21,9 +21,6 @@ from qiskit_runtime.contract.resources.program import Program, ProgramSource
 
 RAN_TOO_LONG = "Cancelled - Ran too long"
 """The status of a job that exceeded its time limit, as the hosted service spelled it."""
-
-CREATED_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-"""Six decimals and a Z, in UTC."""
 
 
 class RootModel(BaseModel):
@@ -122,12 +119,12 @@ class JobResponse(RootModel):
             status=RAN_TOO_LONG if status.reason is Reason.RAN_TOO_LONG else status.phase,
             params=params,
             program=spec.program_id,
-            created=job.created.strftime(CREATED_FORMAT),
+            created=format_moment(job.created),
             tags=list(spec.tags),
             reason=status.reason,
             message=status.message,
-            started=_time(status.started_at),
-            finished=_time(status.finished_at),
+            started=format_optional_moment(status.started_at),
+            finished=format_optional_moment(status.finished_at),
             progress=status.progress,
             seeds=status.seeds,
             versions=status.versions,
@@ -196,8 +193,8 @@ class ProgramResponse(RootModel):
             # Fills is_public, and visible_to_all, whose alias it is.
             "is_public": metadata.is_public,
             "max_execution_time": metadata.max_execution_time,
-            "creation_date": _time(program.created),
-            "update_date": _time(program.updated),
+            "creation_date": format_optional_moment(program.created),
+            "update_date": format_optional_moment(program.updated),
             "spec": metadata.spec.model_dump(exclude_none=True),
         }
 
@@ -278,7 +275,3 @@ def _dict(value: Any) -> dict[str, Any]:
 
 def _type_name(kind: Any) -> str:
     return " | ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.strftime(CREATED_FORMAT) if moment else None

@@ -21,7 +21,10 @@ RECENT_JOBS = 100
 
 _MOST_WAITING = 2**31 - 1
 _FRESH_SECONDS = 1.0
-"""How long an estimate is shown: it costs a look at every job."""
+"""How long an estimate is shown: it costs a look at every job that waits."""
+
+_DURATIONS_SECONDS = 10.0
+"""How long the times of recent jobs are believed: a look at them may be one at every job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class QueueForecast:
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._made = -_FRESH_SECONDS
+        self._made, self._measured = -_FRESH_SECONDS, -_DURATIONS_SECONDS
         self._forecasts: dict[str, Forecast] = {}
         self._durations = Durations({}, None)
 
@@ -75,8 +78,9 @@ class QueueForecast:
         pending = await self._store.find(
             JobQuery(pending=True, oldest_first=True), _MOST_WAITING, 0
         )
-        ended = await self._store.find(JobQuery(pending=False), RECENT_JOBS, 0)
-        self._durations = measure(ended.jobs)
+        if now - self._measured >= _DURATIONS_SECONDS or self._durations.any_program is None:
+            self._measured = now
+            self._durations = measure(await self._store.find_newest_ended(RECENT_JOBS))
         self._forecasts = forecast(pending.jobs, self._durations, datetime.now(UTC))
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from qiskit_runtime.contract.lifecycle import Reason
 from qiskit_runtime.contract.resources.instance import Instance
-from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
 
 
@@ -68,20 +68,23 @@ class JobQuery:
     def matches(self, job: Job) -> bool:
         """Return whether the job matches. It must have all of several tags."""
         spec = job.spec
-        wanted = (
-            (self.pending, not job.is_final),
-            (self.hub, spec.hub),
-            (self.group, spec.group),
-            (self.project, spec.project),
-            (self.program, spec.program_id),
-            (self.backend, spec.backend),
-            (self.session_id, spec.session_id),
-        )
+        # The phase is asked first: it sorts most jobs out, and there may be tens of thousands.
         return (
-            all(want in (None, have) for want, have in wanted)
-            and (self.instances is None or spec.instance in self.instances)
-            and self.tags <= set(spec.tags)
+            self.pending in (None, not job.is_final)
+            and self.program in (None, spec.program_id)
+            and self.backend in (None, spec.backend)
+            and self.session_id in (None, spec.session_id)
+            and self._has_labels(spec)
             and self._has_time(job.created)
+        )
+
+    def _has_labels(self, spec: JobSpec) -> bool:
+        return (
+            self.hub in (None, spec.hub)
+            and self.group in (None, spec.group)
+            and self.project in (None, spec.project)
+            and (self.instances is None or spec.instance in self.instances)
+            and (not self.tags or self.tags <= set(spec.tags))
         )
 
     def _has_time(self, created: datetime) -> bool:
@@ -158,6 +161,10 @@ class JobStore(ABC):
 
         Their order does not change.
         """
+
+    async def find_newest_ended(self, limit: int) -> list[Job]:
+        """The ended jobs that were submitted last, newest first. Cheap where it can be."""
+        return (await self.find(JobQuery(pending=False), limit, 0)).jobs
 
     @abstractmethod
     def all_queued(self) -> Iterable[Job]:

@@ -154,6 +154,20 @@ def test_job_for_another_backend_is_refused(client):
     client.cancel(made)
 
 
+def test_job_without_a_backend_runs_on_its_sessions(client):
+    """The answer, the job and its document name it; outside of a session it is the default."""
+    made = client.open()
+    for unnamed in (None, ""):
+        answer = client.post(made, ["sleep", 0], backend=unnamed)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["backend"] == "aer_montreal"
+        assert client.wait(answer.json()["id"])["backend"] == "aer_montreal"
+    alone = client.post(None, ["sleep", 0], backend=None)
+    assert alone.json()["backend"] == "aer_simulator"
+    client.wait(alone.json()["id"])
+    client.cancel(made)
+
+
 def test_dedicated_jobs_run_one_after_the_other(client):
     """In order, though there are two workers, and whatever the end of each is."""
     made = client.open()

@@ -100,3 +100,27 @@ async def test_polls_share_a_look_at_the_jobs():
     assert len(looks) == 2
     late = await store.add(Phase.QUEUED)
     assert (await watched.find(late)).position == 2
+
+
+@pytest.mark.anyio
+async def test_polls_do_not_look_at_ended_jobs_again_and_again(monkeypatch):
+    """What recent jobs took is believed for ten seconds; places are new each second."""
+    store, clock, looks = FakeStore(), [100.0], []
+    find = store.find_newest_ended
+
+    async def count(limit):
+        looks.append(clock[0])
+        return [
+            make_job(number, Phase.COMPLETED, program="hello-quantum", started=9, seconds=2)
+            for number, _ in enumerate([*await find(limit), "one"])
+        ]
+
+    monkeypatch.setattr(store, "find_newest_ended", count)
+    monkeypatch.setattr("api.queue_forecast.time.monotonic", lambda: clock[0])
+    watched = QueueForecast(store)
+    for second in range(21):
+        clock[0] = 100.0 + second
+        queued = await store.add(Phase.QUEUED)
+        found = await watched.find(queued)
+        assert found.position == second + 1 and found.end - found.start == timedelta(seconds=2)
+    assert looks == [100.0, 110.0, 120.0]

@@ -9,18 +9,29 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 from websockets.sync.client import connect
+
+from api.jobstore.local.data_folder import DataFolder
+from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
+from qiskit_runtime.contract.resources.resource import make_job_id
 
 START_SECONDS = 60
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
 @contextmanager
-def serve(programs: dict[str, str], workers: int = 2) -> Iterator[httpx.Client]:
-    """A client of a new server in local mode that has these programs, by id and source."""
+def serve(
+    programs: dict[str, str], workers: int = 2, ended_jobs: int = 0
+) -> Iterator[httpx.Client]:
+    """A client of a new server in local mode that has these programs, by id and source.
+
+    Its data folder has so many ended jobs from before.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name, source in programs.items():
@@ -30,6 +41,7 @@ def serve(programs: dict[str, str], workers: int = 2) -> Iterator[httpx.Client]:
             "--data", str(folder / "data"), "--programs", str(folder / "programs"),
         ]  # fmt: skip
         (folder / "programs").mkdir(exist_ok=True)
+        _write_ended_jobs(folder / "data", ended_jobs)
         output = (folder / "output").open("w+")
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:
@@ -40,6 +52,27 @@ def serve(programs: dict[str, str], workers: int = 2) -> Iterator[httpx.Client]:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=30)
             output.close()
+
+
+def _write_ended_jobs(data: Path, count: int) -> None:
+    """Fill a data folder with jobs of hello-quantum that have ended."""
+    if not count:
+        return
+    folder = DataFolder(data)
+    folder.open()
+    now = datetime.now(UTC)
+    for number in range(1, count + 1):
+        job = Job(
+            id=make_job_id(),
+            sequence=number,
+            created=now,
+            spec=JobSpec(program_id="hello-quantum", backend="aer_simulator"),
+            status=JobStatus(
+                phase=Phase.COMPLETED, started_at=now, finished_at=now + timedelta(seconds=1)
+            ),
+        )
+        folder.create(job, "{}")
+    folder.close()
 
 
 def write_program(programs: Path, name: str, source: str) -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from api.auth import OPEN_PATHS, PROBES
 from api.cli.main import cli
 from api.main import create_app
 from api.settings import ApiSettings
@@ -48,3 +49,12 @@ def test_every_route_is_described(tmp_path):
     }
     assert wanted <= described
     assert ("WS", "/stream/jobs/{}") in described
+
+
+def test_open_paths_are_those_that_the_server_has():
+    """The section names every path that needs no credential, and no other."""
+    [section] = re.findall(r"\n## Credentials\n(.*?)\n## ", read("rest"), re.DOTALL)
+    calls = re.findall(r"`(?:[A-Z]+ )?(/[^`]*)`", section)
+    assert set(calls) == OPEN_PATHS | set(PROBES)
+    for header in ("Authorization: Bearer", "Authorization: apikey", "X-Access-Token:"):
+        assert f"`{header} TOKEN`" in section

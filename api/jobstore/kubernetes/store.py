@@ -5,6 +5,7 @@ Kubernetes API. ``watched_kind`` keeps the memory as new as the newest write.
 """
 
 import asyncio
+import heapq
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -119,6 +120,10 @@ class KubernetesJobStore(JobStore):
         matching = [found.job for found in self._cache.all() if query.matches(found.job)]
         matching.sort(key=_age, reverse=not query.oldest_first)
         return JobPage(matching[offset : offset + limit], len(matching))
+
+    async def find_newest_ended(self, limit: int) -> list[Job]:
+        ended = (found.job for found in self._cache.all() if found.job.is_final)
+        return heapq.nlargest(limit, ended, key=_age)
 
     def all_queued(self) -> Iterable[Job]:
         jobs = (found.job for found in self._cache.all())

@@ -42,6 +42,7 @@ class JobBook:
         # A dict keeps its order.
         self._jobs: dict[str, Job] = {}
         self._queued: set[str] = set()
+        self._pending: set[str] = set()
         # Each is there for as long as somebody has it, or waits for it.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._of_sessions: defaultdict[str, set[str]] = defaultdict(set)
@@ -68,6 +69,11 @@ class JobBook:
     def all_queued(self) -> Iterator[Job]:
         """The queued jobs, in no order."""
         return (self._jobs[job_id] for job_id in self._queued)
+
+    def all_pending(self) -> list[Job]:
+        """Return the queued and running jobs, the oldest first."""
+        found = [self._jobs[job_id] for job_id in self._pending]
+        return sorted(found, key=lambda job: job.sequence)
 
     def newest_first(self) -> Iterator[Job]:
         """Every job, the oldest last."""
@@ -189,6 +195,7 @@ class JobBook:
                 raise JobNotFinal(job_id)
             await asyncio.to_thread(self._folder.delete, job_id)
             self._queued.discard(job_id)
+            self._pending.discard(job_id)
             self._unsaved.pop(job_id, None)
             job = self._jobs.pop(job_id)
             self._leave_session(job)
@@ -223,8 +230,12 @@ class JobBook:
             self._queued.add(job.id)
         else:
             self._queued.discard(job.id)
-        if job.is_final and known:
-            self._on_end(job.id)
+        if not job.is_final:
+            self._pending.add(job.id)
+        else:
+            self._pending.discard(job.id)
+            if known:
+                self._on_end(job.id)
 
     def _take_turn(self, job_id: str) -> asyncio.Lock:
         turn = self._turns.get(job_id) or asyncio.Lock()

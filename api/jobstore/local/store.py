@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 
 from api.jobstore.base import (
     JobExists,
@@ -128,13 +129,20 @@ class LocalJobStore(JobStore):
         return self._book.get(job_id)
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        jobs: Iterable[Job] = self._book.all()
-        if query.session_id:
-            jobs = self._book.of_session(query.session_id)
-        found = [job for job in jobs if query.matches(job)]
+        found = [job for job in self._choose_jobs(query) if query.matches(job)]
         if not query.oldest_first:
             found.reverse()
         return JobPage(found[offset : offset + limit], len(found))
+
+    def _choose_jobs(self, query: JobQuery) -> Iterable[Job]:
+        """Return jobs among which are all that match, the oldest first: few, where it may."""
+        if query.session_id:
+            return self._book.of_session(query.session_id)
+        return self._book.all_pending() if query.pending else self._book.all()
+
+    async def find_newest_ended(self, limit: int) -> list[Job]:
+        ended = (job for job in self._book.newest_first() if job.is_final)
+        return list(islice(ended, limit))
 
     def all_queued(self) -> Iterable[Job]:
         return self._book.all_queued()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -19,6 +20,7 @@ from api.dependencies import (
     JobStoreDep,
     NonNegative,
     QueueForecastDep,
+    SessionsDep,
     SubmissionDep,
 )
 from api.errors import InvalidField
@@ -35,8 +37,9 @@ from api.routes.ibm.models import (
     ran_too_long,
 )
 from api.routes.ibm.versions import reads_reason_codes
+from api.sessionstore.base import SessionNotFound, SessionStore
 from api.strict_json import load_body_with_params
-from api.submission import choose_backend
+from api.submission import DEFAULT_NAMES, Submission, choose_backend
 from api.text_pieces import console_pieces, cut, find_traceback, join_small
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES
@@ -82,11 +85,12 @@ ExcludeParams = Annotated[bool, Query(description="Leave the parameters out.")]
 async def run_job(
     request: RunRequest,
     submission: SubmissionDep,
+    sessions: SessionsDep,
     caller: CallerDep,
     idempotency_key: IdempotencyKey = None,
 ) -> CreatedJob:
     """Queue a job; an answer of 5xx says that there is none, so it is safe to try again."""
-    posted = request.read(caller.instance)
+    posted = await _choose_backend(request.read(caller.instance), sessions)
     try:
         job_id = await submission.submit(posted, caller, idempotency_key)
     except UnknownBackend as error:
@@ -220,6 +224,16 @@ async def delete_job(job_id: str, store: JobStoreDep) -> None:
 async def replace_tags(job_id: str, request: TagsRequest, store: JobStoreDep) -> None:
     """Replace the job's tags, also when it has ended."""
     await store.set_tags(job_id, tuple(request.tags))
+
+
+async def _choose_backend(posted: Submission, sessions: SessionStore) -> Submission:
+    """Return the request on its session's backend where it names no other."""
+    if posted.session_id and posted.opens_session is None and posted.backend in DEFAULT_NAMES:
+        # One that is not there is refused by the submission.
+        with suppress(SessionNotFound):
+            session = await sessions.find(posted.session_id)
+            return replace(posted, backend=session.spec.backend)
+    return posted
 
 
 async def _read_error(store: JobStore, job: Job) -> str:

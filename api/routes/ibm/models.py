@@ -3,7 +3,6 @@
 A job's status is in ``state``. Parameters are a value here, and their text to this server.
 """
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,12 +14,13 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from api.models import CREATED_FORMAT, RAN_TOO_LONG
+from api.models import RAN_TOO_LONG
 from api.queue_forecast import Forecast, seconds_run
 from api.strict_json import JSONText
 from api.submission import Submission
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.limits import MAX_LABEL_CHARACTERS, MAX_SESSION_SECONDS, MAX_TAGS
+from qiskit_runtime.contract.moment import format_moment, format_optional_moment
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, Label, LogLevel
 
@@ -165,8 +165,8 @@ class JobDocument(BaseModel):
             project=spec.project,
             backend=spec.backend,
             program=ProgramName(id=spec.program_id),
-            created=write_time(job.created),
-            ended=_optional_time(job.status.finished_at),
+            created=format_moment(job.created),
+            ended=format_optional_moment(job.status.finished_at),
             status=RAN_TOO_LONG if ran_too_long(job) else job.status.phase,
             state=_read_state(job, with_codes=with_codes),
             runtime=(job.status.versions or {}).get("image", ""),
@@ -176,8 +176,8 @@ class JobDocument(BaseModel):
             private=spec.private,
             usage=seconds if job.is_final else None,
             estimated_running_time_seconds=ran if ran is not None else expected,
-            estimated_start_time=_optional_time(place.start if place else None),
-            estimated_completion_time=_optional_time(place.end if place else None),
+            estimated_start_time=format_optional_moment(place.start if place else None),
+            estimated_completion_time=format_optional_moment(place.end if place else None),
         )
 
     def write(self) -> str:
@@ -231,9 +231,9 @@ class MetricsDocument(BaseModel):
         circuits = status.circuits
         return cls(
             timestamps=Timestamps(
-                created=write_time(job.created),
-                running=_optional_time(status.started_at),
-                finished=_optional_time(status.finished_at),
+                created=format_moment(job.created),
+                running=format_optional_moment(status.started_at),
+                finished=format_optional_moment(status.finished_at),
             ),
             usage=Usage(
                 status="done" if job.is_final else "pending",
@@ -243,8 +243,8 @@ class MetricsDocument(BaseModel):
             ),
             bss={"seconds": seconds},
             position_in_queue=place.position if place else None,
-            estimated_start_time=_optional_time(place.start if place else None),
-            estimated_completion_time=_optional_time(place.end if place else None),
+            estimated_start_time=format_optional_moment(place.start if place else None),
+            estimated_completion_time=format_optional_moment(place.end if place else None),
             executions=circuits.executions if circuits else None,
             num_circuits=circuits.count if circuits else None,
             num_qubits=list(circuits.qubits) if circuits else None,
@@ -256,15 +256,6 @@ class MetricsDocument(BaseModel):
 def ran_too_long(job: Job) -> bool:
     """Return whether the job was ended by its time limit."""
     return job.status.reason is Reason.RAN_TOO_LONG
-
-
-def write_time(moment: datetime) -> str:
-    """Return a time in UTC, as the dialect writes it."""
-    return moment.strftime(CREATED_FORMAT)
-
-
-def _optional_time(moment: datetime | None) -> str | None:
-    return None if moment is None else write_time(moment)
 
 
 def _read_state(job: Job, *, with_codes: bool) -> JobState:

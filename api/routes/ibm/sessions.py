@@ -1,12 +1,11 @@
 """/sessions: open a session or a batch, read it, close it, cancel it."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from api.accounts.caller import Caller
+from api.accounts.caller import Caller, InstanceRefused
 from api.backendstore.base import BackendLibrary
 from api.bodies import CheckedRoute
 from api.dependencies import BackendsDep, CallerDep, SessionsDep
@@ -18,6 +17,7 @@ from qiskit_runtime.contract.limits import (
     MAX_LABEL_CHARACTERS,
     MAX_SESSION_SECONDS,
 )
+from qiskit_runtime.contract.moment import format_moment, format_optional_moment
 from qiskit_runtime.contract.resources.backend import UnknownBackend
 from qiskit_runtime.contract.resources.session import SessionMode, SessionSpec
 from qiskit_runtime.contract.resources.session_course import SessionReport
@@ -96,14 +96,14 @@ class SessionResponse(BaseModel):
             max_ttl=spec.max_ttl_seconds,
             interactive_ttl=spec.interactive_ttl_seconds,
             active_ttl=spec.max_ttl_seconds,
-            started_at=_format(session.created),
-            activated_at=_format_optional(report.activated_at),
-            closed_at=_format_optional(report.closed_at),
-            last_job_started=_format_optional(session.last_job_started_at),
-            last_job_completed=_format_optional(session.last_job_completed_at),
+            started_at=format_moment(session.created),
+            activated_at=format_optional_moment(report.activated_at),
+            closed_at=format_optional_moment(report.closed_at),
+            last_job_started=format_optional_moment(session.last_job_started_at),
+            last_job_completed=format_optional_moment(session.last_job_completed_at),
             elapsed_time=round(session.usage_seconds, 3),
             timestamps=[
-                StateTime(status=one.status.value, timestamp=_format(one.timestamp))
+                StateTime(status=one.status.value, timestamp=format_moment(one.timestamp))
                 for one in session.timestamps
             ],
         )
@@ -159,15 +159,11 @@ async def _find_backend(name: str, backends: BackendLibrary) -> str:
 def _check_instance(named: str | None, caller: Caller) -> None:
     """Refuse another instance than the request is for, where there is more than one."""
     own = caller.instance
-    if named and caller.instances is not None and named not in (own.crn, own.name):
+    try:
+        is_own = caller.choose(named or "").instance == own
+    except InstanceRefused:
+        is_own = False
+    if not (is_own or caller.is_only_tenant):
         raise InvalidField(
             ("body", "instance"), f"instance: the request is for {own.crn} (Service-CRN)"
         )
-
-
-def _format(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _format_optional(time: datetime | None) -> str | None:
-    return _format(time) if time else None

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from api.dependencies import CallerDep, SubmissionDep
+from api.dependencies import CallerDep, SessionsDep, SubmissionDep
 from api.routes.ibm import jobs, models
 from api.routes.ibm.errors import describe
 from api.submission import Submission
@@ -27,10 +27,10 @@ class RunRequest(models.RunRequest):
 
 @router.post("/jobs", responses=describe(404, 409, 429, 503, *jobs.WITH_BODY))
 async def run_job(
-    request: RunRequest, submission: SubmissionDep, caller: CallerDep
+    request: RunRequest, submission: SubmissionDep, sessions: SessionsDep, caller: CallerDep
 ) -> models.CreatedJob:
     """Queue a job of the instance that is named."""
-    return await jobs.run_job(request, submission, caller)
+    return await jobs.run_job(request, submission, sessions, caller)
 
 
 @router.post("/logout", status_code=204)

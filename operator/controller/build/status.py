@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from qiskit_runtime.contract.lifecycle import Phase, State
 from qiskit_runtime.contract.limits import MAX_INLINE_RESULT_BYTES, MAX_STATUS_MESSAGE_CHARACTERS
+from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD, RuntimeJob
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
@@ -72,15 +73,10 @@ def build_status(
         **_build_progress(before, record.progress if record else progress),
     }
     if state.phase is Phase.RUNNING:
-        status |= {"startedAt": format_time(now), "attempt": ATTEMPT}
+        status |= {"startedAt": format_moment(now), "attempt": ATTEMPT}
     if record is not None:
         status |= _build_end(before, state, now, record)
     return {key: value for key, value in status.items() if before.get(key) != value}
-
-
-def format_time(time: datetime) -> str:
-    """Format a time as Kubernetes writes one that is finer than a second: jobs may be shorter."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _format_seconds(time: datetime) -> str:
@@ -90,7 +86,7 @@ def _format_seconds(time: datetime) -> str:
 def _build_end(before: Manifest, state: State, now: datetime, record: FinalRecord) -> Manifest:
     verdict = record.verdict
     status: Manifest = {
-        "finishedAt": format_time(now),
+        "finishedAt": format_moment(now),
         "conditions": [_build_condition(state, now)],
         "record": {
             "secrets": record.secrets,
@@ -103,7 +99,7 @@ def _build_end(before: Manifest, state: State, now: datetime, record: FinalRecor
     if verdict is not None:
         started = now - timedelta(seconds=verdict.seconds)
         status |= {
-            "startedAt": before.get("startedAt", format_time(started)),
+            "startedAt": before.get("startedAt", format_moment(started)),
             "attempt": ATTEMPT,
             "duration": f"{verdict.seconds:.1f}s",
             "usage": {

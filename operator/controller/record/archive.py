@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from controller.build.job import build_record
-from controller.build.status import FinalRecord, format_time
+from controller.build.status import FinalRecord
 from controller.cluster import JobCluster
 from controller.record.copy import RecordCopy
 from qiskit_runtime.cluster.client import QuotaExceeded
+from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.resource import RECORD_DROPPED, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 
@@ -83,7 +84,7 @@ class RecordArchive:
         return True
 
     async def _mark_deleted(self, job: RuntimeJob) -> None:
-        time_now = format_time(datetime.now(UTC))
+        time_now = format_moment(datetime.now(UTC))
         await self._cluster.annotate(job.name, {RECORD_DROPPED: time_now})
 
     async def _delete(self, job: RuntimeJob) -> None:

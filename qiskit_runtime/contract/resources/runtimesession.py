@@ -5,11 +5,12 @@ their status. Pure.
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from qiskit_runtime.contract.moment import format_moment as format_moment  # noqa: PLC0414
+from qiskit_runtime.contract.moment import format_optional_moment
 from qiskit_runtime.contract.resources.resource import API_VERSION, SUBMITTED_AT
 from qiskit_runtime.contract.resources.runtimejob import submission_time
 from qiskit_runtime.contract.resources.session import Session, SessionSpec
@@ -106,12 +107,12 @@ def build_session_status(report: SessionReport, before: Manifest) -> Manifest:
     session = report.session
     status: Manifest = {
         "state": report.state.value,
-        "activatedAt": _format(report.activated_at),
-        "closedAt": _format(report.closed_at),
-        "lastJobStartedAt": _format(session.last_job_started_at),
-        "lastJobCompletedAt": _format(session.last_job_completed_at),
+        "activatedAt": format_optional_moment(report.activated_at),
+        "closedAt": format_optional_moment(report.closed_at),
+        "lastJobStartedAt": format_optional_moment(session.last_job_started_at),
+        "lastJobCompletedAt": format_optional_moment(session.last_job_completed_at),
         "timestamps": [
-            {"status": one.status.value, "timestamp": _format(one.timestamp)}
+            {"status": one.status.value, "timestamp": format_moment(one.timestamp)}
             for one in session.timestamps
         ],
     }
@@ -119,12 +120,3 @@ def build_session_status(report: SessionReport, before: Manifest) -> Manifest:
     if changed:
         changed["usageSeconds"] = round(session.usage_seconds, 3)
     return changed
-
-
-def format_moment(time: datetime) -> str:
-    """Format a time to the microsecond: sessions compare such times."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _format(time: datetime | None) -> str | None:
-    return format_moment(time) if time else None

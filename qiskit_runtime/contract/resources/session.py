@@ -165,7 +165,7 @@ def find_mismatch(session: Session, spec: JobSpec) -> str:
 
 def describe_missing(spec: JobSpec) -> str:
     """Return that a job's session is not there: what is another instance's is nobody else's."""
-    instance = Instance(spec.hub, spec.group, spec.project)
+    instance = spec.instance
     return f"session_id: there is no session {spec.session_id} in the instance {instance.name}"
 
 

@@ -276,6 +276,24 @@ def test_service_crn_narrows_to_one_instance(tenants, owned):
         assert (answer.status_code, "no instance" in answer.text) == (403, True)
 
 
+def test_a_session_may_name_the_own_instance_by_any_crn_of_it(tenants):
+    """A CRN's id tells instances apart, and not its region; another own instance is refused."""
+    own = parse_instance("chem/lab/second")
+    elsewhere = own.crn.replace("us-east", "eu-de")
+    assert elsewhere != own.crn
+    body, headers = {"backend": "aer_simulator"}, {"Service-CRN": elsewhere}
+    for named in (own.crn, elsewhere, own.name):
+        answer = tenants["alice"].post(
+            "/api/v1/sessions", json=body | {"instance": named}, headers=headers
+        )
+        assert answer.status_code == 200, answer.text
+    for named in (parse_instance("bio/lab/main").crn, "bio/lab/main", "nonsense"):
+        answer = tenants["alice"].post(
+            "/api/v1/sessions", json=body | {"instance": named}, headers=headers
+        )
+        assert (answer.status_code, own.crn in answer.text) == (400, True), named
+
+
 def test_an_idempotency_key_is_the_accounts_own(tenants):
     """Two accounts that use the same key get a job each, even in one instance."""
     headers = {"Idempotency-Key": "monday"}

@@ -310,6 +310,8 @@ def test_workloads_are_the_jobs(client):
     assert [one["id"] for one in first["workloads"] + second["workloads"]] == ids
     assert first["total_count"] == 3 and "next" not in second
     assert second["previous"] == "0"
+    behind = client.get("/workloads", search=mark, limit=2, next=999_999_999).json()
+    assert behind == {"workloads": [], "total_count": 3, "previous": "1"}
     assert client.get("/workloads", search=mark, status="Failed").json()["workloads"] == []
     assert client.get("/workloads", mode="session").json()["total_count"] == 0
 

@@ -175,12 +175,15 @@ async def test_listing_tells_pending_from_ended(jobs: StoreUnderTest):
     pending = await jobs.store.find(JobQuery(hub="pending", pending=True), 10, 0)
     over = await jobs.store.find(JobQuery(hub="pending", pending=False), 10, 0)
     waiting = [job.id for job in jobs.store.all_queued() if job.spec.hub == "pending"]
+    everything = (await jobs.store.find(JobQuery(pending=False), 10_000, 0)).jobs
+    newest = await jobs.store.find_newest_ended(2)
     await jobs.stop(queued, *running)
 
     assert waiting == [queued.id]
 
     assert [job.id for job in pending.jobs] == [queued.id, *(job.id for job in running[::-1])]
     assert [job.id for job in over.jobs] == [ended.id]
+    assert newest == everything[:2] and ended in newest
 
 
 async def test_submitted_job_is_found_with_all_that_was_asked(jobs: StoreUnderTest):
