@@ -9,9 +9,9 @@ of another origin is refused; localhost, 127.0.0.1 and [::1] are one origin.
 
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from api.accounts.authenticator import (
@@ -29,7 +29,12 @@ from api.browser.login import (
     keep_unframed,
     lead_to_login,
 )
-from api.browser.same_origin import LOOPBACK_NAMES, is_own_origin, split_host
+from api.browser.same_origin import (
+    LOOPBACK_NAMES,
+    is_from_other_page,
+    is_own_origin,
+    split_host,
+)
 from api.peers import PEER, Peer
 from api.settings import ApiSettings
 
@@ -45,6 +50,9 @@ PROBES = ("/livez", "/readyz")
 
 OPEN_PATHS = LOGIN_PATHS | {"/identity/token", "/api/version", "/api/users/loginWithToken"}
 """The paths that need no credential, as one is got there. All the other checks hold for them."""
+
+STATIC_PATH = "/static-offline-docs/"
+"""The assets of /docs and /redoc, which are the same for everybody."""
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods that change nothing, so that a viewer may use them."""
@@ -81,6 +89,8 @@ class AuthMiddleware:
         if scope["type"] == "lifespan" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
+        if not scope["path"].startswith(STATIC_PATH):
+            send = keep_private(send)
         try:
             caller = await self._admit(scope, Headers(scope=scope))
         except Refusal as refusal:
@@ -140,6 +150,26 @@ class AuthMiddleware:
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers):
             raise Refusal(403, f"pages of {origin[:100]!r} may not use this server")
+        # A page's image or script names no origin, and its request would be that of a user here.
+        if not self._is_guarded and scope["path"] not in PAGES and is_from_other_page(headers):
+            raise Refusal(403, "pages of other origins may not use this server")
+
+
+def keep_private(send: Send) -> Send:
+    """Return a ``send`` by which no answer stays in a cache, or is taken for another type.
+
+    Answers are those of one account; caches know that of ``Authorization`` alone, and not of
+    cookies and ``X-Access-Token``. A route's own Cache-Control stays.
+    """
+
+    async def send_private(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.setdefault("Cache-Control", "no-store")
+            headers.setdefault("X-Content-Type-Options", "nosniff")
+        await send(message)
+
+    return send_private
 
 
 def read_credential(headers: Headers) -> str:

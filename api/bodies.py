@@ -8,7 +8,7 @@ forms and sources, ``program_forms`` reads.
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException
@@ -35,6 +35,10 @@ MAX_FORM_BYTES = 2**20
 
 SMALL_BYTES = 2**16
 """A body that is larger takes its turn: it costs up to five times its size until it is answered."""
+
+MAX_OPEN_BYTES = 2**15
+"""The body of a request that needs no credential: a key in percent-encoding, and what is around it.
+It is a small one: nobody without a credential holds the turn of a tenant's."""
 
 LARGE_AT_ONCE = 3
 """Large bodies that are read or answered at the same time; others wait, unread."""
@@ -71,6 +75,11 @@ class BodyForm:
     limit: int = MAX_BODY_BYTES
     load: Callable[[bytes], Any] = load_body
 
+    @property
+    def has_source(self) -> bool:
+        """Return whether a program's source may be in them."""
+        return self.limit == MAX_FORM_BYTES
+
 
 class CheckedRequest(Request):
     """A request whose body was read and checked."""
@@ -104,7 +113,7 @@ class BodyReader:
             request.receive, form.limit, lambda: held.enter_async_context(self._large)
         )
         if content is None:
-            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if form.kinds != (JSON,) else ""
+            hint = f"; a source has at most {MAX_SOURCE_BYTES}" if form.has_source else ""
             raise TooLarge(f"body: it is larger than its limit of {form.limit} bytes{hint}")
         body = Body(_read_content_type(request, form.kinds), content)
         if not content:
@@ -145,6 +154,15 @@ class CheckedRoute(APIRoute):
                 return await handle(CheckedRequest(request, body))
 
         return handle_checked
+
+
+class OpenRoute(CheckedRoute):
+    """A route that is served without a credential: its body takes no turn and no thread."""
+
+    @property
+    def body_form(self) -> BodyForm:
+        """Return the bodies that it takes, which are small."""
+        return replace(super().body_form, limit=MAX_OPEN_BYTES)
 
 
 def _with_type(scope: Scope, content_type: str) -> Scope:

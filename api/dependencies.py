@@ -7,7 +7,7 @@ from fastapi import Depends, Header, Query
 from starlette.requests import HTTPConnection
 
 from api.accounts.authenticator import Authenticator
-from api.accounts.caller import ANYBODY, CALLER, Caller
+from api.accounts.caller import CALLER, NOBODY, Caller
 from api.accounts.job_view import view_jobs
 from api.accounts.limits import Rate
 from api.accounts.program_view import view_programs
@@ -64,7 +64,7 @@ def _submission(connection: HTTPConnection) -> JobSubmission:
 
 
 def _caller(connection: HTTPConnection) -> Caller:
-    return cast(Caller, getattr(connection.state, CALLER, ANYBODY))
+    return cast(Caller, getattr(connection.state, CALLER, NOBODY))
 
 
 def _authenticator(connection: HTTPConnection) -> Authenticator:

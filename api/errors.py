@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from api.accounts.authenticator import AccountsUnavailable
-from api.accounts.caller import InstanceRefused
+from api.accounts.caller import InstanceRefused, ViewerRefused
 from api.accounts.limits import LimitReached
 from api.backendstore.base import UnknownCalibration
 from api.jobstore.base import JobExists, JobFinal, JobNotFinal, JobNotFound, RecordGone
@@ -143,6 +143,7 @@ ANSWERS: dict[type[Exception], Callable[[Any], JSONResponse]] = {
     NameUnusable: lambda error: _field_errors([_name_error(error)]),
     RequestValidationError: lambda error: _field_errors(error.errors()),
     InstanceRefused: _detail(403),
+    ViewerRefused: _detail(403),
     StorageFull: _detail(429),
     LimitReached: lambda error: JSONResponse(
         {"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)}

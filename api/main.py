@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api.accounts.authenticator import Authenticator
-from api.accounts.limits import InstanceBounds, Rate
+from api.accounts.limits import InstanceBounds, Rates
 from api.accounts.modes import make_authenticator, make_identity_tokens
 from api.auth import AuthMiddleware
 from api.backend_reports import BackendReports
@@ -41,7 +41,7 @@ A browser that has logged in can log out on [the first page](/)."""
 
 
 TOKENS_A_SECOND = 100.0
-"""The rate at which all clients together exchange keys for tokens: each does it once an hour."""
+"""The rate at which a network's clients exchange keys for tokens: each does it once an hour."""
 
 
 def create_app(
@@ -68,7 +68,7 @@ def create_app(
         lifespan=_open_and_close(stores, authenticator, browser_login, params_check),
     )
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
-    app.state.identity_rate = Rate(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
+    app.state.identity_rates = Rates(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.browser_login = browser_login
     _keep_services(app, stores, params_check, _instance_bounds(settings))
     _add_routes(app)

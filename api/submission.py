@@ -12,6 +12,7 @@ from api.accounts.caller import Caller, InstanceRefused
 from api.accounts.job_view import view_jobs
 from api.accounts.limits import InstanceBounds, InstanceLimits
 from api.accounts.program_view import view_programs
+from api.accounts.session_view import view_sessions
 from api.backendstore.base import BackendLibrary
 from api.circuit_versions import find_unreadable
 from api.errors import InvalidField, InvalidFields, TooLarge
@@ -104,7 +105,8 @@ class JobSubmission:
         with self._limits.hold_place(instance, jobs.count_queued(instance)):
             request = await self._resolve(asked, posted, view_programs(self._programs, caller))
             if posted.opens_session is not None:
-                return (await self._open_session(jobs, request, posted.opens_session)).id
+                sessions = view_sessions(self._sessions, caller)
+                return (await self._open_session(sessions, jobs, request, posted.opens_session)).id
             return (await self._admit(jobs, request)).id
 
     async def _admit(self, jobs: JobStore, request: JobRequest) -> Job:
@@ -114,20 +116,34 @@ class JobSubmission:
         async with self._sessions.admit(request.spec) as admitted:
             return await jobs.submit(replace(request, admitted=admitted))
 
-    async def _open_session(self, jobs: JobStore, request: JobRequest, seconds: int) -> Job:
-        """Submit a job that opens its own session, which does not stay without it."""
+    async def _open_session(
+        self, sessions: SessionStore, jobs: JobStore, request: JobRequest, seconds: int
+    ) -> Job:
+        """Submit a job that opens its own session, which does not stay without it.
+
+        One that is there already is that of an earlier request with the same key: it stays.
+        """
         spec = request.spec
         limit = {"max_ttl_seconds": seconds} if seconds else {}
         session = SessionSpec(
             backend=spec.backend, hub=spec.hub, group=spec.group, project=spec.project, **limit
         )
-        await self._sessions.create(session, spec.session_id)
+        is_new = not await self._has_session(spec.session_id)
+        await sessions.create(session, spec.session_id)
         try:
             return await self._admit(jobs, request)
         except Exception:
             with suppress(StoreUnavailable, SessionNotFound):
-                await self._sessions.close_session(spec.session_id, cancel=True)
+                if is_new:
+                    await sessions.close_session(spec.session_id, cancel=True)
             raise
+
+    async def _has_session(self, session_id: str) -> bool:
+        try:
+            await self._sessions.find(session_id)
+        except SessionNotFound:
+            return False
+        return True
 
     async def _resolve(
         self, asked: JobRequest, posted: Submission, programs: ProgramLibrary

@@ -6,7 +6,7 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 import random
 from typing import Any
 
-from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, list_noisy
+from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, find_dt, list_noisy
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
@@ -62,6 +62,8 @@ def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimula
     if edges or gates:
         try:
             device = targets.make_device(backend.configuration().n_qubits, gates, edges)
+            if edges and (dt := find_dt(spec.get("noise") or {})):
+                device.dt = dt * 1e-9
             targets.check_gates(gates or (), options["method"])
             backend.take_device(device)
         except targets.UnknownGate as error:

@@ -36,6 +36,10 @@ class InstanceRefused(Exception):
     """The account may not use the instance that was named; the text says so."""
 
 
+class ViewerRefused(Exception):
+    """A viewer asked for what a look uses up; the text says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """An account that was authenticated.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from api.accounts.caller import Caller, InstanceRefused
+from api.accounts.caller import Caller, InstanceRefused, ViewerRefused
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
@@ -80,6 +80,11 @@ class VisibleJobs(JobStore):
 
     async def mark_result_read(self, job_id: str) -> bool:
         await self.get(job_id)
+        if not self._caller.may_change:
+            raise ViewerRefused(
+                f"the account {self._caller.name} may look: a private job's result is served once,"
+                " and not to it"
+            )
         return await self._store.mark_result_read(job_id)
 
     async def set_tags(self, job_id: str, tags: tuple[str, ...]) -> None:

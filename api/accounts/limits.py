@@ -1,4 +1,4 @@
-"""The limits of an instance: what it may have queued, and submit in a second.
+"""Rates, and the limits of an instance: what it may have queued, and submit in a second.
 
 They are counted in this process' memory: how often one instance submits, each server of a cluster
 counts for itself.
@@ -7,7 +7,7 @@ counts for itself.
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ from cachetools import LRUCache
 
 from qiskit_runtime.contract.resources.instance import Instance
 
-_REMEMBERED = 10_000
-"""Instances whose latest submissions are remembered; others have made none for long."""
+REMEMBERED = 10_000
+"""Those whose latest use of a rate is remembered; others have made none for long."""
 
 _QUEUE_SECONDS = 60
 """The time after which another try makes sense where too many jobs wait."""
@@ -58,12 +58,25 @@ class Rate:
         return 0
 
 
+class Rates:
+    """A rate for each of many: instances, or networks."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second, self._burst = per_second, burst
+        self._rates: LRUCache[Hashable, Rate] = LRUCache(REMEMBERED)
+
+    def take(self, who: Hashable, now: float) -> float:
+        """Return 0 and count one, or return the seconds until there is room for one of theirs."""
+        return self._rates.setdefault(who, Rate(self._per_second, self._burst)).take(now)
+
+
 class InstanceLimits:
     """The count of every instance's submissions."""
 
     def __init__(self, bounds: InstanceBounds) -> None:
         self._bounds = bounds
-        self._rates: LRUCache[Instance, Rate] = LRUCache(_REMEMBERED)
+        most = bounds.jobs_per_second
+        self._rates = Rates(most, max(1.0, most))
         self._submitting: Counter[Instance] = Counter()
 
     def check_rate(self, instance: Instance) -> None:
@@ -75,8 +88,7 @@ class InstanceLimits:
         most = self._bounds.jobs_per_second
         if not most:
             return
-        rate = self._rates.setdefault(instance, Rate(most, max(1.0, most)))
-        if wait := rate.take(time.monotonic()):
+        if wait := self._rates.take(instance, time.monotonic()):
             raise LimitReached(
                 f"instance {instance.name}: at most {most:g} jobs a second are taken"
                 " (RUNTIME_INSTANCE_JOBS_PER_SECOND)",

@@ -28,6 +28,9 @@ MAX_INSTANCES = 1000
 _CALLER = "caller"
 """The claim of an identity token that has the account."""
 
+_REFUSED = "refused"
+"""The claim of an identity token of an account without an instance: it has the words for it."""
+
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 
 _UNREADABLE = (jwt.PyJWTError, ValueError, TypeError, RecursionError, OverflowError)
@@ -56,6 +59,8 @@ class OidcAuthenticator(Authenticator):
     async def authenticate(self, credential: str) -> Caller | None:
         own = self._tokens.read(credential)
         if own is not None:
+            if _REFUSED in own:
+                raise InstanceRefused(own[_REFUSED])
             return _load_caller(own[_CALLER]) if _CALLER in own else None
         verified = await self._verify(credential)
         return None if verified is None else read_caller(verified, self._claims)
@@ -64,8 +69,12 @@ class OidcAuthenticator(Authenticator):
         verified = await self._verify(key)
         if verified is None:
             return self._tokens.sign({}, seconds)
+        try:
+            caller = read_caller(verified, self._claims)
+        except InstanceRefused as refused:
+            return self._tokens.sign({_REFUSED: str(refused)}, seconds)
         left = int(verified["exp"] - time.time())
-        return self.open_session(read_caller(verified, self._claims), max(1, min(seconds, left)))
+        return self.open_session(caller, max(1, min(seconds, left)))
 
     def open_session(self, caller: Caller, seconds: int) -> IdentityToken:
         """Return an identity token of an account that was authenticated just now."""
@@ -122,7 +131,9 @@ def read_caller(claims: Mapping[str, Any], wanted: Claims) -> Caller:
         )
     known = set(Role)
     given = {one for one in _texts(find_claim(claims, wanted.roles)) if one in known}
-    roles = frozenset(map(Role, given)) or frozenset({Role.USER})
+    # Where roles are looked for, who has none that is known here may look alone.
+    least = Role.VIEWER if wanted.roles else Role.USER
+    roles = frozenset(map(Role, given)) or frozenset({least})
     return Caller(name[:128], instances, secret=f"{wanted.issuer}#{claims['sub']}", roles=roles)
 
 

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from api.accounts.caller import Caller, InstanceRefused
 from api.sessionstore.base import SessionNotFound, SessionStore
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import JobSpec
 from qiskit_runtime.contract.resources.session import Session, SessionSpec
 from qiskit_runtime.contract.resources.session_course import SessionReport
@@ -29,7 +28,7 @@ class VisibleSessions(SessionStore):
         pass
 
     async def create(self, spec: SessionSpec, session_id: str | None = None) -> SessionReport:
-        instance = Instance(spec.hub, spec.group, spec.project)
+        instance = spec.instance
         if not self._caller.sees(instance):
             raise InstanceRefused(f"{instance.name} is no instance of this account")
         return await self._store.create(spec, session_id)
@@ -37,7 +36,7 @@ class VisibleSessions(SessionStore):
     async def find(self, session_id: str) -> Session:
         session = await self._store.find(session_id)
         spec = session.spec
-        if not self._caller.sees(Instance(spec.hub, spec.group, spec.project)):
+        if not self._caller.sees(spec.instance):
             raise SessionNotFound(session_id)
         return session
 

@@ -4,13 +4,14 @@ They hold for one process: with N replicas of the API a guesser has N times as m
 failures count, so a person who knows the token is never in the way of the next.
 """
 
-import ipaddress
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from cachetools import LRUCache
+
+from api.accounts.client_network import find_network
 
 ATTEMPTS_OF_A_PEER, ATTEMPTS_IN_ALL = 10, 100
 """The failed attempts a minute, from one peer and from all."""
@@ -61,7 +62,8 @@ class AttemptBounds:
         Raises:
             TooManyAttempts: none is free.
         """
-        buckets = (self._all, self._peers.setdefault(_network(peer), _Bucket(ATTEMPTS_OF_A_PEER)))
+        own = self._peers.setdefault(find_network(peer), _Bucket(ATTEMPTS_OF_A_PEER))
+        buckets = (self._all, own)
         now = self._clock()
         if wait := max(bucket.seconds_until_free(now) for bucket in buckets):
             raise TooManyAttempts(math.ceil(wait))
@@ -70,27 +72,3 @@ class AttemptBounds:
         yield
         for bucket in buckets:
             bucket.add(1)
-
-
-def choose_peer(host: str, forwarded_for: str) -> str:
-    """Return the address that an attempt counts for: the one that the last proxy saw, if any.
-
-    Behind an ingress all people have the same host, and one would be in the way of the others.
-    Whoever calls this server without a proxy can make addresses up, within the bound of all.
-    """
-    seen = forwarded_for.rpartition(",")[2].strip()
-    try:
-        return str(ipaddress.ip_address(seen))
-    except ValueError:
-        return host
-
-
-def _network(peer: str) -> str:
-    """Return whom a peer's address belongs to: with IPv6 a subscriber has a whole /64."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return peer
-    if address.version == 4:
-        return peer
-    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))

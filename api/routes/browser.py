@@ -12,7 +12,8 @@ from starlette.responses import RedirectResponse, Response
 
 from api.accounts.authenticator import AccountsUnavailable
 from api.accounts.caller import InstanceRefused
-from api.browser.attempt_bounds import TooManyAttempts, choose_peer
+from api.accounts.client_network import read_peer
+from api.browser.attempt_bounds import TooManyAttempts
 from api.browser.code_flow import LOGIN_SECONDS, LoginFailed, ProviderUnavailable
 from api.browser.cookies import LOGIN, SESSION, Cookie, is_secure
 from api.browser.login import BROWSER_SESSION, BrowserLogin, WrongToken, choose_next
@@ -93,7 +94,7 @@ async def log_in(request: Request, login: LoginDep, form: FormDep) -> Response:
     if not login.is_needed:
         return _go(path)
     try:
-        value = await login.log_in(form.get("token", "").strip(), _peer(request))
+        value = await login.log_in(form.get("token", "").strip(), read_peer(request))
     except REFUSALS as error:
         return _refuse(login, path, error)
     return _let_in(request, _go(path), value)
@@ -122,7 +123,7 @@ async def end_login(request: Request, login: LoginDep) -> Response:
     begun = Cookie.of(LOGIN, request.scope)
     try:
         value, path = await login.log_in_by_provider(
-            begun.read(request.scope), request.query_params, _peer(request)
+            begun.read(request.scope), request.query_params, read_peer(request)
         )
     except REFUSALS as error:
         answer = _refuse(login, "/", error)
@@ -195,11 +196,6 @@ def _go(path: str) -> Response:
 def _let_in(request: Request, answer: Response, value: str) -> Response:
     Cookie.of(SESSION, request.scope).set(answer, value, SESSION_SECONDS)
     return answer
-
-
-def _peer(request: Request) -> str:
-    host = request.client.host if request.client else ""
-    return choose_peer(host, request.headers.get("x-forwarded-for", ""))
 
 
 def _own_url(request: Request) -> str:

@@ -6,12 +6,13 @@ store of jobs at each call (``session_course``), so a read is never behind them.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
 from api.jobstore.base import JobQuery, JobStore
 from api.store_errors import StorageFull
-from qiskit_runtime.contract.limits import MAX_OPEN_SESSIONS
+from qiskit_runtime.contract.limits import MAX_OPEN_SESSIONS, MAX_OPEN_SESSIONS_OF_INSTANCE
 from qiskit_runtime.contract.resources.job import JobSpec
 from qiskit_runtime.contract.resources.session import Session, SessionSpec, find_mismatch
 from qiskit_runtime.contract.resources.session_course import SessionReport, observe_session
@@ -108,10 +109,16 @@ def later_than_admitted(session: Session) -> datetime:
     return now if last is None else max(now, last + timedelta(microseconds=1))
 
 
-def check_open_number(count: int) -> None:
-    """Raise StorageFull where ``count`` open sessions are as many as there may be."""
-    if count >= MAX_OPEN_SESSIONS:
-        raise StorageFull(
-            f"there are {count} open sessions of at most {MAX_OPEN_SESSIONS}:"
-            " close those that nobody needs any more"
-        )
+def check_open_number(sessions: Iterable[Session], spec: SessionSpec, now: datetime) -> None:
+    """Raise StorageFull where as many sessions are open as may be: in all, or of an instance."""
+    opened = [session.spec.instance for session in sessions if session.takes_jobs_at(now)]
+    own = opened.count(spec.instance)
+    for count, most, whose in (
+        (own, MAX_OPEN_SESSIONS_OF_INSTANCE, f" of the instance {spec.instance.name}"),
+        (len(opened), MAX_OPEN_SESSIONS, ""),
+    ):
+        if count >= most:
+            raise StorageFull(
+                f"there are {count} open sessions{whose} of at most {most}:"
+                " close those that nobody needs any more"
+            )

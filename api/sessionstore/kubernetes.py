@@ -75,7 +75,7 @@ class KubernetesSessionStore(SessionStore):
     async def create(self, spec: SessionSpec, session_id: str | None = None) -> SessionReport:
         await self._kind.catch_up()
         now = datetime.now(UTC)
-        check_open_number(sum(one.session.takes_jobs_at(now) for one in self._cache.all()))
+        check_open_number((one.session for one in self._cache.all()), spec, now)
         session = Session(id=session_id or make_job_id(), created=now, spec=spec)
         try:
             manifest = await self._kind.create(build_runtimesession(session))

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import time
-from collections import defaultdict
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -113,7 +113,8 @@ class LocalSessionStore(SessionStore):
     def __init__(self, files: SessionFiles, jobs: LocalJobStore) -> None:
         super().__init__(jobs)
         self._files, self._local_jobs = files, jobs
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # Each is there for as long as somebody has it, or waits for it.
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._swept = -_SWEEP_SECONDS
@@ -134,11 +135,11 @@ class LocalSessionStore(SessionStore):
 
     async def create(self, spec: SessionSpec, session_id: str | None = None) -> SessionReport:
         session = Session(id=session_id or make_job_id(), created=datetime.now(UTC), spec=spec)
-        async with self._locks[session.id]:
+        async with self._lock(session.id):
             if known := self._files.find(session.id):
                 return await self._observe(known)
             await self._sweep()
-            check_open_number(sum(one.takes_jobs_at(session.created) for one in self._files.all()))
+            check_open_number(self._files.all(), spec, session.created)
             await self._files.save(session)
         self._expect_end(session)
         return await self._observe(session)
@@ -152,7 +153,7 @@ class LocalSessionStore(SessionStore):
     async def admit(self, spec: JobSpec) -> AsyncIterator[datetime]:
         if self._files.find(spec.session_id) is None:
             raise SessionUnusable(describe_missing(spec))
-        async with self._locks[spec.session_id]:
+        async with self._lock(spec.session_id):
             session = self._files.find(spec.session_id)
             if session is None:
                 raise SessionUnusable(describe_missing(spec))
@@ -163,7 +164,7 @@ class LocalSessionStore(SessionStore):
 
     async def close_session(self, session_id: str, *, cancel: bool = False) -> None:
         await self.find(session_id)
-        async with self._locks[session_id]:
+        async with self._lock(session_id):
             session = await self.find(session_id)
             if session.is_accepting or (cancel and not session.cancel_requested):
                 await self._files.save(
@@ -176,6 +177,9 @@ class LocalSessionStore(SessionStore):
                     )
                 )
         await self._local_jobs.end_refused(session_id)
+
+    def _lock(self, session_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(session_id, asyncio.Lock())
 
     def _expect_end(self, session: Session) -> None:
         """Have its queued jobs cancelled when its time is over."""
@@ -199,7 +203,6 @@ class LocalSessionStore(SessionStore):
         closed = [one.session for one in reports if one.closed_at]
         for session in find_surplus(closed, MAX_CLOSED_SESSIONS, datetime.now(UTC)):
             await self._files.delete(session)
-            self._locks.pop(session.id, None)
 
 
 def _load(path: Path) -> Session:

@@ -84,6 +84,9 @@ MAX_SESSION_SECONDS = MAX_EXECUTION_SECONDS
 INTERACTIVE_SECONDS = 60
 """How long a session without a job stays active."""
 
+MAX_OPEN_SESSIONS_OF_INSTANCE = 100
+"""The most open sessions of one instance, so that one leaves room for others."""
+
 MAX_OPEN_SESSIONS = 500
 """The sessions of a server that are not closed."""
 

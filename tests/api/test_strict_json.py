@@ -69,6 +69,6 @@ def test_values_and_containers_are_counted_exactly(value, indent):
     ],
 )
 def test_broken_bodies_are_refused_with_their_reason(text, words):
-    """What is no JSON, or too much of it, is named."""
+    """A body that is no JSON, or too much of it, is refused by name."""
     with pytest.raises(StrictJSONError, match=words):
         load_body_with_params(text.encode())

@@ -1,7 +1,8 @@
 """The matrix of clients and servers: a script of checks runs once in each place of it.
 
-A check is a function with the decorator ``check`` or ``since`` in a script's files; each is a test
-of its own, and finds its outcome in the one run.
+A check is a function with the decorator ``check``, ``newest`` or ``since`` in a script's files;
+each is a test of its own, and finds its outcome in the one run. Clients of other versions than the
+newest run what may differ between versions: that is what has ``check``.
 """
 
 import ast
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE
-from tests.clients.environments import require_client
+from tests.clients.environments import NEWEST, require_client
 
 SCRIPTS = Path(__file__).with_name("scripts")
 
@@ -80,7 +81,8 @@ class Matrix:
         home = self.folder / f"{target.name}-{client}"
         home.mkdir(exist_ok=True)
         # No account of the user who runs the tests is read.
-        environment = target.variables() | {"HOME": str(home)}
+        only = " ".join(list_checks(script, client))
+        environment = target.variables() | {"HOME": str(home), "CLIENTS_ONLY": only}
         done = _run_script(require_client(client), SCRIPTS / script, environment)
         outcomes = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         return Run({str(outcome["name"]): outcome for outcome in outcomes}, done.stderr)
@@ -110,7 +112,7 @@ def list_checks(script: str, version: str = "") -> list[str]:
         node.name
         for file in files
         for node in ast.parse(file.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.FunctionDef) and _is_check(node, _parse(version))
+        if isinstance(node, ast.FunctionDef) and _is_check(node, version)
     ]
 
 
@@ -119,13 +121,15 @@ def make_cases(script: str, *clients: str) -> list[tuple[str, str]]:
     return [(client, check) for client in clients for check in list_checks(script, client)]
 
 
-def _is_check(node: ast.FunctionDef, version: tuple[int, ...]) -> bool:
+def _is_check(node: ast.FunctionDef, version: str) -> bool:
     for decorator in node.decorator_list:
         match decorator:
             case ast.Name("check"):
                 return True
+            case ast.Name("newest"):
+                return version == NEWEST
             case ast.Call(ast.Name("since"), numbers):
-                return version >= tuple(ast.literal_eval(number) for number in numbers)
+                return _parse(version) >= tuple(ast.literal_eval(number) for number in numbers)
     return False
 
 

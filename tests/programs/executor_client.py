@@ -15,7 +15,11 @@ VERSIONS = tuple(QUANTUM_PROGRAM_PARAMS_CONVERTERS)
 
 def encode(program, version="v2.0", **execution):
     """The text of the parameters that Executor sends for a program in this version's form."""
-    options = ExecutorOptions(execution=execution)
+    return encode_with(program, ExecutorOptions(execution=execution), version)
+
+
+def encode_with(program, options, version="v2.0"):
+    """The same with all options of Executor."""
     model = QUANTUM_PROGRAM_PARAMS_CONVERTERS[version].encoder(program, options)
     return json.dumps(model.model_dump(mode="json"), cls=RuntimeEncoder)
 

@@ -525,6 +525,20 @@ def test_circuit_without_memory_is_refused(load_program, is_parametric):
         load_program("executor").main(backend, EncodedMessenger(), **params)
 
 
+@pytest.mark.parametrize("angles", [[0.0, 0.3], [0.3, 0.0], [np.pi / 2, np.pi, -0.3]])
+def test_sweep_of_which_a_row_has_no_memory_is_refused(load_program, angles):
+    """The row that is no Clifford decides, wherever it stands in the sweep."""
+    dense = QuantumCircuit(36, name="dense")
+    dense.ry(Parameter("a"), 0)
+    for qubit in range(35):
+        dense.cx(qubit, qubit + 1)
+    dense.measure_all()
+    backend = make_backend({"name": "aer_simulator"}, memory_bytes=2**30)
+    params = json.loads(encode(make((dense, np.array(angles)[:, None]))))
+    with pytest.raises(TooLarge, match="'dense' needs 1 TiB"):
+        load_program("executor").main(backend, EncodedMessenger(), **params)
+
+
 def test_circuit_wider_than_the_device_is_refused(load_program):
     """The item and both widths are named."""
     wide = QuantumCircuit(6)

@@ -129,6 +129,15 @@ async def test_number_of_open_sessions_is_bounded(sessions, monkeypatch):
     await sessions.store.create(SPEC)
 
 
+async def test_one_instance_leaves_room_for_others(sessions, monkeypatch):
+    """Over its share the error names the instance; another one opens sessions still."""
+    monkeypatch.setattr(base, "MAX_OPEN_SESSIONS_OF_INSTANCE", 1)
+    await sessions.store.create(SPEC)
+    with pytest.raises(StorageFull, match=f"1 open sessions of the instance {SPEC.instance.name}"):
+        await sessions.store.create(SPEC)
+    await sessions.store.create(SPEC.model_copy(update={"project": "another"}))
+
+
 async def test_no_job_is_accepted_after_the_close_was_answered(sessions):
     """Whichever way many submissions and the close interleave, on one server."""
     made = await sessions.store.create(SPEC.model_copy(update={"mode": SessionMode.BATCH}))

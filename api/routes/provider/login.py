@@ -1,6 +1,5 @@
 """The login of the client of 2021: the account of a token, its instances, the runtime's address."""
 
-import time
 from collections import defaultdict
 from typing import Annotated, Any
 
@@ -8,16 +7,17 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field, StringConstraints
 
 from api.accounts.authenticator import MAX_CREDENTIAL_CHARACTERS
-from api.accounts.limits import LimitReached
-from api.bodies import CheckedRoute
-from api.dependencies import AuthenticatorDep, CallerDep, IdentityRateDep
+from api.bodies import OpenRoute
+from api.browser.cookies import is_secure
+from api.dependencies import AuthenticatorDep, CallerDep
 from api.routes.ibm.errors import describe
+from api.routes.ibm.identity import count_exchange
 from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE
 
 RUNTIME = "/runtime"
 """The place of the runtime beside the login."""
 
-router = APIRouter(tags=["qiskit-ibmq-provider"], route_class=CheckedRoute)
+router = APIRouter(tags=["qiskit-ibmq-provider"], route_class=OpenRoute)
 
 
 class Login(BaseModel):
@@ -41,12 +41,9 @@ async def get_version() -> dict[str, Any]:
 
 
 @router.post("/users/loginWithToken", responses=describe(400, 401, 413, 415, 429, 503))
-async def log_in(
-    login: Login, authenticator: AuthenticatorDep, rate: IdentityRateDep
-) -> AccessToken:
+async def log_in(request: Request, login: Login, authenticator: AuthenticatorDep) -> AccessToken:
     """Return the token itself, if it is an account's: it is presented with each request."""
-    if wait := rate.take(time.monotonic()):
-        raise LimitReached("too many log in just now; try again", 1 + int(wait))
+    count_exchange(request)
     if await authenticator.authenticate(login.token) is None:
         raise HTTPException(401, "apiToken: no account has this token")
     return AccessToken(id=login.token)
@@ -56,8 +53,7 @@ async def log_in(
 async def get_user(request: Request, caller: CallerDep) -> dict[str, Any]:
     """Return where the services are: under the address that the client has used."""
     # A proxy that ends TLS says so; the answer goes to nobody else.
-    scheme = request.headers.get("x-forwarded-proto", request.url.scheme)
-    scheme = "https" if scheme == "https" else "http"
+    scheme = "https" if is_secure(request.scope, request.headers) else "http"
     base = f"//{request.url.netloc}{request.url.path.removesuffix('/users/me')}"
     urls = {
         "http": f"{scheme}:{base}",

@@ -100,11 +100,13 @@ def _make_own(spec: BackendSpec, noise: Mapping[str, Any] | None) -> Device:
     qubits = spec.qubits or WIDTHS[spec.method]
     edges = None if spec.coupling_map is None else tuple(dict.fromkeys(spec.coupling_map))
     spelt, known = _spell(_choose_gates(spec, noise), spec.method), noise or {}
+    dt = None if edges is None else noises.find_dt(known)
     return Device(
         qubits=qubits,
         gates={name: _place(gate, qubits, edges, known) for name, gate in spelt.items()},
         edges=edges,
         values=[] if edges is None else [noises.list_qubit_values(known)] * qubits,
+        facts={} if dt is None else {"dt": dt},
     )
 
 

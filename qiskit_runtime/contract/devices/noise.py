@@ -23,6 +23,15 @@ NOISY = {
 }
 """The gates of one and of two qubits that noise is put on."""
 
+DT_NANOSECONDS = 1.0
+"""The unit of schedules on a device whose gates have durations: they are whole numbers of it."""
+
+READOUT_NANOSECONDS = 1600.0
+"""The duration of a measurement there, about that of a Heron processor.
+
+The noise has the errors of a measurement and no time of it, and clients schedule none without one.
+"""
+
 _SIZES = {1: "one_qubit", 2: "two_qubit"}
 
 
@@ -35,6 +44,11 @@ def list_noisy(noise: Mapping[str, Any], qubits: int, basis: Iterable[str] | Non
 def find_depolarizing(noise: Mapping[str, Any], qubits: int) -> float:
     """Return the depolarizing probability of gates of so many qubits."""
     return float((noise.get("depolarizing") or {}).get(_SIZES[qubits], 0.0))
+
+
+def find_dt(noise: Mapping[str, Any]) -> float | None:
+    """Return the unit of schedules in nanoseconds; None where gates have no durations."""
+    return DT_NANOSECONDS if noise.get("relaxation") else None
 
 
 def find_nanoseconds(noise: Mapping[str, Any], gate: str) -> float | None:
@@ -84,7 +98,7 @@ def renew(known: Iterable[Value], newer: list[Value]) -> list[Value]:
 
 
 def list_qubit_values(noise: Mapping[str, Any]) -> list[Value]:
-    """Return the name, unit and value of what each qubit has: times, and errors of its readout."""
+    """Return the name, unit and value of what each qubit has: times, and those of its readout."""
     readout = noise.get("readout") or {}
     one, zero = readout.get("prob1_given0", 0.0), readout.get("prob0_given1", 0.0)
     values = [
@@ -94,4 +108,9 @@ def list_qubit_values(noise: Mapping[str, Any]) -> list[Value]:
     ]
     if not (times := noise.get("relaxation")):
         return values
-    return [("T1", "us", times["t1_microseconds"]), ("T2", "us", times["t2_microseconds"]), *values]
+    return [
+        ("T1", "us", times["t1_microseconds"]),
+        ("T2", "us", times["t2_microseconds"]),
+        *values,
+        ("readout_length", "ns", READOUT_NANOSECONDS),
+    ]

@@ -37,7 +37,8 @@ _CLIFFORD |= {"save_expval", "save_expval_var", "save_stabilizer"}
 _HARMLESS = {"clifford", "break_loop", "continue_loop", "store"}
 """Instructions that the transpiler makes Clifford gates of, or that act on classical bits."""
 
-_ANGLE_ERROR = 1e-9
+ANGLE_ERROR = 1e-9
+"""An angle this near to a whole number of quarter turns, in their unit, is one."""
 
 
 class TooLarge(CompleteError):
@@ -156,7 +157,7 @@ def _is_spelt_as_clifford(operation: Any) -> bool:
         # As a device with this basis gate spells S, Z and, with SX, H.
         angle = operation.params[0]
         turns = angle / (math.pi / 2) if isinstance(angle, int | float) else 0.5
-        return abs(turns - round(turns)) < _ANGLE_ERROR
+        return abs(turns - round(turns)) < ANGLE_ERROR
     return operation.name in _CLIFFORD
 
 

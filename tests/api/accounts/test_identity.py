@@ -109,7 +109,7 @@ def test_other_bodies_and_pages_are_refused(tenants):
 
 
 def test_the_rate_is_bounded_and_says_when_to_ask_again(tmp_path):
-    """All together get a hundred tokens a second; then it is 429, and soon good again."""
+    """A network gets a hundred tokens a second; then it is 429, and soon good again."""
     accounts = tmp_path / "accounts.yaml"
     accounts.write_text(describe_accounts())
     with run_server(tmp_path / "server", RUNTIME_ACCOUNTS=str(accounts)) as server:

@@ -296,6 +296,14 @@ async def test_a_token_without_an_instance_is_refused_with_the_claims_name():
         await Issuer().authenticator().authenticate(sign(groups=["everybody"]))
 
 
+async def test_its_identity_token_carries_the_refusal():
+    """The official client gets a token and fails at its first request; it waits at no refusal."""
+    authenticator = Issuer().authenticator()
+    issued = await authenticator.issue(sign(groups=["everybody"]))
+    with pytest.raises(InstanceRefused, match=r"alice.*'groups'"):
+        await authenticator.authenticate(issued.text)
+
+
 async def test_roles_come_from_their_claim_alone():
     """Nobody is an admin by a claim that was not named in the settings."""
     token = sign(roles=["admin", "owner"], realm={"roles": "viewer"})
@@ -306,7 +314,8 @@ async def test_roles_come_from_their_claim_alone():
     assert await roles() == {Role.USER}
     assert await roles(roles="roles") == {Role.ADMIN}
     assert await roles(roles="realm.roles") == {Role.VIEWER}
-    assert await roles(roles="nothing") == {Role.USER}
+    # Where roles are asked for, who has none of ours may look alone.
+    assert await roles(roles="nothing") == {Role.VIEWER}
 
 
 async def test_an_identity_token_has_the_account_and_ends_with_its_token():

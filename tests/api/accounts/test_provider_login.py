@@ -64,7 +64,14 @@ def test_all_else_needs_the_token(nobody):
 
 @pytest.mark.parametrize(
     ("header", "scheme"),
-    [({}, "http"), ({"X-Forwarded-Proto": "https"}, "https"), ({"X-Forwarded-Proto": "x"}, "http")],
+    [
+        ({}, "http"),
+        ({"X-Forwarded-Proto": "https"}, "https"),
+        ({"X-Forwarded-Proto": "x"}, "http"),
+        ({"X-Forwarded-Proto": "https,https"}, "https"),
+        ({"X-Forwarded-Proto": "HTTPS"}, "https"),
+        ({"X-Forwarded-Proto": "http, https"}, "http"),
+    ],
 )
 def test_services_are_where_the_client_came_to(tenants, header, scheme):
     """The addresses have the host of the request, and the scheme of the proxy before it."""

@@ -2,13 +2,13 @@
 
 import pytest
 
+from api.accounts.client_network import choose_peer
 from api.browser.attempt_bounds import (
     ATTEMPTS_IN_ALL,
     ATTEMPTS_OF_A_PEER,
     REMEMBERED_PEERS,
     AttemptBounds,
     TooManyAttempts,
-    choose_peer,
 )
 
 

@@ -35,6 +35,10 @@ def check(function):
     return function
 
 
+newest = check
+"""The same for the newest client alone: ``matrix`` leaves it out for others."""
+
+
 def since(*_version):
     """Return the same for clients of this version and later ones; ``matrix`` reads the number."""
     return check

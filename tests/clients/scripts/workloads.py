@@ -99,7 +99,7 @@ def estimates_50_observables_of_20_qubits():
 @check
 def runs_20_dependent_jobs_in_a_session():
     """Each job's angle follows from the result before it: the angle is found that gives a half."""
-    device = service().least_busy(simulator=False)
+    device = service().backend("aer_heron")
     circuit = QuantumCircuit(1)
     circuit.ry(Parameter("angle"), 0)
     circuit.measure_all()

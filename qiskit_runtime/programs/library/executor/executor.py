@@ -31,7 +31,7 @@ from schema_models import Chunk, read_params, write_result
 from qiskit_runtime.programs.inputs.aer_options import say_left_out
 from qiskit_runtime.programs.inputs.boxes import open_boxes
 from qiskit_runtime.programs.inputs.checks import MAX_SHOTS, check_seed, naming
-from qiskit_runtime.programs.simulate.memory import check_memory, find_method
+from qiskit_runtime.programs.simulate.memory import ANGLE_ERROR, check_memory, find_method
 from qiskit_runtime.programs.simulate.runs import Task, run_pubs
 from qiskit_runtime.programs.simulate.sampling import sample_registers
 from qiskit_runtime.programs.simulate.seeds import seed_of_run
@@ -85,7 +85,10 @@ class ItemRunner:
         Raises:
             TooLarge: there is no memory for the circuit, and it is no Clifford.
         """
-        bound = circuit.assign_parameters(values[0]) if circuit.num_parameters else circuit
+        if circuit.num_parameters:
+            bound = circuit.assign_parameters(values[_find_least_clifford(values)])
+        else:
+            bound = circuit
         bound.name = circuit.name
         if self._backend.options.method == "automatic" and is_mostly_apart(bound):
             return {"method": PRODUCT_STATE}
@@ -108,6 +111,13 @@ class ItemRunner:
         step = item.chunk_size or max(1, CHUNK_SHOTS // self._shots)
         for start in range(0, item.size(), step):
             yield start, min(start + step, item.size())
+
+
+def _find_least_clifford(values: NDArray[np.float64]) -> int:
+    """Return the row with the most angles that are no quarter turns: it needs the most memory."""
+    quarters = values / (np.pi / 2)
+    between = np.abs(quarters - np.round(quarters)) > ANGLE_ERROR
+    return int(np.argmax(between.sum(axis=1)))
 
 
 def main(

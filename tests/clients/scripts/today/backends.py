@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from checklist import check, once, raises
+from checklist import check, newest, once, raises
 from construct import BY_ENVIRONMENT, WITHOUT_DISCOVERY, environment, service
 from qiskit import QuantumCircuit
 from qiskit.providers.exceptions import QiskitBackendNotFoundError
@@ -22,6 +22,12 @@ def device():
     return service().backends(simulator=False)[0]
 
 
+@once
+def ring():
+    """A device whose noise is a few numbers: its jobs start seconds sooner than the first's."""
+    return service().backend("aer_heron")
+
+
 @check
 def lists_backends_of_both_kinds():
     """There is a simulator, and a device with ten qubits or more."""
@@ -31,7 +37,7 @@ def lists_backends_of_both_kinds():
     return names
 
 
-@check
+@newest
 def filters_backends_by_qubits():
     """min_num_qubits leaves those that have as many."""
     found = service().backends(min_num_qubits=10)
@@ -39,21 +45,21 @@ def filters_backends_by_qubits():
     assert all(backend.num_qubits >= 10 for backend in found)
 
 
-@check
+@newest
 def filters_backends_by_a_function():
     """filters= sees each backend."""
     found = service().backends(filters=lambda backend: backend.name == device().name)
     assert [backend.name for backend in found] == [device().name]
 
 
-@check
+@newest
 def filters_backends_by_status():
     """Names of fields of configuration or status are filters."""
     assert service().backends(operational=True, simulator=True)
     assert not service().backends(operational=False)
 
 
-@check
+@newest
 def finds_a_backend_by_name():
     """backend(name) is that backend, and simulators say that they are some."""
     assert simulator().name == "aer_simulator"
@@ -74,7 +80,7 @@ def finds_the_least_busy_backend():
     assert service().least_busy().name in names
 
 
-@check
+@newest
 def finds_the_least_busy_device():
     """least_busy() takes the filters of backends()."""
     found = service().least_busy(simulator=False, operational=True, min_num_qubits=10)
@@ -96,14 +102,14 @@ def makes_a_target():
     return target.operation_names
 
 
-@check
+@newest
 def makes_a_target_for_the_simulator():
     """The simulator's target takes circuits as they are."""
     assert simulator().target.num_qubits == simulator().num_qubits
     assert simulator().coupling_map is None or simulator().coupling_map.size() > 0
 
 
-@check
+@newest
 def describes_a_configuration():
     """configuration() has what the client and its users read."""
     found = device().configuration()
@@ -126,7 +132,7 @@ def describes_properties():
     assert found.readout_length(0) > 0
 
 
-@check
+@newest
 def describes_properties_of_a_date():
     """properties(datetime=) is asked of the server, and answered."""
     soon = datetime.now() + timedelta(hours=1)  # noqa: DTZ005  (the client's times are local)
@@ -143,21 +149,21 @@ def describes_a_status():
     assert found.backend_name == device().name
 
 
-@check
+@newest
 def refreshes_a_backend():
     """refresh() reads configuration and properties again."""
     device().refresh()
     assert device().target.num_qubits == device().num_qubits
 
 
-@check
+@newest
 def knows_its_qubits():
     """qubit_properties() and num_qubits agree with the target."""
     assert device().qubit_properties(0).t1 > 0
     assert device().physical_qubits >= device().num_qubits
 
 
-@check
+@newest
 def leaves_out_fractional_gates():
     """Without the option there is none; what is left is universal."""
     gates = set(device().target.operation_names)
@@ -182,7 +188,7 @@ def offers_fractional_gates():
     return again.name, set(again.target.operation_names) & {"rx", "ry", "rzz", "u"}
 
 
-@check
+@newest
 def refuses_an_unknown_calibration():
     """A calibration that the server does not have is no backend."""
     with environment(**WITHOUT_DISCOVERY, **BY_ENVIRONMENT):
@@ -191,7 +197,7 @@ def refuses_an_unknown_calibration():
     return raises(Exception, fresh.backend, device().name, calibration_id="nothing")
 
 
-@check
+@newest
 def refuses_a_circuit_that_does_not_fit():
     """check_faulty and the ISA check of the client work on the documents."""
     circuit = QuantumCircuit(device().num_qubits)

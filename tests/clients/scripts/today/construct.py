@@ -9,7 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 
-from checklist import INSTANCE, INSTANCE_NAME, TOKEN, URL, check, once, raises
+from checklist import INSTANCE, INSTANCE_NAME, TOKEN, URL, check, newest, once, raises
 from qiskit_ibm_runtime import QiskitRuntimeService
 from qiskit_ibm_runtime.exceptions import IBMInputValueError, IBMNotAuthorizedError
 
@@ -80,7 +80,7 @@ def constructs_with_a_url_resolver():
         assert explicit.backends()
 
 
-@check
+@newest
 def constructs_for_the_old_name_of_the_channel():
     """Scripts of 2023 to 2025 say ibm_cloud."""
     with environment(**WITHOUT_DISCOVERY):
@@ -108,7 +108,7 @@ def finds_an_instance_by_its_name():
     assert named.backends()
 
 
-@check
+@newest
 def finds_an_instance_by_plan_and_region():
     """The preferences of the constructor choose among the instances."""
     plan = discovering().instances()[0]["plan"]
@@ -129,7 +129,7 @@ def lists_its_instances():
     return sorted(found)
 
 
-@check
+@newest
 def says_its_active_instance():
     """active_instance() is the one that was asked for."""
     assert service().active_instance() == INSTANCE
@@ -149,7 +149,7 @@ def saves_an_account_and_loads_it():
         assert QiskitRuntimeService.delete_account(filename=file, name="mine")
 
 
-@check
+@newest
 def refuses_a_wrong_token_at_once():
     """A wrong token is an error in two seconds, and no minute of waiting."""
     begun = time.monotonic()
@@ -164,7 +164,7 @@ def refuses_a_wrong_token_at_once():
     return f"{seconds:.2f} s: {error}"
 
 
-@check
+@newest
 def refuses_a_wrong_token_in_discovery_at_once():
     """The same where the client searches for its instances."""
     begun = time.monotonic()
@@ -178,7 +178,7 @@ def refuses_a_wrong_token_in_discovery_at_once():
     return f"{seconds:.2f} s: {type(error).__name__}: {error}"
 
 
-@check
+@newest
 def refuses_an_unknown_instance():
     """A name that no instance has is an error that says so."""
     with environment(**WITH_DISCOVERY):

@@ -1,8 +1,8 @@
 """Primitives: sampler and estimator, those of the server and those of the client's executor."""
 
 import numpy as np
-from backends import device, simulator
-from checklist import check, once, raises
+from backends import device, ring, simulator
+from checklist import check, newest, once, raises
 from construct import service
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
@@ -31,11 +31,12 @@ def rotation(measured=True):
     return circuit
 
 
-def for_device(circuit):
-    """Return the circuit in the device's own gates."""
-    return generate_preset_pass_manager(
-        target=device().target, optimization_level=1, seed_transpiler=1
-    ).run(circuit)
+def for_device(circuit, backend=None):
+    """Return the circuit in the gates of the device, or of another one."""
+    target = (backend or ring()).target
+    return generate_preset_pass_manager(target=target, optimization_level=1, seed_transpiler=1).run(
+        circuit
+    )
 
 
 def assert_bell(counts, shots, noise=0.0):
@@ -58,8 +59,16 @@ def bell_job():
 
 @once
 def device_job():
-    """The same on the device."""
-    job = SamplerV2(device()).run([for_device(bell())], shots=1000)
+    """The same on the device whose noise was measured."""
+    job = SamplerV2(device()).run([for_device(bell(), device())], shots=1000)
+    job.wait_for_final_state(timeout=60)
+    return job
+
+
+@once
+def estimate_job():
+    """The same of an estimator; it has ended."""
+    job = EstimatorV2(simulator()).run([(bell(measured=False), "ZZ")], precision=0.1)
     job.wait_for_final_state(timeout=60)
     return job
 
@@ -73,7 +82,7 @@ def samples_a_bell_circuit():
     assert type(result[0]).__name__ == "SamplerPubResult"
 
 
-@check
+@newest
 def samples_on_a_device():
     """The device's noise shows, and the state does too."""
     counts = device_job().result()[0].data.meas.get_counts()
@@ -81,14 +90,14 @@ def samples_on_a_device():
     return counts
 
 
-@check
+@newest
 def samples_4096_shots_by_default():
     """Nobody said how many."""
     data = SamplerV2(simulator()).run([bell()]).result()[0].data
     assert data.meas.num_shots == 4096
 
 
-@check
+@newest
 def samples_the_shots_of_the_options():
     """default_shots counts where a pub has none; a pub's own win."""
     sampler = SamplerV2(simulator(), options={"default_shots": 100})
@@ -106,7 +115,7 @@ def samples_a_sweep():
     assert meas[1].get_counts() == {"1": 50}
 
 
-@check
+@newest
 def samples_several_registers():
     """Each classical register is a field of the result."""
     circuit = QuantumCircuit(2)
@@ -118,7 +127,7 @@ def samples_several_registers():
     assert data.right.get_counts() == {"0": 10}
 
 
-@check
+@newest
 def samples_a_dynamic_circuit():
     """A measured bit decides the next gate."""
     circuit = QuantumCircuit(2, 2)
@@ -131,7 +140,7 @@ def samples_a_dynamic_circuit():
     assert data.c.get_counts() == {"11": 20}
 
 
-@check
+@newest
 def samples_the_same_with_the_same_seed():
     """seed_simulator repeats a result, and another seed does not."""
     circuit = QuantumCircuit(8)
@@ -140,11 +149,12 @@ def samples_the_same_with_the_same_seed():
 
     def sample(seed):
         options = {"simulator": {"seed_simulator": seed}}
-        job = SamplerV2(simulator(), options=options).run([circuit], shots=100)
-        return job.result()[0].data.meas.get_bitstrings()
+        return SamplerV2(simulator(), options=options).run([circuit], shots=100)
 
-    assert sample(7) == sample(7)
-    assert sample(7) != sample(8)
+    jobs = [sample(seed) for seed in (7, 7, 8)]
+    first, same, other = (job.result()[0].data.meas.get_bitstrings() for job in jobs)
+    assert first == same
+    assert first != other
 
 
 @check
@@ -155,7 +165,7 @@ def names_the_shots_in_the_metadata():
     assert result.metadata["version"] == 2, result.metadata
 
 
-@check
+@newest
 def names_options_that_a_simulator_lacks():
     """An option that can't be honoured is named in the metadata, never dropped silently."""
     options = {"dynamical_decoupling": {"enable": True}, "twirling": {"enable_gates": True}}
@@ -165,7 +175,7 @@ def names_options_that_a_simulator_lacks():
     assert "twirling" in text, text
 
 
-@check
+@newest
 def refuses_what_the_device_can_not_run():
     """The client compares circuits with the target before they are sent."""
     return raises(IBMInputValueError, SamplerV2(device()).run, [bell()])
@@ -183,7 +193,7 @@ def estimates_expectation_values():
     assert type(result[0]).__name__ == "PubResult"
 
 
-@check
+@newest
 def estimates_sums_of_paulis():
     """An observable may be a sum with coefficients."""
     energy = SparsePauliOp.from_list([("ZZ", 1.0), ("XX", 0.5), ("II", -0.25)])
@@ -191,7 +201,7 @@ def estimates_sums_of_paulis():
     assert abs(float(result[0].data.evs) - 1.25) < 0.1, result[0].data.evs
 
 
-@check
+@newest
 def estimates_a_sweep_with_precision():
     """A parameter is swept to a precision that run() is given."""
     pubs = [(rotation(measured=False), "Z", [[0.0], [np.pi / 2], [np.pi]])]
@@ -200,25 +210,24 @@ def estimates_a_sweep_with_precision():
     assert (data.stds <= 0.1).all(), data.stds
 
 
-@check
+@newest
 def names_the_shots_of_an_estimate():
     """A pub's metadata has the shots and the precision, which programs read."""
-    pubs = [(bell(measured=False), "ZZ")]
-    metadata = EstimatorV2(simulator()).run(pubs, precision=0.1).result()[0].metadata
+    metadata = estimate_job().result()[0].metadata
     assert metadata["shots"] >= 100, metadata
     assert metadata["target_precision"] == 0.1, metadata
 
 
-@check
+@newest
 def estimates_on_a_device():
     """Observables follow the layout that transpiling chose."""
     circuit = for_device(bell(measured=False))
     observable = SparsePauliOp("ZZ").apply_layout(circuit.layout)
-    data = EstimatorV2(device()).run([(circuit, observable)], precision=0.05).result()[0].data
+    data = EstimatorV2(ring()).run([(circuit, observable)], precision=0.05).result()[0].data
     assert 0.6 < float(data.evs) < 1.15, data.evs
 
 
-@check
+@newest
 def takes_resilience_options():
     """Mitigation that an estimator lacks is named, and the estimate is there."""
     options = {"resilience_level": 2, "resilience": {"zne": {"noise_factors": [1, 3]}}}
@@ -234,7 +243,7 @@ def executes_a_quantum_program():
     """Executor returns the bits of each item."""
     program = QuantumProgram(shots=64)
     program.append_circuit_item(for_device(bell()))
-    result = Executor(device()).run(program).result()
+    result = Executor(ring()).run(program).result()
     bits = result[0]["meas"]
     assert bits.shape == (64, 2), bits.shape
     assert (bits[:, 0] == bits[:, 1]).mean() > 0.8
@@ -246,7 +255,7 @@ def executes_a_sweep():
     circuit = for_device(rotation())
     program = QuantumProgram(shots=16)
     program.append_circuit_item(circuit, circuit_arguments=np.array([[0.0], [np.pi]]))
-    bits = Executor(device()).run(program).result()[0]["meas"]
+    bits = Executor(ring()).run(program).result()[0]["meas"]
     assert bits.shape == (2, 16, 1), bits.shape
     assert bits[1].mean() - bits[0].mean() > 0.7
 
@@ -256,7 +265,7 @@ def samples_on_the_client_side():
     """The sampler that will replace today's runs the program executor."""
     from qiskit_ibm_runtime.executor_sampler import SamplerV2 as ClientSampler
 
-    job = ClientSampler(device()).run([for_device(bell())], shots=500)
+    job = ClientSampler(ring()).run([for_device(bell())], shots=500)
     assert job.primitive_id == "executor"
     assert_bell(job.result()[0].data.meas.get_counts(), 500, noise=0.2)
 

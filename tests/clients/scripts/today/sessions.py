@@ -1,12 +1,15 @@
 """Sessions and batches: their jobs, their states, and their end."""
 
-from backends import device
-from checklist import check, once, raises, since, wait_until
+from backends import ring
+from checklist import check, newest, once, raises, since, wait_until
 from construct import service
 from jobs import SLEEP
 from primitives import bell, for_device
 from qiskit_ibm_runtime import Batch, SamplerV2, Session
 from qiskit_ibm_runtime.exceptions import IBMInputValueError, IBMRuntimeError
+
+PAGE = 20
+"""The most jobs that the client asks for at once."""
 
 
 @once
@@ -18,7 +21,7 @@ def circuit():
 @once
 def closed_session():
     """A session that ran two jobs and is closed."""
-    with Session(device()) as session:
+    with Session(ring()) as session:
         sampler = SamplerV2(session)
         jobs = [sampler.run([circuit()], shots=10) for _ in range(2)]
         states = session.status()
@@ -49,7 +52,7 @@ def describes_a_session():
     session, _, _ = closed_session()
     details = session.details()
     assert details["id"] == session.session_id
-    assert details["backend_name"] == device().name
+    assert details["backend_name"] == ring().name
     assert details["mode"] == "dedicated"
     assert details["accepting_jobs"] is False
     assert details["started_at"]
@@ -65,6 +68,23 @@ def finds_the_jobs_of_a_session():
     assert {job.job_id() for job in found} == {job.job_id() for job in jobs}
 
 
+@newest
+def pages_through_more_jobs_than_a_page():
+    """The client asks for pages of 20 jobs until it has them all: each once, the newest first."""
+    session = Session(ring())
+    # The first one runs, and the others wait for it.
+    jobs = [session._run(SLEEP, {"seconds": 120}) for _ in range(PAGE + 1)]
+    session.cancel()
+    jobs[0].cancel()
+    newest_first = [job.job_id() for job in jobs][::-1]
+
+    def find(**pages):
+        return [job.job_id() for job in service().jobs(session_id=session.session_id, **pages)]
+
+    assert find(limit=None) == newest_first
+    assert find(limit=PAGE, skip=1) == newest_first[1:]
+
+
 @check
 def refuses_jobs_after_the_close():
     """A closed session takes no job, also from a client that does not know that it is closed."""
@@ -73,47 +93,50 @@ def refuses_jobs_after_the_close():
     return raises(IBMRuntimeError, SamplerV2(other).run, [circuit()])
 
 
-@check
+@newest
 def opens_a_session_by_its_id():
     """from_id() continues a session."""
-    with Session(device()) as session:
+    with Session(ring()) as session:
         other = Session.from_id(session.session_id, service())
         assert other.session_id == session.session_id
         assert SamplerV2(other).run([circuit()], shots=10).result(timeout=60)
 
 
-@check
+@newest
 def refuses_an_unknown_session():
     """An id that no session has is the client's own error."""
     return raises((IBMInputValueError, IBMRuntimeError), Session.from_id, "no-such", service())
 
 
-@check
+@newest
 def bounds_a_sessions_time():
     """max_time is kept, as seconds."""
-    session = Session(device(), max_time="5m")
+    session = Session(ring(), max_time="5m")
     assert session.details()["max_time"] == 300
     session.close()
 
 
 @check
 def cancels_a_sessions_jobs():
-    """cancel() ends the jobs that wait, and takes no others."""
-    session = Session(device())
-    jobs = [session._run(SLEEP, {"seconds": 60}) for _ in range(2)]
-    wait_until(lambda: any(job.running() for job in jobs))
+    """cancel() ends the job that waits, leaves the one that runs, and takes no others."""
+    session = Session(ring())
+    running, waiting = (session._run(SLEEP, {"seconds": 60}) for _ in range(2))
+    wait_until(running.running)
+    assert waiting.status() == "QUEUED", waiting.status()
     session.cancel()
-    wait_until(lambda: any(job.cancelled() for job in jobs))
+    wait_until(waiting.cancelled)
     wait_until(lambda: session.status() != "In progress, accepting new jobs")
-    for job in jobs:
-        if not job.in_final_state():
-            job.cancel()
+    other = Session.from_id(session.session_id, service())
+    error = raises(IBMRuntimeError, other._run, SLEEP, {"seconds": 0})
+    assert running.running(), running.status()
+    running.cancel()
+    return error
 
 
 @check
 def runs_jobs_in_a_batch():
     """A batch's jobs run, and it is found as a batch."""
-    with Batch(device()) as batch:
+    with Batch(ring()) as batch:
         sampler = SamplerV2(batch)
         jobs = [sampler.run([circuit()], shots=10) for _ in range(2)]
     for job in jobs:
@@ -127,7 +150,7 @@ def calibrates_in_a_session():
     """Calibrator returns the times of a calibration."""
     from qiskit_ibm_runtime import Calibrator
 
-    with Session(device()) as session:
+    with Session(ring()) as session:
         result = Calibrator(session).run().result(timeout=60)
     assert result is not None
     return result

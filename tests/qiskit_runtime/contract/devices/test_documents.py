@@ -6,12 +6,15 @@ the runner's simulator of the same backend.
 
 import json
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 from qiskit import QuantumCircuit, generate_preset_pass_manager
 from qiskit.circuit.random import random_circuit
 from qiskit.quantum_info import random_clifford
+from qiskit_ibm_runtime.executor.dynamical_decoupling import generate_dd_pass_manager
 from qiskit_ibm_runtime.models import BackendProperties, QasmBackendConfiguration
+from qiskit_ibm_runtime.options_models.dynamical_decoupling import DynamicalDecouplingOptions
 from qiskit_ibm_runtime.utils.backend_converter import convert_to_target
 from qiskit_ibm_runtime.utils.backend_decoder import (
     configuration_from_server_data,
@@ -196,6 +199,18 @@ def test_properties_are_those_that_a_program_reads(spec):
             ), (kind, place, name)
 
 
+@ALL
+def test_unit_of_schedules_is_the_runners(spec):
+    """The client's dt is that of the simulator, and each duration comes with it."""
+    configuration, properties = read(spec)
+    if configuration.simulator:
+        return
+    assert getattr(configuration, "dt", None) == pytest.approx(simulate(spec).configuration().dt)
+    durations = [properties.qubit_property(0).get("readout_length")]
+    if spec.noise is not None and spec.noise.relaxation:
+        assert configuration.dt and None not in durations
+
+
 def value_of(values, name):
     """Return a value by its name, or 0 where nothing is known."""
     return values.get(name, (0, None))[0] or 0
@@ -246,6 +261,32 @@ def test_rzz_circuit_runs_on_a_fractional_device():
     translated = generate_preset_pass_manager(1, target=target, seed_transpiler=1).run(circuit)
     assert translated.count_ops()["rzz"] == 1
     assert simulate(spec).run(translated, shots=100).result().success
+
+
+# The measured durations are written with seven digits.
+@pytest.mark.filterwarnings("ignore:Duration is rounded:UserWarning")
+@pytest.mark.parametrize("name", ["aer_heron", "aer_montreal"])
+@pytest.mark.parametrize("scheduling", ["alap", "asap"])
+def test_client_decouples_idle_qubits(name, scheduling):
+    """Its dynamical decoupling finds the duration of each gate and measurement, and it runs."""
+    spec = next(spec for spec in BACKENDS if spec.name == name)
+    target = make_target(spec)
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    for _ in range(12):
+        circuit.cx(0, 1)
+        circuit.barrier(0, 1)
+    circuit.cx(1, 2)
+    circuit.measure_all()
+    manager = generate_preset_pass_manager(1, target=target, seed_transpiler=1)
+    options = DynamicalDecouplingOptions(
+        enable=True, scheduling_method=scheduling, sequence_type="XY4", skip_reset_qubits=False
+    )
+    isa = manager.run(circuit)
+    decoupled = generate_dd_pass_manager(SimpleNamespace(target=target), options).run(isa)
+    assert decoupled.count_ops()["x"] >= isa.count_ops().get("x", 0) + 4
+    assert decoupled.count_ops()["delay"]
+    assert simulate(spec).run(decoupled, shots=100).result().success
 
 
 @pytest.mark.parametrize(
