@@ -1,4 +1,4 @@
-"""Large parameters in answers: how many are in memory at once, and whose."""
+"""Large parameters in answers: those in memory at once are bounded, also for one instance."""
 
 import asyncio
 

@@ -104,7 +104,7 @@ async def test_polls_share_a_look_at_the_jobs():
 
 @pytest.mark.anyio
 async def test_polls_do_not_look_at_ended_jobs_again_and_again(monkeypatch):
-    """What recent jobs took is believed for ten seconds; places are new each second."""
+    """The times of recent jobs are believed for ten seconds; places are new each second."""
     store, clock, looks = FakeStore(), [100.0], []
     find = store.find_newest_ended
 

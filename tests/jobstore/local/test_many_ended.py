@@ -1,0 +1,56 @@
+"""Polls and forecasts cost no look at the jobs that have ended, however many are kept."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from api.jobstore.base import JobQuery
+from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.runner_process import RunnerLimits
+from api.jobstore.local.store import LocalJobStore
+from api.queue_forecast import RECENT_JOBS, QueueForecast
+from qiskit_runtime.contract.catalog import Catalog
+from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
+
+pytestmark = pytest.mark.anyio
+
+SPEC = JobSpec(program_id="hello-world", backend=DEFAULT_BACKEND)
+ENDED = 300
+
+
+async def test_forecast_looks_at_those_that_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Places, the listing of pending jobs and the newest ended ones are right, and cheap."""
+    folder = DataFolder(tmp_path)
+    folder.open()
+    for number in range(1, ENDED + 1):
+        now = datetime.now(UTC)
+        status = JobStatus(phase=Phase.COMPLETED, started_at=now, finished_at=now)
+        job = Job(id=f"ended-{number}", sequence=number, created=now, spec=SPEC, status=status)
+        folder.create(job, "{}")
+    folder.close()
+    store = LocalJobStore(DataFolder(tmp_path), Catalog(), RunnerLimits(workers=0))
+    await store.open()
+    try:
+        queued = [await store.submit(JobRequest(SPEC, "{}")) for _ in range(5)]
+        await store.cancel(queued.pop(1).id)
+        await store.discard(queued.pop(1).id)
+        looks: list[str] = []
+        matches = JobQuery.matches
+        monkeypatch.setattr(
+            JobQuery, "matches", lambda query, job: looks.append(job.id) or matches(query, job)
+        )
+        forecast = QueueForecast(store)
+        found = [await forecast.find(job) for job in queued]
+        newest = await store.find_newest_ended(RECENT_JOBS)
+        page = await store.find(JobQuery(pending=True), 2, 1)
+
+        assert [place.position for place in found if place] == [1, 2, 3]
+        assert len(newest) == RECENT_JOBS
+        assert newest[1].id == f"ended-{ENDED}" and newest[0].status.phase is Phase.CANCELLED
+        assert ([job.id for job in page.jobs], page.total) == ([queued[1].id, queued[0].id], 3)
+        assert set(looks) == {job.id for job in queued}
+    finally:
+        await store.close()
