@@ -9,7 +9,6 @@ from starlette.requests import HTTPConnection
 from api.accounts.authenticator import Authenticator
 from api.accounts.caller import CALLER, NOBODY, Caller
 from api.accounts.job_view import view_jobs
-from api.accounts.limits import Rate
 from api.accounts.program_view import view_programs
 from api.accounts.session_view import view_sessions
 from api.backend_reports import BackendReports
@@ -69,10 +68,6 @@ def _caller(connection: HTTPConnection) -> Caller:
 
 def _authenticator(connection: HTTPConnection) -> Authenticator:
     return cast(Authenticator, connection.app.state.authenticator)
-
-
-def _identity_rate(connection: HTTPConnection) -> Rate:
-    return cast(Rate, connection.app.state.identity_rate)
 
 
 def act_for_one_instance(connection: HTTPConnection) -> None:
@@ -138,9 +133,6 @@ ProgramsDep = Annotated[ProgramLibrary, Depends(_programs)]
 
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 """The way in which this server authenticates."""
-
-IdentityRateDep = Annotated[Rate, Depends(_identity_rate)]
-"""The rate at which keys are exchanged for tokens."""
 
 SessionsDep = Annotated[SessionStore, Depends(_sessions)]
 """The one store of sessions, as the caller sees it."""
