@@ -30,13 +30,13 @@ from api.sessionstore.base import (
 )
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
+from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.job import JobSpec
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.resources.runtimesession import (
     PLURAL,
     RuntimeSession,
     build_runtimesession,
-    format_moment,
     parse_runtimesession,
 )
 from qiskit_runtime.contract.resources.session import Session, SessionSpec, describe_missing

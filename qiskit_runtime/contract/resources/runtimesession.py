@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qiskit_runtime.contract.moment import format_moment as format_moment  # noqa: PLC0414
-from qiskit_runtime.contract.moment import format_optional_moment
+from qiskit_runtime.contract.moment import format_moment, format_optional_moment
 from qiskit_runtime.contract.resources.resource import API_VERSION, SUBMITTED_AT
 from qiskit_runtime.contract.resources.runtimejob import submission_time
 from qiskit_runtime.contract.resources.session import Session, SessionSpec
