@@ -14,7 +14,7 @@ deploy() {
     --set image.prefix="$prefix" \
     --set api.image="${RUNTIME_API_IMAGE##*/}" --set runner.image="${RUNTIME_RUNNER_IMAGE##*/}" \
     --set jobs.namespace=$JOBS_NAMESPACE --set jobs.createNamespace=true \
-    --set runner.memory=1Gi --set jobs.maxRunningJobs=12 \
+    --set runner.memory=1Gi --set runner.cpuRequest=100m --set jobs.maxRunningJobs=12 \
     --set ingress.enabled=true ${DEPLOY_ARGS:-}
   step "wait for the ingress" wait_for_ingress
   warn_if_open
