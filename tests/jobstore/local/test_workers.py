@@ -83,7 +83,8 @@ async def test_processes_are_started_ahead_and_used_for_one_job(tmp_path: Path):
     told = []
     async with open_local_store(tmp_path, ONE) as jobs:
         for _ in range(3):
-            await asyncio.sleep(0.5)
+            # Other tests run beside this one: the next process takes its time to start.
+            await asyncio.sleep(2)
             submitted = time.clock_gettime(time.CLOCK_BOOTTIME)
             _, events = await jobs.run(source)
             told.append((*json.loads(result(events) or ""), submitted))
