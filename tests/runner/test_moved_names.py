@@ -112,7 +112,7 @@ def test_failed_call_of_a_job_says_what_to_write_today(run_program):
     assert verdict.message.endswith(f"{place}. {MOVED['backend.name()']}.")
 
 
-@pytest.mark.parametrize("module", ["mthree", "cvxopt", "pandas", "no_such_module.within"])
+@pytest.mark.parametrize("module", ["mthree", "cvxopt", "polars", "no_such_module.within"])
 def test_package_that_is_not_installed_leads_to_the_page(module):
     """A package that is not there is named, with the page that says how to add one."""
     missing = module.partition(".")[0]
