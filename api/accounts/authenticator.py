@@ -27,7 +27,7 @@ class Authenticator(ABC):
     async def open(self) -> None:  # noqa: B027  (few modes have anything to do)
         """Begin; whatever can't be is an error now rather than at the first request."""
 
-    async def close(self) -> None:  # noqa: B027
+    async def close(self) -> None:  # noqa: B027  (the same)
         """Stop."""
 
     @abstractmethod

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from api.accounts.caller import Caller, InstanceRefused, ViewerRefused
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore
-from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.wire.events import Event
 
@@ -53,9 +52,6 @@ class VisibleJobs(JobStore):
     def all_queued(self) -> Iterable[Job]:
         queued = self._store.all_queued()
         return (job for job in queued if self._caller.sees(job.spec.instance))
-
-    def count_queued(self, instance: Instance) -> int:
-        return self._store.count_queued(instance) if self._caller.sees(instance) else 0
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)

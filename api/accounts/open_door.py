@@ -13,12 +13,12 @@ class OpenDoor(Authenticator):
     def __init__(self, tokens: IdentityTokens) -> None:
         self._tokens = tokens
 
-    async def authenticate(self, credential: str) -> Caller:  # noqa: ARG002
+    async def authenticate(self, credential: str) -> Caller:  # noqa: ARG002  (any will do)
         return ANYBODY
 
     async def issue(
         self,
-        key: str,  # noqa: ARG002
+        key: str,  # noqa: ARG002  (the same)
         seconds: int = TOKEN_SECONDS,
     ) -> IdentityToken:
         return self._tokens.sign({}, seconds)

@@ -7,8 +7,6 @@ only then it counts, so a killed server leaves the program as it was or as it is
 
 import asyncio
 import logging
-import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from pydantic import BaseModel
 
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import disk_errors_as_unavailable
-from api.jobstore.local.files import own_folder, read_plain, replace_file, sync_folder
+from api.jobstore.local.files import load_entries, own_folder, read_plain, replace_file, sync_folder
 from api.programstore.base import (
     ProgramChange,
     ProgramExists,
@@ -62,7 +60,9 @@ class LocalProgramStore(ProgramStore):
         self._changing = asyncio.Lock()
 
     async def open(self) -> None:
-        self._entries = {entry.program.id: entry for entry in self._load_all()}
+        self._entries = {
+            entry.program.id: entry for entry in load_entries(self._folder.programs, _ENTRY, _load)
+        }
 
     async def close(self) -> None:
         pass
@@ -142,23 +142,6 @@ class LocalProgramStore(ProgramStore):
         self._entries[program.id] = entry
         _sweep(folder, {_ENTRY, entry.source})
 
-    def _load_all(self) -> Iterator[_Entry]:
-        """Yield the uploaded programs. A damaged one is left alone, with a warning."""
-        try:
-            with os.scandir(self._folder.programs) as entries:
-                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
-        except FileNotFoundError:
-            return
-        for name in names:
-            path = self._folder.programs / name / _ENTRY
-            try:
-                yield _load(path)
-            except FileNotFoundError:
-                if path.exists():
-                    logger.warning("%s is left alone: its source is gone", path)
-            except (OSError, ValueError) as error:
-                logger.warning("%s is left alone: %s", path, error)
-
 
 def _load(path: Path) -> _Entry:
     entry = _Entry.model_validate_json(read_plain(path, _MAX_ENTRY_BYTES))
@@ -167,7 +150,10 @@ def _load(path: Path) -> _Entry:
         raise ValueError(f"it is the file of program {entry.program.id}")
     if not entry.program.is_uploaded or Path(entry.source).name != entry.source:
         raise ValueError("it names a file elsewhere")
-    _read_source(path.with_name(entry.source))
+    try:
+        _read_source(path.with_name(entry.source))
+    except FileNotFoundError:
+        raise ValueError("its source is gone") from None
     return entry
 
 

@@ -7,10 +7,9 @@ closed has no job submitted afterwards.
 
 import asyncio
 import logging
-import os
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import disk_errors_as_unavailable
-from api.jobstore.local.files import own_folder, read_plain, replace_file, sync_folder
+from api.jobstore.local.files import load_entries, own_folder, read_plain, replace_file, sync_folder
 from api.jobstore.local.store import LocalJobStore
 from api.sessionstore.base import (
     SessionNotFound,
@@ -58,7 +57,9 @@ class SessionFiles:
 
         A damaged one is left alone, with a warning.
         """
-        return {session.id: session for session in self._load_all()}
+        return {
+            session.id: session for session in load_entries(self._folder.sessions, _ENTRY, _load)
+        }
 
     def find(self, session_id: str) -> Session | None:
         """Return the session of this id, or None."""
@@ -90,21 +91,6 @@ class SessionFiles:
         folder = own_folder(self._folder.sessions / session.id)
         sync_folder(folder.parent)
         replace_file(folder / _ENTRY, session.model_dump_json(by_alias=True).encode())
-
-    def _load_all(self) -> Iterator[Session]:
-        try:
-            with os.scandir(self._folder.sessions) as entries:
-                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
-        except FileNotFoundError:
-            return
-        for name in names:
-            path = self._folder.sessions / name / _ENTRY
-            try:
-                yield _load(path)
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:
-                logger.warning("%s is left alone: %s", path, error)
 
 
 class LocalSessionStore(SessionStore):

@@ -1,15 +1,9 @@
 """The official client's Session and Batch against a real local server, unmodified."""
 
-import json
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.api.conftest import run_server
+from tests.api.official_client import serve_official_client
 
-CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/local:1::"
 BEGIN = """
 import json
 from qiskit_ibm_runtime import Batch, QiskitRuntimeService, Session
@@ -23,29 +17,7 @@ def steps(*steps): return {"steps": [list(step) for step in steps]}
 def run(tmp_path_factory):
     """Run a script of the client against the server; return what it prints as JSON."""
     folder = tmp_path_factory.mktemp("official")
-    with run_server(folder) as server:
-        url = f"http://127.0.0.1:{server.port}"
-        environment = os.environ | {
-            "IAM_URL": url,
-            "QISKIT_FUNCTIONS_EXPERIMENTAL": "1",
-            "QISKIT_IBM_TOKEN": "anything",
-            "QISKIT_IBM_INSTANCE": CRN,
-            "QISKIT_IBM_URL": f"{url}/experimental",
-            "HOME": str(folder),
-        }
-
-        def call(script):
-            done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", BEGIN + script],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=200,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
-
+    with serve_official_client(folder, BEGIN, seconds=200) as call:
         yield call
 
 

@@ -82,7 +82,7 @@ def test_quota_that_holds_a_job_is_named_and_has_a_deadline(tmp_path):
         for name, (hard, words) in QUOTAS.items():
             set_quota(stand, name, hard)
             stand.submit(name, "count", startDeadlineSeconds=25)
-            wait_until(lambda: has_reason(stand, name, "Unschedulable"), 24, "it says so")  # noqa: B023
+            wait_until(lambda: has_reason(stand, name, "Unschedulable"), 24, "it says so")  # noqa: B023  (at once)
             assert words in stand.get(name)["status"]["message"]
         for name, (_, words) in QUOTAS.items():
             status = stand.wait_for(name, *FINAL, seconds=60)["status"]
@@ -106,7 +106,7 @@ def start_unnoticed(stand):
     for number in range(5):
         name = f"once-{number}"
         stand.submit(name, "count", '{"n": 5}')
-        wait_until(lambda: len(stand.left_of(name)) >= 3, 30, "its Job, pod and input are there")  # noqa: B023
+        wait_until(lambda: len(stand.left_of(name)) >= 3, 30, "its Job, pod and input are there")  # noqa: B023  (at once)
         stand.parts["operator"].kill()
         if "jobName" not in stand.get(name)["status"]:
             return name

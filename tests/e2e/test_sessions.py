@@ -134,12 +134,13 @@ def test_waiting_jobs_of_a_session_hold_nobody_up(sessions):
 
 async def _race(sessions, session, number):
     """Post to both servers while one of them closes; returns when each was begun, and the close."""
-    begun, refused = {}, []
+    begun, refused, answered = {}, [], asyncio.Event()
 
     async with httpx.AsyncClient(timeout=60, trust_env=False) as http:
 
         async def post(index):
-            await asyncio.sleep(index * 0.02)
+            # However slow the machine is, some come after the close.
+            await (answered.wait() if index >= number * 3 // 4 else asyncio.sleep(index * 0.02))
             at, url = time.monotonic(), sessions.urls[index % 2]
             answer = await http.post(f"{url}/jobs", json=sessions.body(session))
             if answer.status_code == 200:
@@ -152,7 +153,9 @@ async def _race(sessions, session, number):
             url = f"{sessions.urls[1]}/sessions/{session}"
             answer = await http.patch(url, json={"accepting_jobs": False})
             assert answer.status_code == 204, answer.text
-            return time.monotonic()
+            closed = time.monotonic()
+            answered.set()
+            return closed
 
         *_, closed = await asyncio.gather(*map(post, range(number)), close())
     return begun, refused, closed

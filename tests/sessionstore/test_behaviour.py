@@ -144,17 +144,21 @@ async def test_no_job_is_accepted_after_the_close_was_answered(sessions):
     closed_at: list[float] = []
     begun: dict[str, float] = {}
     clock = asyncio.get_running_loop().time
+    closed, some_begun = asyncio.Event(), asyncio.Event()
 
     async def submit(number):
-        await asyncio.sleep(number * 0.002)
+        # However slow the machine is, some come after the close.
+        await (closed.wait() if number >= 50 else asyncio.sleep(number * 0.002))
         at = clock()
         job = await sessions.submit(made.session.id)
         begun[job.id] = at
+        some_begun.set()
 
     async def close():
-        await asyncio.sleep(0.04)
+        await some_begun.wait()
         await sessions.store.close_session(made.session.id)
         closed_at.append(clock())
+        closed.set()
 
     results = await asyncio.gather(*map(submit, range(60)), close(), return_exceptions=True)
 

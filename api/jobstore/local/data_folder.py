@@ -16,6 +16,7 @@ from pathlib import Path
 
 from api.jobstore.base import ParamsLost
 from api.jobstore.local.files import (
+    load_entries,
     open_new,
     open_plain,
     own_folder,
@@ -139,16 +140,7 @@ class DataFolder:
 
     def load_all(self) -> Iterator[Job]:
         """The jobs that are there. What is no readable job is left alone, with a warning."""
-        with os.scandir(self._jobs) as entries:
-            folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-        for folder in folders:
-            path = folder / _JOB
-            try:
-                yield _load(path)
-            except FileNotFoundError:
-                continue
-            except (OSError, ValueError) as error:
-                logger.warning("%s is left alone: %s", path, error)
+        return load_entries(self._jobs, _JOB, _load)
 
     def read_params(self, job_id: str) -> str:
         """The parameters, verbatim.

@@ -5,16 +5,42 @@ device, a link, a folder, a file without end. None of it is opened, and all of i
 """
 
 import errno
+import logging
 import os
 import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from qiskit_runtime.host.left_behind import remove_tree, take_rights
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+def load_entries(folder: Path, name: str, load: Callable[[Path], T]) -> Iterator[T]:
+    """Yield what ``load`` makes of the file of this name in each folder of a folder.
+
+    A damaged one (OSError, ValueError) is left alone, with a warning.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(each.name for each in entries if each.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return
+    for each in names:
+        path = folder / each / name
+        try:
+            yield load(path)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            logger.warning("%s is left alone: %s", path, error)
 
 
 def read_plain(path: Path, limit: int) -> bytes:

@@ -29,15 +29,18 @@ from api.jobstore.local.records import Records
 from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.session_turns import FindSession, SessionTurns, end_queued
-from api.jobstore.local.workers import Workers, conclude
+from api.jobstore.local.workers import Workers
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
-from qiskit_runtime.contract.lifecycle import Observation, Phase
+from qiskit_runtime.contract.lifecycle import Observation, Phase, derive_state
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Event
 from qiskit_runtime.host.process_tree import adopt_orphans
+
+_CANCELLED = derive_state(Observation(cancel_requested=True))
+"""The state of a job that was cancelled before it started."""
 
 _READY_SECONDS = 1.0
 """How long it is believed that the disk takes a job, or does not."""
@@ -185,7 +188,7 @@ class LocalJobStore(JobStore):
 
     async def cancel(self, job_id: str) -> None:
         if (await self.get(job_id)).status.phase is Phase.QUEUED:
-            await self._book.change(job_id, _cancel_queued)
+            await self._book.change(job_id, end_queued(_CANCELLED))
         phase = (await self.get(job_id)).status.phase
         if phase in (Phase.COMPLETED, Phase.FAILED):
             raise JobFinal(phase)
@@ -221,9 +224,3 @@ class LocalJobStore(JobStore):
 
 def _mark_read(job: Job) -> Job | None:
     return None if job.result_read else job.model_copy(update={"result_read": True})
-
-
-def _cancel_queued(job: Job) -> Job | None:
-    if job.status.phase is not Phase.QUEUED:
-        return None
-    return conclude(Observation(cancel_requested=True))(job)

@@ -117,7 +117,7 @@ async def list_workloads(
     search: Annotated[str, Query(description="A part of an id or of a tag.")] = "",
     status: Annotated[list[str], Query()] = [],  # noqa: B006  (never changed)
     mode: Literal["job", "session", "batch"] | None = None,
-    tags: Annotated[list[str], Query()] = [],  # noqa: B006
+    tags: Annotated[list[str], Query()] = [],  # noqa: B006  (the same)
     created_after: Time | None = None,
     created_before: Time | None = None,
 ) -> WorkloadsDocument:

@@ -36,7 +36,7 @@ async def stream_job(websocket: WebSocket, job_id: str, store: JobStoreDep) -> N
 
 # FAST003 does not see the job_id of the dependencies.
 @router.get(
-    "/jobs/{job_id}/interim_results",  # noqa: FAST003
+    "/jobs/{job_id}/interim_results",  # noqa: FAST003  (EventsDep has it)
     response_model=list[Any],
     responses=describe(404, 410, 503),
 )

@@ -12,6 +12,7 @@ from api.programstore.base import ProgramLibrary
 from api.sessionstore.base import SessionStore
 
 MADE_OF_OTHERS = {
+    "count_queued": "all_queued",
     "find_newest_ended": "find",
     "find_repeated": "get and read_params",
     "read_events": "open_events",

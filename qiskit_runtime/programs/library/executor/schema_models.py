@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from ibm_quantum_schemas.common import (  # type: ignore[import-untyped]
+from ibm_quantum_schemas.common import (  # type: ignore[import-untyped]  # (ships no types)
     CompressedTensorModel,
     TensorModel,
 )
