@@ -5,7 +5,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
@@ -28,6 +27,7 @@ from api.programstore.base import ProgramStore
 from api.queue_forecast import QueueForecast
 from api.routes import browser, ibm, probes, provider, root
 from api.routes.ibm.errors import ErrorForm
+from api.sessionstore.base import SessionStore
 from api.settings import ApiSettings
 from api.stores import Stores, make_stores
 from api.submission import JobSubmission
@@ -48,11 +48,14 @@ def create_app(
     settings: ApiSettings | None = None,
     store: JobStore | None = None,
     programs: ProgramStore | None = None,
+    sessions: SessionStore | None = None,
 ) -> FastAPI:
     """Make an app by these settings (default: the environment's); given stores replace its own."""
     settings = settings or ApiSettings()
     made = make_stores(settings)
-    stores = replace(made, jobs=store or made.jobs, programs=programs or made.programs)
+    stores = Stores(
+        store or made.jobs, programs or made.programs, made.backends, sessions or made.sessions
+    )
     identity_tokens = make_identity_tokens(settings)
     authenticator = make_authenticator(settings, identity_tokens)
     browser_login = make_browser_login(settings, authenticator, identity_tokens)
