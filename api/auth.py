@@ -7,13 +7,14 @@ can't reach this server by a name that it points here (DNS rebinding). Either wa
 of another origin is refused; localhost, 127.0.0.1 and [::1] are one origin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from api.accounts.admissions import Admissions, note_admission
 from api.accounts.authenticator import (
     MAX_CREDENTIAL_CHARACTERS,
     AccountsUnavailable,
@@ -78,8 +79,9 @@ class AuthMiddleware:
         settings: ApiSettings,
         authenticator: Authenticator,
         browser_login: BrowserLogin,
+        admissions: Admissions,
     ) -> None:
-        self._app = app
+        self._app, self._admissions = app, admissions
         self._authenticator, self._browser_login = authenticator, browser_login
         self._is_guarded = authenticator.needs_credential
         self._asks_peers = not self._is_guarded and not settings.allow_anonymous
@@ -96,8 +98,25 @@ class AuthMiddleware:
         except Refusal as refusal:
             await _answer(refusal, scope, receive, send)
             return
-        scope.setdefault("state", {})[CALLER] = caller
+        state = scope.setdefault("state", {})
+        state[CALLER] = caller
+        if scope["type"] == "websocket" and self._is_guarded:
+            with self._admissions.hold(
+                _name_caller(scope), lambda: self._still_admits(scope, caller)
+            ) as withdrawn:
+                note_admission(state, withdrawn)
+                await self._app(scope, receive, send)
+            return
         await self._app(scope, receive, keep_unframed(send) if scope["path"] in PAGES else send)
+
+    async def _still_admits(self, scope: Scope, caller: Caller) -> bool:
+        """Return whether a connection would be admitted now, to no less than when it came."""
+        try:
+            now = await self._admit(scope, Headers(scope=scope))
+        except Refusal as refusal:
+            # Nobody can tell just now: an issuer that is away ends nothing.
+            return refusal.status >= 500
+        return now.covers(caller)
 
     async def _admit(self, scope: Scope, headers: Headers) -> Caller:
         """Return who makes the request, or raise Refusal."""
@@ -179,6 +198,12 @@ def read_credential(headers: Headers) -> str:
         token if scheme.lower() in ("bearer", "apikey") else headers.get("x-access-token", "")
     )
     return presented.strip() if len(presented) <= MAX_CREDENTIAL_CHARACTERS else ""
+
+
+def _name_caller(scope: Scope) -> Hashable:
+    """Return what tells callers apart: all that a request says of who makes it, and for whom."""
+    headers = Headers(scope=scope)
+    return read_credential(headers), headers.get("cookie"), headers.get("service-crn")
 
 
 async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:

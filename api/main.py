@@ -10,6 +10,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from api.accounts.admissions import Admissions
 from api.accounts.authenticator import Authenticator
 from api.accounts.limits import InstanceBounds, Rates
 from api.accounts.modes import make_authenticator, make_identity_tokens
@@ -59,13 +60,13 @@ def create_app(
     identity_tokens = make_identity_tokens(settings)
     authenticator = make_authenticator(settings, identity_tokens)
     browser_login = make_browser_login(settings, authenticator, identity_tokens)
-    params_check = ParamsCheck()
+    params_check, admissions = ParamsCheck(), Admissions()
     # /docs and /redoc come with their own assets: a laptop in a train has no internet.
     app = FastAPIOffline(
         title="Qiskit Runtime",
         description=DESCRIPTION,
         version=version("qiskit-runtime-server"),
-        lifespan=_open_and_close(stores, authenticator, browser_login, params_check),
+        lifespan=_open_and_close(stores, authenticator, browser_login, params_check, admissions),
     )
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rates = Rates(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
@@ -78,6 +79,7 @@ def create_app(
         settings=settings,
         authenticator=authenticator,
         browser_login=browser_login,
+        admissions=admissions,
     )
     # Around all others: their errors have this form, too.
     app.add_middleware(ErrorForm, prefixes=(*ibm.PREFIXES, provider.PREFIX))
@@ -89,6 +91,7 @@ def _open_and_close(
     authenticator: Authenticator,
     browser_login: BrowserLogin,
     params_check: ParamsCheck,
+    admissions: Admissions,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app: its parts are opened in order, and closed in the reverse."""
 
@@ -97,6 +100,7 @@ def _open_and_close(
         async with AsyncExitStack() as opened:
             opened.push_async_callback(params_check.close)
             opened.push_async_callback(browser_login.close)
+            opened.push_async_callback(admissions.close)
             parts = (authenticator, stores.jobs, stores.programs, stores.backends, stores.sessions)
             for part in parts:
                 await part.open()
