@@ -246,7 +246,7 @@ class ApiSettings(BaseSettings):
     instance_max_queued: Annotated[int, Field(ge=0)] = 0
     """The most jobs of one instance that wait; 0 is no limit."""
     instance_jobs_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
-    """The rate of one instance's submissions to this server, in the mean; 0 is no limit."""
+    """The rate of one instance's submissions, in the mean; 0 is no limit."""
     instance_share_percent: Annotated[int, Field(ge=1, le=WHOLE)] = DEFAULT_INSTANCE_SHARE_PERCENT
     """The most of the uploaded programs, of the jobs kept and of their storage that one instance
     takes, in percent; 100 is no limit. The storage is the budget on Kubernetes, ``keep_bytes`` in
@@ -272,6 +272,11 @@ class ApiSettings(BaseSettings):
     def has_accounts(self) -> bool:
         """Return whether instances are tenants; else there is one, and they are labels of jobs."""
         return self.auth_mode in ("accounts", "oidc")
+
+    @property
+    def instance_queue(self) -> int:
+        """Return the most jobs of an instance that wait; 0 is no limit."""
+        return self.instance_max_queued if self.has_accounts else 0
 
     @property
     def instance_share(self) -> int:
