@@ -46,6 +46,12 @@ OTHER_USER = (
 )
 """The answer to another user of the machine."""
 
+NO_CREDENTIAL = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
+"""The answer to a request that brings none, or the cookie of a login that has ended."""
+
+WRONG_CREDENTIAL = "this token is not valid: it is wrong, has expired, or was withdrawn"
+"""The answer to a request whose token is nobody's."""
+
 PROBES = ("/livez", "/readyz")
 """The paths that a kubelet asks without a token; the answer is yes or no, and nothing else."""
 
@@ -134,14 +140,15 @@ class AuthMiddleware:
 
     async def _identify(self, scope: Scope, headers: Headers) -> Caller:
         """Return the account of the request's credential."""
+        credential = read_credential(headers)
         try:
-            caller = await self._find_caller(scope, read_credential(headers))
+            caller = await self._find_caller(scope, credential)
         except (InstanceRefused, ForeignPage) as refused:
             raise Refusal(403, str(refused)) from None
         except AccountsUnavailable as error:
             raise Refusal(503, str(error), {"Retry-After": "5"}) from None
         if caller is None:
-            detail = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
+            detail = WRONG_CREDENTIAL if credential else NO_CREDENTIAL
             raise Refusal(401, detail, {"WWW-Authenticate": "Bearer"})
         return caller
 
