@@ -235,6 +235,15 @@ def test_wrong_token_is_told_on_the_page(visitor, origin, token):
     assert 'name="next" value="/docs"' in answer.text
     (field,) = [one for one in Form(answer.text).all("input") if one["name"] == "token"]
     assert field["aria-invalid"] == "true" and "error" in field["aria-describedby"].split()
+
+
+def test_identity_token_is_told_to_be_none_to_log_in_with(visitor, origin):
+    """The API takes it; a login that it opened would be nobody's, and lead back to the login."""
+    form = {"grant_type": "urn:ibm:params:oauth:grant-type:apikey", "apikey": TOKEN}
+    issued = visitor.post("/identity/token", data=form).json()["access_token"]
+    assert visitor.get("/jobs", headers={"Authorization": f"Bearer {issued}"}).status_code == 200
+    answer = log_in(visitor, origin, issued)
+    assert answer.status_code == 401 and "set-cookie" not in answer.headers
     assert not token or token not in answer.text
 
 
