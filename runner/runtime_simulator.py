@@ -56,7 +56,13 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if self._device is not None:
             return self._device
         names = targets.list_noisy_gates(self.options.noise_model)
-        return targets.make_device(super().configuration().n_qubits, names)
+        # The transpiler looks at each qubit of a device: at 10,000 for 60 ms a circuit.
+        return targets.make_device(self.width, names)
+
+    @property
+    def num_qubits(self) -> int:
+        """Return the number of the device's qubits, or else the most that a circuit may have."""
+        return super().configuration().n_qubits  # type: ignore[no-any-return]
 
     @property
     def target(self) -> Target:
