@@ -56,7 +56,6 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if self._device is not None:
             return self._device
         names = targets.list_noisy_gates(self.options.noise_model)
-        # The transpiler looks at each qubit of a device: at 10,000 for 60 ms a circuit.
         return targets.make_device(self.width, names)
 
     @property
