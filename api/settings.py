@@ -41,7 +41,6 @@ TOKEN_FORM = re.compile(rf"[!-~]{{{MIN_TOKEN_LENGTH},{MAX_TOKEN_LENGTH}}}")
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
-
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(ib?|b)?|b)?\s*", re.IGNORECASE)
 
 
@@ -248,9 +247,8 @@ class ApiSettings(BaseSettings):
     instance_jobs_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     """The rate of one instance's submissions, in the mean; 0 is no limit."""
     instance_share_percent: Annotated[int, Field(ge=1, le=WHOLE)] = DEFAULT_INSTANCE_SHARE_PERCENT
-    """The most of the uploaded programs, of the jobs kept and of their storage that one instance
-    takes, in percent; 100 is no limit. The storage is the budget on Kubernetes, ``keep_bytes`` in
-    local mode."""
+    """The most of programs, of the cluster's jobs and of the storage that one instance takes, in
+    percent; 100 is no limit. In local mode the storage is ``keep_bytes``."""
     max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
     """The most connections at once; fewer if the process has not enough descriptors."""
     request_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0

@@ -1,4 +1,4 @@
-"""How often an instance submits jobs: counted by one server in memory, by several in their Redis.
+"""The rate at which an instance submits jobs: counted by one server in memory, by several in their Redis.
 
 While Redis is away each server counts for itself, so nobody waits for it.
 """

@@ -135,7 +135,7 @@ def people(tools):
 
 
 def test_a_token_is_needed_and_opens_its_own_instance_alone(people):
-    """Of every replica; a job of another instance is not there, in the words of any other id."""
+    """At every replica; a job of another instance is not there, in the words of any other id."""
     for replica in range(2):
         for token in ("wrong-token", TOKENS["alice"].upper()):
             assert people.ask(token, replica=replica).status_code == 401

@@ -65,7 +65,7 @@ def test_those_that_ended_first_are_the_surplus(bounds: Bounds, surplus: list[st
     ],
 )
 def test_an_instance_over_its_share_loses_its_own(bounds: Bounds, surplus: list[str]):
-    """Who keeps many jobs does not push out those of others, as far as the whole has room."""
+    """One that keeps many jobs pushes out no job of others, as far as the whole has room."""
     chem = SPEC.model_copy(update={"hub": "chem", "group": "lab", "project": "vqe"})
     ended = [
         make_job(f"c{hours}", hours).model_copy(update={"spec": chem}) for hours in range(1, 5)
