@@ -1,4 +1,4 @@
-"""The rate at which an instance submits jobs: counted by one server in memory, by several in their Redis.
+"""The rate at which an instance submits: counted by one server in memory, by several in Redis.
 
 While Redis is away each server counts for itself, so nobody waits for it.
 """
