@@ -27,11 +27,15 @@ _RLIMIT_LOCKS = 10
 
 def become_supervisor() -> None:
     """Shut programs out of this process, and adopt the descendants that they leave behind."""
+    # Otherwise a program of the same user could write forged lines to /proc/<pid>/fd/1.
+    close_to_others()
+    adopt_orphans()
+    refuse_privileges()
+
+
+def refuse_privileges() -> None:
+    """Give up setuid programs, also for descendants: a supervisor could not kill one."""
     if IS_LINUX:
-        # Otherwise a program of the same user could write forged lines to /proc/<pid>/fd/1.
-        close_to_others()
-        adopt_orphans()
-        # This process could not kill a setuid program.
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 

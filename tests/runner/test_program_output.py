@@ -9,7 +9,7 @@ import pytest
 
 from qiskit_runtime.contract.wire.events import ConsoleTruncated, Gap, Message
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES, RECORD_BUDGET
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES, RECORD_BUDGET
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.channel import ChannelBroken, Kind, SupervisorEnd, pack
 from runner.message_writer import ResultTooLarge
