@@ -73,12 +73,13 @@ def main() -> int:
 
 def _preload() -> dict[str, str]:
     """Have done what every program needs, in this thread alone; returns the versions."""
+    given = dict(os.environ)
     # Qiskit's parallel loops start threads for good, which forks would lack.
     os.environ["QISKIT_IN_PARALLEL"] = "TRUE"
-    try:
-        return program_process.preload()
-    finally:
-        del os.environ["QISKIT_IN_PARALLEL"]
+    versions = program_process.preload()
+    os.environ.clear()
+    os.environ.update(given)
+    return versions
 
 
 def _check_threads() -> None:

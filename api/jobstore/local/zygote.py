@@ -44,14 +44,14 @@ class Zygote:
         self._program_env = program_env
         self._live: LiveZygote | None = None
         self._settled = asyncio.Event()
+        self._settled.set()
         self._keeper: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """Start one, where the system can fork and tell how a process ended."""
         if IS_LINUX and hasattr(os, "pidfd_open"):
+            self._settled.clear()
             self._keeper = asyncio.create_task(self._keep())
-        else:
-            self._settled.set()
 
     async def close(self) -> None:
         """End it."""
@@ -123,8 +123,8 @@ class LiveZygote:
         """
         connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection.setblocking(False)
-        with theirs:
-            try:
+        try:
+            with theirs:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-P", "-m", "runner.zygote", str(theirs.fileno())),
                     stdin=DEVNULL,
@@ -133,14 +133,14 @@ class LiveZygote:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
-            except OSError:
-                connection.close()
-                raise
+        except BaseException:
+            connection.close()
+            raise
         zygote = cls(process, connection)
         try:
             await zygote._receive(_START_PATIENCE)
         except BaseException:
-            await asyncio.shield(zygote.close())
+            await zygote.close()
             raise
         return zygote
 
