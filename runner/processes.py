@@ -79,6 +79,9 @@ def kill_descendants(group: int) -> None:
     ``group`` is the program's process group.
     """
     while True:
+        if IS_LINUX and not _has_children():
+            # Orphans are adopted: without a child there is nothing below.
+            return
         if os.getpid() == 1:
             # In a pod, every other process is a descendant.
             kill([-1])
@@ -88,3 +91,11 @@ def kill_descendants(group: int) -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

@@ -44,7 +44,7 @@ _PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class _Birth:
-    """What a program process is made with: its working folder, and its ends of the two ways out."""
+    """The working folder of a program process, and its ends of console and channel."""
 
     folder: str
     console: int

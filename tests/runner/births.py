@@ -24,7 +24,7 @@ BOTH_BIRTHS = pytest.mark.parametrize("birth", [STARTED, FORKED], indirect=True)
 """For a promise that depends on how the program process came to be."""
 
 DEFAULT_BIRTH = FORKED if IS_LINUX else STARTED
-"""What all other tests run in: a fork takes a tenth of the time."""
+"""The birth of all other tests' runners: a fork takes a tenth of the time."""
 
 
 class ForkedProcess:

@@ -228,7 +228,6 @@ def test_program_process_that_can_not_start_fails_with_its_words(write_program, 
     assert isinstance(end, EndEvent) and end.intact and end.verdict.outcome is Outcome.FAILED
 
 
-@BOTH_BIRTHS
 def test_params_of_8_mib_arrive_whole(run_program):
     """The largest parameters pass through the supervisor at once."""
     events, verdict, _ = run_program(

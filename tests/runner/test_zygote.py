@@ -250,7 +250,7 @@ def test_supervisor_of_a_fork_has_nothing_of_the_zygote(start_run, wait_until):
 
 
 def test_forks_share_the_zygote_s_memory(zygote, start_run):
-    """What a waiting program process has for itself is a small part of what it needs."""
+    """A waiting program process has little for itself of what it needs."""
     run = start_run()
     run.process.stdin.flush()
     time.sleep(0.5)
@@ -289,7 +289,7 @@ def test_zygote_with_a_thread_forks_nothing():
 
 
 def test_job_goes_on_when_the_zygote_is_killed(write_program, wait_until, is_alive):
-    """What it has forked belongs to the server: only the zygote itself ends."""
+    """Its forks belong to the server: only the zygote itself ends."""
     with open_zygote() as opened:
         run = opened.fork()
         opened.process.send_signal(signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What local mode's server and its zygote tell each other: a runner asked for, and its answer.
+"""The packets between local mode's server and its zygote: a runner is asked for, and answered.
 
 Each is one packet of a socket pair that keeps packets apart (SOCK_SEQPACKET). With a request come
 three descriptors, for the runner's standard input, output and error. Standard library only.

@@ -114,7 +114,7 @@ async def test_stopped_zygote_is_replaced(
 async def test_without_a_zygote_runners_are_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """Where no zygote becomes ready, each job has a process that imports Qiskit itself."""
+    """Each job has a process that imports Qiskit itself where no zygote becomes ready."""
 
     async def fail(*_: Any) -> LiveZygote:
         raise ZygoteLost("it has ended")
