@@ -20,6 +20,7 @@ from qiskit_runtime.contract.wire.verdict import (
 from qiskit_runtime.host.left_behind import remove_tree
 from runner.pipes import wait_until_read, write_all
 from runner.processes import carry
+from runner.program import start_program
 from runner.supervisor import Supervisor
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -89,7 +90,8 @@ def supervise(job: JobInput | None, grace_seconds: float, folder: Path | None = 
         JobInputError: the line on standard input is not a job input.
     """
     with _make_folder(folder) as made:
-        supervisor = Supervisor(str(made), partial(write_all, 1), grace_seconds)
+        start = partial(start_program, str(made))
+        supervisor = Supervisor(start, partial(write_all, 1), grace_seconds)
         if job is None:
             supervisor.watch_input(0)
         else:

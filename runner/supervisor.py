@@ -37,17 +37,20 @@ MEMORY_CHECK_SECONDS = 0.2
 
 
 class Supervisor:
-    """Runs one job: starts its program process in ``folder`` at once, and waits for the job.
+    """Runs one job: calls ``start`` for its program process at once, and waits for the job.
 
     ``write`` takes the record's lines; ``grace_seconds`` is the time from SIGTERM to SIGKILL.
     """
 
     def __init__(
-        self, folder: str, write: Callable[[bytes], None], grace_seconds: float = GRACE_SECONDS
+        self,
+        start: Callable[[], Program],
+        write: Callable[[bytes], None],
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         processes.become_supervisor()
         self._signals = processes.open_signal_pipe()
-        self._program = Program(folder)
+        self._program = start()
         self._channel = self._program.channel
         self._output = JobOutput(self._program.console, write)
         self._grace_seconds = grace_seconds
@@ -64,6 +67,8 @@ class Supervisor:
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
         self._selector.register(self._channel, selectors.EVENT_READ, self._use_channel)
+        # One that was forked for this supervisor may have ended before there was a signal pipe.
+        self._program.reap()
 
     def start_job(self, job: JobInput) -> None:
         """Send the program process its job; the time it may take begins."""
