@@ -1,4 +1,4 @@
-"""``python -m runner``: run one job: its input is in a folder, on standard input, or handed over."""
+"""``python -m runner``: run one job, given in a folder, on standard input, or over a port."""
 
 import argparse
 import os

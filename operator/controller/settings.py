@@ -1,5 +1,6 @@
 """The settings of the operator: variables ``RUNTIME_...``, which the chart sets."""
 
+from secrets import token_hex
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -45,6 +46,19 @@ class RunnerSettings(BaseSettings):
     """How long an ended Kubernetes Job stays, with its pod and its log."""
 
 
+class WarmPoolSettings(BaseSettings):
+    """The settings of the pool of pods that are started ahead: ``RUNTIME_WARM_POOL_...``."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_WARM_POOL_", frozen=True)
+
+    size: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """How many pods wait for a job; 0 is no pool."""
+    max_size: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """How many may wait while many jobs start; fewer than ``size`` is ``size``."""
+    key: SecretStr = Field(min_length=16, default_factory=lambda: SecretStr(token_hex(32)))
+    """The secret that the pods' tokens are made of; one that is drawn ends with the process."""
+
+
 class OperatorSettings(BaseSettings):
     """The settings of the operator. Made once, in ``main``, and passed down."""
 
@@ -62,6 +76,8 @@ class OperatorSettings(BaseSettings):
     """The limit of parameters and records together; over it the oldest records are deleted."""
     runner: RunnerSettings = Field(default_factory=RunnerSettings)
     """The settings of all runner pods."""
+    warm_pool: WarmPoolSettings = Field(default_factory=WarmPoolSettings)
+    """The settings of the pods that are started ahead."""
 
     @property
     def storage_budget(self) -> int:

@@ -1,0 +1,74 @@
+"""Decide how many pods wait for a job, and which go: one pure function. Its test is the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.observe.objects import KubernetesJob
+from controller.observe.pool_view import DEMAND_SECONDS, IdlePod, PoolView
+
+FAULT_SECONDS = 30.0
+"""How long a pod that ended by itself keeps its place: one that can't start is not made at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStep:
+    """The change of the pool: Jobs to delete, and a number to make; ``seconds`` until the next."""
+
+    delete: tuple[KubernetesJob, ...] = ()
+    make: int = 0
+    seconds: float | None = None
+
+
+def decide_pool(view: PoolView, now: datetime) -> PoolStep:
+    """Return what is to be done with the pool. Pure.
+
+    While a job waits for room on a node, or in a quota, no pod is made, and for each such job one
+    that waits is deleted: those first that are furthest from being ready.
+    """
+    wanted = _count_wanted(view)
+    gone = [one for one in view.idle if _has_to_go(one, wanted, now)]
+    ended = [one for one in view.idle if one.is_over and one not in gone]
+    kept = [one for one in view.idle if one not in gone and one not in ended]
+    if view.waiting_for_room:
+        wanted = min(wanted, max(len(kept) - view.waiting_for_room, 0))
+    surplus = _choose_surplus(kept, len(kept) - wanted)
+    make = 0 if view.waiting_for_room else max(wanted - len(kept) - len(ended), 0)
+    delete = tuple(one.run for one in [*gone, *surplus])
+    return PoolStep(delete, make, _seconds_to_wait(view))
+
+
+def _count_wanted(view: PoolView) -> int:
+    """Return how many pods should wait: more while many jobs start, fewer when they do not."""
+    size = view.settings.size
+    if not size:
+        return 0
+    return min(size + view.recent_starts, max(view.settings.max_size, size))
+
+
+def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
+    if one.is_taken:
+        return False
+    if one.is_over:
+        return not wanted or _ended_seconds(one, now) > FAULT_SECONDS
+    return one.is_broken or not one.is_current or one.is_old(now)
+
+
+def _ended_seconds(one: IdlePod, now: datetime) -> float:
+    """Return for how long it has ended; a pod that is gone has ended long ago."""
+    ran = one.pod.container.termination if one.pod else None
+    return (now - ran.finished).total_seconds() if ran and ran.finished else FAULT_SECONDS + 1
+
+
+def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:
+    free = [one for one in reversed(kept) if not one.is_taken]
+    # A pod that no node takes goes first, one that has waited longest stays.
+    free.sort(key=lambda one: (one.is_ready, one.pod is not None and one.pod.has_node))
+    return free[: max(number, 0)]
+
+
+def _seconds_to_wait(view: PoolView) -> float | None:
+    """Return the time until the pool may have to change without an event."""
+    if not view.settings.size and not view.idle:
+        return None
+    return DEMAND_SECONDS

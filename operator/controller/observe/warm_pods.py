@@ -1,0 +1,97 @@
+"""The pods that were started ahead: which of them may be claimed, and how many there are.
+
+The observer finds one for a job that starts; the pool keeps their number.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from controller.build.warm_job import name_pod_class
+from controller.observe.cluster_view import ClusterView
+from controller.observe.memory import JobMemory
+from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.pool_view import DEMAND_SECONDS, IdlePod, PoolView
+from controller.settings import RunnerSettings, WarmPoolSettings
+
+
+class WarmPods:
+    """Finds pods for the jobs that start; ``wake`` has the pool looked at."""
+
+    def __init__(
+        self,
+        view: ClusterView,
+        memory: JobMemory,
+        runner: RunnerSettings,
+        settings: WarmPoolSettings,
+    ) -> None:
+        self._view, self._memory, self._settings = view, memory, settings
+        self._class = name_pod_class(runner)
+        self._taken: dict[str, int] = {}
+        """By Job: the version at which it was last taken; a newer one may be free again."""
+        self._broken: set[str] = set()
+        self._starts: deque[datetime] = deque()
+        self.wake: Callable[[], None] = lambda: None
+
+    def find(self, now: datetime) -> tuple[KubernetesJob, Pod] | None:
+        """Return the pod that has waited longest, if any is ready."""
+        free = [
+            one
+            for one in self._idle()
+            if one.is_ready and one.is_current and not one.is_old(now) and one.is_free
+        ]
+        if not free:
+            return None
+        found = min(free, key=lambda one: one.run.created or now)
+        return (found.run, found.pod) if found.pod else None
+
+    def take(self, run: KubernetesJob) -> bool:
+        """Take a pod for a job that is about to claim it; False where another was faster."""
+        if self._taken.get(run.name) == run.version:
+            return False
+        self._taken[run.name] = run.version
+        return True
+
+    def release(self, run: KubernetesJob) -> None:
+        """Take a pod no more: it is as it was."""
+        self._taken.pop(run.name, None)
+
+    def give_up(self, run: KubernetesJob) -> None:
+        """Let nobody claim a pod any more: it did not answer."""
+        self._broken.add(run.name)
+        self.wake()
+
+    def note_start(self, now: datetime) -> None:
+        """Count the start of a job, with one of these pods or without."""
+        self._starts.append(now)
+        self.wake()
+
+    def observe(self, now: datetime) -> PoolView:
+        """Return the view of the pool."""
+        idle = tuple(self._idle())
+        names = {one.run.name for one in idle}
+        self._broken &= names
+        self._taken = {name: version for name, version in self._taken.items() if name in names}
+        while self._starts and now - self._starts[0] > timedelta(seconds=DEMAND_SECONDS):
+            self._starts.popleft()
+        waiting = [pod for pod in self._view.pods.all() if _waits_for_room(pod)]
+        refused = len(self._memory.refused_since)
+        return PoolView(self._settings, idle, len(self._starts), len(waiting) + refused)
+
+    def _idle(self) -> list[IdlePod]:
+        return [
+            IdlePod(
+                run,
+                pod,
+                is_current=run.warm_class == self._class,
+                is_taken=self._taken.get(run.name) == run.version,
+                is_broken=run.name in self._broken,
+            )
+            for run, pod in self._view.idle_runs()
+            if not run.is_deleted
+        ]
+
+
+def _waits_for_room(pod: Pod) -> bool:
+    """Return whether no node takes the pod of a RuntimeJob; those without one have time."""
+    return bool(pod.runtimejob) and pod.not_scheduled is not None and not pod.is_deleted
