@@ -23,7 +23,7 @@ from controller.observe.parse import parse_job, parse_pod
 from controller.observe.warm_pods import WarmPods
 from controller.record.pipelines import RecordPipelines
 from controller.settings import RunnerSettings
-from qiskit_runtime.cluster.client import ClusterError, Conflict
+from qiskit_runtime.cluster.client import ClusterError, Conflict, NotFound
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.host.backoff import Backoff
@@ -109,7 +109,7 @@ class Claimer:
         """Make a Kubernetes Job this RuntimeJob's; returns False where another was faster."""
         try:
             claimed = await self._try_claim(job, run)
-        except Conflict:
+        except (Conflict, NotFound):
             # Its status may have changed, and nobody has claimed it.
             found = await self.cluster.get_job(run.name)
             known = parse_job(found) if found else None

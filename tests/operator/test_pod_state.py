@@ -192,8 +192,8 @@ def test_runner_has_a_minute_to_keep_its_own_time_limit(seconds, over):
     done = make_pod(
         {"terminated": {"exitCode": 0, "startedAt": ago(seconds), "finishedAt": ago(0)}}
     )
-    assert [is_over_time(as_pod(pod), 10, NOW) for pod in (running, done)] == [over, over]
-    assert not is_over_time(None, 10, NOW)
+    assert [is_over_time(None, as_pod(pod), 10, NOW) for pod in (running, done)] == [over, over]
+    assert not is_over_time(None, None, 10, NOW)
 
 
 def test_pod_that_never_ran_has_no_log():

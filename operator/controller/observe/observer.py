@@ -154,7 +154,9 @@ class JobObserver:
         pod = view.pod
         if pod is not None and pod.name == view.holder.pod and pod.container.had_no_job:
             return True
-        return view.holder.pod in self._view.unused_pods.get(view.holder.run_name, ())
+        unused = self._view.unused_pods
+        names = (view.holder.run_name, view.run_name)
+        return any(view.holder.pod in unused.get(name, ()) for name in names)
 
     async def _find_holder(self, job: RuntimeJob) -> InputHolder | None:
         if job.run_name not in self._memory.holders:
