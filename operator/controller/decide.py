@@ -17,7 +17,6 @@ from controller.actions import (
     FollowLog,
     Forget,
     GiveInput,
-    HandOver,
     Retire,
     Start,
     StopPod,
@@ -26,6 +25,7 @@ from controller.actions import (
     Wait,
 )
 from controller.build.status import NO_NAMES, Names, build_status
+from controller.decide_handover import decide_handover
 from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.pod_state import (
     NO_POD_SECONDS,
@@ -125,33 +125,12 @@ def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:
 # A job that was started.
 
 
-def _decide_handover(view: JobView, job: RuntimeJob, now: datetime) -> Action | None:
-    """Decide what a job does that has claimed a pod; None where that seems to have run it.
-
-    It starts with a pod of its own only if it is certain that the claimed one was given nothing.
-    """
-    run, pod = view.kubernetes_job, view.pod
-    assert run is not None
-    if view.holder is None and job.cancel_requested:
-        cancelled = derive_state(Observation(cancel_requested=True))
-        return Finish(job, cancelled, Names(run.name), delete_job=True)
-    if view.refusal:
-        return _decide_refused(view, job, now)
-    is_running = pod is not None and pod.container.is_running
-    is_named = view.holder is None or (pod is not None and view.holder.pod == pod.name)
-    if pod and is_running and not pod.is_deleted and is_named and (view.holder or view.plan):
-        return HandOver(job, view.plan, run, pod, view.holder)
-    if view.holder is None:
-        return Start(job, instead_of=run.name)
-    if view.holder_never_ran:
-        return TakeInputBack(job, view.holder)
-    is_lost = read_pod_state(run, pod, now).has_ended
-    return Wait() if is_running and not is_lost else None
-
-
 def _decide_started(view: JobView, job: RuntimeJob, now: datetime) -> Action:
-    if view.awaits_handover and (action := _decide_handover(view, job, now)):
-        return action
+    if view.awaits_handover:
+        if view.refusal:
+            return _decide_refused(view, job, now)
+        if action := decide_handover(view, job, now):
+            return action
     pod_state = read_pod_state(view.kubernetes_job, view.pod, now)
     is_settled = pod_state.has_ended and (view.kubernetes_job is None or view.pod is None)
     if view.lacks_its_pod and not is_settled:
@@ -238,7 +217,7 @@ def _derive_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
             exit_code=pod_state.exit_code,
             result_lost=record is None or not record.has_result,
             cancel_requested=job.cancel_requested,
-            session_closed=view.turn.words if view.turn.kind is TurnKind.CLOSED else "",
+            session_closed=view.close_words,
             waited_seconds=_waited_seconds(view, now),
             detail=pod_state.detail,
             limits=Limits(

@@ -9,7 +9,7 @@ from controller.observe.objects import KubernetesJob, Pod
 from controller.record.state import RecordState
 from qiskit_runtime.contract.lifecycle import State
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
-from qiskit_runtime.contract.resources.session import HAS_COME, Turn
+from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind
 
 INPUT_CHECK_SECONDS = 10.0
 """How long a pod may be on its way until its input is looked for."""
@@ -61,6 +61,11 @@ class JobView:
     """The record as it was read so far, where its log is followed."""
     refusal: Refusal | None = None
     """The cluster's refusal of the action that was just decided."""
+
+    @property
+    def close_words(self) -> str:
+        """The reason why its session takes it no more; empty where it does."""
+        return self.turn.words if self.turn.kind is TurnKind.CLOSED else ""
 
     @property
     def run_name(self) -> str:
