@@ -59,6 +59,7 @@ class WarmPods:
     def give_up(self, run: KubernetesJob) -> None:
         """Let nobody claim a pod any more: it did not answer."""
         self._broken.add(run.name)
+        self.release(run)
         self.wake()
 
     def note_start(self, now: datetime) -> None:
