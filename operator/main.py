@@ -41,6 +41,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.sessions = SessionKeeper(cluster, reconciler.view, memo.jobs.enqueue).workers
     memo.pool = WarmPool(cluster, memo.view, reconciler.warm_pods, own.runner, own.warm_pool)
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
+    memo.pool.start()
     memo.rounds = asyncio.create_task(memo.resync.run())
 
 
