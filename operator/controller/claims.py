@@ -8,7 +8,7 @@ import asyncio
 import base64
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from controller.actions import Claim, HandOver
 from controller.build.job import InputPart, build_input, list_parts
@@ -33,6 +33,9 @@ PARTS_SECONDS = 2.0
 
 CLOSED_SECONDS = 3.0
 """How long after its port was found closed a pod's end may take to be known."""
+
+PAUSE_SECONDS = 30.0
+"""How long no pod is claimed after one did not answer: perhaps the network lets nobody through."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +76,9 @@ class Claimer:
                     await self._give(job, action.plan, pod, None, handover)
         except HandoverFailed as error:
             logger.warning("the pod %s is not used: %s", pod.name, error)
-            self.warm_pods.give_up(run)
+            # Those that do not answer are not tried one after the other: a job would wait for each.
+            pause = timedelta(seconds=0 if isinstance(error, PortClosed) else PAUSE_SECONDS)
+            self.warm_pods.give_up(run, datetime.now(UTC) + pause)
         except PartsMissing as error:
             await self._give_up(job, pod, error)
         except ClusterError:

@@ -249,6 +249,18 @@ async def test_another_process_on_the_address_gets_nothing(cluster, start):
     assert RUN in cluster.jobs and "claim_job" not in cluster.calls
 
 
+async def test_pods_that_are_not_reached_delay_one_job_alone(cluster, start):
+    """After one that does not answer, no other is tried for a while: jobs start on their own."""
+    cluster.start_ahead("warm-1", token=b"x" * 32)
+    second = cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
+    await operator.rest()
+    cluster.add_job(name="k", uid="k", creationTimestamp=stamp())
+    await operator.rest("k")
+    assert second.files is None and "claim_job" not in cluster.calls
+    assert operator.reconciler.warm_pods.find(datetime.now(UTC) + timedelta(seconds=31))
+
+
 async def test_job_takes_the_next_pod(cluster, start):
     """One that does not answer is passed over."""
     cluster.start_ahead("warm-1").close()

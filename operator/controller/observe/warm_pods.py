@@ -30,11 +30,14 @@ class WarmPods:
         self._taken: dict[str, int] = {}
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()
+        self._paused_until: datetime | None = None
         self._starts: deque[datetime] = deque()
         self.wake: Callable[[], None] = lambda: None
 
     def find(self, now: datetime) -> tuple[KubernetesJob, Pod] | None:
         """Return the pod that has waited longest, if any is ready."""
+        if self._paused_until and now < self._paused_until:
+            return None
         free = [
             one
             for one in self._idle()
@@ -56,9 +59,10 @@ class WarmPods:
         """Take a pod no more: it is as it was."""
         self._taken.pop(run.name, None)
 
-    def give_up(self, run: KubernetesJob) -> None:
-        """Let nobody claim a pod any more: it did not answer."""
+    def give_up(self, run: KubernetesJob, pause_until: datetime | None = None) -> None:
+        """Let nobody claim a pod any more, as it did not answer, and until then no other either."""
         self._broken.add(run.name)
+        self._paused_until = pause_until or self._paused_until
         self.release(run)
         self.wake()
 
