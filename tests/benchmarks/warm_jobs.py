@@ -45,7 +45,7 @@ def run() -> list[Row]:
     how = f"{IDLE_JOBS} hello-quantum jobs, one after the other, {POOL} pods wait at each"
     ratio = percentile(warm, 50) / percentile(cold, 50)
     crowd = (
-        f"{RATE} a second for {RUSH_SECONDS} s, {RUSH_POOL} pods wait at first; the rest is cold"
+        f"{RATE} a second for {RUSH_SECONDS} s, {RUSH_POOL} pods wait at first, the rest is cold"
     )
     return [
         Row("warm pod: POST to final message, idle, p50 / p99", "60 ms", _pair(warm), how),

@@ -484,7 +484,7 @@ async def test_pool_tells_what_it_costs(cluster, start):
 
 
 async def test_pool_is_read_again_after_a_failure(cluster, start):
-    """What the watches have missed is found, and what is gone is forgotten."""
+    """A Job that the watches have missed is found, and one that is gone is forgotten."""
     cluster.start_ahead()
     operator = start(cluster)
     await operator.pool.refresh()

@@ -151,7 +151,7 @@ def test_input_that_breaks_off_leaves_the_pod_waiting(port):
     ],
 )
 def test_stranger_is_turned_away(port, sent, why):
-    """Who is not the operator gets nothing but a closed connection, and the job still comes."""
+    """A stranger gets nothing but a closed connection, and the job still comes."""
     stranger = port.connect()
     stranger.sendall(sent)
     stranger.settimeout(5)
