@@ -191,3 +191,4 @@ async def enqueue_session(
     if event["type"] == "DELETED":
         memo.view.sessions.drop(dict(body))
     memo.sessions.enqueue(name)
+    memo.pool.wake()

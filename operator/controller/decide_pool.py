@@ -13,10 +13,13 @@ FAULT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class PoolStep:
-    """The change of the pool: Jobs to delete, and a number to make; ``seconds`` until the next."""
+    """The change of the pool: Jobs to delete and to make; ``seconds`` until the next look.
+
+    ``make`` has for each one that is made the session that it is for, or an empty name.
+    """
 
     delete: tuple[KubernetesJob, ...] = ()
-    make: int = 0
+    make: tuple[str, ...] = ()
     seconds: float | None = None
 
 
@@ -27,23 +30,33 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
     that waits is deleted: those first that are furthest from being ready.
     """
     wanted = _count_wanted(view)
-    gone = [one for one in view.idle if _has_to_go(one, wanted, now)]
+    gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.run.session, 0), now)]
     ended = [one for one in view.idle if one.is_over and one not in gone]
     kept = [one for one in view.idle if one not in gone and one not in ended]
+    missing: list[str] = []
+    for session in {one.run.session for one in view.idle} | set(wanted):
+        there, number = [one for one in kept if one.run.session == session], wanted.get(session, 0)
+        held = sum(one.run.session == session for one in ended)
+        missing += [session] * (number - len(there) - held)
+        gone += _choose_surplus(there, len(there) - number)
     if view.waiting_for_room:
-        wanted = min(wanted, max(len(kept) - view.waiting_for_room, 0))
-    surplus = _choose_surplus(kept, len(kept) - wanted)
-    make = 0 if view.waiting_for_room else max(wanted - len(kept) - len(ended), 0)
-    delete = tuple(one.run for one in [*gone, *surplus])
-    return PoolStep(delete, make, _seconds_to_wait(view))
+        missing, left = [], [one for one in kept if one not in gone]
+        made_room = sum(one in kept for one in gone)
+        gone += _choose_surplus(left, view.waiting_for_room - made_room)
+    delete = tuple(one.run for one in gone)
+    return PoolStep(delete, tuple(sorted(missing)), _seconds_to_wait(view))
 
 
-def _count_wanted(view: PoolView) -> int:
-    """Return how many pods should wait: more while many jobs start, fewer when they do not."""
-    size = view.settings.size
-    if not size:
-        return 0
-    return min(size + view.recent_starts, max(view.settings.max_size, size))
+def _count_wanted(view: PoolView) -> dict[str, int]:
+    """Return how many pods should wait, by session; the empty name is that of all jobs.
+
+    More wait while many jobs start, and fewer when they do not.
+    """
+    settings = view.settings
+    wanted = {"": min(settings.size + view.recent_starts, settings.most) if settings.size else 0}
+    if each := settings.per_session:
+        wanted |= dict.fromkeys(view.sessions[: settings.most // each], each)
+    return wanted
 
 
 def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
@@ -69,6 +82,6 @@ def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:
 
 def _seconds_to_wait(view: PoolView) -> float | None:
     """Return the time until the pool may have to change without an event."""
-    if not view.settings.size and not view.idle:
+    if not view.settings.is_on and not view.idle:
         return None
     return DEMAND_SECONDS

@@ -55,8 +55,20 @@ class WarmPoolSettings(BaseSettings):
     """How many pods wait for a job; 0 is no pool."""
     max_size: Annotated[int, Field(ge=0, le=1_000)] = 0
     """How many may wait while many jobs start; fewer than ``size`` is ``size``."""
+    per_session: Annotated[int, Field(ge=0, le=100)] = 0
+    """How many wait, besides, for the jobs of each session that is active."""
     key: SecretStr = Field(min_length=16, default_factory=lambda: SecretStr(token_hex(32)))
     """The secret that the pods' tokens are made of; one that is drawn ends with the process."""
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether any pod is to wait."""
+        return self.size > 0 or self.per_session > 0
+
+    @property
+    def most(self) -> int:
+        """The most pods that wait for any job, and the most that wait for those of sessions."""
+        return max(self.size, self.max_size, self.per_session)
 
 
 class OperatorSettings(BaseSettings):

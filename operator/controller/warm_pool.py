@@ -49,7 +49,7 @@ class WarmPool:
 
     def start(self) -> None:
         """Fill the pool; what is there already is read first, as no watch has begun yet."""
-        if self._settings.size:
+        if self._settings.is_on:
             self.workers.spawn(self._start())
 
     async def _start(self) -> None:
@@ -73,7 +73,7 @@ class WarmPool:
         step = decide_pool(self._pods.observe(now), now)
         await asyncio.gather(*map(self._delete, step.delete))
         try:
-            await asyncio.gather(*(self._make() for _ in range(step.make)))
+            await asyncio.gather(*map(self._make, step.make))
         except Refused as error:
             logger.info("no pod is started ahead: %s", error)
             return REFUSED_SECONDS
@@ -96,10 +96,12 @@ class WarmPool:
             "memoryBytes": int(len(alive) * parse_quantity(self._runner.memory)),
         }
 
-    async def _make(self) -> None:
+    async def _make(self, session: str) -> None:
         name = f"warm-{uuid.uuid4().hex[:12]}"
         key = self._settings.key.get_secret_value()
-        self._view.put_job(await self._cluster.create_job(build_warm_job(name, self._runner, key)))
+        self._view.put_job(
+            await self._cluster.create_job(build_warm_job(name, self._runner, key, session))
+        )
 
     async def _delete(self, run: KubernetesJob) -> None:
         # Nobody claims it meanwhile; another operator may have, and then it is refused.

@@ -442,6 +442,11 @@ def test_pool_has_its_key_its_policy_and_its_room(tools, find):
     for name in ("pods", "count/jobs.batch"):
         room = [find(some, "ResourceQuota")["spec"]["hard"][name] for some in (off, objects)]
         assert int(room[1]) == int(room[0]) + 8
+    sessions = tools.render(**{"warmPool.perSession": 1, "warmPool.maxSize": 8})
+    assert env_of(sessions, find, "operator")["RUNTIME_WARM_POOL_PER_SESSION"]["value"] == "1"
+    assert find(sessions, "NetworkPolicy", "warm") and find(sessions, "Secret", "warm-pool")
+    hard = [find(some, "ResourceQuota")["spec"]["hard"]["pods"] for some in (off, sessions)]
+    assert int(hard[1]) == int(hard[0]) + 16
 
 
 def test_platform_team_s_choices_reach_the_pods(tools, find):

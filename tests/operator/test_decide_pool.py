@@ -5,6 +5,7 @@ import pytest
 from controller.decide_pool import FAULT_SECONDS, decide_pool
 from controller.observe.pool_view import DEMAND_SECONDS, OLD_SECONDS, IdlePod, PoolView
 from controller.settings import WarmPoolSettings
+from qiskit_runtime.contract.resources.resource import SESSION_LABEL
 from tests.operator.manifests import NOW, ago, make_warm_pod, make_warm_run
 
 NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
@@ -39,10 +40,16 @@ def old(name):
     return IdlePod(run, make_warm_pod(name), is_current=True)
 
 
-def pool(*idle, size=2, max_size=0, starts=0, waiting=0):
+def held(name, session):
+    """A pod that waits for a job of this session."""
+    run = make_warm_run(name, labels={SESSION_LABEL: session})
+    return IdlePod(run, make_warm_pod(name), is_current=True)
+
+
+def pool(*idle, size=2, max_size=0, starts=0, waiting=0, sessions=(), each=0):
     """The view of a pool."""
-    settings = WarmPoolSettings(size=size, max_size=max_size)
-    return PoolView(settings, idle, starts, waiting)
+    settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each)
+    return PoolView(settings, idle, sessions, starts, waiting)
 
 
 CASES = {
@@ -79,6 +86,21 @@ CASES = {
         pool(ready("a"), homeless("b"), waiting=9), ["b", "a"], 0,
     ),
     "no pod, and a job waits for room": (pool(waiting=1), [], 0),
+    "a session is active": (pool(ready("a"), size=1, max_size=4, sessions="s", each=2), [], "ss"),
+    "a session has its pod": (pool(held("a", "s"), size=0, sessions="s", each=1), [], 0),
+    "a session is over": (
+        pool(held("a", "s"), ready("b"), size=1, each=1), ["a"], 0,
+    ),
+    "more sessions than there may be pods: the first ones": (
+        pool(size=0, max_size=4, sessions="stu", each=2), [], "sstt",
+    ),
+    "sessions, and they hold none": (pool(size=1, sessions="st"), [], 1),
+    "a job waits for room, which a session that is over gives": (
+        pool(held("a", "s"), ready("b"), size=1, each=1, waiting=1), ["a"], 0,
+    ),
+    "two jobs wait for room": (
+        pool(held("a", "s"), ready("b"), size=1, each=1, waiting=2), ["a", "b"], 0,
+    ),
 }  # fmt: skip
 
 
@@ -86,7 +108,8 @@ CASES = {
 def test_view_leads_to_its_step(view, deleted, made):
     """Each rule of the pool is one row: what is there, which go, and how many are made."""
     step = decide_pool(view, NOW)
-    assert ([run.name for run in step.delete], step.make) == (deleted, made)
+    wanted = tuple(made) if isinstance(made, str) else ("",) * made
+    assert ([run.name for run in step.delete], step.make) == (deleted, wanted)
 
 
 def test_pool_is_looked_at_when_demand_may_have_gone():

@@ -46,9 +46,9 @@ class WarmCluster(FakeCluster):
         super().__init__()
         self.waiting = {}
 
-    def start_ahead(self, name="warm-1", *, token=None):
+    def start_ahead(self, name="warm-1", *, token=None, session=""):
         """A Job that was started ahead, and its pod, which is ready."""
-        manifest = build_warm_job(name, RUNNER, KEY)
+        manifest = build_warm_job(name, RUNNER, KEY, session)
         manifest["metadata"]["creationTimestamp"] = stamp(60)
         self._store(self.jobs, manifest)
         pod = WaitingPod(token or make_token(KEY, name))
@@ -71,9 +71,9 @@ class WarmCluster(FakeCluster):
 class Operator:
     """An operator whose watches bring all that is in the cluster before each step."""
 
-    def __init__(self, cluster, redis, size=1):
+    def __init__(self, cluster, redis, size=1, per_session=0):
         self.cluster = cluster
-        pool = WarmPoolSettings(size=size, key=KEY)
+        pool = WarmPoolSettings(size=size, per_session=per_session, key=KEY)
         own = OperatorSettings(namespace="jobs", runner=RUNNER, warm_pool=pool)
         self.reconciler = JobReconciler(cluster, redis, own)
         self.view = self.reconciler.view
@@ -81,6 +81,8 @@ class Operator:
 
     def watch(self):
         """Bring what is there."""
+        for session in self.cluster.sessions.values():
+            self.view.sessions.put(session)
         for job in self.cluster.runtimejobs.values():
             self.view.put_runtimejob(job)
         for run in self.view.jobs.all():
@@ -439,6 +441,26 @@ async def test_pool_is_filled_and_emptied(cluster, start):
     idle.watch()
     await idle.pool.step()
     assert cluster.jobs == {} and await idle.pool.step() is None
+
+
+async def test_session_has_a_pod_of_its_own(cluster, start):
+    """It is made when the session is opened; the session's job takes it, and no other job does."""
+    cluster.add_session()
+    cluster.sessions["s"]["metadata"]["creationTimestamp"] = stamp()
+    operator = start(cluster, size=0, per_session=1)
+    operator.watch()
+    await operator.pool.step()
+    [name] = cluster.jobs
+    pod = cluster.start_ahead(name, session="s")
+    await operator.rest("j")
+    assert RUN in cluster.jobs and pod.files is None
+    cluster.add_job(
+        name="k", uid="k", creationTimestamp=stamp(), spec={"sessionId": "s", "params": "{}"}
+    )
+    await operator.rest("k")
+    assert pod.files is not None and len(cluster.jobs) == 2
+    await operator.pool.step()
+    assert len(cluster.jobs) == 3
 
 
 async def test_pool_deletes_no_pod_that_was_claimed_meanwhile(cluster, start):

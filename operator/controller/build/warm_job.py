@@ -13,6 +13,7 @@ from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.resource import (
     CLAIMED_AT,
     JOB_LABEL,
+    SESSION_LABEL,
     WARM_LABEL,
     Manifest,
 )
@@ -42,14 +43,18 @@ def name_pod_class(runner: RunnerSettings) -> str:
     return hashlib.sha256(spec.encode()).hexdigest()[:10]
 
 
-def build_warm_job(name: str, runner: RunnerSettings, key: str) -> Manifest:
-    """Build a Job without an owner, whose runner waits until an input is handed over."""
+def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "") -> Manifest:
+    """Build a Job without an owner, whose runner waits until an input is handed over.
+
+    ``session`` is the name of the session whose jobs alone may have it.
+    """
     labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner)}
+    of_session = {SESSION_LABEL: session} if session else {}
     digest = digest_token(make_token(key, name))
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name, "labels": labels | of_session},
         "spec": {
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",

@@ -111,7 +111,7 @@ class JobObserver:
             view = replace(view, plan=self._runnables.plan(job))
         except NOT_RUNNABLE as error:
             return replace(view, rejection=reject_job(error))
-        run, pod = self._warm_pods.find(now) or (None, None)
+        run, pod = self._warm_pods.find(now, job.job.spec.session_id) or (None, None)
         return replace(view, idle_run=run, idle_pod=pod)
 
     async def _is_current(self, job: RuntimeJob, now: datetime) -> bool:

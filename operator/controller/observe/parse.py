@@ -6,7 +6,13 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from controller.observe.objects import Condition, Container, KubernetesJob, Pod, Termination
-from qiskit_runtime.contract.resources.resource import CLAIMED_AT, JOB_LABEL, WARM_LABEL, Manifest
+from qiskit_runtime.contract.resources.resource import (
+    CLAIMED_AT,
+    JOB_LABEL,
+    SESSION_LABEL,
+    WARM_LABEL,
+    Manifest,
+)
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
 
@@ -26,6 +32,7 @@ def parse_job(manifest: Manifest) -> KubernetesJob:
         created=_parse_time(metadata.get("creationTimestamp")),
         started=_parse_time(status.get("startTime")),
         warm_class=metadata.get("labels", {}).get(WARM_LABEL, ""),
+        session=metadata.get("labels", {}).get(SESSION_LABEL, ""),
         claimed=_parse_time(metadata.get("annotations", {}).get(CLAIMED_AT)),
     )
 

@@ -56,6 +56,8 @@ class PoolView:
 
     settings: WarmPoolSettings
     idle: tuple[IdlePod, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """The names of the sessions that are active, those first that were opened first."""
     recent_starts: int = 0
     """The jobs that have started within ``DEMAND_SECONDS``."""
     waiting_for_room: int = 0

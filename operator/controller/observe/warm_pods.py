@@ -13,6 +13,9 @@ from controller.observe.memory import JobMemory
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.pool_view import DEMAND_SECONDS, IdlePod, PoolView
 from controller.settings import RunnerSettings, WarmPoolSettings
+from qiskit_runtime.contract.limits import INTERACTIVE_SECONDS
+from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
+from qiskit_runtime.contract.resources.session import SessionState
 
 
 class WarmPods:
@@ -34,8 +37,8 @@ class WarmPods:
         self._starts: deque[datetime] = deque()
         self.wake: Callable[[], None] = lambda: None
 
-    def find(self, now: datetime) -> tuple[KubernetesJob, Pod] | None:
-        """Return the pod that has waited longest, if any is ready."""
+    def find(self, now: datetime, session: str = "") -> tuple[KubernetesJob, Pod] | None:
+        """Return the pod that has waited longest, if any is ready; of the job's session first."""
         if self._paused_until and now < self._paused_until:
             return None
         free = [
@@ -43,9 +46,10 @@ class WarmPods:
             for one in self._idle()
             if one.is_ready and one.is_current and not one.is_old(now) and one.is_free
         ]
-        if not free:
+        mine = [one for one in free if one.run.session in ("", session)]
+        if not mine:
             return None
-        found = min(free, key=lambda one: one.run.created or now)
+        found = min(mine, key=lambda one: (not one.run.session, one.run.created or now))
         return (found.run, found.pod) if found.pod else None
 
     def take(self, run: KubernetesJob) -> bool:
@@ -81,7 +85,19 @@ class WarmPods:
             self._starts.popleft()
         waiting = [pod for pod in self._view.pods.all() if _waits_for_room(pod)]
         refused = len(self._memory.refused_since)
-        return PoolView(self._settings, idle, len(self._starts), len(waiting) + refused)
+        return PoolView(
+            self._settings,
+            idle,
+            self._active_sessions(now),
+            len(self._starts),
+            len(waiting) + refused,
+        )
+
+    def _active_sessions(self, now: datetime) -> tuple[str, ...]:
+        """Return the sessions that have jobs, or were opened a moment ago."""
+        known = [one for one in self._view.sessions.all() if not one.is_deleted]
+        active = [one for one in known if _is_active(one, now)]
+        return tuple(one.name for one in sorted(active, key=lambda one: one.session.created))
 
     def _idle(self) -> list[IdlePod]:
         return [
@@ -95,6 +111,12 @@ class WarmPods:
             for run, pod in self._view.idle_runs()
             if not run.is_deleted
         ]
+
+
+def _is_active(one: RuntimeSession, now: datetime) -> bool:
+    state = one.status.get("state", SessionState.OPEN)
+    is_new = (now - one.session.created).total_seconds() < INTERACTIVE_SECONDS
+    return state == SessionState.ACTIVE or (state == SessionState.OPEN and is_new)
 
 
 def _waits_for_room(pod: Pod) -> bool:

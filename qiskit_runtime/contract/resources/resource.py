@@ -30,6 +30,9 @@ It is empty on what was started ahead: the Job's is set when it is claimed, its 
 WARM_LABEL = f"{GROUP}/warm"
 """Label of Kubernetes Jobs and pods that were started ahead: the class of pods they are of."""
 
+SESSION_LABEL = f"{GROUP}/session"
+"""Label of such a Kubernetes Job that waits for the jobs of one session: the session's name."""
+
 CLAIMED_AT = f"{GROUP}/claimed-at"
 """Annotation of such a Kubernetes Job: the time since which it is a RuntimeJob's."""
 
