@@ -191,4 +191,4 @@ async def enqueue_session(
     if event["type"] == "DELETED":
         memo.view.sessions.drop(dict(body))
     memo.sessions.enqueue(name)
-    memo.pool.wake()
+    memo.pool.note_session()

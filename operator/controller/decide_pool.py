@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.observe.objects import KubernetesJob
-from controller.observe.pool_view import DEMAND_SECONDS, IdlePod, PoolView
+from controller.observe.pool_view import DEMAND_SECONDS, ROOM_SECONDS, IdlePod, PoolView
 
 FAULT_SECONDS = 30.0
 """How long a pod that ended by itself keeps its place: one that can't start is not made at once."""
@@ -21,6 +21,8 @@ class PoolStep:
     delete: tuple[KubernetesJob, ...] = ()
     make: tuple[str, ...] = ()
     seconds: float | None = None
+    makes_room: bool = False
+    """Whether some are deleted for jobs that wait for room."""
 
 
 def decide_pool(view: PoolView, now: datetime) -> PoolStep:
@@ -39,12 +41,15 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
         held = sum(one.run.session == session for one in ended)
         missing += [session] * (number - len(there) - held)
         gone += _choose_surplus(there, len(there) - number)
+    room = False
     if view.waiting_for_room:
         missing, left = [], [one for one in kept if one not in gone]
         made_room = sum(one in kept for one in gone)
-        gone += _choose_surplus(left, view.waiting_for_room - made_room)
+        if not view.makes_room:
+            victims = _choose_surplus(left, view.waiting_for_room - made_room)
+            gone, room = gone + victims, bool(victims)
     delete = tuple(one.run for one in gone)
-    return PoolStep(delete, tuple(sorted(missing)), _seconds_to_wait(view))
+    return PoolStep(delete, tuple(sorted(missing)), _seconds_to_wait(view), makes_room=room)
 
 
 def _count_wanted(view: PoolView) -> dict[str, int]:
@@ -82,6 +87,8 @@ def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:
 
 def _seconds_to_wait(view: PoolView) -> float | None:
     """Return the time until the pool may have to change without an event."""
+    if view.waiting_for_room and view.idle:
+        return ROOM_SECONDS
     if not view.settings.is_on and not view.idle:
         return None
     return DEMAND_SECONDS

@@ -64,13 +64,21 @@ class WarmPool:
         """Have the pool looked at, if a pod of it has changed or another one waits for room."""
         labels = manifest["metadata"].get("labels", {})
         pod = self._view.pods.find(read_job_name(manifest))
-        if WARM_LABEL in labels or (pod and pod.not_scheduled is not None):
+        waits_for_room = pod is not None and pod.not_scheduled is not None
+        if WARM_LABEL in labels or (waits_for_room and self._settings.is_on):
+            self.wake()
+
+    def note_session(self) -> None:
+        """Have the pool looked at, if sessions have pods of their own."""
+        if self._settings.per_session:
             self.wake()
 
     async def step(self, _: str = _POOL) -> float | None:
         """Delete what has to go, and make what is missing; returns the seconds to the next look."""
         now = datetime.now(UTC)
         step = decide_pool(self._pods.observe(now), now)
+        if step.makes_room:
+            self._pods.note_room(now)
         await asyncio.gather(*map(self._delete, step.delete))
         try:
             await asyncio.gather(*map(self._make, step.make))

@@ -3,7 +3,13 @@
 import pytest
 
 from controller.decide_pool import FAULT_SECONDS, decide_pool
-from controller.observe.pool_view import DEMAND_SECONDS, OLD_SECONDS, IdlePod, PoolView
+from controller.observe.pool_view import (
+    DEMAND_SECONDS,
+    OLD_SECONDS,
+    ROOM_SECONDS,
+    IdlePod,
+    PoolView,
+)
 from controller.settings import WarmPoolSettings
 from qiskit_runtime.contract.resources.resource import SESSION_LABEL
 from tests.operator.manifests import NOW, ago, make_warm_pod, make_warm_run
@@ -46,10 +52,10 @@ def held(name, session):
     return IdlePod(run, make_warm_pod(name), is_current=True)
 
 
-def pool(*idle, size=2, max_size=0, starts=0, waiting=0, sessions=(), each=0):
+def pool(*idle, size=2, max_size=0, starts=0, waiting=0, sessions=(), each=0, makes_room=False):
     """The view of a pool."""
     settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each)
-    return PoolView(settings, idle, sessions, starts, waiting)
+    return PoolView(settings, idle, sessions, starts, waiting, makes_room)
 
 
 CASES = {
@@ -86,6 +92,9 @@ CASES = {
         pool(ready("a"), homeless("b"), waiting=9), ["b", "a"], 0,
     ),
     "no pod, and a job waits for room": (pool(waiting=1), [], 0),
+    "a job waits for the room of a pod that was deleted": (
+        pool(ready("a"), waiting=1, makes_room=True), [], 0,
+    ),
     "a session is active": (pool(ready("a"), size=1, max_size=4, sessions="s", each=2), [], "ss"),
     "a session has its pod": (pool(held("a", "s"), size=0, sessions="s", each=1), [], 0),
     "a session is over": (
@@ -116,3 +125,4 @@ def test_pool_is_looked_at_when_demand_may_have_gone():
     """Without any event the number of pods comes down; a pool that is off sleeps."""
     assert decide_pool(pool(ready("a")), NOW).seconds == DEMAND_SECONDS
     assert decide_pool(pool(size=0), NOW).seconds is None
+    assert decide_pool(pool(ready("a"), waiting=1), NOW).seconds == ROOM_SECONDS

@@ -10,6 +10,9 @@ from controller.settings import WarmPoolSettings
 OLD_SECONDS = IDLE_SECONDS - 600
 """The age from which on a pod is replaced: it ends by itself soon."""
 
+ROOM_SECONDS = 5.0
+"""How long it may take until the room of a pod that was deleted is a job's."""
+
 DEMAND_SECONDS = 30.0
 """The time for which a start counts as demand."""
 
@@ -62,3 +65,5 @@ class PoolView:
     """The jobs that have started within ``DEMAND_SECONDS``."""
     waiting_for_room: int = 0
     """The jobs whose pods find no node, or whose Kubernetes Jobs a quota refuses."""
+    makes_room: bool = False
+    """Whether pods were deleted for such jobs a moment ago: the scheduler has to see it first."""

@@ -11,7 +11,7 @@ from controller.build.warm_job import name_pod_class
 from controller.observe.cluster_view import ClusterView
 from controller.observe.memory import JobMemory
 from controller.observe.objects import KubernetesJob, Pod
-from controller.observe.pool_view import DEMAND_SECONDS, IdlePod, PoolView
+from controller.observe.pool_view import DEMAND_SECONDS, ROOM_SECONDS, IdlePod, PoolView
 from controller.settings import RunnerSettings, WarmPoolSettings
 from qiskit_runtime.contract.limits import INTERACTIVE_SECONDS
 from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
@@ -34,12 +34,14 @@ class WarmPods:
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()
         self._paused_until: datetime | None = None
+        self._room_at: datetime | None = None
         self._starts: deque[datetime] = deque()
         self.wake: Callable[[], None] = lambda: None
 
     def find(self, now: datetime, session: str = "") -> tuple[KubernetesJob, Pod] | None:
         """Return the pod that has waited longest, if any is ready; of the job's session first."""
-        if self._paused_until and now < self._paused_until:
+        is_paused = self._paused_until is not None and now < self._paused_until
+        if is_paused or not self._settings.is_on:
             return None
         free = [
             one
@@ -72,8 +74,13 @@ class WarmPods:
 
     def note_start(self, now: datetime) -> None:
         """Count the start of a job, with one of these pods or without."""
-        self._starts.append(now)
-        self.wake()
+        if self._settings.is_on:
+            self._starts.append(now)
+            self.wake()
+
+    def note_room(self, now: datetime) -> None:
+        """Note that pods were deleted for jobs that wait for room."""
+        self._room_at = now
 
     def observe(self, now: datetime) -> PoolView:
         """Return the view of the pool."""
@@ -91,6 +98,7 @@ class WarmPods:
             self._active_sessions(now),
             len(self._starts),
             len(waiting) + refused,
+            self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
         )
 
     def _active_sessions(self, now: datetime) -> tuple[str, ...]:
