@@ -30,7 +30,7 @@ TERMINATION_LOG = Path("/dev/termination-log")
 
 
 class NoJobCame(Exception):
-    """The runner was ended, or its program process failed, before it was given a job."""
+    """The runner was ended, or its program process failed, before it was handed a job."""
 
 
 def main() -> int:
@@ -128,13 +128,13 @@ def supervise(
 
     Raises:
         JobInputError: the job that came later is not a job input.
-        NoJobCame: none has come.
+        NoJobCame: none has come over its port.
     """
     with _make_folder(folder) as made:
         supervisor = Supervisor(str(made), partial(write_all, 1), grace_seconds)
         give_job(supervisor)
         verdict = supervisor.run()
-        if not supervisor.has_job:
+        if supervisor.has_port and not supervisor.has_job:
             raise NoJobCame
         return verdict
 

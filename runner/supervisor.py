@@ -62,6 +62,8 @@ class Supervisor:
         self._seed: int | None = None
         self._circuits: CircuitMetrics | None = None
         self._when_ready: Callable[[], None] | None = None
+        self.has_port = False
+        """Whether its job comes over a port."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
@@ -101,6 +103,7 @@ class Supervisor:
 
         ``read`` reads the input that the port has taken.
         """
+        self.has_port = True
         self._when_ready = lambda: port.open(self._selector, lambda: self.start_job(read()))
 
     @property
