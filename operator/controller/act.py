@@ -126,6 +126,8 @@ class JobActor:
         self._enqueue_next()
         self.warm_pods.note_start(datetime.now(UTC))
         if action.instead_of:
+            if await self._has_input(job):
+                return 0
             await self.records.forget(job.name)
         try:
             created = await self.cluster.create_job(build_job(job, self.runner))
@@ -141,6 +143,11 @@ class JobActor:
         if action.instead_of:
             await self.cluster.delete_job(action.instead_of)
         return CHECK_SECONDS
+
+    async def _has_input(self, job: RuntimeJob) -> bool:
+        """Return whether another operator has given a job to its pod meanwhile."""
+        self.memory.note_input(job, await self.cluster.find_secret(job.run_name))
+        return self.memory.holders[job.run_name] is not None
 
     async def _claim(self, action: Claim) -> float:
         self._enqueue_next()

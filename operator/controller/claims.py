@@ -31,6 +31,9 @@ from qiskit_runtime.host.backoff import Backoff
 PARTS_SECONDS = 2.0
 """How long a hand-over waits for parameters that the API is about to write."""
 
+PATIENCE_SECONDS = 10.0
+"""How long after its claim a pod is asked again that does not answer."""
+
 CLOSED_SECONDS = 3.0
 """How long after its port was found closed a pod's end may take to be known."""
 
@@ -89,8 +92,9 @@ class Claimer:
     async def hand_over(self, action: HandOver) -> None:
         """Hand the input over to a pod that was claimed before.
 
-        Where nobody listens any more, and the pod runs on, it has its input. Where it does not
-        answer it is deleted: its runner's exit code says whether it had a job.
+        Where nobody listens any more, and the pod runs on, it has its input: of another operator,
+        perhaps a moment ago. Where it does not answer for a while it is deleted: its runner's exit
+        code says whether it had a job.
 
         Raises:
             QuotaExceeded, ClusterError: as ``claim``.
@@ -99,13 +103,14 @@ class Claimer:
         try:
             async with open_handover(pod.address, self._make_token(action.run)) as handover:
                 await self._give(job, action.plan, pod, action.holder, handover)
-        except PortClosed as error:
-            if action.holder is None:
-                await self._give_up(job, pod, error)
-            elif await self._runs_on(action.run, pod):
-                self.memory.handed.add(job.run_name)
         except (HandoverFailed, PartsMissing) as error:
-            await self._give_up(job, pod, error)
+            has_input = isinstance(error, PortClosed) and action.holder is not None
+            if has_input and await self._runs_on(action.run, pod):
+                self.memory.handed.add(job.run_name)
+            elif action.run.waited_seconds(datetime.now(UTC)) > PATIENCE_SECONDS:
+                await self._give_up(job, pod, error)
+            # Who has the input is read again.
+            self.memory.holders.pop(job.run_name, None)
 
     def _make_token(self, run: KubernetesJob) -> bytes:
         return make_token(self.key, run.name)

@@ -319,6 +319,42 @@ async def test_job_that_another_operator_has_given_to_a_pod_is_left_to_that(clus
     assert list(cluster.jobs) == ["warm-1"] and read_holder(cluster) == "warm-1-p"
 
 
+async def test_hand_over_of_another_operator_is_seen_as_one(cluster, start):
+    """Both have seen the claim, and one was faster: the other deletes and starts nothing."""
+    pod = cluster.start_ahead()
+    one, other = start(cluster), start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "create_secret", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await one.rest()
+    # It looks who has the input before there is one.
+    other.watch()
+    await other.reconciler._observer.observe("j", datetime.now(UTC))
+    await one.rest()
+    assert pod.files is not None
+    await other.rest()
+    await other.wait_for(lambda: other.status.get("phase") == "Running")
+    assert list(cluster.jobs) == ["warm-1"] and "delete_pod" not in cluster.calls
+
+
+async def test_claimed_pod_that_ended_for_another_operator_is_left(cluster, start):
+    """It looks as if nothing had been handed over: the Secret is read before a pod is made."""
+    pod = cluster.start_ahead()
+    one, other = start(cluster), start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "create_secret", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await one.rest()
+    other.watch()
+    await other.reconciler._observer.observe("j", datetime.now(UTC))
+    await one.rest()
+    assert pod.files is not None
+    cluster.add_warm_pod("warm-1", {"terminated": {"exitCode": 0, "startedAt": stamp(9)}})
+    cluster.logs["warm-1-p"] = [write_record()]
+    await other.wait_for(lambda: other.status.get("phase") == "Completed")
+    assert list(cluster.jobs) == ["warm-1"]
+
+
 def crash(*_, **__):
     """The operator is killed here."""
     raise KeyboardInterrupt
