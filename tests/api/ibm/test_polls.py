@@ -21,11 +21,13 @@ class SlowStore(FakeStore):
 
     def __init__(self):
         super().__init__()
-        self.finish, self.followers, self.is_readable = asyncio.Event(), 0, True
+        self.began, self.finish = asyncio.Event(), asyncio.Event()
+        self.followers, self.is_readable = 0, True
 
     async def follow(self, job_id):
         """The events, once the job has ended."""
         self.followers += 1
+        self.began.set()
         if not self.is_readable:
             raise StoreUnavailable("not now")
         await self.finish.wait()
@@ -65,8 +67,7 @@ async def test_first_poll_sees_the_end_of_a_short_job(store, poll, monkeypatch):
     """The answer comes with the end, and not before it."""
     monkeypatch.setattr(routes, "WAIT_SECONDS", 60.0)
     answer = asyncio.create_task(poll(await store.add(Phase.RUNNING)))
-    while store.followers == 0:
-        await asyncio.sleep(0.01)
+    await store.began.wait()
     assert not answer.done()
     store.finish.set()
     assert await answer == "Completed"
