@@ -28,6 +28,7 @@ from runner.channel import (
     read_seed,
 )
 from runner.exit_status import ExitStatus
+from runner.handover_port import HandoverPort
 from runner.job_output import JobOutput
 from runner.pipes import readable_bytes
 from runner.program import Program
@@ -63,6 +64,9 @@ class Supervisor:
         self._versions: dict[str, str] = {}
         self._seed: int | None = None
         self._circuits: CircuitMetrics | None = None
+        self._when_ready: Callable[[], None] | None = None
+        self.has_port = False
+        """Whether its job comes over a port."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
@@ -98,6 +102,19 @@ class Supervisor:
                     received.clear()
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
+
+    def watch_port(self, port: HandoverPort, read: Callable[[], JobInput]) -> None:
+        """Open the port when the program process is ready, and start the job that comes over it.
+
+        ``read`` reads the input that the port has taken.
+        """
+        self.has_port = True
+        self._when_ready = lambda: port.open(self._selector, lambda: self.start_job(read()))
+
+    @property
+    def has_job(self) -> bool:
+        """Return whether a job has come."""
+        return self._job is not None
 
     def run(self) -> Verdict:
         """Serve until the program has ended; returns its verdict, written where there was a job."""
@@ -156,6 +173,9 @@ class Supervisor:
                 self._error = read_fields(payload)
             case Kind.VERSIONS:
                 self._versions = read_fields(payload)
+                if self._when_ready:
+                    self._when_ready()
+                    self._when_ready = None
             case Kind.SEED:
                 self._seed = read_seed(payload)
             case Kind.CIRCUITS:

@@ -8,7 +8,7 @@ from tests.cluster.stand import open_stand
 from tests.cluster.target import find_missing
 from tests.faults.history import find_violations
 from tests.faults.recorder import Recorder, describe
-from tests.faults.scripts import SCRIPTS
+from tests.faults.scripts import OPTIONS, SCRIPTS
 
 
 def main(ids: list[str]) -> int:
@@ -19,7 +19,8 @@ def main(ids: list[str]) -> int:
     found = []
     for fault in ids or SCRIPTS:
         print(f"{fault}: {SCRIPTS[fault].__doc__}")
-        with tempfile.TemporaryDirectory() as folder, open_stand(Path(folder)) as stand:
+        options = OPTIONS.get(fault, {})
+        with tempfile.TemporaryDirectory() as folder, open_stand(Path(folder), **options) as stand:
             with Recorder(stand) as recorder:
                 SCRIPTS[fault](stand, recorder)
                 recorder.read_results()
