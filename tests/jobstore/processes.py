@@ -44,7 +44,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+async def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for something that no store tells of."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110  (the system has no event for it)
