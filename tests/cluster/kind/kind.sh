@@ -59,11 +59,13 @@ network_backend = "netavark"
 C
 }
 
-# The user's cluster, and a worker.
+# The user's cluster, and a worker. Pods have addresses of their own: what passes between nodes passes the machine's bridge and its
+# rules too, and those of a built cluster, or what CNI has left of it, are for pods in 10.244.0.0/16.
 print_kind_configuration() {
   sed "s/hostPort: 8080/hostPort: $INGRESS_PORT/" "$ROOT/k8s/kind.yaml"
   cat <<C
   - role: worker
+networking: {podSubnet: 10.245.0.0/16}
 kubeadmConfigPatches:
   - |
     kind: InitConfiguration
