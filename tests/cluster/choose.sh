@@ -67,6 +67,7 @@ print_env() {
   echo "KUBECONFIG=$KUBECONFIG"
   echo "KUBECTL=$(command -v "$KUBECTL")"
   echo "HELM=$(command -v "$HELM" || true)"
+  echo "BUILDER=$(choose_builder)"
   [ "$CLUSTER" != built ] || echo "AUDIT_LOG=$STATE/log/audit.log"
   cat "$STATE/images" 2>/dev/null || true; } | sed "s/^/export /"
 }

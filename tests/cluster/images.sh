@@ -24,7 +24,7 @@ make_images() {
 
 # Base images that were made here are buildah's, and it reaches the network as this machine does.
 choose_builder() {
-  if [ "$CLUSTER" = kind ] && [ -s "$STATE/kind" ]; then echo buildah
+  if [ "$CLUSTER" = kind ] && [ -n "${MADE_KIND:-}" ]; then echo buildah
   elif [ "$CLUSTER" != built ] && docker info >/dev/null 2>&1; then echo docker
   elif [ "$CLUSTER" != built ] && podman info >/dev/null 2>&1; then echo podman
   elif command -v buildah >/dev/null; then echo buildah

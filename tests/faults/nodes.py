@@ -62,7 +62,7 @@ def drain(stand: Stand, recorder: Recorder) -> None:
     """FI-30: the node is drained, as before maintenance: its pods are evicted by the API."""
     stays, goes = _run_on_one_of_two(stand, recorder)
     say(recorder, f"drain {goes}")
-    selector = f"--pod-selector={JOB_LABEL}"
+    selector = f"--pod-selector={JOB_LABEL}=runs"
     _kubectl("drain", goes, selector, "--delete-emptydir-data", "--timeout=120s")
     try:
         _expect_move(stand, recorder, stays, GRACE_SECONDS)

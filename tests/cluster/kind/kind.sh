@@ -8,9 +8,9 @@ KIND_NAME=qiskit-runtime
 start_kind() {
   mkdir -p "$STATE"
   if ! kind get clusters 2>/dev/null | grep -qx $KIND_NAME; then
-    # Only what was made here is taken away.
-    [ -e "$STATE/kind" ] || touch "$STATE/kind"
     step "make it" kind create cluster --name $KIND_NAME --config "$1" --kubeconfig "$STATE/kubeconfig" --wait 180s "${@:2}"
+    # Only what was made here is taken away.
+    printf %s "${MADE_KIND:-}" >"$STATE/kind"
   fi
   kind get kubeconfig --name $KIND_NAME >"$STATE/kubeconfig"
   start_ingress
@@ -18,7 +18,7 @@ start_kind() {
 
 start_ingress() {
   local kubectl="kubectl --kubeconfig $STATE/kubeconfig"
-  [ ! -s "$STATE/kind" ] || step "load $TRAEFIK_IMAGE" load_into_kind buildah "$TRAEFIK_IMAGE"
+  [ -z "${MADE_KIND:-}" ] || step "load $TRAEFIK_IMAGE" load_into_kind buildah "$TRAEFIK_IMAGE"
   $kubectl apply -f "$HERE/kind/traefik.yaml" >&2
   step "wait for its ingress" $kubectl -n traefik rollout status deployment/traefik --timeout 180s
 }
@@ -28,17 +28,21 @@ stop_kind() {
   rm -f "$STATE"/{kind,kind.yaml,kubeconfig,images,containers.conf}
 }
 
-# A kind that is made here. The file names the folder of its programs.
+# A kind that is made here: MADE_KIND is the folder of its programs, which the state keeps.
 use_made_kind() {
-  [ -s "$STATE/kind" ] || return 0
-  PATH=$(cat "$STATE/kind"):$PATH
+  MADE_KIND=$(cat "$STATE/kind" 2>/dev/null || true)
+  [ -z "$MADE_KIND" ] || use_kind_of_made_programs
+}
+
+use_kind_of_made_programs() {
+  PATH=$MADE_KIND:$PATH
   export CONTAINERS_CONF=$STATE/containers.conf KIND_EXPERIMENTAL_PROVIDER=podman
 }
 
 start_made_kind() {
-  echo "$CACHE/bin" >"$STATE/kind"
+  MADE_KIND=$CACHE/bin
+  use_kind_of_made_programs
   write_podman_configuration
-  use_made_kind
   print_kind_configuration >"$STATE/kind.yaml"
   # kind mounts it, and a machine whose kernel has no modules has no such folder.
   mkdir -p /lib/modules
