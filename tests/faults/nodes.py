@@ -24,8 +24,9 @@ GRACE_SECONDS = 30
 AWAY_SECONDS = 20
 """How long a pod tolerates that its node does not answer; Kubernetes' own default is 300."""
 
-LOST_SECONDS = 50 + AWAY_SECONDS + GRACE_SECONDS + 60
-"""From the last sign of a node to a job's end: the cluster's patience, the pod's, and ours."""
+LOST_SECONDS = 50 + AWAY_SECONDS + GRACE_SECONDS + 60 + 60
+"""From the last sign of a node to a job's end: the patience of the cluster and of the pod, its
+grace, and the operator's patience with the pod and then with its log."""
 
 SLACK_SECONDS = 40
 """What writes and watches take, on a machine that is busy with a node's start."""
