@@ -7,13 +7,14 @@ can't reach this server by a name that it points here (DNS rebinding). Either wa
 of another origin is refused; localhost, 127.0.0.1 and [::1] are one origin.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from api.accounts.admissions import Admissions, note_admission
 from api.accounts.authenticator import (
     MAX_CREDENTIAL_CHARACTERS,
     AccountsUnavailable,
@@ -44,6 +45,12 @@ OTHER_USER = (
     " --allow-anonymous for every user of this machine"
 )
 """The answer to another user of the machine."""
+
+NO_CREDENTIAL = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
+"""The answer to a request that brings none, or the cookie of a login that has ended."""
+
+WRONG_CREDENTIAL = "this token is not valid: it is wrong, has expired, or was withdrawn"
+"""The answer to a request whose token is nobody's."""
 
 PROBES = ("/livez", "/readyz")
 """The paths that a kubelet asks without a token; the answer is yes or no, and nothing else."""
@@ -78,8 +85,9 @@ class AuthMiddleware:
         settings: ApiSettings,
         authenticator: Authenticator,
         browser_login: BrowserLogin,
+        admissions: Admissions,
     ) -> None:
-        self._app = app
+        self._app, self._admissions = app, admissions
         self._authenticator, self._browser_login = authenticator, browser_login
         self._is_guarded = authenticator.needs_credential
         self._asks_peers = not self._is_guarded and not settings.allow_anonymous
@@ -96,8 +104,25 @@ class AuthMiddleware:
         except Refusal as refusal:
             await _answer(refusal, scope, receive, send)
             return
-        scope.setdefault("state", {})[CALLER] = caller
+        state = scope.setdefault("state", {})
+        state[CALLER] = caller
+        if scope["type"] == "websocket" and self._is_guarded:
+            with self._admissions.hold(
+                _name_caller(scope), lambda: self._still_admits(scope, caller)
+            ) as withdrawn:
+                note_admission(state, withdrawn)
+                await self._app(scope, receive, send)
+            return
         await self._app(scope, receive, keep_unframed(send) if scope["path"] in PAGES else send)
+
+    async def _still_admits(self, scope: Scope, caller: Caller) -> bool:
+        """Return whether a connection would be admitted now, to no less than when it came."""
+        try:
+            now = await self._admit(scope, Headers(scope=scope))
+        except Refusal as refusal:
+            # Nobody can tell just now: an issuer that is away ends nothing.
+            return refusal.status >= 500
+        return now.covers(caller)
 
     async def _admit(self, scope: Scope, headers: Headers) -> Caller:
         """Return who makes the request, or raise Refusal."""
@@ -115,14 +140,15 @@ class AuthMiddleware:
 
     async def _identify(self, scope: Scope, headers: Headers) -> Caller:
         """Return the account of the request's credential."""
+        credential = read_credential(headers)
         try:
-            caller = await self._find_caller(scope, read_credential(headers))
+            caller = await self._find_caller(scope, credential)
         except (InstanceRefused, ForeignPage) as refused:
             raise Refusal(403, str(refused)) from None
         except AccountsUnavailable as error:
             raise Refusal(503, str(error), {"Retry-After": "5"}) from None
         if caller is None:
-            detail = "a token is needed: send the header 'Authorization: Bearer TOKEN'"
+            detail = WRONG_CREDENTIAL if credential else NO_CREDENTIAL
             raise Refusal(401, detail, {"WWW-Authenticate": "Bearer"})
         return caller
 
@@ -179,6 +205,12 @@ def read_credential(headers: Headers) -> str:
         token if scheme.lower() in ("bearer", "apikey") else headers.get("x-access-token", "")
     )
     return presented.strip() if len(presented) <= MAX_CREDENTIAL_CHARACTERS else ""
+
+
+def _name_caller(scope: Scope) -> Hashable:
+    """Return what tells callers apart: all that a request says of who makes it, and for whom."""
+    headers = Headers(scope=scope)
+    return read_credential(headers), headers.get("cookie"), headers.get("service-crn")
 
 
 async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:

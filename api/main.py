@@ -3,20 +3,21 @@
 ``qiskit-runtime serve`` runs it (see ``cli``); uvicorn can, as ``api.main:create_app``.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
+from api.accounts.admissions import Admissions
 from api.accounts.authenticator import Authenticator
-from api.accounts.limits import InstanceBounds, Rates
+from api.accounts.limits import Rates
 from api.accounts.modes import make_authenticator, make_identity_tokens
+from api.accounts.submission_rates import make_submission_rates
 from api.auth import AuthMiddleware
 from api.backend_reports import BackendReports
 from api.bodies import BodyReader
-from api.browser.login import BrowserLogin
 from api.browser.wiring import make_browser_login
 from api.dependencies import act_for_one_instance
 from api.errors import ANYWHERE, add_error_handlers, describe
@@ -59,18 +60,32 @@ def create_app(
     identity_tokens = make_identity_tokens(settings)
     authenticator = make_authenticator(settings, identity_tokens)
     browser_login = make_browser_login(settings, authenticator, identity_tokens)
-    params_check = ParamsCheck()
+    params_check, admissions = ParamsCheck(), Admissions()
+    rates = make_submission_rates(settings)
+    submission = JobSubmission(
+        stores.jobs,
+        stores.programs,
+        stores.backends,
+        params_check,
+        stores.sessions,
+        rates,
+        settings.instance_queue,
+    )
     # /docs and /redoc come with their own assets: a laptop in a train has no internet.
     app = FastAPIOffline(
         title="Qiskit Runtime",
         description=DESCRIPTION,
         version=version("qiskit-runtime-server"),
-        lifespan=_open_and_close(stores, authenticator, browser_login, params_check),
+        lifespan=_open_and_close(
+            stores,
+            authenticator,
+            *(part.close for part in (params_check, rates, browser_login, admissions)),
+        ),
     )
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rates = Rates(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.browser_login = browser_login
-    _keep_services(app, stores, params_check, _instance_bounds(settings))
+    _keep_services(app, stores, params_check, submission)
     _add_routes(app)
     add_error_handlers(app)
     app.add_middleware(
@@ -78,6 +93,7 @@ def create_app(
         settings=settings,
         authenticator=authenticator,
         browser_login=browser_login,
+        admissions=admissions,
     )
     # Around all others: their errors have this form, too.
     app.add_middleware(ErrorForm, prefixes=(*ibm.PREFIXES, provider.PREFIX))
@@ -85,18 +101,15 @@ def create_app(
 
 
 def _open_and_close(
-    stores: Stores,
-    authenticator: Authenticator,
-    browser_login: BrowserLogin,
-    params_check: ParamsCheck,
+    stores: Stores, authenticator: Authenticator, *closing: Callable[[], Awaitable[None]]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return the lifespan of an app: its parts are opened in order, and closed in the reverse."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as opened:
-            opened.push_async_callback(params_check.close)
-            opened.push_async_callback(browser_login.close)
+            for close in closing:
+                opened.push_async_callback(close)
             parts = (authenticator, stores.jobs, stores.programs, stores.backends, stores.sessions)
             for part in parts:
                 await part.open()
@@ -107,16 +120,14 @@ def _open_and_close(
 
 
 def _keep_services(
-    app: FastAPI, stores: Stores, params_check: ParamsCheck, bounds: InstanceBounds
+    app: FastAPI, stores: Stores, params_check: ParamsCheck, submission: JobSubmission
 ) -> None:
     """Put what routes depend on where ``dependencies`` finds it."""
     state, jobs = app.state, stores.jobs
     state.job_store, state.programs = jobs, stores.programs
     state.backends, state.sessions = stores.backends, stores.sessions
     state.params_check, state.body_reader = params_check, BodyReader()
-    state.submission = JobSubmission(
-        jobs, stores.programs, stores.backends, params_check, stores.sessions, bounds
-    )
+    state.submission = submission
     state.job_answers = JobAnswers(jobs)
     state.backend_reports = BackendReports(jobs)
     state.queue_forecast, state.usage_meter = QueueForecast(jobs), UsageMeter(jobs)
@@ -137,10 +148,3 @@ def _add_routes(app: FastAPI) -> None:
     app.include_router(ibm.root_router)
     app.include_router(provider.router, prefix=provider.PREFIX, include_in_schema=False)
     app.include_router(probes.router)
-
-
-def _instance_bounds(settings: ApiSettings) -> InstanceBounds:
-    """Return the limits of an instance. Without accounts there is one tenant, and labels."""
-    if not settings.has_accounts:
-        return InstanceBounds()
-    return InstanceBounds(settings.instance_max_queued, settings.instance_jobs_per_second)

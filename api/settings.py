@@ -17,7 +17,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, GRACE_SECONDS
+from qiskit_runtime.contract.limits import (
+    DEFAULT_INSTANCE_SHARE_PERCENT,
+    DEFAULT_STORAGE_BUDGET_MIB,
+    GRACE_SECONDS,
+    WHOLE,
+)
 from qiskit_runtime.contract.wire.local_server import DEFAULT_DATA
 
 PREFIX = "RUNTIME_"
@@ -241,7 +246,11 @@ class ApiSettings(BaseSettings):
     instance_max_queued: Annotated[int, Field(ge=0)] = 0
     """The most jobs of one instance that wait; 0 is no limit."""
     instance_jobs_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
-    """The rate of one instance's submissions to this server, in the mean; 0 is no limit."""
+    """The rate of one instance's submissions, in the mean; 0 is no limit."""
+    instance_share_percent: Annotated[int, Field(ge=1, le=WHOLE)] = DEFAULT_INSTANCE_SHARE_PERCENT
+    """The most of the uploaded programs, of the jobs kept and of their storage that one instance
+    takes, in percent; 100 is no limit. The storage is the budget on Kubernetes, ``keep_bytes`` in
+    local mode."""
     max_connections: Annotated[int, Field(ge=10, le=100_000)] = 1000
     """The most connections at once; fewer if the process has not enough descriptors."""
     request_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
@@ -263,6 +272,16 @@ class ApiSettings(BaseSettings):
     def has_accounts(self) -> bool:
         """Return whether instances are tenants; else there is one, and they are labels of jobs."""
         return self.auth_mode in ("accounts", "oidc")
+
+    @property
+    def instance_queue(self) -> int:
+        """Return the most jobs of an instance that wait; 0 is no limit."""
+        return self.instance_max_queued if self.has_accounts else 0
+
+    @property
+    def instance_share(self) -> int:
+        """Return the share of an instance, in percent; without accounts there is one tenant."""
+        return self.instance_share_percent if self.has_accounts else WHOLE
 
     @property
     def job_memory(self) -> int:

@@ -15,6 +15,7 @@ from api.sessionstore.base import SessionStore
 from api.sessionstore.local import LocalSessionStore, SessionFiles
 from api.settings import ApiSettings
 from qiskit_runtime.contract.catalog import Catalog
+from qiskit_runtime.contract.limits import MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +44,29 @@ def _make_local_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
         settings.program_env,
         settings.instance_max_running if settings.has_accounts else 0,
     )
-    bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued)
+    share = settings.instance_share
+    bounds = Bounds(settings.keep_days, settings.keep_bytes, settings.max_queued, share)
     folder, backends = DataFolder(settings.data), FileBackends(settings.backends)
     sessions = SessionFiles(folder)
     jobs = LocalJobStore(folder, catalog, limits, backends.find, bounds, sessions.find)
-    programs = LocalProgramStore(folder, catalog)
+    programs = LocalProgramStore(folder, catalog, share)
     return Stores(jobs, programs, backends, LocalSessionStore(sessions, jobs))
 
 
 def _make_cluster_stores(settings: ApiSettings, catalog: Catalog) -> Stores:
     # Local mode is installed without the client libraries.
     from api.backendstore.kubernetes import KubernetesBackends
+    from api.jobstore.kubernetes.room import Room
     from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
     from api.programstore.kubernetes import KubernetesProgramStore
     from api.sessionstore.kubernetes import KubernetesSessionStore
     from qiskit_runtime.cluster.client import connect
 
-    redis_url, budget = settings.redis_url.get_secret_value(), settings.storage_budget_mib * 2**20
-    cluster = ClusterSettings(settings.namespace, redis_url, budget, settings.max_jobs)
+    redis_url, share = settings.redis_url.get_secret_value(), settings.instance_share
+    room = Room(settings.storage_budget_mib * MIB, settings.max_jobs, share)
+    cluster = ClusterSettings(settings.namespace, redis_url, room)
     jobs = KubernetesJobStore(cluster, connect)
     where = (settings.namespace, redis_url, connect)
-    programs, backends = KubernetesProgramStore(*where, catalog), KubernetesBackends(*where)
+    programs = KubernetesProgramStore(*where, catalog, share)
+    backends = KubernetesBackends(*where)
     return Stores(jobs, programs, backends, KubernetesSessionStore(*where, jobs))

@@ -10,9 +10,10 @@ from typing import Any
 
 from api.accounts.caller import Caller, InstanceRefused
 from api.accounts.job_view import view_jobs
-from api.accounts.limits import InstanceBounds, InstanceLimits
+from api.accounts.limits import QueuePlaces
 from api.accounts.program_view import view_programs
 from api.accounts.session_view import view_sessions
+from api.accounts.submission_rates import SubmissionRates
 from api.backendstore.base import BackendLibrary
 from api.circuit_versions import find_unreadable
 from api.errors import InvalidField, InvalidFields, TooLarge
@@ -70,12 +71,14 @@ class JobSubmission:
         backends: BackendLibrary,
         params_check: ParamsCheck,
         sessions: SessionStore,
-        bounds: InstanceBounds = InstanceBounds(),  # noqa: B008  (it never changes)
+        rates: SubmissionRates | None = None,
+        max_queued_of_instance: int = 0,
     ) -> None:
         self._jobs, self._programs = jobs, programs
         self._backends, self._params_check = backends, params_check
         self._sessions = sessions
-        self._limits = InstanceLimits(bounds)
+        self._rates = rates or SubmissionRates()
+        self._places = QueuePlaces(max_queued_of_instance)
 
     async def submit(self, posted: Submission, caller: Caller, key: str | None) -> str:
         """Queue the job that was asked for, and return its id.
@@ -93,7 +96,7 @@ class JobSubmission:
             StorageFull, StoreUnavailable: the store can't keep the job.
         """
         instance = choose_instance(posted.instance, caller)
-        self._limits.check_rate(instance)
+        await self._rates.check(instance)
         job_id = make_repeatable_job_id(caller.secret, key) if key else None
         if posted.opens_session is not None:
             job_id = job_id or make_job_id()
@@ -102,7 +105,7 @@ class JobSubmission:
         jobs = view_jobs(self._jobs, caller)
         if job := await jobs.find_repeated(asked):
             return job.id
-        with self._limits.hold_place(instance, jobs.count_queued(instance)):
+        with self._places.hold(instance, jobs.count_queued(instance)):
             request = await self._resolve(asked, posted, view_programs(self._programs, caller))
             if posted.opens_session is not None:
                 sessions = view_sessions(self._sessions, caller)

@@ -57,7 +57,9 @@ def _preload() -> dict[str, str]:
     import qiskit_aer
 
     import runner.quantum_backend  # noqa: F401  (its imports are what is wanted)
+    from runner.transpiler_plugins import load_on_demand
 
+    load_on_demand()
     version = ".".join(map(str, sys.version_info[:3]))
     return {"python": version, "qiskit": qiskit.__version__, "aer": qiskit_aer.__version__}
 

@@ -56,7 +56,12 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
         if self._device is not None:
             return self._device
         names = targets.list_noisy_gates(self.options.noise_model)
-        return targets.make_device(super().configuration().n_qubits, names)
+        return targets.make_device(self.width, names)
+
+    @property
+    def num_qubits(self) -> int:
+        """Return the number of the device's qubits, or else the most that a circuit may have."""
+        return super().configuration().n_qubits  # type: ignore[no-any-return]
 
     @property
     def target(self) -> Target:

@@ -24,11 +24,18 @@ url => new Promise((resolve, reject) => {
 
 
 POST_JOB = """
-body => fetch("/jobs", {
-  method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
-}).then(answer => answer.json())
+body => {
+  const post = () => fetch("/jobs", {
+    method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
+  });
+  return post().catch(post).then(answer => answer.json());
+}
 """
-"""The call with which a page of the server posts a job; it returns the answer."""
+"""The call with which a page of the server posts a job; it returns the answer.
+
+It tries again: Chromium gives up a connection that it is making when the machine's network changes
+(ERR_NETWORK_CHANGED), as it does whenever a pod starts or ends.
+"""
 
 
 @contextmanager

@@ -95,6 +95,12 @@ class Caller:
         """Return whether this request shows what belongs to the instance."""
         return self.visible is None or instance in self.visible
 
+    def covers(self, other: "Caller") -> bool:
+        """Return whether it sees all that the other sees."""
+        if self.visible is None:
+            return True
+        return other.visible is not None and other.visible <= self.visible
+
     def choose(self, text: str) -> "Caller":
         """Return the caller for the instance that a header names: by a CRN, or hub/group/project.
 

@@ -1,15 +1,9 @@
-"""Rates, and the limits of an instance: what it may have queued, and submit in a second.
-
-They are counted in this process' memory: how often one instance submits, each server of a cluster
-counts for itself.
-"""
+"""Rates, and the limit of what an instance may have queued."""
 
 import math
-import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from cachetools import LRUCache
 
@@ -28,14 +22,6 @@ class LimitReached(Exception):
     def __init__(self, text: str, retry_after: int) -> None:
         super().__init__(text)
         self.retry_after = retry_after
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceBounds:
-    """The limits of each instance; 0 is none."""
-
-    max_queued: int = 0
-    jobs_per_second: float = 0
 
 
 class Rate:
@@ -70,44 +56,25 @@ class Rates:
         return self._rates.setdefault(who, Rate(self._per_second, self._burst)).take(now)
 
 
-class InstanceLimits:
-    """The count of every instance's submissions."""
+class QueuePlaces:
+    """The places of every instance in the queue: at most ``most``; 0 is no limit."""
 
-    def __init__(self, bounds: InstanceBounds) -> None:
-        self._bounds = bounds
-        most = bounds.jobs_per_second
-        self._rates = Rates(most, max(1.0, most))
+    def __init__(self, most: int = 0) -> None:
+        self._most = most
         self._submitting: Counter[Instance] = Counter()
 
-    def check_rate(self, instance: Instance) -> None:
-        """Count a submission.
-
-        Raises:
-            LimitReached: there were too many in the last second.
-        """
-        most = self._bounds.jobs_per_second
-        if not most:
-            return
-        if wait := self._rates.take(instance, time.monotonic()):
-            raise LimitReached(
-                f"instance {instance.name}: at most {most:g} jobs a second are taken"
-                " (RUNTIME_INSTANCE_JOBS_PER_SECOND)",
-                math.ceil(wait),
-            )
-
     @contextmanager
-    def hold_place(self, instance: Instance, queued: int) -> Iterator[None]:
+    def hold(self, instance: Instance, queued: int) -> Iterator[None]:
         """Keep a place in the queue for a job that is stored meanwhile; ``queued`` wait already.
 
         Raises:
             LimitReached: there is none.
         """
-        most = self._bounds.max_queued
         waiting = queued + self._submitting[instance]
-        if most and waiting >= most:
+        if self._most and waiting >= self._most:
             raise LimitReached(
-                f"instance {instance.name}: {waiting} jobs are queued, and at most {most} may be"
-                " (RUNTIME_INSTANCE_MAX_QUEUED); try again when some have run",
+                f"instance {instance.name}: {waiting} jobs are queued, and at most {self._most}"
+                " may be (RUNTIME_INSTANCE_MAX_QUEUED); try again when some have run",
                 _QUEUE_SECONDS,
             )
         self._submitting[instance] += 1

@@ -55,13 +55,14 @@ class Sessions:
     async def open(self, credential: str) -> str | None:
         """Return the cookie's value of a new session; None where the credential is nobody's.
 
+        An identity token, which ends soon, is no credential here: none can be made of it.
+
         Raises:
             AccountTooLarge: no browser would keep it.
             AccountsUnavailable, InstanceRefused: as ``Authenticator`` says.
         """
-        if await self._authenticator.authenticate(credential) is None:
-            return None
-        return self.wrap(await self._authenticator.issue(credential, SESSION_SECONDS))
+        value = self.wrap(await self._authenticator.issue(credential, SESSION_SECONDS))
+        return None if await self.find(value) is None else value
 
     def wrap(self, token: IdentityToken) -> str:
         """Return the cookie's value of a session for the account of an identity token.

@@ -9,14 +9,14 @@ every implementation to this.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.limits import MAX_VERSION_CHARACTERS
+from qiskit_runtime.contract.limits import MAX_VERSION_CHARACTERS, WHOLE, take_share
 from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE, Instance
 from qiskit_runtime.contract.resources.program import (
     Program,
@@ -125,7 +125,7 @@ class ProgramLibrary(ABC):
         Raises:
             NameUnusable: no id can be made of the name.
             ProgramExists: a program has this id already, or it is reserved.
-            StorageFull: ``MAX_PROGRAMS`` exist already.
+            StorageFull: ``MAX_PROGRAMS`` exist already, or the instance's share of them.
         """
 
     @abstractmethod
@@ -138,10 +138,13 @@ class ProgramLibrary(ABC):
 
 
 class ProgramStore(ProgramLibrary):
-    """A library of its own: opened and closed with the server, over the programs of a catalog."""
+    """A library of its own: opened and closed with the server, over the programs of a catalog.
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    ``share_percent`` of ``MAX_PROGRAMS`` is the most of one instance.
+    """
+
+    def __init__(self, catalog: Catalog, share_percent: int = WHOLE) -> None:
+        self._catalog, self._share_percent = catalog, share_percent
 
     @property
     def is_ready(self) -> bool:
@@ -214,20 +217,27 @@ class ProgramStore(ProgramLibrary):
         except UnknownProgram:
             return None
 
+    def _check_number(self, uploaded: Collection[Program], instance: Instance) -> None:
+        """Raise StorageFull where an instance's next program is one too many."""
+        own = sum(program.instance == instance for program in uploaded)
+        most = take_share(MAX_PROGRAMS, self._share_percent)
+        if len(uploaded) >= MAX_PROGRAMS:
+            raise StorageFull(
+                f"there are {len(uploaded)} uploaded programs, and at most {MAX_PROGRAMS} are kept:"
+                " delete some"
+            )
+        if self._share_percent < WHOLE and own >= most:
+            raise StorageFull(
+                f"instance {instance.name}: {own} programs are uploaded, and at most {most} of"
+                f" {MAX_PROGRAMS} may be (RUNTIME_INSTANCE_SHARE_PERCENT): delete some"
+            )
+
     def _check_changeable(self, program_id: str) -> None:
         if program := self._find_reserved(program_id):
             raise ProgramReadOnly(
                 f"program {program.id} is of this server's library or folders:"
                 " only uploaded programs can be changed or deleted"
             )
-
-
-def check_number(count: int) -> None:
-    """Raise StorageFull where ``count`` programs are as many as may be kept."""
-    if count >= MAX_PROGRAMS:
-        raise StorageFull(
-            f"there are {count} uploaded programs, and at most {MAX_PROGRAMS} are kept: delete some"
-        )
 
 
 def make_program(metadata: ProgramMetadata, instance: Instance = DEFAULT_INSTANCE) -> Program:

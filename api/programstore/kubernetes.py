@@ -16,13 +16,13 @@ from api.programstore.base import (
     ProgramStore,
     ProgramUnusable,
     ResolvedProgram,
-    check_number,
     describe_taken,
 )
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
+from qiskit_runtime.contract.limits import WHOLE
 from qiskit_runtime.contract.resources.program import Program, ProgramSource
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimeprogram import (
@@ -48,8 +48,9 @@ class KubernetesProgramStore(ProgramStore):
         redis_url: str,
         connect: Callable[[], Awaitable[client.ApiClient]],
         catalog: Catalog,
+        share_percent: int = WHOLE,
     ) -> None:
-        super().__init__(catalog)
+        super().__init__(catalog, share_percent)
         self._kind = WatchedKind(namespace, PLURAL, parse_runtimeprogram, redis_url, connect)
         self._cache = self._kind.cache
 
@@ -91,7 +92,7 @@ class KubernetesProgramStore(ProgramStore):
         with suppress(UnknownProgram):
             await self._get_uploaded(program.id)
             raise ProgramExists(describe_taken(program.id))
-        check_number(len(self._cache.all()))
+        self._check_number(self._cache.all(), program.instance)
         try:
             manifest = await self._kind.create(build_runtimeprogram(program, source))
         except Conflict:

@@ -20,12 +20,11 @@ from api.programstore.base import (
     ProgramExists,
     ProgramStore,
     ResolvedProgram,
-    check_number,
     describe_taken,
 )
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
-from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES, WHOLE
 from qiskit_runtime.contract.resources.program import (
     Program,
     ProgramSource,
@@ -53,8 +52,8 @@ class _Entry(BaseModel):
 class LocalProgramStore(ProgramStore):
     """Open it after the job store over the same folder."""
 
-    def __init__(self, folder: DataFolder, catalog: Catalog) -> None:
-        super().__init__(catalog)
+    def __init__(self, folder: DataFolder, catalog: Catalog, share_percent: int = WHOLE) -> None:
+        super().__init__(catalog, share_percent)
         self._folder = folder
         self._entries: dict[str, _Entry] = {}
         self._changing = asyncio.Lock()
@@ -83,7 +82,7 @@ class LocalProgramStore(ProgramStore):
         async with self._changing:
             if name in self._entries:
                 raise ProgramExists(describe_taken(name))
-            check_number(len(self._entries))
+            self._check_number(await self._all_uploaded(), program.instance)
             damaged = self._folder.programs / name / _ENTRY
             if damaged.exists() or damaged.is_symlink():
                 raise ProgramExists(

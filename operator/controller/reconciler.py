@@ -31,7 +31,9 @@ class JobReconciler:
         limit = ConcurrencyLimit(settings.max_running_jobs, settings.instance_max_running)
         memory = JobMemory()
         self.view = ClusterView(on_started=limit.hold)
-        self.archive = RecordArchive(cluster, settings.storage_budget)
+        self.archive = RecordArchive(
+            cluster, settings.storage_budget, settings.instance_storage_budget
+        )
         self.workers = Workers("runtimejob", self.step, self.refresh)
         self.runnables = Runnables(self.view.programs.find, self.view.backends.find)
         records = RecordPipelines(

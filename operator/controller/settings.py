@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, MIB
+from qiskit_runtime.contract.limits import DEFAULT_STORAGE_BUDGET_MIB, MIB, WHOLE, take_share
 
 
 def _split(value: object) -> object:
@@ -60,6 +60,8 @@ class OperatorSettings(BaseSettings):
     """How many jobs of one instance run at once; 0 is no limit of its own."""
     storage_budget_mib: Annotated[int, Field(ge=1)] = DEFAULT_STORAGE_BUDGET_MIB
     """The limit of parameters and records together; over it the oldest records are deleted."""
+    instance_share_percent: Annotated[int, Field(ge=1, le=WHOLE)] = WHOLE
+    """The most of that budget that one instance takes, in percent."""
     runner: RunnerSettings = Field(default_factory=RunnerSettings)
     """The settings of all runner pods."""
 
@@ -67,3 +69,8 @@ class OperatorSettings(BaseSettings):
     def storage_budget(self) -> int:
         """The storage budget in bytes."""
         return self.storage_budget_mib * MIB
+
+    @property
+    def instance_storage_budget(self) -> int:
+        """The most of it that one instance takes, in bytes."""
+        return take_share(self.storage_budget, self.instance_share_percent)

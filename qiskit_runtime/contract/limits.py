@@ -46,6 +46,18 @@ DEFAULT_STORAGE_BUDGET_MIB = 512
 """The room of all jobs' parameters and records in a namespace, as the API and the operator
 count it."""
 
+WHOLE = 100
+"""The share in percent that is no limit."""
+
+DEFAULT_INSTANCE_SHARE_PERCENT = 50
+"""The share of programs, jobs and storage that one instance may take: it can't fill them."""
+
+
+def take_share(total: int, percent: int) -> int:
+    """Return so many percent of a limit, 1 at least."""
+    return max(1, total * percent // WHOLE)
+
+
 # The status of a job.
 
 MAX_INLINE_RESULT_BYTES = 32 * 1024

@@ -222,7 +222,7 @@ def test_accounts_may_be_in_a_secret_of_ones_own(tools, find):
 
 def test_an_issuer_and_the_limits_of_an_instance_are_settings(tools, find):
     """The operator keeps the running jobs, the API the others; without accounts there are none."""
-    limits = {"maxRunning": 3, "maxQueued": 20, "maxPerSecond": 0.5}
+    limits = {"maxRunning": 3, "maxQueued": 20, "maxPerSecond": 0.5, "maxSharePercent": 30}
     given = {
         "auth.mode": "oidc",
         "auth.oidc": {"issuer": "https://login.example.org/realm", "audience": ["a", "b"]},
@@ -236,14 +236,18 @@ def test_an_issuer_and_the_limits_of_an_instance_are_settings(tools, find):
     assert values["RUNTIME_OIDC_INSTANCES_CLAIM"] == "groups"
     assert values["RUNTIME_INSTANCE_MAX_QUEUED"] == "20"
     assert values["RUNTIME_INSTANCE_JOBS_PER_SECOND"] == "0.5"
+    assert values["RUNTIME_INSTANCE_SHARE_PERCENT"] == "30"
 
     def of_operator(objects):
         spec = find(objects, "Deployment", "operator")["spec"]["template"]["spec"]
         return {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
 
     assert of_operator(objects)["RUNTIME_INSTANCE_MAX_RUNNING"] == "3"
+    assert of_operator(objects)["RUNTIME_INSTANCE_SHARE_PERCENT"] == "30"
     alone = tools.render(**{"jobs.perInstance": limits})
-    assert "RUNTIME_INSTANCE_MAX_RUNNING" not in of_operator(alone)
+    assert not {"RUNTIME_INSTANCE_MAX_RUNNING", "RUNTIME_INSTANCE_SHARE_PERCENT"} & set(
+        of_operator(alone)
+    )
     assert "RUNTIME_INSTANCE_MAX_QUEUED" not in find_api(alone, find)[2]
 
 

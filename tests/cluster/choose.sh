@@ -58,8 +58,15 @@ address() {
     built) export KUBECONFIG=$STATE/kubeconfig KUBECTL=$CACHE/bin/kubectl HELM=$CACHE/bin/helm ;;
     none) explain_none ;;
   esac
-  [ -e "$KUBECONFIG" ] && "$KUBECTL" get --raw /readyz >/dev/null 2>&1 || die "No cluster runs: make cluster"
+  [ -e "$KUBECONFIG" ] && { [ $CLUSTER != built ] || is_running kube-apiserver; } || die "No cluster runs: make cluster"
+  (wait_for $READY_SECONDS is_ready "$KUBECTL") >/dev/null || die "No cluster answers: make cluster"
 }
+
+# How long a cluster may take to answer, which others load meanwhile.
+READY_SECONDS=60
+
+# is_ready KUBECTL
+is_ready() { "$1" --kubeconfig "${KUBECONFIG:-$STATE/kubeconfig}" get --raw /readyz >/dev/null 2>&1; }
 
 print_env() {
   address
@@ -70,4 +77,13 @@ print_env() {
   echo "BUILDER=$(choose_builder)"
   [ "$CLUSTER" != built ] || echo "AUDIT_LOG=$STATE/log/audit.log"
   cat "$STATE/images" 2>/dev/null || true; } | sed "s/^/export /"
+}
+
+# wait_for SECONDS COMMAND...
+wait_for() {
+  local until=$((SECONDS + $1)); shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $until ] || { echo "gave up waiting for: $*"; tail -n 20 "$STATE"/log/*.log 2>/dev/null; return 1; }
+    sleep 0.2
+  done
 }

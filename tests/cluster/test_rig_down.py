@@ -52,6 +52,23 @@ def find_traces():
     }
 
 
+def read_pids():
+    """Return the pids of a built cluster's programs, by their names."""
+    state = Path(os.environ.get("XDG_STATE_HOME", Path.home() / ".local" / "state")) / STATE
+    folder = Path(os.environ.get("RUNTIME_CLUSTER_STATE", state)) / "run"
+    return {path.stem: path.read_text() for path in folder.glob("*.pid")}
+
+
+def test_cluster_that_runs_is_left_as_it_is():
+    """`make cluster` where one runs is the same one afterwards, whoever uses it meanwhile."""
+    if require_cluster().kind != "built":
+        pytest.skip("only a built cluster is made by this machine")
+    before = read_pids()
+    assert "etcd" in before
+    subprocess.run([RIG, "up"], check=True)
+    assert read_pids() == before
+
+
 def test_cluster_down_leaves_no_mount_link_or_process():
     """Every trace of the running cluster is gone, and a second call does no harm."""
     if require_cluster().kind != "built":

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
+from api.jobstore.kubernetes.room import Room
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from qiskit_runtime.cluster.client import connect
 from tests.cluster.stand import Exists, open_stand
@@ -26,7 +27,7 @@ async def open_simulated_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
     """The store of Kubernetes mode over a simulated cluster, with a real Redis and real runners."""
     (folder / "programs").mkdir()
     with run_redis() as redis:
-        settings = ClusterSettings(NAMESPACE, redis.url, 512 << 20)
+        settings = ClusterSettings(NAMESPACE, redis.url, Room(512 << 20))
         async with open_cluster() as cluster, run_operator(cluster, redis.url, folder):
             store = KubernetesJobStore(settings, cluster.connect)
             await store.open()
@@ -40,7 +41,7 @@ async def open_simulated_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
 async def open_kubernetes_store(folder: Path) -> AsyncIterator[StoreUnderTest]:
     """The store of Kubernetes mode on a real cluster, with an operator and a Redis of its own."""
     with open_stand(folder, RUNTIME_MAX_RUNNING_JOBS="2") as stand:
-        settings = ClusterSettings(stand.namespace, stand.redis_url, 512 << 20)
+        settings = ClusterSettings(stand.namespace, stand.redis_url, Room(512 << 20))
 
         async def install(source: str) -> str:
             name = name_program(source)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.circuit import Parameter
 from qiskit.circuit.classical import expr
 from qiskit.circuit.random import random_clifford_circuit
@@ -14,8 +14,9 @@ from qiskit.quantum_info import (
     random_clifford,
     random_pauli_list,
 )
+from qiskit.transpiler.exceptions import TranspilerError
 
-from qiskit_runtime.programs.simulate import targets, transpiling
+from qiskit_runtime.programs.simulate import transpiling
 from runner.quantum_backend import make_backend
 
 LINE = [[0, 1], [1, 2], [2, 3]]
@@ -466,36 +467,23 @@ def test_exact_values_on_a_device_without_noise_need_no_density_matrix(run):
 
 @pytest.mark.parametrize("level", range(4))
 @pytest.mark.parametrize("method", ["automatic", "stabilizer", "matrix_product_state"])
-def test_circuits_are_transpiled_alike_for_a_target_of_their_own_width(monkeypatch, method, level):
-    """A simulator of 10,000 qubits costs no look at each one, and circuits come out the same."""
-    backend, narrow = make(method=method), targets.narrow
-    widths = []
-
-    def note(target, num_qubits):
-        narrowed = narrow(target, num_qubits)
-        widths.append((target.num_qubits, narrowed.num_qubits))
-        assert narrowed.operation_names == target.operation_names
-        return narrowed
-
+def test_a_simulator_s_target_has_no_qubits_to_look_at(method, level):
+    """A simulator of 10,000 qubits costs no look at each one, and circuits come out right."""
+    backend = make(method=method)
+    assert backend.num_qubits == backend.configuration().n_qubits == 10_000
+    assert backend.target.num_qubits is None
+    passes = transpiling.make_passes(backend, level, seed_transpiler=7)
     for draw in (draw_clifford, draw_rotations):
         circuit = draw(level)
-        monkeypatch.setattr(targets, "narrow", note)
-        passes = transpiling.make_passes(backend, level, 4, seed_transpiler=7)
-        monkeypatch.setattr(targets, "narrow", lambda target, _: target)
-        wide = transpiling.make_passes(backend, level, 4, seed_transpiler=7)
-        found, expected = passes.run(circuit), wide.run(circuit)
-        assert Operator.from_circuit(found).equiv(Operator(circuit))
-        # Above, the transpiler itself does not always choose the same gates.
-        assert found == expected or level > 1
-    assert widths == [(10_000, 4)] * 2
+        assert Operator.from_circuit(passes.run(circuit)).equiv(Operator(circuit))
+        again = transpile(circuit, backend, optimization_level=level)
+        assert Operator.from_circuit(again).equiv(Operator(circuit))
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_device_s_target_keeps_its_width(device):
-    """Connections are of numbered qubits, so a device is not made smaller."""
-    target = make(**DEVICES[device]).target
-    narrowed = targets.narrow(target, 2)
-    if target.qargs is None:
-        assert narrowed.num_qubits == 2 and narrowed.operation_names == target.operation_names
-    else:
-        assert narrowed is target
+def test_a_device_s_target_has_its_width(device):
+    """Connections are of numbered qubits, and circuits with more of them are refused."""
+    backend = make(**DEVICES[device])
+    assert backend.target.num_qubits == backend.num_qubits == backend.width
+    with pytest.raises(TranspilerError, match="maximum"):
+        transpile(QuantumCircuit(backend.num_qubits + 1), backend)

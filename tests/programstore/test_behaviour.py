@@ -134,6 +134,26 @@ async def test_programs_have_a_number_that_is_not_exceeded(programs, monkeypatch
     await programs.store.create(describe("three"), ONE)
 
 
+async def test_an_instance_has_a_share_of_the_number(programs, monkeypatch):
+    """One instance can't take all places; others, and it after a deletion, still have some."""
+    monkeypatch.setattr("api.programstore.base.MAX_PROGRAMS", 5)
+    monkeypatch.setattr(programs.store, "_share_percent", 50)
+    mine, others = parse_instance("chem/lab/vqe"), parse_instance("bio/lab/main")
+    for name in ("one", "two"):
+        await programs.store.create(describe(name), ONE, mine)
+
+    with pytest.raises(StorageFull) as full:
+        await programs.store.create(describe("three"), ONE, mine)
+    assert str(full.value) == (
+        "instance chem/lab/vqe: 2 programs are uploaded, and at most 2 of 5 may be"
+        " (RUNTIME_INSTANCE_SHARE_PERCENT): delete some"
+    )
+
+    await programs.store.create(describe("three"), ONE, others)
+    await programs.store.delete("one")
+    await programs.store.create(describe("four"), ONE, mine)
+
+
 async def test_new_source_counts_the_version_up(programs):
     """The version is that of the source: metadata or the same bytes again do not change it."""
     made = await programs.store.create(describe(), ONE)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.jobstore.base import JobStore
+from api.jobstore.kubernetes.room import Room
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.store import LocalJobStore, RunnerLimits
@@ -61,7 +62,9 @@ async def open_local(folder: Path) -> AsyncIterator[Sessions]:
 @asynccontextmanager
 async def open_kubernetes(cluster: FakeCluster, redis_url: str) -> AsyncIterator[Sessions]:
     """A store over a simulated cluster without an operator."""
-    jobs = KubernetesJobStore(ClusterSettings(NAMESPACE, redis_url, 512 << 20), cluster.connect)
+    jobs = KubernetesJobStore(
+        ClusterSettings(NAMESPACE, redis_url, Room(512 << 20)), cluster.connect
+    )
     store = KubernetesSessionStore(NAMESPACE, redis_url, cluster.connect, jobs)
     async with AsyncExitStack() as opened:
         for part in (jobs, store):

@@ -29,6 +29,7 @@ from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_streams import LiveStreams
 from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
+from api.jobstore.kubernetes.room import Room
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
@@ -45,19 +46,16 @@ from qiskit_runtime.contract.resources.runtimejob import (
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
 from qiskit_runtime.contract.wire.events import Event
 
-MIB = 2**20
-
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
-    """Addresses and bounds of the store; ``storage_budget`` is in bytes."""
+    """Addresses and bounds of the store."""
 
     namespace: str
     redis_url: str
-    storage_budget: int
-    max_jobs: int = 5000
+    room: Room
 
 
 class KubernetesJobStore(JobStore):
@@ -95,7 +93,8 @@ class KubernetesJobStore(JobStore):
     async def submit(self, request: JobRequest) -> Job:
         encoded, source = request.params.encode(), request.source
         if request.id is None or self._cache.find(request.id) is None:
-            self._check_room(len(encoded) + (len(source.data) if source else 0))
+            size = len(encoded) + (len(source.data) if source else 0)
+            self._settings.room.check(self._cache.all(), request.spec.instance, size)
         name = request.id or make_job_id()
         created = request.admitted or self._now()
         job = Job(id=name, sequence=0, created=created, spec=request.spec)
@@ -205,24 +204,6 @@ class KubernetesJobStore(JobStore):
         return parse_runtimejob(manifest)
 
     # Submission.
-
-    def _check_room(self, size: int) -> None:
-        known, budget = self._cache.all(), self._settings.storage_budget
-        self._check_number(len(known))
-        taken = sum(found.stored_bytes for found in known)
-        if taken + size > budget:
-            raise StorageFull(
-                f"parameters and records take {taken / MIB:.1f} MiB of at most {budget / MIB:.0f}"
-                f" (RUNTIME_STORAGE_BUDGET_MIB), and these are {size / MIB:.1f} MiB more"
-            )
-
-    def _check_number(self, jobs: int) -> None:
-        most = self._settings.max_jobs
-        if jobs >= most:
-            raise StorageFull(
-                f"there are {jobs} jobs of at most {most} (RUNTIME_MAX_JOBS), ended ones among"
-                " them: DELETE those that nobody needs any more, or wait until their time is over"
-            )
 
     def _now(self) -> datetime:
         """The time, later than any before: jobs are ordered by it."""

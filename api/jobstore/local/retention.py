@@ -5,6 +5,7 @@ A job that has not ended is never deleted. Deleting is the same as by the job's 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from api.jobstore.base import JobNotFound
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.job_book import JobBook
 from api.store_errors import StoreUnavailable
+from qiskit_runtime.contract.limits import WHOLE, take_share
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job
 
 _LOOK_SECONDS = 60.0
@@ -24,11 +27,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Bounds of ended jobs in days and bytes (0 is no bound), and of queued jobs in number."""
+    """Bounds of ended jobs in days and bytes (0 is no bound), and of queued jobs in number.
+
+    ``share_percent`` of the bytes is the most of one instance: it makes room for its own next jobs.
+    """
 
     keep_days: float = 0
     keep_bytes: int = 0
     max_queued: int = 1000
+    share_percent: int = WHOLE
+
+    @property
+    def keep_bytes_of_instance(self) -> int:
+        """Return the bytes of one instance; 0 is no bound of its own."""
+        if not self.keep_bytes or self.share_percent == WHOLE:
+            return 0
+        return take_share(self.keep_bytes, self.share_percent)
 
 
 KEEP_ALL = Bounds()
@@ -39,11 +53,16 @@ def find_surplus(
     ended: Sequence[Job], sizes: dict[str, int], bounds: Bounds, now: datetime
 ) -> list[str]:
     """Return the ids of ended jobs to delete: too old, or the oldest of too many bytes. Pure."""
-    surplus, taken = [], 0
+    surplus, taken, own = [], 0, Counter[Instance]()
+    most_of_instance = bounds.keep_bytes_of_instance
     for job in sorted(ended, key=_end, reverse=True):
-        taken += sizes.get(job.id, 0)
+        size, instance = sizes.get(job.id, 0), job.spec.instance
+        own[instance] += size
+        over_share = most_of_instance and own[instance] > most_of_instance
+        # What an instance has over its share takes no room from others.
+        taken += 0 if over_share else size
         too_old = bounds.keep_days and _end(job) + timedelta(days=bounds.keep_days) < now
-        if too_old or (bounds.keep_bytes and taken > bounds.keep_bytes):
+        if over_share or too_old or (bounds.keep_bytes and taken > bounds.keep_bytes):
             surplus.append(job.id)
     return surplus
 

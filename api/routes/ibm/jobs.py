@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -38,6 +38,7 @@ from api.routes.ibm.models import (
 )
 from api.routes.ibm.versions import reads_reason_codes
 from api.sessionstore.base import SessionNotFound, SessionStore
+from api.store_errors import StoreUnavailable
 from api.strict_json import load_body_with_params
 from api.submission import DEFAULT_NAMES, Submission, choose_backend
 from api.text_pieces import console_pieces, cut, find_traceback, join_small
@@ -48,6 +49,12 @@ from qiskit_runtime.contract.resources.job import Job
 
 MAX_BODY_BYTES = MAX_PARAMS_BYTES + 2**16
 """A body: the parameters as they are, and what is around them."""
+
+FRESH_SECONDS = 1.0
+"""The age up to which a poll waits for the job's end."""
+
+WAIT_SECONDS = 0.4
+"""How long it waits: the official client asks again 0.5 s after an answer that is not the end."""
 
 
 class ParamsRoute(CheckedRoute):
@@ -154,11 +161,26 @@ async def get_job(
     """Return a job."""
     form = DocumentForm(with_params=not exclude_params, with_codes=with_codes)
     writer = DocumentWriter(answers, forecast, form)
-    job = await store.get(job_id)
     if exclude_params:
         # What clients poll.
+        job = await _get_soon_ended(job_id, store)
         return Response(await writer.write_alone(job), media_type="application/json")
-    return _stream_json(await writer.write(job))
+    return _stream_json(await writer.write(await store.get(job_id)))
+
+
+async def _get_soon_ended(job_id: str, store: JobStore) -> Job:
+    """Return the job; where it was submitted just now, at its end if that comes soon.
+
+    Most circuits take less time than a client lets pass between two polls.
+    """
+    job = await store.get(job_id)
+    if job.is_final or datetime.now(UTC) - job.created > timedelta(seconds=FRESH_SECONDS):
+        return job
+    with suppress(TimeoutError, RecordGone, StoreUnavailable):
+        async with asyncio.timeout(WAIT_SECONDS):
+            async for _ in store.follow(job_id):
+                pass
+    return await store.get(job_id)
 
 
 async def _result(job_id: str, store: JobStoreDep) -> AsyncIterator[str | None]:

@@ -10,8 +10,9 @@ A private job's result is sent to nobody.
 
 The server closes with 1000 after the last frame, in whatever phase the job ended; with 4404 if the
 job was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
-can't be read just now (try again, with ``?after``); the connection of a client that reads nothing
-for 30 s is dropped. Frames from clients are ignored.
+can't be read just now (try again, with ``?after``), with 1008 within seconds if the login or token
+that opened it has ended; the connection of a client that reads nothing for 30 s is dropped. Frames
+from clients are ignored.
 """
 
 import asyncio
@@ -24,8 +25,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, WebSocket
 from fastapi.responses import JSONResponse
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from api.accounts.admissions import wait_until_withdrawn
 from api.dependencies import JobStoreDep
 from api.errors import describe
 from api.jobstore.base import JobNotFound, JobStore, RecordGone, may_show
@@ -46,6 +48,12 @@ CLOSE_GONE = 4410
 
 CLOSE_TRY_AGAIN = 1013
 """The close code of a server that can't serve just now, by the registry of RFC 6455."""
+
+CLOSE_WITHDRAWN = 1008
+"""The close code if the login or token that opened it has ended: "policy violation"."""
+
+WITHDRAWN = "the login or token that opened this stream has ended"
+"""The reason beside that code."""
 
 _FRAMES_A_TURN = 64
 
@@ -96,11 +104,15 @@ async def send_stream(websocket: WebSocket, job_id: str, store: JobStore, wanted
         return
     await websocket.accept()
     sender = asyncio.create_task(_send_frames(websocket, store, job, wanted))
-    listener = asyncio.create_task(_wait_for_end(websocket))
+    withdrawal = asyncio.create_task(wait_until_withdrawn(websocket))
+    tasks = (sender, withdrawal, asyncio.create_task(_wait_for_end(websocket)))
     try:
-        await asyncio.wait((sender, listener), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if sender.done():
             sender.result()
+        elif withdrawal.done():
+            await _stop(sender)
+            await _close(websocket, CLOSE_WITHDRAWN, WITHDRAWN)
     except JobNotFound:
         await _close(websocket, CLOSE_DELETED, "the job was deleted")
     except RecordGone:
@@ -111,9 +123,7 @@ async def send_stream(websocket: WebSocket, job_id: str, store: JobStore, wanted
         # The client went away while a frame was sent.
         return
     finally:
-        sender.cancel()
-        listener.cancel()
-        await asyncio.gather(sender, listener, return_exceptions=True)
+        await _stop(*tasks)
 
 
 async def _send_frames(websocket: WebSocket, store: JobStore, job: Job, wanted: Wanted) -> None:
@@ -155,7 +165,16 @@ async def _send(websocket: WebSocket, frame: Iterable[str]) -> None:
         await websocket.send({"type": "websocket.send", "text": "", "more": False})
 
 
+async def _stop(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    if websocket.application_state is WebSocketState.DISCONNECTED:
+        # The last frame was on its way.
+        return
     # A client that does not take this frame is dropped.
     with suppress(WebSocketDisconnect):
         await websocket.close(code, reason)

@@ -72,6 +72,7 @@ made of the token, or one of its own. */}}
 {{- with .Values.jobs.perInstance }}
 - {name: RUNTIME_INSTANCE_MAX_QUEUED, value: {{ .maxQueued | int64 | quote }}}
 - {name: RUNTIME_INSTANCE_JOBS_PER_SECOND, value: {{ .maxPerSecond | quote }}}
+- {name: RUNTIME_INSTANCE_SHARE_PERCENT, value: {{ .maxSharePercent | default 50 | int64 | quote }}}
 {{- end }}
 {{- end }}
 {{- if eq $auth.mode "accounts" }}

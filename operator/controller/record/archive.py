@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from controller.cluster import JobCluster
 from controller.record.copy import RecordCopy
 from qiskit_runtime.cluster.client import QuotaExceeded
 from qiskit_runtime.contract.moment import format_moment
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.resource import RECORD_DROPPED, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 
@@ -25,11 +27,14 @@ logger = logging.getLogger(__name__)
 
 
 class RecordArchive:
-    """``budget`` is the limit of parameters and records together, in bytes."""
+    """``budget`` is the limit of parameters and records together, in bytes.
 
-    def __init__(self, cluster: JobCluster, budget: int) -> None:
+    ``instance_budget`` is the most of it that one instance takes.
+    """
+
+    def __init__(self, cluster: JobCluster, budget: int, instance_budget: int) -> None:
         self._cluster = cluster
-        self._budget = budget
+        self._budget, self._instance_budget = budget, instance_budget
         self._deleted: set[str] = set()
         """UIDs of jobs whose Secrets are deleted."""
         self._refused: dict[str, float] = {}
@@ -53,9 +58,13 @@ class RecordArchive:
         )
 
     async def evict(self, jobs: Iterable[RuntimeJob]) -> None:
-        """Delete the oldest records until the budget has room for the next jobs' parameters."""
+        """Delete the oldest records until the budget has room for the next jobs' parameters.
+
+        An instance over its share of it makes room by its own.
+        """
         jobs = list(jobs)
-        for job in choose_evicted(jobs, self._budget - self._budget // FREE_SHARE):
+        budgets = (self._budget, self._instance_budget)
+        for job in choose_evicted(jobs, *(one - one // FREE_SHARE for one in budgets)):
             logger.warning("the record of runtimejob %s makes room for others", job.name)
             # The mark comes first: a reader that misses a Secret looks for the reason there.
             await self._mark_deleted(job)
@@ -93,15 +102,38 @@ class RecordArchive:
         self._deleted.add(job.uid)
 
 
-def choose_evicted(jobs: Iterable[RuntimeJob], budget: int) -> list[RuntimeJob]:
-    """Choose the jobs whose records have to go: those that ended first. Pure."""
+def choose_evicted(
+    jobs: Iterable[RuntimeJob], budget: int, instance_budget: int
+) -> list[RuntimeJob]:
+    """Choose the jobs whose records have to go: those that ended first. Pure.
+
+    First they are of instances that take more than theirs, then of whomever.
+    """
     jobs = list(jobs)
-    excess = sum(job.stored_bytes for job in jobs) - budget
+    owned: defaultdict[Instance, list[RuntimeJob]] = defaultdict(list)
+    for job in jobs:
+        owned[job.job.spec.instance].append(job)
+    evicted = [
+        job
+        for own in owned.values()
+        for job in _choose_oldest(own, _count_bytes(own) - instance_budget)
+    ]
+    gone = {job.name for job in evicted}
+    excess = _count_bytes(jobs) - sum(job.record_bytes for job in evicted) - budget
+    return evicted + _choose_oldest([job for job in jobs if job.name not in gone], excess)
+
+
+def _choose_oldest(jobs: Iterable[RuntimeJob], excess: int) -> list[RuntimeJob]:
+    """Return those that ended first, whose records have so many bytes at least."""
     ended = [job for job in jobs if job.is_final and job.record_bytes]
-    evicted = []
+    chosen = []
     for job in sorted(ended, key=lambda job: job.job.status.finished_at or job.created):
         if excess <= 0:
             break
         excess -= job.record_bytes
-        evicted.append(job)
-    return evicted
+        chosen.append(job)
+    return chosen
+
+
+def _count_bytes(jobs: Iterable[RuntimeJob]) -> int:
+    return sum(job.stored_bytes for job in jobs)

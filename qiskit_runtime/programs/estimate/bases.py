@@ -83,7 +83,7 @@ def _translate_rotations(
     backend: "AerSimulator", qubits: Sequence[int], letters: Sequence[str]
 ) -> Rotations:
     found: dict[tuple[str, int], list[Any]] = {}
-    passes = make_passes(backend, 0, len(qubits), initial_layout=list(qubits))
+    passes = make_passes(backend, 0, initial_layout=list(qubits))
     for letter in letters:
         circuit = QuantumCircuit(len(qubits))
         for gate in _SPELLINGS[0][letter]:

@@ -39,7 +39,6 @@ def place_circuit(
     passes = make_passes(
         simulation.backend,
         optimization_level,
-        circuit.num_qubits,
         has_angles=bool(circuit.num_parameters),
         initial_layout=initial_layout,
         seed_transpiler=simulation.seed_transpiler,

@@ -48,7 +48,7 @@ def publish_random_counts(
     seed = check_seed("seed_simulator", seed_simulator)
     draw = random.randint if seed is None else random.Random(seed).randint  # noqa: S311  (no secret)
     # Built once: transpile() builds one at each call, which costs far more than the circuit's run.
-    pass_manager = make_passes(backend, 1, NUM_QUBITS, seed_transpiler=seed)
+    pass_manager = make_passes(backend, 1, seed_transpiler=seed)
     user_messenger.report_progress(0, rounds)
     for iteration in range(rounds):
         circuit = draw_circuit(draw(0, MAX_SEED))

@@ -13,7 +13,6 @@ from qiskit.transpiler import Target
 
 from qiskit_runtime.contract.devices.simulators import ALWAYS, CLIFFORD, TURNS, UNIVERSAL
 from qiskit_runtime.contract.nearest import suggest
-from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 
 if TYPE_CHECKING:
     from qiskit_aer import AerSimulator
@@ -49,6 +48,9 @@ def make_device(
     edges: Sequence[Sequence[int]] | None = None,
 ) -> Target:
     """Return a device of these gates, or of all that Aer has, that connects these pairs of qubits.
+
+    ``num_qubits`` None is any number: the transpiler looks at each qubit of a device, and at the
+    10,000 of a simulator for 60 ms a circuit.
 
     Raises:
         UnknownGate: there is no such gate, or a map of pairs does not go with it.
@@ -93,20 +95,6 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
     return target
 
 
-def narrow(target: Target, num_qubits: int) -> Target:
-    """Return the target for circuits of this width, where every gate works everywhere.
-
-    The transpiler looks at each qubit of a target before it sees a circuit: at the 10,000 of a
-    simulator for 50 ms. A device's target stays as it is.
-    """
-    if target.qargs is not None or target.qubit_properties or not target.operation_names:
-        return target
-    narrowed = _copy_frame(target, max(num_qubits, 1))
-    for name in target.operation_names:
-        narrowed.add_instruction(target.operation_from_name(name), None, name=name)
-    return narrowed
-
-
 def check_gates(names: Iterable[str], method: str) -> None:
     """Refuse a name that is no gate's, and a gate that the method does not run.
 
@@ -144,7 +132,7 @@ def find_device(backend: "AerSimulator") -> Target:
     if device is not None:
         return device
     if backend.coupling_map is None:
-        return make_device(MAX_QUBITS_DEFAULT, list_noisy_gates(backend.options.noise_model))
+        return make_device(None, list_noisy_gates(backend.options.noise_model))
     if any(len(qubits or ()) == 2 for qubits in backend.target.qargs or ()):
         return backend.target
     # Aer lists the connections separately, and gates that work everywhere.

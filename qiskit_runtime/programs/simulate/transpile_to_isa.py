@@ -6,7 +6,8 @@ service demands it, or leave that to us.
 
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit, qpy
@@ -65,7 +66,7 @@ class IsaTranspiler:
             return circuit
         key = _identify(circuit)
         if key not in self._transpiled:
-            self._transpiled[key] = run_passes(aim.make_passes(circuit.num_qubits), circuit)
+            self._transpiled[key] = run_passes(aim.passes, circuit)
         return self._transpiled[key]
 
     def _find_aim(self, method: str, has_angles: bool) -> "_Aim":
@@ -94,23 +95,19 @@ def select_values(pub: SamplerPub | EstimatorPub, circuit: QuantumCircuit) -> Bi
 
 @dataclass(frozen=True)
 class _Aim:
-    """The target of a kind of circuits, and its passes by width, built when they are needed."""
+    """The target of a kind of circuits, and its passes, built when they are needed."""
 
     backend: "AerSimulator"
     method: str
     has_angles: bool
     target: Target
     seed: int | None
-    _passes: dict[int, PassManager] = field(default_factory=dict, init=False)
 
-    def make_passes(self, width: int) -> PassManager:
-        """Return the passes for circuits of this width."""
-        if width not in self._passes:
-            options = {"target": self.target, "seed_transpiler": self.seed}
-            self._passes[width] = make_passes(
-                self.backend, LEVEL, width, self.has_angles, self.method, **options
-            )
-        return self._passes[width]
+    @cached_property
+    def passes(self) -> PassManager:
+        """The passes that transpile for the target."""
+        options = {"target": self.target, "seed_transpiler": self.seed}
+        return make_passes(self.backend, LEVEL, self.has_angles, self.method, **options)
 
 
 def _runs(target: Target, circuit: QuantumCircuit, places: Iterable[int]) -> bool:

@@ -40,8 +40,7 @@ def transpile_circuits(
     method = find_method(backend, circuits, run_options)
     if not targets.is_method(method):
         method = backend.options.method  # the run refuses it by its field
-    width = max((circuit.num_qubits for circuit in circuits), default=0)
-    options = _aim(backend, arguments, width, method, has_angles)
+    options = _aim(backend, arguments, method, has_angles)
     began = time.perf_counter()
     transpiled: list[QuantumCircuit] = transpile(list(circuits), **options)
     _log_result(circuits, transpiled, began)
@@ -51,18 +50,16 @@ def transpile_circuits(
 def make_passes(
     backend: "AerSimulator",
     optimization_level: int,
-    width: int,
     has_angles: bool = False,
     method: str | None = None,
     **arguments: Any,
 ) -> PassManager:
     """Return the passes that transpile for the backend; ``arguments`` as ``transpile`` has them.
 
-    They are for circuits of at most ``width`` qubits. ``has_angles`` means that circuits have
-    parameters whose values come later.
+    ``has_angles`` means that circuits have parameters whose values come later.
     """
     arguments["optimization_level"] = optimization_level
-    return generate_preset_pass_manager(**_aim(backend, arguments, width, method, has_angles))
+    return generate_preset_pass_manager(**_aim(backend, arguments, method, has_angles))
 
 
 def run_passes(passes: PassManager, circuit: QuantumCircuit) -> QuantumCircuit:
@@ -108,7 +105,6 @@ def _log_result(
 def _aim(
     backend: "AerSimulator",
     arguments: Mapping[str, Any],
-    width: int,
     method: str | None,
     has_angles: bool,
 ) -> dict[str, Any]:
@@ -118,8 +114,6 @@ def _aim(
     method = method or backend.options.method
     if options.get("target") is None:
         options["target"] = find_target(backend, method, has_angles, basis_gates, edges)
-    if options.get("initial_layout") is None:
-        options["target"] = targets.narrow(options["target"], width)
     if options.get("dt") is not None:
         options["target"] = copy.deepcopy(options["target"])
         options["target"].dt = options["dt"]

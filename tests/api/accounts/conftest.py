@@ -7,7 +7,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.api.conftest import Server, run_server
+from tests.api.conftest import Server, run_server, wait_until
 
 TOKENS = {
     "alice": "token-of-alice",
@@ -47,6 +47,11 @@ def describe_accounts(tokens: dict[str, str] = TOKENS) -> str:
     return yaml.safe_dump({"accounts": accounts})
 
 
+def make_brief(seconds: int) -> str:
+    """Return what a server has to run before it starts, so that identity tokens live so long."""
+    return f"from api.accounts import identity_tokens; identity_tokens.TOKEN_SECONDS = {seconds}"
+
+
 class Tenants:
     """A server with accounts, and a client for each."""
 
@@ -77,8 +82,6 @@ class Tenants:
 
     def finish(self, name: str, job_id: str) -> None:
         """Wait until a job of an account has ended."""
-        from tests.api.conftest import wait_until
-
         wait_until(
             lambda: self[name].get(f"/jobs/{job_id}").json()["status"] not in ("Queued", "Running")
         )

@@ -1,15 +1,20 @@
 """The limits of an instance: running, queued, submissions a second."""
 
+import asyncio
 import json
 import math
+import time
 
 import pytest
+import redis
 
-from api.accounts.limits import InstanceBounds, InstanceLimits, LimitReached, Rate
+from api.accounts.limits import LimitReached, QueuePlaces, Rate
+from api.accounts.submission_rates import SharedSubmissionRates, SubmissionRates
 from api.jobstore.local.instance_places import InstancePlaces
 from qiskit_runtime.contract.resources.instance import parse_instance
 from tests.api.accounts.conftest import Tenants, describe_accounts
 from tests.api.conftest import run_server, wait_until
+from tests.jobstore.kubernetes.redis_server import run_redis, write_users
 
 ONE, OTHER = parse_instance("a/b/c"), parse_instance("d/e/f")
 
@@ -34,26 +39,90 @@ def test_a_clock_that_stands_still_makes_no_room(clock):
 
 def test_places_are_kept_for_jobs_that_are_stored_meanwhile():
     """Simultaneous submissions do not pass the limit, and a failed one gives its place back."""
-    limits = InstanceLimits(InstanceBounds(max_queued=2))
-    with limits.hold_place(ONE, 0), limits.hold_place(ONE, 0):
+    places = QueuePlaces(2)
+    with places.hold(ONE, 0), places.hold(ONE, 0):
         with pytest.raises(LimitReached, match=r"a/b/c: 2 jobs are queued, and at most 2") as full:
-            limits.hold_place(ONE, 0).__enter__()
+            places.hold(ONE, 0).__enter__()
         assert full.value.retry_after == 60
-        with limits.hold_place(OTHER, 1):
+        with places.hold(OTHER, 1):
             pass
-    with pytest.raises(KeyError), limits.hold_place(ONE, 1):
+    with pytest.raises(KeyError), places.hold(ONE, 1):
         raise KeyError
-    with limits.hold_place(ONE, 1):
+    with places.hold(ONE, 1):
         pass
 
 
 def test_no_limit_is_no_limit():
     """Zeros refuse nothing."""
-    limits = InstanceLimits(InstanceBounds())
+    places, rates = QueuePlaces(), SubmissionRates()
     for _ in range(1000):
-        limits.check_rate(ONE)
-        with limits.hold_place(ONE, 10**6):
+        asyncio.run(rates.check(ONE))
+        with places.hold(ONE, 10**6):
             pass
+
+
+async def take_all(url, users, takes):
+    """Return what servers answer that take in turn, all of one instance; and of another."""
+    servers = [SharedSubmissionRates(2, url, "jobs") for _ in range(users)]
+    answers = [await server.take(ONE) for _ in range(takes) for server in servers]
+    other = await servers[0].take(OTHER)
+    for server in servers:
+        await server.close()
+    return answers, other
+
+
+def test_servers_of_one_redis_count_a_rate_together(tmp_path):
+    """Three replicas let in what one would; the chart's user of Redis may do it, and keys go."""
+    with run_redis(write_users(tmp_path, "user tests on nopass ~* &* +@all")) as server:
+        answers, other = asyncio.run(take_all(server.url_of("api"), 3, 2))
+        assert answers[:2] == [0, 0] and other == 0
+        assert all(0.3 < wait <= 0.5 for wait in answers[2:])
+        with redis.Redis.from_url(server.url_of("tests")) as asked:
+            assert 0 < asked.pttl("rate:jobs:a/b/c") <= 1000
+        time.sleep(0.5)
+        again, _ = asyncio.run(take_all(server.url_of("api"), 3, 1))
+        assert sorted(wait == 0 for wait in again) == [False, False, True]
+
+
+def test_simultaneous_submissions_take_no_more_than_there_is(tmp_path):
+    """Forty at once, through two servers: a burst is let in, and not one more."""
+
+    async def take(url):
+        servers = [SharedSubmissionRates(5, url, "jobs") for _ in range(2)]
+        answers = await asyncio.gather(*(one.take(ONE) for one in servers for _ in range(20)))
+        for one in servers:
+            await one.close()
+        return answers
+
+    with run_redis() as server:
+        began = time.monotonic()
+        let_in = asyncio.run(take(server.url)).count(0)
+        assert 5 <= let_in <= 5 + 5 * (time.monotonic() - began)
+
+
+def test_a_server_counts_for_itself_while_redis_is_away(caplog):
+    """Nobody is let in without a limit, or kept waiting; the log says so, once in a while."""
+    with run_redis() as server:
+        url = server.url
+    began = time.monotonic()
+    answers, other = asyncio.run(take_all(url, 2, 3))
+    assert time.monotonic() - began < 2
+    assert answers[:4] == [0] * 4 and all(wait > 0 for wait in answers[4:])
+    assert other == 0
+    messages = [one.getMessage().partition(":")[0] for one in caplog.records]
+    assert messages == ["this server counts submissions for itself"] * 2
+
+
+def test_a_rate_that_is_reached_names_the_limit_and_the_instance():
+    """With the seconds until the next submission."""
+    rates = SubmissionRates(0.25)
+    asyncio.run(rates.check(ONE))
+    with pytest.raises(LimitReached) as reached:
+        asyncio.run(rates.check(ONE))
+    assert str(reached.value) == (
+        "instance a/b/c: at most 0.25 jobs a second are taken (RUNTIME_INSTANCE_JOBS_PER_SECOND)"
+    )
+    assert reached.value.retry_after == 4
 
 
 def job(instance, number):

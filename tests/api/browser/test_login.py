@@ -238,6 +238,15 @@ def test_wrong_token_is_told_on_the_page(visitor, origin, token):
     assert not token or token not in answer.text
 
 
+def test_identity_token_is_told_to_be_none_to_log_in_with(visitor, origin):
+    """The API takes it; a login that it opened would be nobody's, and lead back to the login."""
+    form = {"grant_type": "urn:ibm:params:oauth:grant-type:apikey", "apikey": TOKEN}
+    issued = visitor.post("/identity/token", data=form).json()["access_token"]
+    assert visitor.get("/jobs", headers={"Authorization": f"Bearer {issued}"}).status_code == 200
+    answer = log_in(visitor, origin, issued)
+    assert answer.status_code == 401 and "set-cookie" not in answer.headers
+
+
 def test_token_with_blanks_around_it_is_taken(visitor, origin):
     """A blank or a line's end that was copied along with the token does no harm."""
     assert log_in(visitor, origin, f" {TOKEN}\n").status_code == 303

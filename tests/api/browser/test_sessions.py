@@ -71,6 +71,13 @@ async def test_nobody_gets_no_session(sessions):
         assert await sessions.find(value) is None
 
 
+async def test_an_identity_token_opens_no_session(accounts, tokens, sessions):
+    """It ends soon, and a session that is nobody's from the start would let nobody in."""
+    issued = await accounts.issue("alice")
+    assert (await accounts.authenticate(issued.text)).name == "alice"
+    assert await sessions.open(issued.text) is None
+
+
 async def test_session_ends_after_its_time(accounts, tokens, sessions):
     """A cookie that is older than its life, or whose identity ended before, is nobody's."""
     value = sessions.wrap(tokens.sign({"name": "alice"}, 5))

@@ -1,7 +1,8 @@
 # Start a built cluster: seconds, once its programs are compiled and the base images are made.
 
 start_built() {
-  if is_running kube-apiserver && "$CACHE/bin/kubectl" --kubeconfig "$STATE/kubeconfig" get --raw /readyz >/dev/null 2>&1; then
+  # Under load it may not answer for a moment, while others use it.
+  if is_running kube-apiserver && (wait_for $READY_SECONDS is_ready "$CACHE/bin/kubectl") >/dev/null; then
     say "  it runs already"; return
   fi
   stop_built
@@ -12,22 +13,13 @@ start_built() {
   step "start it" start_programs
 }
 
-is_running() { [ -f "$STATE/run/$1.pid" ] && kill -0 "$(cat "$STATE/run/$1.pid")" 2>/dev/null; }
+is_running() { [ -f "$STATE/run/$1.pid" ] && is_alive "$(cat "$STATE/run/$1.pid")" 2>/dev/null; }
 
 # start NAME COMMAND...: in a session of its own, with a log and a file of its pid.
 start() {
   local name=$1; shift
   nohup setsid "$@" >"$STATE/log/$name.log" 2>&1 </dev/null 9>&- &
   echo $! >"$STATE/run/$name.pid"
-}
-
-# wait_for SECONDS COMMAND...
-wait_for() {
-  local until=$((SECONDS + $1)); shift
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $until ] || { echo "gave up waiting for: $*"; tail -n 20 "$STATE"/log/*.log; return 1; }
-    sleep 0.2
-  done
 }
 
 start_programs() {

@@ -23,15 +23,15 @@ stop_programs() {
   for name; do [ ! -f "$STATE/run/$name.pid" ] || pids+=("$(cat "$STATE/run/$name.pid")"); done
   kill "${pids[@]}"
   for ((tries = 0; tries < 50; tries++)); do
-    for pid in "${pids[@]}"; do ! is_running "$pid" || { sleep 0.1; continue 2; }; done
+    for pid in "${pids[@]}"; do ! is_alive "$pid" || { sleep 0.1; continue 2; }; done
     break
   done
-  for pid in "${pids[@]}"; do ! is_running "$pid" || kill -9 "$pid"; done
+  for pid in "${pids[@]}"; do ! is_alive "$pid" || kill -9 "$pid"; done
   for name; do rm -f "$STATE/run/$name.pid"; done
 }
 
 # An ended program that nobody has waited for yet is none that runs.
-is_running() { [[ $(ps -o stat= -p "$1") == [!Z]* ]]; }
+is_alive() { [[ $(ps -o stat= -p "$1") == [!Z]* ]]; }
 
 kill_containers() {
   local task tries

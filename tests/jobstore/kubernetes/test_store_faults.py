@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from api.jobstore.base import JobExists, JobNotFound, JobQuery
+from api.jobstore.kubernetes.room import Room
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster import watch as resource_watch
@@ -50,9 +51,9 @@ async def open_world(tmp_path):
     (tmp_path / "programs").mkdir()
 
     @asynccontextmanager
-    async def open_world(budget=1 << 20, max_jobs=5000):
+    async def open_world(budget=1 << 20, max_jobs=5000, share=100):
         with run_redis() as redis:
-            settings = ClusterSettings(NAMESPACE, redis.url, budget, max_jobs)
+            settings = ClusterSettings(NAMESPACE, redis.url, Room(budget, max_jobs, share))
             async with open_cluster() as cluster, run_operator(cluster, redis.url, tmp_path):
                 store = KubernetesJobStore(settings, cluster.connect)
                 await store.open()
@@ -203,6 +204,33 @@ async def test_number_of_jobs_is_bounded_and_deleting_one_makes_room(open_world)
         assert (await world.store.submit(JobRequest(SPEC, "{}"))).id not in (first.id, other.id)
 
 
+async def test_an_instance_takes_no_more_than_its_share_and_others_have_the_rest(open_world):
+    """Jobs and bytes of one instance are bounded by its share, which the error names."""
+    text = '{"x": "' + "y" * 300_000 + '"}'
+    others = SPEC.model_copy(update={"hub": "bio", "group": "lab", "project": "main"})
+    mine = SPEC.model_copy(update={"hub": "chem", "group": "lab", "project": "vqe"})
+    async with open_world(max_jobs=4, share=50) as world:
+        await world.store.submit(JobRequest(mine, text))
+        with pytest.raises(StorageFull) as full:
+            await world.store.submit(JobRequest(mine, text))
+        assert str(full.value) == (
+            "instance chem/lab/vqe: parameters and records take 0.3 MiB of at most 0.5"
+            " (RUNTIME_INSTANCE_SHARE_PERCENT of RUNTIME_STORAGE_BUDGET_MIB), and these are 0.3 MiB"
+            " more"
+        )
+        await world.store.submit(JobRequest(others, text))
+        await world.store.submit(JobRequest(mine, "{}"))
+        with pytest.raises(
+            StorageFull,
+            match=r"chem/lab/vqe: there are 2 jobs of at most 2"
+            r" \(RUNTIME_INSTANCE_SHARE_PERCENT of RUNTIME_MAX_JOBS\)",
+        ):
+            await world.store.submit(JobRequest(mine, "{}"))
+        await world.store.submit(JobRequest(others, "{}"))
+        with pytest.raises(StorageFull, match=r"^there are 4 jobs of at most 4"):
+            await world.store.submit(JobRequest(SPEC, "{}"))
+
+
 @pytest.mark.parametrize("kind", ["runtimejobs", "secrets"])
 async def test_quota_that_refuses_a_submission_is_no_outage(open_world, kind):
     """The client hears that there is no room (429), and nothing of the job is left."""
@@ -271,7 +299,7 @@ async def test_job_that_is_deleted_elsewhere_is_gone_here(open_world):
 async def test_private_result_is_served_once_by_all_servers(open_world, is_behind):
     """One of the readers at two servers gets it, also where one hears nothing of the other."""
     async with open_world() as world:
-        settings = ClusterSettings(NAMESPACE, world.redis.url, 1 << 20)
+        settings = ClusterSettings(NAMESPACE, world.redis.url, Room(1 << 20))
         other = KubernetesJobStore(settings, lambda: world.cluster.connect("other"))
         await other.open()
         try:

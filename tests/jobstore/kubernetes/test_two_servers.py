@@ -13,6 +13,7 @@ import pytest
 
 from api.backendstore.kubernetes import KubernetesBackends
 from api.jobstore.base import JobNotFound, JobQuery
+from api.jobstore.kubernetes.room import Room
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.programstore.base import ProgramChange
 from api.programstore.kubernetes import KubernetesProgramStore
@@ -42,7 +43,9 @@ class Server:
 
     def __init__(self, name, cluster, redis):
         self.connect = partial(cluster.connect, name)
-        self.jobs = KubernetesJobStore(ClusterSettings(NAMESPACE, redis.url, 1 << 20), self.connect)
+        self.jobs = KubernetesJobStore(
+            ClusterSettings(NAMESPACE, redis.url, Room(1 << 20)), self.connect
+        )
         self.programs = KubernetesProgramStore(NAMESPACE, redis.url, self.connect, Catalog())
         self.backends = KubernetesBackends(NAMESPACE, redis.url, self.connect)
 

@@ -53,6 +53,29 @@ def test_those_that_ended_first_are_the_surplus(bounds: Bounds, surplus: list[st
     assert sorted(find_surplus(ended, sizes, bounds, NOW)) == surplus
 
 
+@pytest.mark.parametrize(
+    ("bounds", "surplus"),
+    [
+        (Bounds(keep_bytes=400, share_percent=100), ["b1"]),
+        (Bounds(keep_bytes=400, share_percent=50), ["c3", "c4"]),
+        (Bounds(keep_bytes=300, share_percent=50), ["c2", "c3", "c4"]),
+        (Bounds(keep_bytes=200, share_percent=75), ["c2", "c3", "c4"]),
+        (Bounds(keep_bytes=150, share_percent=75), ["b1", "c2", "c3", "c4"]),
+        (Bounds(share_percent=50), []),
+    ],
+)
+def test_an_instance_over_its_share_loses_its_own(bounds: Bounds, surplus: list[str]):
+    """Who keeps many jobs does not push out those of others, as far as the whole has room."""
+    chem = SPEC.model_copy(update={"hub": "chem", "group": "lab", "project": "vqe"})
+    ended = [
+        make_job(f"c{hours}", hours).model_copy(update={"spec": chem}) for hours in range(1, 5)
+    ]
+    ended.append(make_job("b1", 10))
+    sizes = {job.id: 100 for job in ended}
+
+    assert sorted(find_surplus(ended, sizes, bounds, NOW)) == surplus
+
+
 def make_store(folder: Path, bounds: Bounds) -> LocalJobStore:
     """A store without workers, so that its queued jobs stay queued; not yet open."""
     limits = RunnerLimits(workers=0)

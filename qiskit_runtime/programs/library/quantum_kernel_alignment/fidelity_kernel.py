@@ -180,7 +180,6 @@ class FidelityKernel:
             passes = make_passes(
                 self.backend,
                 2,
-                self._circuit.num_qubits,
                 has_angles=True,
                 initial_layout=self.initial_layout,
                 seed_transpiler=seed_of_transpiler(self.seed_transpiler, self.seed),
