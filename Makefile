@@ -30,7 +30,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 .DEFAULT_GOAL := help
 RIG := tests/cluster/rig
 .PHONY: help quickstart serve check test clients docs figures recording drawings devices bench lock format clean \
-  cluster cluster-down images deploy url token manifests
+  cluster cluster-down images deploy url token kind manifests
 
 ##@ Use
 
@@ -85,6 +85,13 @@ test: $(DEV_READY) ## All tests: JOBS=3 processes, COVERAGE=1, ARGS= goes to pyt
 	@# Thousands of processes start; where PYTHONDONTWRITEBYTECODE is set each would compile our modules again.
 	@$(BIN)/python -m compileall -q -x programs/library api operator runner qiskit_runtime
 	$(BIN)/python -m pytest --numprocesses $(if $(filter 1,$(JOBS)),0,$(JOBS)) --durations=20 $(if $(COVERAGE),--cov) $(ARGS)
+
+kind: $(DEV_READY) ## Make a kind of two nodes without a registry, deploy, run the end-to-end tests, and take nodes away
+	@$(RIG) kind
+	@$(RIG) images
+	@$(RIG) deploy
+	REQUIRE_CLUSTER=1 $(BIN)/python -m pytest -m 'cluster and not nodes' tests/e2e tests/images --durations=5 $(ARGS)
+	REQUIRE_CLUSTER=1 $(BIN)/python -m pytest -m nodes tests/faults -s
 
 clients: $(DEV_READY) ## Install the official clients of several years from PyPI, each in an environment of its own, for tests
 	@$(BIN)/python -m tests.clients.environments

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from qiskit_runtime.contract.wire.events import Console, ConsoleTruncated, Event, Gap, Message
-from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET
+from qiskit_runtime.contract.wire.record_form import CONSOLE_BUDGET
 
 PIECE = 1 << 14
 """The characters that are sent at once."""

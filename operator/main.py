@@ -18,8 +18,9 @@ from controller.program_status import ProgramStatusWriter
 from controller.reconciler import JobReconciler
 from controller.session_status import SessionKeeper
 from controller.settings import OperatorSettings
+from controller.warm_pool import WarmPool
 from qiskit_runtime.cluster.client import ClusterApi, connect
-from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
+from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION, WARM_LABEL
 
 
 @kopf.on.startup()
@@ -38,7 +39,9 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.view, memo.jobs = reconciler.view, reconciler.workers
     memo.programs = ProgramStatusWriter(cluster, reconciler.view, reconciler.runnables).workers
     memo.sessions = SessionKeeper(cluster, reconciler.view, memo.jobs.enqueue).workers
+    memo.pool = WarmPool(cluster, memo.view, reconciler.warm_pods, own.runner, own.warm_pool)
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
+    memo.pool.start()
     memo.rounds = asyncio.create_task(memo.resync.run())
 
 
@@ -63,6 +66,7 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
     await memo.jobs.close()
     await memo.programs.close()
     await memo.sessions.close()
+    await memo.pool.workers.close()
     await memo.redis.aclose()
     for api in memo.clients:
         await api.close()
@@ -75,6 +79,13 @@ async def probe(memo: kopf.Memo, **_: Any) -> float:
     if stale > STALE_SECONDS:
         raise kopf.PermanentError(f"the view of the cluster was not confirmed for {stale:.0f} s")
     return round(stale, 1)
+
+
+@kopf.on.probe(id="warmPool")
+async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, int | float]:
+    """Return the numbers of the pods that wait for a job, and what they hold of the nodes."""
+    numbers: dict[str, int | float] = memo.pool.measure()
+    return numbers
 
 
 # kopf calls the index functions for all objects before it calls any handler of an event: the view
@@ -136,17 +147,23 @@ async def enqueue_job_of_kubernetes_job(
     """Enqueue the RuntimeJob of a Kubernetes Job that was created, changed or deleted."""
     if event["type"] == "DELETED":
         memo.view.drop_job(dict(body))
-    memo.jobs.enqueue(labels[JOB_LABEL])
+    if WARM_LABEL in labels:
+        memo.pool.wake()
+    if name := labels[JOB_LABEL]:
+        memo.jobs.enqueue(name)
 
 
 @kopf.on.event("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
 async def enqueue_job_of_pod(
-    event: kopf.RawEvent, labels: Mapping[str, str], body: kopf.Body, memo: kopf.Memo, **_: Any
+    event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """Enqueue the RuntimeJob of a pod that was created, changed or deleted."""
+    """Enqueue the RuntimeJob of a pod that was created, changed or deleted, or the pool."""
+    name = memo.view.name_job_of(dict(body))
     if event["type"] == "DELETED":
         memo.view.drop_pod(dict(body))
-    memo.jobs.enqueue(labels[JOB_LABEL])
+    memo.pool.note_pod(dict(body))
+    if name:
+        memo.jobs.enqueue(name)
 
 
 @kopf.on.event(GROUP, VERSION, "runtimeprograms")
@@ -174,3 +191,4 @@ async def enqueue_session(
     if event["type"] == "DELETED":
         memo.view.sessions.drop(dict(body))
     memo.sessions.enqueue(name)
+    memo.pool.note_session()

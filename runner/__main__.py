@@ -1,45 +1,78 @@
-"""``python -m runner``: run one job, whose input is in a folder or on standard input."""
+"""``python -m runner``: run one job, given in a folder, on standard input, or over a port."""
 
 import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from qiskit_runtime.contract.limits import GRACE_SECONDS
-from qiskit_runtime.contract.wire.job_input import JobInput, JobInputError, read_job_input
+from qiskit_runtime.contract.wire.handover import DIGEST_VARIABLE
+from qiskit_runtime.contract.wire.job_input import JobInputError, read_job_input
 from qiskit_runtime.contract.wire.verdict import (
     EXIT_CODES,
     EXIT_UNREADABLE,
+    EXIT_UNUSED,
     MAX_VERDICT_BYTES,
     Verdict,
 )
 from qiskit_runtime.host.left_behind import remove_tree
+from runner.handover_port import HandoverPort
 from runner.pipes import wait_until_read, write_all
 from runner.processes import carry
+from runner.program import start_program
 from runner.supervisor import Supervisor
 
 TERMINATION_LOG = Path("/dev/termination-log")
 """The file of a container's termination message, which the kubelet puts on the pod's status."""
 
 
+class NoJobCame(Exception):
+    """The runner was ended, or its program process failed, before it was handed a job."""
+
+
 def main() -> int:
     """Parse the command line and supervise one job; returns the exit code."""
-    arguments = _make_parser().parse_args()
+    parser = _make_parser()
+    arguments = parser.parse_args()
     if arguments.mark:
         carry(arguments.mark)
     try:
-        job = read_job_input(arguments.input, arguments.pod) if arguments.input else None
-        verdict = supervise(job, arguments.grace, arguments.folder)
+        verdict = supervise(_choose_source(parser, arguments), arguments.grace, arguments.folder)
     except JobInputError as error:
         print(f"runner: {error}", file=sys.stderr)
         leave_pod(str(error))
         return EXIT_UNREADABLE
+    except NoJobCame:
+        leave_pod("it was given no job")
+        return EXIT_UNUSED
     leave_pod(verdict.to_json())
     return EXIT_CODES[verdict.outcome]
+
+
+def _choose_source(
+    parser: argparse.ArgumentParser, arguments: argparse.Namespace
+) -> Callable[[Supervisor], None]:
+    """Return what gives a supervisor its job, now or later.
+
+    Raises:
+        JobInputError: the input that is in a folder already is not one.
+    """
+    if not arguments.input:
+        return lambda supervisor: supervisor.watch_input(0)
+    read = partial(read_job_input, arguments.input, arguments.pod)
+    if not arguments.wait_for_input:
+        job = read()
+        return lambda supervisor: supervisor.start_job(job)
+    # Taken out of the environment: the program has no use for it.
+    digest = bytes.fromhex(os.environ.pop(DIGEST_VARIABLE, ""))
+    if not digest:
+        parser.error(f"--wait-for-input: {DIGEST_VARIABLE} is not set")
+    port = HandoverPort(arguments.wait_for_input, digest, arguments.input)
+    return lambda supervisor: supervisor.watch_port(port, read)
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -59,6 +92,13 @@ def _make_parser() -> argparse.ArgumentParser:
         default="",
         metavar="NAME",
         help="the name of this pod: an input for another pod is refused",
+    )
+    parser.add_argument(
+        "--wait-for-input",
+        type=int,
+        metavar="PORT",
+        help="wait, with Qiskit imported, until the input is handed over on this port, and put it "
+        f"into FOLDER; {DIGEST_VARIABLE} has the digest of the token of who may do that",
     )
     parser.add_argument(
         "--grace",
@@ -82,19 +122,23 @@ def _make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def supervise(job: JobInput | None, grace_seconds: float, folder: Path | None = None) -> Verdict:
-    """Run one job, given now or (None) as a line of standard input; returns its verdict.
+def supervise(
+    give_job: Callable[[Supervisor], None], grace_seconds: float, folder: Path | None = None
+) -> Verdict:
+    """Run the one job that a supervisor gets of ``give_job``; returns its verdict.
 
     Raises:
-        JobInputError: the line on standard input is not a job input.
+        JobInputError: the job that came later is not a job input.
+        NoJobCame: none has come over its port.
     """
     with _make_folder(folder) as made:
-        supervisor = Supervisor(str(made), partial(write_all, 1), grace_seconds)
-        if job is None:
-            supervisor.watch_input(0)
-        else:
-            supervisor.start_job(job)
-        return supervisor.run()
+        start = partial(start_program, str(made))
+        supervisor = Supervisor(start, partial(write_all, 1), grace_seconds)
+        give_job(supervisor)
+        verdict = supervisor.run()
+        if supervisor.has_port and not supervisor.has_job:
+            raise NoJobCame
+        return verdict
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import Enum
 
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics, read_circuit_metrics
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES
 from qiskit_runtime.contract.wire.verdict import is_text_map
 
 MAX_SEED = 2**53 - 1

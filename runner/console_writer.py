@@ -1,11 +1,11 @@
 """Writes what a program prints as console lines of a record. Pure; standard library only.
 
-Used by ``record_writer``; the lines' forms are in ``contract.wire.record``.
+Used by ``record_writer``; the lines' forms are in ``contract.wire.record_form``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
-from qiskit_runtime.contract.wire.record import (
+from qiskit_runtime.contract.wire.record_form import (
     CHUNK_BYTES,
     CONSOLE_BUDGET,
     LINE_OVERHEAD,

@@ -16,11 +16,14 @@ def held_by_descendants(limit: int = 0) -> int:
     """Return the bytes that this process's descendants hold; 0 where the system can't tell.
 
     Memory that several of them share is counted once, which takes a walk through their pages: so
-    only where the sum is more than ``limit``.
+    only where the sum is more than ``limit``. What they share with other processes too, as one that
+    was forked does with the zygote, is theirs: at least as much as one of them holds.
     """
     pids = [*descendants(os.getpid())]
-    held = sum(map(_held_bytes, pids))
-    return held if held <= limit else min(held, sum(map(_share, pids)))
+    held = [*map(_held_bytes, pids)]
+    if sum(held) <= limit or len(held) == 1:
+        return sum(held)
+    return min(sum(held), max(sum(map(_share, pids)), *held))
 
 
 def _held_bytes(pid: int) -> int:

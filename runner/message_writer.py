@@ -1,6 +1,6 @@
 """Writes what a program publishes as frames of a record. Pure; standard library only.
 
-Used by ``record_writer``; the frames' form is in ``contract.wire.record``.
+Used by ``record_writer``; the frames' form is in ``contract.wire.record_form``.
 """
 
 import base64
@@ -8,7 +8,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable
 
-from qiskit_runtime.contract.wire.record import (
+from qiskit_runtime.contract.wire.record_form import (
     CHUNK_BYTES,
     INTERIM_BUDGET,
     INTERIM_TEXT_BUDGET,

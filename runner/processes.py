@@ -27,11 +27,15 @@ _RLIMIT_LOCKS = 10
 
 def become_supervisor() -> None:
     """Shut programs out of this process, and adopt the descendants that they leave behind."""
+    # Otherwise a program of the same user could write forged lines to /proc/<pid>/fd/1.
+    close_to_others()
+    adopt_orphans()
+    refuse_privileges()
+
+
+def refuse_privileges() -> None:
+    """Give up setuid programs, also for descendants: a supervisor could not kill one."""
     if IS_LINUX:
-        # Otherwise a program of the same user could write forged lines to /proc/<pid>/fd/1.
-        close_to_others()
-        adopt_orphans()
-        # This process could not kill a setuid program.
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
@@ -75,6 +79,9 @@ def kill_descendants(group: int) -> None:
     ``group`` is the program's process group.
     """
     while True:
+        if IS_LINUX and not _has_children():
+            # Orphans are adopted: without a child there is nothing below.
+            return
         if os.getpid() == 1:
             # In a pod, every other process is a descendant.
             kill([-1])
@@ -84,3 +91,11 @@ def kill_descendants(group: int) -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

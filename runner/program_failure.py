@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType, TracebackType
 
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
 from qiskit_runtime.contract.wire.verdict import MAX_MESSAGE_CHARACTERS, shorten
 from qiskit_runtime.programs.simulate.memory import TooLarge
 from runner.message_writer import ResultTooLarge

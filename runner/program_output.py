@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES
 from runner.channel import Kind, pack, receive
 from runner.message_writer import ResultTooLarge
 

@@ -1,6 +1,6 @@
 """Writes a record within its budgets. Pure; standard library only.
 
-Used by the supervisor. ``contract.wire.record`` describes the format and has its parser.
+Used by the supervisor. ``contract.wire.record_form`` describes the format.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import LINE_OVERHEAD, MARK, PROGRESS_BUDGET
+from qiskit_runtime.contract.wire.record_form import LINE_OVERHEAD, MARK, PROGRESS_BUDGET
 from qiskit_runtime.contract.wire.verdict import Verdict, checksum
 from runner.console_writer import ConsoleWriter
 from runner.message_writer import MessageWriter

@@ -28,6 +28,7 @@ from runner.channel import (
     read_seed,
 )
 from runner.exit_status import ExitStatus
+from runner.handover_port import HandoverPort
 from runner.job_output import JobOutput
 from runner.pipes import readable_bytes
 from runner.program import Program
@@ -37,17 +38,20 @@ MEMORY_CHECK_SECONDS = 0.2
 
 
 class Supervisor:
-    """Runs one job: starts its program process in ``folder`` at once, and waits for the job.
+    """Runs one job: calls ``start`` for its program process at once, and waits for the job.
 
     ``write`` takes the record's lines; ``grace_seconds`` is the time from SIGTERM to SIGKILL.
     """
 
     def __init__(
-        self, folder: str, write: Callable[[bytes], None], grace_seconds: float = GRACE_SECONDS
+        self,
+        start: Callable[[], Program],
+        write: Callable[[bytes], None],
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         processes.become_supervisor()
         self._signals = processes.open_signal_pipe()
-        self._program = Program(folder)
+        self._program = start()
         self._channel = self._program.channel
         self._output = JobOutput(self._program.console, write)
         self._grace_seconds = grace_seconds
@@ -60,10 +64,15 @@ class Supervisor:
         self._versions: dict[str, str] = {}
         self._seed: int | None = None
         self._circuits: CircuitMetrics | None = None
+        self._when_ready: Callable[[], None] | None = None
+        self.has_port = False
+        """Whether its job comes over a port."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
         self._selector.register(self._channel, selectors.EVENT_READ, self._use_channel)
+        # One that was forked for this supervisor may have ended before there was a signal pipe.
+        self._program.reap()
 
     def start_job(self, job: JobInput) -> None:
         """Send the program process its job; the time it may take begins."""
@@ -93,6 +102,19 @@ class Supervisor:
                     received.clear()
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
+
+    def watch_port(self, port: HandoverPort, read: Callable[[], JobInput]) -> None:
+        """Open the port when the program process is ready, and start the job that comes over it.
+
+        ``read`` reads the input that the port has taken.
+        """
+        self.has_port = True
+        self._when_ready = lambda: port.open(self._selector, lambda: self.start_job(read()))
+
+    @property
+    def has_job(self) -> bool:
+        """Return whether a job has come."""
+        return self._job is not None
 
     def run(self) -> Verdict:
         """Serve until the program has ended; returns its verdict, written where there was a job."""
@@ -151,6 +173,9 @@ class Supervisor:
                 self._error = read_fields(payload)
             case Kind.VERSIONS:
                 self._versions = read_fields(payload)
+                if self._when_ready:
+                    self._when_ready()
+                    self._when_ready = None
             case Kind.SEED:
                 self._seed = read_seed(payload)
             case Kind.CIRCUITS:

@@ -23,6 +23,14 @@ def load_on_demand() -> None:
     # Qiskit makes a manager for each kind of plugin, by ``stevedore.ExtensionManager(...)``.
     on_demand = SimpleNamespace(ExtensionManager=_ManagerOnDemand)
     stages.stevedore = synthesis.stevedore = on_demand
+    # From here on it is known which plugins are installed. To find them later would take a job
+    # 20 ms, and stevedore would leave a file in the user's cache for each program's folder.
+    for make in (
+        stages.PassManagerStagePluginManager,
+        synthesis.HighLevelSynthesisPluginManager,
+        synthesis.UnitarySynthesisPluginManager,
+    ):
+        make()
 
 
 class _PluginOnDemand(Extension[Any]):

@@ -18,7 +18,7 @@ class Kind(IntEnum):
     """The kinds of groups, by what their tests share with others."""
 
     CRDS = 0
-    """Changes what the API server accepts: no other test of the cluster at that time."""
+    """Changes what the API server accepts, or nodes: no other test of the cluster meanwhile."""
     RELEASE = 1
     """Uses the one installed release, which some of them scale and restart."""
     STAND = 2
@@ -31,6 +31,7 @@ class Kind(IntEnum):
 
 PLACES = (
     ("tests/cluster/test_rig_down.py", Kind.LAST),
+    ("tests/faults/test_nodes.py", Kind.CRDS),
     ("tests/faults/test_planted_bug.py", Kind.CRDS),
     ("tests/k8s/test_crd_rules.py", Kind.CRDS),
     ("tests/e2e/test_installed.py", Kind.RELEASE),

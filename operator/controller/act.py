@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from controller.actions import (
     CHECK_SECONDS,
     Action,
+    Claim,
     Delete,
     ExpectRecordEnd,
     Finish,
     FollowLog,
     Forget,
     GiveInput,
+    HandOver,
     Retire,
     Start,
     StopPod,
@@ -23,11 +25,13 @@ from controller.actions import (
 from controller.build.event import build_event
 from controller.build.job import build_input, build_job
 from controller.build.status import build_status
+from controller.claims import Claimer
 from controller.cluster import JobCluster
 from controller.concurrency_limit import ConcurrencyLimit
 from controller.observe.cluster_view import ClusterView
 from controller.observe.job_view import Refusal
 from controller.observe.memory import JobMemory
+from controller.observe.warm_pods import WarmPods
 from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
 from controller.settings import RunnerSettings
@@ -36,6 +40,9 @@ from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded, Refused
 from qiskit_runtime.contract.lifecycle import Phase, State
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+
+HANDOVER_SECONDS = 1.0
+"""The pause after a hand-over that has failed."""
 
 _REFUSALS = (400, 403, 404, 413, 422)
 
@@ -62,8 +69,10 @@ class JobActor:
     archive: RecordArchive
     workers: Workers
     runner: RunnerSettings
+    warm_pods: WarmPods
+    claimer: Claimer
 
-    async def act(  # noqa: C901  (a table: one case for each action)
+    async def act(  # noqa: C901, PLR0912  (a table: one case for each action)
         self, name: str, action: Action
     ) -> float | None:
         """Take an action; returns the seconds until the job's next step, None for no next one.
@@ -75,8 +84,12 @@ class JobActor:
         match action:
             case Wait():
                 return self._wait(name, action)
-            case Start(job):
-                return await self._start(job)
+            case Start():
+                return await self._start(action)
+            case Claim():
+                return await self._claim(action)
+            case HandOver():
+                return await self._hand_over(action)
             case GiveInput():
                 return await self._give_input(action)
             case TakeInputBack():
@@ -107,9 +120,15 @@ class JobActor:
             self._leave(name)
         return action.seconds
 
-    async def _start(self, job: RuntimeJob) -> float:
+    async def _start(self, action: Start) -> float:
+        job = action.job
         # Others may start meanwhile.
         self._enqueue_next()
+        self.warm_pods.note_start(datetime.now(UTC))
+        if action.instead_of:
+            if await self._has_input(job):
+                return 0
+            await self.records.forget(job.name)
         try:
             created = await self.cluster.create_job(build_job(job, self.runner))
         except Refused as error:
@@ -121,7 +140,34 @@ class JobActor:
         self.view.put_job(created)
         note = f"the Kubernetes Job {job.run_name} was created"
         self._emit_event(job, State(Phase.QUEUED), note)
+        if action.instead_of:
+            await self.cluster.delete_job(action.instead_of)
         return CHECK_SECONDS
+
+    async def _has_input(self, job: RuntimeJob) -> bool:
+        """Return whether another operator has given a job to its pod meanwhile."""
+        self.memory.note_input(job, await self.cluster.find_secret(job.run_name))
+        return self.memory.holders[job.run_name] is not None
+
+    async def _claim(self, action: Claim) -> float:
+        self._enqueue_next()
+        try:
+            is_claimed = await self.claimer.claim(action)
+        except QuotaExceeded as error:
+            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
+        if is_claimed:
+            self.warm_pods.note_start(datetime.now(UTC))
+            note = f"the Kubernetes Job {action.run.name} was claimed"
+            self._emit_event(action.job, State(Phase.QUEUED), note)
+        return 0
+
+    async def _hand_over(self, action: HandOver) -> float:
+        try:
+            await self.claimer.hand_over(action)
+        except QuotaExceeded as error:
+            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
+        # Where it has failed, the pod's end is on its way.
+        return 0 if action.job.run_name in self.memory.handed else HANDOVER_SECONDS
 
     async def _give_input(self, action: GiveInput) -> float:
         job = action.job
@@ -138,6 +184,7 @@ class JobActor:
     async def _take_input_back(self, action: TakeInputBack) -> float:
         await self.cluster.delete_secret(action.job.run_name, action.holder.secret_uid)
         self.memory.note_input(action.job, None)
+        self.memory.handed.discard(action.job.run_name)
         return 0
 
     async def _update(self, action: Update) -> float:
@@ -161,14 +208,14 @@ class JobActor:
         await self._write(job, action.state, status)
         self._leave(job.name)
         if action.delete_job:
-            await self.cluster.delete_job(job.run_name)
+            await self.cluster.delete_job(action.run_name)
         await self.archive.evict(self.view.all_jobs())
         return 0
 
     async def _retire(self, action: Retire) -> float | None:
         self._release(action.job)
         if action.delete_job:
-            await self.cluster.delete_job(action.job.run_name)
+            await self.cluster.delete_job(action.run_name)
         return action.seconds
 
     async def _delete(self, job: RuntimeJob) -> None:

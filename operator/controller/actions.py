@@ -9,6 +9,7 @@ from typing import Any
 from controller.build.program import JobPlan
 from controller.build.status import NO_NAMES, Names
 from controller.observe.memory import InputHolder
+from controller.observe.objects import KubernetesJob, Pod
 from qiskit_runtime.contract.lifecycle import State
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.wire.progress import Progress
@@ -27,9 +28,31 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Create the Kubernetes Job."""
+    """Create the Kubernetes Job; ``instead_of`` is one that was claimed, whose pod ran nothing."""
 
     job: RuntimeJob
+    instead_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Claim a Kubernetes Job that was started ahead, and hand the input over to its pod."""
+
+    job: RuntimeJob
+    plan: JobPlan
+    run: KubernetesJob
+    pod: Pod
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Hand the input over to the pod of a Job that was claimed, as an earlier step has not."""
+
+    job: RuntimeJob
+    plan: JobPlan | None
+    run: KubernetesJob
+    pod: Pod
+    holder: InputHolder | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +117,11 @@ class Finish:
     names: Names = NO_NAMES
     delete_job: bool = False
 
+    @property
+    def run_name(self) -> str:
+        """The name of that Kubernetes Job."""
+        return self.names.job or self.job.run_name
+
 
 @dataclass(frozen=True, slots=True)
 class Retire:
@@ -102,6 +130,7 @@ class Retire:
     job: RuntimeJob
     delete_job: bool
     seconds: float | None
+    run_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +148,6 @@ class Forget:
 
 
 Action = (
-    Wait | Start | GiveInput | TakeInputBack | FollowLog | ExpectRecordEnd | Update | StopPod
-    | Finish | Retire | Delete | Forget
+    Wait | Start | Claim | HandOver | GiveInput | TakeInputBack | FollowLog | ExpectRecordEnd
+    | Update | StopPod | Finish | Retire | Delete | Forget
 )  # fmt: skip

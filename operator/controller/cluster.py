@@ -4,8 +4,19 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from operator import itemgetter
 
-from qiskit_runtime.cluster.client import MERGE_PATCH, METADATA_ONLY, ClusterApi, Conflict
-from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL, Manifest
+from qiskit_runtime.cluster.client import (
+    MERGE_PATCH,
+    METADATA_ONLY,
+    ClusterApi,
+    Conflict,
+    Unanswered,
+)
+from qiskit_runtime.contract.resources.resource import (
+    API_VERSION,
+    JOB_LABEL,
+    WARM_LABEL,
+    Manifest,
+)
 from qiskit_runtime.contract.resources.runtimejob import PLURAL, RuntimeJob
 from qiskit_runtime.contract.resources.runtimeprogram import PLURAL as PROGRAMS
 from qiskit_runtime.contract.resources.runtimesession import PLURAL as SESSIONS
@@ -40,11 +51,24 @@ class JobCluster:
         """Return the Kubernetes Job of this name, or None."""
         return await self._api.find("GET", f"{self._jobs}/{name}")
 
+    async def find_jobs(self, selector: str) -> list[Manifest]:
+        """Return the Kubernetes Jobs that this label selector chooses."""
+        return await self._list(self._jobs, selector)
+
     async def find_pods(self, job: str) -> list[Manifest]:
         """Return the pods of the Kubernetes Job of this name, the newest first."""
-        pods = await self._api.call("GET", self._pods, query={"labelSelector": f"job-name={job}"})
-        made = [(pod["metadata"]["creationTimestamp"], pod) for pod in pods["items"]]
+        pods = await self._list(self._pods, f"job-name={job}")
+        made = [(pod["metadata"]["creationTimestamp"], pod) for pod in pods]
         return [pod for _, pod in sorted(made, key=itemgetter(0), reverse=True)]
+
+    async def find_warm(self) -> tuple[list[Manifest], list[Manifest]]:
+        """Return the Kubernetes Jobs that were started ahead, claimed or not, and their pods."""
+        return await self.find_jobs(WARM_LABEL), await self._list(self._pods, WARM_LABEL)
+
+    async def _list(self, path: str, selector: str) -> list[Manifest]:
+        found = await self._api.call("GET", path, query={"labelSelector": selector})
+        items: list[Manifest] = found["items"]
+        return items
 
     async def find_secret(self, name: str) -> Manifest | None:
         """Return the Secret of this name, or None."""
@@ -82,6 +106,34 @@ class JobCluster:
             if job is None or not _same_owner(job, manifest):
                 raise
             return job
+
+    async def claim_job(self, name: str, claim: Manifest) -> Manifest:
+        """Make a Kubernetes Job a RuntimeJob's, if it is still of the version that was seen.
+
+        Returns:
+            The Job as it is now, also where an answer was lost and it is this RuntimeJob's already.
+
+        Raises:
+            Conflict: it has changed since.
+        """
+        path = f"{self._jobs}/{name}"
+        try:
+            return await self._api.call("PATCH", path, claim, content_type=MERGE_PATCH)
+        except Unanswered:
+            job = await self.get_job(name)
+            if job is None or not _same_owner(job, claim):
+                raise
+            return job
+
+    async def delete_idle_job(self, name: str, uid: str, version: int) -> None:
+        """Delete a Kubernetes Job that nobody has claimed.
+
+        Raises:
+            Conflict: it has changed since it was seen.
+        """
+        as_seen = {"uid": uid, "resourceVersion": str(version)}
+        body = {"propagationPolicy": "Background", "preconditions": as_seen}
+        await self._api.find("DELETE", f"{self._jobs}/{name}", body)
 
     async def put_secret(self, manifest: Manifest) -> None:
         """Create a Secret, or replace the one of its name."""
@@ -167,5 +219,6 @@ class JobCluster:
 
 
 def _same_owner(one: Manifest, other: Manifest) -> bool:
-    uids = [manifest["metadata"]["ownerReferences"][0]["uid"] for manifest in (one, other)]
-    return bool(uids[0] == uids[1])
+    owners = [manifest["metadata"].get("ownerReferences", []) for manifest in (one, other)]
+    uids = [[owner["uid"] for owner in found] for found in owners]
+    return bool(uids[0]) and uids[0] == uids[1]

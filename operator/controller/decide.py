@@ -10,6 +10,7 @@ from datetime import datetime
 from controller.actions import (
     CHECK_SECONDS,
     Action,
+    Claim,
     Delete,
     ExpectRecordEnd,
     Finish,
@@ -24,6 +25,7 @@ from controller.actions import (
     Wait,
 )
 from controller.build.status import NO_NAMES, Names, build_status
+from controller.decide_handover import decide_handover
 from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.pod_state import (
     NO_POD_SECONDS,
@@ -94,6 +96,13 @@ def _decide_start(view: JobView, job: RuntimeJob, now: datetime) -> Action:
         return Finish(job, view.rejection)
     if view.refusal:
         return _decide_refused(view, job, now)
+    return _choose_pod(view, job)
+
+
+def _choose_pod(view: JobView, job: RuntimeJob) -> Action:
+    """Choose a pod that was started ahead, where one is ready, else one that is made now."""
+    if view.plan and view.idle_run and view.idle_pod:
+        return Claim(job, view.plan, view.idle_run, view.idle_pod)
     return Start(job)
 
 
@@ -117,6 +126,11 @@ def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:
 
 
 def _decide_started(view: JobView, job: RuntimeJob, now: datetime) -> Action:
+    if view.awaits_handover:
+        if view.refusal:
+            return _decide_refused(view, job, now)
+        if action := decide_handover(view, job, now):
+            return action
     pod_state = read_pod_state(view.kubernetes_job, view.pod, now)
     is_settled = pod_state.has_ended and (view.kubernetes_job is None or view.pod is None)
     if view.lacks_its_pod and not is_settled:
@@ -169,14 +183,16 @@ def _decide_record(view: JobView, job: RuntimeJob, pod_state: PodState) -> Actio
 def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> Action:
     """Decide what follows from the job's state: its end, a write, a stop or a wait."""
     state = _derive_state(view, job, pod_state, now)
-    names = Names(job.run_name, view.pod.name if view.pod else "")
+    names = Names(view.run_name, view.pod.name if view.pod else "")
     if state.phase.is_final:
         verdict = view.record.verdict if view.record else None
         # Without a verdict the pod may be on its way still, and nobody waits for it.
         may_run = verdict is None and pod_state.runner not in _EXITED
         return Finish(job, state, names, delete_job=may_run)
     seconds = _seconds_to_wait(view, job, pod_state, state, now)
-    must_end = job.cancel_requested or is_over_time(view.pod, job.max_execution_seconds, now)
+    limit = job.max_execution_seconds
+    is_over = is_over_time(view.kubernetes_job, view.pod, limit, now)
+    must_end = job.cancel_requested or is_over
     progress = view.record.progress if view.record else None
     if must_end and view.record and view.pod and not view.pod.is_deleted:
         stop = StopPod(job, view.pod.name, seconds)
@@ -189,7 +205,8 @@ def _derive_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
     record, runner = view.record, pod_state.runner
     verdict = record.verdict if record else None
     if verdict or pod_state.has_ended:
-        if is_over_time(view.pod, job.max_execution_seconds, now):
+        limit = job.max_execution_seconds
+        if is_over_time(view.kubernetes_job, view.pod, limit, now):
             runner = RunnerState.OVER_TIME
         elif view.kubernetes_job is None:
             runner = RunnerState.JOB_DELETED
@@ -200,7 +217,7 @@ def _derive_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
             exit_code=pod_state.exit_code,
             result_lost=record is None or not record.has_result,
             cancel_requested=job.cancel_requested,
-            session_closed=view.turn.words if view.turn.kind is TurnKind.CLOSED else "",
+            session_closed=view.close_words,
             waited_seconds=_waited_seconds(view, now),
             detail=pod_state.detail,
             limits=Limits(
@@ -237,12 +254,13 @@ def _seconds_to_wait(
 def _decide_ended(view: JobView, job: RuntimeJob, now: datetime) -> Action:
     may_run = can_run_again(job.pod_name, view.kubernetes_job, view.pod)
     if job.expires is None:
-        return Retire(job, may_run, None)
+        return Retire(job, may_run, None, view.run_name)
     left = (job.expires - now).total_seconds()
     if left <= 0:
         return Delete(job)
     # The resync finds those whose time comes later.
-    return Retire(job, may_run, left if left <= 2 * CHECK_SECONDS else None)
+    seconds = left if left <= 2 * CHECK_SECONDS else None
+    return Retire(job, may_run, seconds, view.run_name)
 
 
 def _update(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 
 from controller.act import ActionRefused, JobActor
+from controller.claims import Claimer
 from controller.cluster import JobCluster
 from controller.concurrency_limit import ConcurrencyLimit
 from controller.decide import decide
@@ -18,6 +19,7 @@ from controller.observe.memory import JobMemory
 from controller.observe.observer import JobObserver
 from controller.observe.pod_state import read_pod_state
 from controller.observe.runnables import Runnables
+from controller.observe.warm_pods import WarmPods
 from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
 from controller.settings import OperatorSettings
@@ -39,9 +41,25 @@ class JobReconciler:
         records = RecordPipelines(
             cluster, redis, self.workers.spawn, self.workers.enqueue, self._has_ended
         )
-        self._observer = JobObserver(cluster, self.view, memory, limit, self.runnables, records)
+        runner, pool = settings.runner, settings.warm_pool
+        self.warm_pods = WarmPods(self.view, memory, runner, pool)
+        self._memory = memory
+        self._observer = JobObserver(
+            cluster, self.view, memory, limit, self.runnables, records, self.warm_pods
+        )
+        key = pool.key.get_secret_value()
+        claimer = Claimer(cluster, self.view, memory, records, self.warm_pods, runner, key)
         self._actor = JobActor(
-            cluster, self.view, memory, limit, records, self.archive, self.workers, settings.runner
+            cluster,
+            self.view,
+            memory,
+            limit,
+            records,
+            self.archive,
+            self.workers,
+            runner,
+            self.warm_pods,
+            claimer,
         )
 
     async def step(self, name: str) -> float | None:
@@ -59,7 +77,10 @@ class JobReconciler:
         if self.view.is_malformed(name):
             return False
         job = self.view.find_job(name)
-        run, pod = self.view.find_run(job) if job else (None, None)
+        if job is None:
+            return read_pod_state(None, None, datetime.now(UTC)).has_ended
+        holder = self._memory.holders.get(job.run_name)
+        run, pod = self.view.find_run(job, holder.run_name if holder else "")
         return read_pod_state(run, pod, datetime.now(UTC)).has_ended
 
     async def refresh(self, name: str) -> None:

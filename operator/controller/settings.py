@@ -1,5 +1,6 @@
 """The settings of the operator: variables ``RUNTIME_...``, which the chart sets."""
 
+from secrets import token_hex
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -45,6 +46,31 @@ class RunnerSettings(BaseSettings):
     """How long an ended Kubernetes Job stays, with its pod and its log."""
 
 
+class WarmPoolSettings(BaseSettings):
+    """The settings of the pool of pods that are started ahead: ``RUNTIME_WARM_POOL_...``."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_WARM_POOL_", frozen=True)
+
+    size: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """How many pods wait for a job; 0 is no pool."""
+    max_size: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """How many may wait while many jobs start; fewer than ``size`` is ``size``."""
+    per_session: Annotated[int, Field(ge=0, le=100)] = 0
+    """How many wait, besides, for the jobs of each session that is active."""
+    key: SecretStr = Field(min_length=16, default_factory=lambda: SecretStr(token_hex(32)))
+    """The secret that the pods' tokens are made of; one that is drawn ends with the process."""
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether any pod is to wait."""
+        return self.size > 0 or self.per_session > 0
+
+    @property
+    def most(self) -> int:
+        """The most pods that wait for any job, and the most that wait for those of sessions."""
+        return max(self.size, self.max_size, self.per_session)
+
+
 class OperatorSettings(BaseSettings):
     """The settings of the operator. Made once, in ``main``, and passed down."""
 
@@ -64,6 +90,8 @@ class OperatorSettings(BaseSettings):
     """The most of that budget that one instance takes, in percent."""
     runner: RunnerSettings = Field(default_factory=RunnerSettings)
     """The settings of all runner pods."""
+    warm_pool: WarmPoolSettings = Field(default_factory=WarmPoolSettings)
+    """The settings of the pods that are started ahead."""
 
     @property
     def storage_budget(self) -> int:

@@ -33,6 +33,12 @@ def close_to_others() -> None:
         prctl(_PR_SET_DUMPABLE, 0)
 
 
+def open_to_others() -> None:
+    """Take ``close_to_others`` back, which a fork inherits."""
+    if IS_LINUX:
+        prctl(_PR_SET_DUMPABLE, 1)
+
+
 def prctl(option: int, value: int) -> None:
     """Set an option of this process, one of ``PR_SET_...``."""
     if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:

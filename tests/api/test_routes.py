@@ -21,7 +21,7 @@ from qiskit_runtime.contract.wire.events import (
     MalformedLine,
     Message,
 )
-from qiskit_runtime.contract.wire.record import CONSOLE_BUDGET
+from qiskit_runtime.contract.wire.record_form import CONSOLE_BUDGET
 from tests.api.fake_store import FakeStore
 
 with warnings.catch_warnings():

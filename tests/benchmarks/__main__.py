@@ -17,6 +17,7 @@ from tests.benchmarks import (
     polls,
     supervisor_start,
     vqe_overhead,
+    warm_jobs,
 )
 from tests.benchmarks.table import print_table
 from tests.cluster.target import find_missing
@@ -35,6 +36,7 @@ ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,
     "cluster-operator": cluster_operator.run,
     "cluster-load": cluster_load.run,
+    "cluster-warm": warm_jobs.run,
     "cluster-official-client": official_client.run_on_cluster,
 }
 

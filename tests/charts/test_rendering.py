@@ -74,6 +74,7 @@ WRONG = {
     "api.replicas": "many",
     "api.replica": 2,
     "jobs.maxRunningJobs": 0,
+    "warmPool.size": -1,
     "auth.mode": "password",
     "runner.memory": "lots",
     "redis.url": 5,
@@ -421,6 +422,35 @@ def test_policies_name_every_pod_of_ours(tools, find):
     for name in ("api", "operator"):
         pods = find(objects, "Deployment", name)["spec"]["template"]["metadata"]["labels"]
         assert policies[name]["podSelector"]["matchLabels"].items() <= pods.items()
+
+
+def test_pool_has_its_key_its_policy_and_its_room(tools, find):
+    """By default there is nothing of it; with a size the operator alone reaches the pods' port."""
+    off = tools.render()
+    assert not any("warm" in one["metadata"]["name"] for one in off)
+    assert "RUNTIME_WARM_POOL_SIZE" not in env_of(off, find, "operator")
+    objects = tools.render(**{"warmPool.size": 2, "warmPool.maxSize": 8})
+    env = env_of(objects, find, "operator")
+    assert env["RUNTIME_WARM_POOL_SIZE"]["value"] == "2"
+    assert env["RUNTIME_WARM_POOL_MAX_SIZE"]["value"] == "8"
+    reference = env["RUNTIME_WARM_POOL_KEY"]["valueFrom"]["secretKeyRef"]
+    secret = find(objects, "Secret", "warm-pool")
+    assert secret["metadata"]["name"] == reference["name"]
+    assert len(base64.b64decode(secret["data"][reference["key"]])) >= 32
+    policy = find(objects, "NetworkPolicy", "warm")["spec"]
+    [rule] = policy["ingress"]
+    assert rule["ports"] == [{"port": "handover"}] and policy["policyTypes"] == ["Ingress"]
+    pods = find(objects, "Deployment", "operator")["spec"]["template"]["metadata"]["labels"]
+    [peer] = rule["from"]
+    assert peer["podSelector"]["matchLabels"].items() <= pods.items()
+    for name in ("pods", "count/jobs.batch"):
+        room = [find(some, "ResourceQuota")["spec"]["hard"][name] for some in (off, objects)]
+        assert int(room[1]) == int(room[0]) + 8
+    sessions = tools.render(**{"warmPool.perSession": 1, "warmPool.maxSize": 8})
+    assert env_of(sessions, find, "operator")["RUNTIME_WARM_POOL_PER_SESSION"]["value"] == "1"
+    assert find(sessions, "NetworkPolicy", "warm") and find(sessions, "Secret", "warm-pool")
+    hard = [find(some, "ResourceQuota")["spec"]["hard"]["pods"] for some in (off, sessions)]
+    assert int(hard[1]) == int(hard[0]) + 16
 
 
 def test_platform_team_s_choices_reach_the_pods(tools, find):

@@ -1,11 +1,12 @@
 # Which cluster: the first of
 #   named   the one that KUBECONFIG names; it is used, never made or taken away
-#   kind    where kind and Docker or Podman are
+#   kind    where `rig kind` has made one, or where kind and Docker or Podman are
 #   built   compiled from Go modules and run by this machine itself (Linux, root, Go)
 
 choose_kind_of_cluster() {
   # A KUBECONFIG of ours is no choice of the user's.
   if [ -n "${KUBECONFIG:-}" ] && [[ $KUBECONFIG != "$STATE"/* ]]; then echo named
+  elif [ -e "$STATE/kind" ]; then echo kind
   elif command -v kind >/dev/null && { docker info || podman info; } >/dev/null 2>&1; then echo kind
   elif [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v go >/dev/null; then echo built
   else echo none; fi
@@ -22,13 +23,24 @@ bring_up() {
   local which; which=$(choose_kind_of_cluster)
   case $which in
     named) say "cluster: the one that KUBECONFIG names ($KUBECONFIG)" ;;
-    kind) say "cluster: kind"; start_kind ;;
+    kind) say "cluster: kind"; start_kind "$ROOT/k8s/kind.yaml" ;;
     built) say "cluster: built, run by this machine"; start_built ;;
     none) explain_none ;;
   esac
+  present
+}
+
+bring_up_made_kind() {
+  [ ! -e "$STATE/run" ] || die "A built cluster runs: make cluster-down"
+  make_kind
+  start_made_kind
+  present
+}
+
+present() {
   address
   "$KUBECTL" get nodes -o wide
-  say "To use it:  export KUBECONFIG=$KUBECONFIG PATH=$(dirname "$KUBECTL"):\$PATH"
+  say "To use it:  export KUBECONFIG=$KUBECONFIG PATH=$(dirname "$(command -v "$KUBECTL")"):\$PATH"
 }
 
 take_down() {
@@ -62,6 +74,7 @@ print_env() {
   echo "KUBECONFIG=$KUBECONFIG"
   echo "KUBECTL=$(command -v "$KUBECTL")"
   echo "HELM=$(command -v "$HELM" || true)"
+  echo "BUILDER=$(choose_builder)"
   [ "$CLUSTER" != built ] || echo "AUDIT_LOG=$STATE/log/audit.log"
   cat "$STATE/images" 2>/dev/null || true; } | sed "s/^/export /"
 }

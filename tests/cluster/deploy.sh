@@ -39,7 +39,7 @@ wait_for_ingress() {
 
 print_url() {
   case $CLUSTER in
-    built | kind) echo http://127.0.0.1:8080 ;;
+    built | kind) echo http://127.0.0.1:$INGRESS_PORT ;;
     named)
       local address
       address=$("$KUBECTL" -n $RELEASE get ingress $RELEASE -o jsonpath='{.status.loadBalancer.ingress[0].ip}{.status.loadBalancer.ingress[0].hostname}')

@@ -15,15 +15,17 @@ make_images() {
     buildah tag $REDIS_IMAGE localhost/$REDIS_IMAGE
     load_image buildah localhost/$REDIS_IMAGE
   elif [ "$CLUSTER" = kind ] && [[ $api == */* ]]; then
-    step "pull $REDIS_IMAGE" "$tool" pull $REDIS_IMAGE
+    "$tool" inspect --type image $REDIS_IMAGE >/dev/null 2>&1 || step "pull $REDIS_IMAGE" "$tool" pull $REDIS_IMAGE
     "$tool" tag $REDIS_IMAGE "${api%/*}/$REDIS_IMAGE"
     load_image "$tool" "${api%/*}/$REDIS_IMAGE"
   fi
   printf 'RUNTIME_%s_IMAGE=%s\n' API "$api" RUNNER "$runner" LOCAL "$container" >"$STATE/images"
 }
 
+# Base images that were made here are buildah's, and it reaches the network as this machine does.
 choose_builder() {
-  if [ "$CLUSTER" != built ] && docker info >/dev/null 2>&1; then echo docker
+  if [ "$CLUSTER" = kind ] && [ -n "${MADE_KIND:-}" ]; then echo buildah
+  elif [ "$CLUSTER" != built ] && docker info >/dev/null 2>&1; then echo docker
   elif [ "$CLUSTER" != built ] && podman info >/dev/null 2>&1; then echo podman
   elif command -v buildah >/dev/null; then echo buildah
   else die "Docker, Podman or buildah is needed to build images"; fi
@@ -63,7 +65,7 @@ buildah_build() {
 load_image() {
   case $CLUSTER in
     built) step "load $2" load_into_built "$2" ;;
-    kind) step "load $2" kind load docker-image --name $KIND_NAME "$2" ;;
+    kind) step "load $2" load_into_kind "$1" "$2" ;;
     named) step "push $2 (IMAGE_PREFIX names a registry that the cluster pulls from)" "$1" push "$2" ;;
   esac
 }

@@ -34,6 +34,8 @@ class Cluster:
     runner_image: str
     local_image: str
     """Of local mode in one container."""
+    builder: str
+    """The program that builds images for it: docker, podman or buildah; empty where none is."""
     audit_log: str
     """Of a built cluster: who wrote what, a JSON document a line."""
 
@@ -57,6 +59,7 @@ def find_cluster() -> Cluster | None:
         runner_image=os.environ.get("RUNTIME_RUNNER_IMAGE")
         or found.get("RUNTIME_RUNNER_IMAGE", ""),
         local_image=found.get("RUNTIME_LOCAL_IMAGE", ""),
+        builder=found.get("BUILDER", ""),
         audit_log=found.get("AUDIT_LOG", ""),
     )
 

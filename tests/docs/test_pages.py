@@ -24,7 +24,7 @@ LANGUAGES = {"bash", "python", "yaml", "json", "text", "dockerfile", "mermaid"}
 NOT_RUN = {
     "docs/README.md": 1,
     "docs/how-to/accounts.md": 2,
-    "docs/how-to/install-on-kubernetes.md": 4,
+    "docs/how-to/install-on-kubernetes.md": 5,
     "docs/how-to/packages.md": 2,
     "docs/how-to/run-a-local-server.md": 3,
     "docs/how-to/use-old-clients.md": 1,

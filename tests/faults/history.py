@@ -18,7 +18,8 @@ FINAL = ("Completed", "Failed", "Cancelled")
 class WatchEvent:
     """An event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object.
 
-    ``ran`` is whether a pod's container has started, and did not refuse its input.
+    ``ran`` is whether a pod's container has started, and did not refuse its input; ``unused``,
+    whether it has waited for a job in vain.
     """
 
     seconds: float
@@ -31,6 +32,7 @@ class WatchEvent:
     reason: str = ""
     result: str | None = None
     ran: bool = False
+    unused: bool = False
 
 
 @dataclass
@@ -106,18 +108,27 @@ def _check_phases(history: History) -> Iterator[str]:
 
 
 def _check_single_run(history: History) -> Iterator[str]:
-    """I2: at most one Kubernetes Job of each RuntimeJob, and at most one pod that ran."""
+    """I2: at most one Kubernetes Job of each RuntimeJob, and at most one pod that ran.
+
+    A Job that was claimed, and whose pod ended without having had the RuntimeJob, is not counted.
+    """
     names = history.names()
     jobs: dict[str, set[str]] = defaultdict(set)
     for event in history.events:
         if event.kind == "Job" and event.owner:
             jobs[event.owner].add(event.uid)
     ran = _find_pods_that_ran(history)
-    for uid, found in jobs.items():
+    unused = {event.owner for event in history.events if event.kind == "Pod" and event.unused}
+    for uid, every in jobs.items():
+        found = {job for job in every if job not in unused or _has_run(job, ran)}
         if len(found) > 1:
             yield f"{names.get(uid, uid)} had {len(found)} objects of the kind Job"
         if (runs := sum(pod.owner in found for pod in ran)) > 1:
             yield f"{names.get(uid, uid)} ran {runs} times"
+
+
+def _has_run(job: str, ran: list[WatchEvent]) -> bool:
+    return any(pod.owner == job for pod in ran)
 
 
 def _find_pods_that_ran(history: History) -> list[WatchEvent]:

@@ -14,9 +14,12 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
 from qiskit_runtime.contract.resources.resource import GROUP, VERSION
-from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE
+from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, EXIT_UNUSED
 from tests.cluster.stand import Stand
 from tests.faults.history import History, Listener, WatchEvent
+
+WITHOUT_JOB = (EXIT_UNREADABLE, EXIT_UNUSED)
+"""The exit codes of a runner that has refused its input, or was given none."""
 
 OVER = (1000, 4404)
 """The close codes after which a listener does not come back: the job has ended, or was deleted."""
@@ -120,6 +123,7 @@ class Recorder:
                 reason=status.get("reason", ""),
                 result=status.get("result"),
                 ran=kind == "Pod" and has_run(status),
+                unused=kind == "Pod" and _read_exit_code(status) == EXIT_UNUSED,
             )
         )
 
@@ -145,10 +149,14 @@ class Recorder:
 
 
 def has_run(status: dict[str, Any]) -> bool:
-    """Return whether a pod's container has started, and did not end by refusing its input."""
+    """Return whether a pod's container has started, and did not end without a job."""
     (container,) = status.get("containerStatuses") or [{}]
-    ended = container.get("state", {}).get("terminated", {})
-    return bool(container.get("containerID")) and ended.get("exitCode") != EXIT_UNREADABLE
+    return bool(container.get("containerID")) and _read_exit_code(status) not in WITHOUT_JOB
+
+
+def _read_exit_code(status: dict[str, Any]) -> int | None:
+    (container,) = status.get("containerStatuses") or [{}]
+    return container.get("state", {}).get("terminated", {}).get("exitCode")
 
 
 def describe(history: History) -> str:

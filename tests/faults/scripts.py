@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
+from tests.faults import warm_scripts
 from tests.faults.history import FINAL
 from tests.faults.recorder import Recorder, make_params
 
@@ -235,5 +236,17 @@ SCRIPTS: dict[str, Script] = {
     "FI-07": run_out_of_memory,
     "FI-08": delete_runtimejob,
     "FI-09": suspend_and_resume,
+    "FI-20": warm_scripts.kill_operator_at_each_step,
+    "FI-21": warm_scripts.kill_operator_at_random,
+    "FI-22": warm_scripts.kill_pods,
+    "FI-23": warm_scripts.run_two_operators,
+    "FI-24": warm_scripts.besiege_ports,
+    "FI-25": warm_scripts.fill_the_node,
 }
 """The scripts by the ids of the fault catalogue."""
+
+OPTIONS: dict[str, dict[str, str]] = {
+    **dict.fromkeys(("FI-20", "FI-21", "FI-22", "FI-23", "FI-24"), warm_scripts.OPTIONS),
+    "FI-25": warm_scripts.SMALL_NODE,
+}
+"""The variables of operator and API, where a script needs others than usual."""

@@ -51,6 +51,16 @@ def test_violation_is_found(case):
     assert any(words in found for found in find_violations(make_history(**changes)))
 
 
+def test_claimed_job_whose_pod_had_no_job_is_no_second_one():
+    """A pod that was claimed and ended without the job leaves its place to another."""
+    history = make_history()
+    history.events.append(WatchEvent(1.5, "Job", "MODIFIED", "warm-1", "2", owner="u"))
+    history.events.append(WatchEvent(1.6, "Pod", "MODIFIED", "p", "3", owner="2", unused=True))
+    assert find_violations(history) == []
+    history.events.append(WatchEvent(1.7, "Pod", "ADDED", "q", "4", owner="2", ran=True))
+    assert any("2 objects of the kind Job" in found for found in find_violations(history))
+
+
 def test_second_job_is_found():
     """Two Kubernetes Jobs of one RuntimeJob are a violation."""
     history = make_history()

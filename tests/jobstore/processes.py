@@ -19,6 +19,23 @@ def children_of(pid: int) -> Iterator[int]:
             yield from children_of(child)
 
 
+def find_runners() -> dict[int, int]:
+    """The program processes of the supervisors that this process is the parent of."""
+    supervisors = find_children("forked_supervisor.py") + find_children("runner")
+    return {pid: program for pid in supervisors for program in children_of(pid)}
+
+
+def find_children(name: str) -> list[int]:
+    """The children of this process that run a file or module of this name."""
+    found = []
+    for task in Path("/proc/self/task").glob("*/children"):
+        for pid in task.read_text().split():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if any(word.rpartition("/")[2] == name for word in words):
+                found.append(int(pid))
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """Return whether a process runs; a zombie does not."""
     try:
@@ -27,7 +44,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+async def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Wait for something that no store tells of."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110  (the system has no event for it)

@@ -5,7 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qiskit_runtime.cluster.client import make_error
+from qiskit_runtime.contract.resources.resource import WARM_LABEL
 from tests.operator.manifests import job_manifest, pod_manifest, run_manifest, session_manifest
+
+JOB_NAME = "batch.kubernetes.io/job-name"
+"""The label by which a pod names its Kubernetes Job."""
 
 
 def refused(status, words=""):
@@ -94,7 +98,41 @@ class FakeCluster:
 
     async def find_pods(self, job):
         self._called("find_pods")
-        return list(self.pods.values())
+        return [pod for pod in self.pods.values() if pod["metadata"]["labels"][JOB_NAME] == job]
+
+    async def find_jobs(self, selector):
+        self._called("find_jobs")
+        key, _, value = selector.partition("=")
+        return [
+            run
+            for run in self.jobs.values()
+            if key in run["metadata"]["labels"] and value in ("", run["metadata"]["labels"][key])
+        ]
+
+    async def find_warm(self):
+        pods = [pod for pod in self.pods.values() if WARM_LABEL in pod["metadata"]["labels"]]
+        return await self.find_jobs(WARM_LABEL), pods
+
+    async def claim_job(self, name, claim):
+        self._called("claim_job")
+        known, asked = self._find_version(name, claim["metadata"]["resourceVersion"]), claim
+        merged = {**known["metadata"], **asked["metadata"]}
+        merged["labels"] = known["metadata"]["labels"] | asked["metadata"]["labels"]
+        spec = {**known["spec"], **asked["spec"]}
+        return self._store(self.jobs, {**known, "metadata": merged, "spec": spec})
+
+    async def delete_idle_job(self, name, uid, version):
+        self._called("delete_idle_job")
+        self._find_version(name, str(version))
+        self.jobs.pop(name)
+
+    def _find_version(self, name, version):
+        known = self.jobs.get(name)
+        if known is None:
+            raise refused(404, "gone")
+        if known["metadata"]["resourceVersion"] != version:
+            raise refused(409, "it has changed")
+        return known
 
     async def has_pod(self, name):
         return name in self.pods

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from controller.observe.parse import parse_job, parse_pod
-from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, WARM_LABEL
 from qiskit_runtime.contract.resources.runtimejob import make_run_name, parse_runtimejob
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -73,6 +73,35 @@ def pod_manifest(name="p", state=None, *, node="n", conditions=(), status=None, 
         "status": {**known, **(status or {})},
     }
     return whole(manifest, name, **{"batch.kubernetes.io/job-name": RUN})
+
+
+def warm_run_manifest(name="warm-1", *, owner="", labels=None, **metadata):
+    """A Kubernetes Job that was started ahead; ``owner`` is the UID of who has claimed it."""
+    stamp = {"creationTimestamp": ago(60), "name": name, "uid": name, "resourceVersion": "1"}
+    owners = {"ownerReferences": [{"uid": owner}]} if owner else {}
+    known = {JOB_LABEL: "j" if owner else "", WARM_LABEL: "class", **(labels or {})}
+    return {"metadata": {**stamp, **owners, "labels": known, **metadata}, "spec": {}}
+
+
+def warm_pod_manifest(run="warm-1", state=None, *, address="127.0.0.1", ready=True, **fields):
+    """The pod of such a Job; it waits for a job."""
+    state = {"running": {"startedAt": ago(50)}} if state is None else state
+    labels = {JOB_LABEL: "", WARM_LABEL: "class", "batch.kubernetes.io/job-name": run}
+    manifest = pod_manifest(f"{run}-p", state, labels=labels, **fields)
+    manifest["status"]["podIP"] = address
+    for container in manifest["status"]["containerStatuses"]:
+        container["ready"] = ready
+    return manifest
+
+
+def make_warm_run(name="warm-1", **fields):
+    """The Kubernetes Job, parsed."""
+    return parse_job(warm_run_manifest(name, **fields))
+
+
+def make_warm_pod(run="warm-1", state=None, **fields):
+    """The pod, parsed."""
+    return parse_pod(warm_pod_manifest(run, state, **fields))
 
 
 def make_run(manifest=None, **metadata):

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from controller.cluster import JobCluster
-from qiskit_runtime.cluster.client import Conflict, make_error
+from qiskit_runtime.cluster.client import Conflict, Unanswered, make_error
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from qiskit_runtime.contract.resources.runtimesession import parse_runtimesession
 from tests.operator.fake_cluster import read_pieces
@@ -160,3 +160,36 @@ async def test_reads_and_small_writes_go_where_they_belong():
         ("POST", f"{CORE}/events"),
         ("STREAM", f"{CORE}/pods/p/log"),
     ]
+
+
+CLAIM = {"metadata": {"resourceVersion": "7", "ownerReferences": [{"uid": "u"}]}}
+
+
+async def test_claim_is_a_compare_and_set():
+    """The patch names the version that was seen; the API server refuses it if that has changed."""
+    cluster, api = open_cluster(**{f"PATCH {JOBS}/r": owned("u")})
+    assert await cluster.claim_job("r", CLAIM) == owned("u")
+    assert api.requests == [("PATCH", f"{JOBS}/r", CLAIM, None)]
+    cluster, _ = open_cluster(**{f"PATCH {JOBS}/r": TAKEN})
+    with pytest.raises(Conflict):
+        await cluster.claim_job("r", CLAIM)
+
+
+@pytest.mark.parametrize("there", [{}, owned("another"), {"metadata": {"name": "r"}}])
+async def test_claim_that_was_not_answered_is_looked_for(there):
+    """It may have succeeded; nobody's Job, and another's, are none of ours."""
+    lost = {f"PATCH {JOBS}/r": Unanswered("away")}
+    cluster, _ = open_cluster(**lost, **{f"GET {JOBS}/r": owned("u")})
+    assert await cluster.claim_job("r", CLAIM) == owned("u")
+    cluster, _ = open_cluster(**lost, **{f"GET {JOBS}/r": there})
+    with pytest.raises(Unanswered):
+        await cluster.claim_job("r", CLAIM)
+
+
+async def test_job_that_waits_is_deleted_as_it_was_seen():
+    """One that was claimed meanwhile has another version, and stays."""
+    cluster, api = open_cluster()
+    await cluster.delete_idle_job("r", "u", 7)
+    seen = {"uid": "u", "resourceVersion": "7"}
+    body = {"propagationPolicy": "Background", "preconditions": seen}
+    assert api.requests == [("DELETE", f"{JOBS}/r", body, None)]

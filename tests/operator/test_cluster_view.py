@@ -116,8 +116,8 @@ class Cluster:
     async def get_runtimejob(self, name):
         return self.runs[0][0] if self.runs else None
 
-    async def get_job(self, name):
-        return self.runs[0][1]
+    async def find_jobs(self, selector):
+        return [run for run in self.runs[0][1:2] if run]
 
     async def find_pods(self, name):
         return [pod for pod in self.runs[0][2:] if pod]

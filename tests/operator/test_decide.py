@@ -6,12 +6,14 @@ import pytest
 
 from controller.actions import (
     CHECK_SECONDS,
+    Claim,
     Delete,
     ExpectRecordEnd,
     Finish,
     FollowLog,
     Forget,
     GiveInput,
+    HandOver,
     Retire,
     Start,
     StopPod,
@@ -30,7 +32,16 @@ from qiskit_runtime.contract.resources.backend import find_backend
 from qiskit_runtime.contract.resources.session import Turn, TurnKind
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from tests.operator.manifests import NOW, RUN, ago, make_job, make_pod, make_run
+from tests.operator.manifests import (
+    NOW,
+    RUN,
+    ago,
+    make_job,
+    make_pod,
+    make_run,
+    make_warm_pod,
+    make_warm_run,
+)
 
 PLAN = JobPlan(ProgramSelection("1"), find_backend("aer_simulator"))
 JOB = make_job()
@@ -341,7 +352,100 @@ AFTERWARDS = {
         JobView("j", make_job({"phase": "Failed"})), (Retire, False, None),
     ),
 }  # fmt: skip
-CASES = BEFORE_THE_START | INPUT | THE_START | THE_RUN | THE_END | AFTERWARDS
+WARM_RUN, WARM_POD = make_warm_run(owner="u"), make_warm_pod()
+HAS_WARM = InputHolder("warm-1-p", "s")
+UNUSED = {"terminated": {"exitCode": 75, "startedAt": ago(50), "finishedAt": ago(1)}}
+OPEN = make_job({"phase": "Queued"})
+
+
+def claimed(job=OPEN, pod=WARM_POD, **fields):
+    """The view of a job that has claimed a pod, and has not handed its input over."""
+    return started(job, run=WARM_RUN, pod=pod, **{"holder": None, **fields})
+
+
+HANDOVER = {
+    "a pod waits for a job": (
+        waiting(idle_run=make_warm_run(), idle_pod=WARM_POD),
+        Claim(JOB, PLAN, make_warm_run(), WARM_POD),
+    ),
+    "a pod waits, and no job may start": (
+        waiting(has_slot=False, idle_run=make_warm_run(), idle_pod=WARM_POD), Wait(CHECK_SECONDS),
+    ),
+    "an operator was ended after the claim": (
+        claimed(), HandOver(OPEN, PLAN, WARM_RUN, WARM_POD, None),
+    ),
+    "an operator was ended after the Secret": (
+        claimed(holder=HAS_WARM), HandOver(OPEN, PLAN, WARM_RUN, WARM_POD, HAS_WARM),
+    ),
+    "cancelled after the claim": (
+        claimed(make_job(spec={"cancelRequested": True})),
+        (Finish, Phase.CANCELLED, Reason.CANCELLED_BY_USER, "before it started"),
+    ),
+    "its session has closed after the claim": (
+        claimed(turn=SESSION_OVER),
+        (Finish, Phase.CANCELLED, Reason.SESSION_CLOSED, "its session was cancelled"),
+    ),
+    "cancelled after the Secret": (
+        claimed(CANCELLED, holder=HAS_WARM),
+        HandOver(CANCELLED, PLAN, WARM_RUN, WARM_POD, HAS_WARM),
+    ),
+    "the claimed pod has ended, and nothing names it": (
+        claimed(pod=make_warm_pod(state=UNUSED)), Start(OPEN, instead_of="warm-1"),
+    ),
+    "the claimed pod is gone, and nothing names it": (
+        claimed(pod=None), Start(OPEN, instead_of="warm-1"),
+    ),
+    "the claimed pod has ended without the job": (
+        claimed(pod=make_warm_pod(state=UNUSED), holder=HAS_WARM, holder_never_ran=True),
+        TakeInputBack(OPEN, HAS_WARM),
+    ),
+    "it ended without the job, though it was thought to have it": (
+        claimed(pod=make_warm_pod(state=UNUSED), holder=HAS_WARM, holder_never_ran=True,
+                is_handed=True),
+        TakeInputBack(OPEN, HAS_WARM),
+    ),
+    "the claimed pod is gone, and may have had the job": (
+        claimed(pod=None, holder=HAS_WARM, record=READ),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "its pod was deleted"),
+    ),
+    "the claimed pod is about to end": (
+        claimed(pod=make_warm_pod(deletionTimestamp=ago(-9)), holder=HAS_WARM),
+        Wait(CHECK_SECONDS),
+    ),
+    "another pod of the claimed Job": (
+        claimed(holder=InputHolder("warm-1-q", "s"), record=READ),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "its pod was deleted"),
+    ),
+    "the claimed pod ran it while no operator was there": (
+        claimed(pod=make_warm_pod(state=EXITED), holder=HAS_WARM), FollowLog(OPEN, "warm-1-p"),
+    ),
+    "nothing to hand over": (claimed(plan=None), Start(OPEN, instead_of="warm-1")),
+    "the Secret is refused": (
+        claimed(refusal=refusal()), (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "403"),
+    ),
+    "handed over": (
+        claimed(holder=HAS_WARM, is_handed=True, record=READING),
+        (Update, Phase.RUNNING, Reason.NONE, ""),
+    ),
+    "handed over, and known to run": (
+        claimed(make_job({"phase": "Running", "attempt": 1, "podName": "warm-1-p"}),
+                holder=HAS_WARM, record=READING),
+        Wait(CHECK_SECONDS),
+    ),
+}  # fmt: skip
+CASES = (
+    BEFORE_THE_START
+    | INPUT
+    | THE_START
+    | THE_RUN
+    | THE_END
+    | AFTERWARDS
+    | HANDOVER
+    | THE_START
+    | THE_RUN
+    | THE_END
+    | AFTERWARDS
+)
 
 
 def describe(action):

@@ -14,8 +14,9 @@ from controller.observe.memory import JobMemory
 from controller.observe.observer import JobObserver
 from controller.observe.pod_state import read_pod_state
 from controller.observe.runnables import Runnables
+from controller.observe.warm_pods import WarmPods
 from controller.record.state import RecordState
-from controller.settings import RunnerSettings
+from controller.settings import RunnerSettings, WarmPoolSettings
 from qiskit_runtime.contract.lifecycle import Reason, RunnerState
 from tests.operator.fake_cluster import FakeCluster
 from tests.operator.manifests import NOW, RUN, ago, job_manifest, pod_manifest, run_manifest
@@ -48,9 +49,13 @@ class Operator:
         self.view.unused_pods[RUN] = set(unused)
         runnables = Runnables(self.view.programs.find, self.view.backends.find)
         limit = ConcurrencyLimit(1)
-        self.observer = JobObserver(cluster, self.view, self.memory, limit, runnables, Records())
+        runner = RunnerSettings(image="i:1")
+        warm = WarmPods(self.view, self.memory, runner, WarmPoolSettings())
+        self.observer = JobObserver(
+            cluster, self.view, self.memory, limit, runnables, Records(), warm
+        )
         self.actor = JobActor(
-            cluster, self.view, self.memory, limit, None, None, None, RunnerSettings(image="i:1")
+            cluster, self.view, self.memory, limit, None, None, None, runner, warm, None
         )
 
     async def settle(self):

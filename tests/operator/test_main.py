@@ -7,7 +7,15 @@ import kopf
 import pytest
 
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
-from tests.operator.manifests import RUN, job_manifest, pod_manifest, run_manifest, session_manifest
+from tests.operator.manifests import (
+    RUN,
+    job_manifest,
+    pod_manifest,
+    run_manifest,
+    session_manifest,
+    warm_pod_manifest,
+    warm_run_manifest,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -66,14 +74,30 @@ async def test_objects_are_in_the_view_before_their_names_are_enqueued(door, mem
     await door.observe_pod(body=pod, memo=memo)
     found = memo.view.find_job("j")
     assert [one.name for one in memo.view.find_run(found)] == [RUN, "p"]
-    labels = {JOB_LABEL: "j"}
+    labels, changed = {JOB_LABEL: "j"}, event("MODIFIED")
     await door.enqueue_job(event=event("ADDED"), name="j", body=job, memo=memo)
-    for handler, body in (
-        (door.enqueue_job_of_kubernetes_job, run),
-        (door.enqueue_job_of_pod, pod),
-    ):
-        await handler(event=event("MODIFIED"), labels=labels, body=body, memo=memo)
+    await door.enqueue_job_of_kubernetes_job(event=changed, labels=labels, body=run, memo=memo)
+    await door.enqueue_job_of_pod(event=changed, body=pod, memo=memo)
     assert memo.enqueued == ["j"] * 3
+
+
+async def test_pods_that_wait_for_a_job_wake_the_pool(door, memo):
+    """Until a RuntimeJob has claimed the Job, nobody else is looked at; then it is."""
+    woken, changed = [], event("MODIFIED")
+    memo.pool.wake = lambda: woken.append("pool")
+    run, pod = warm_run_manifest(), warm_pod_manifest()
+    await door.observe_kubernetes_job(body=run, memo=memo)
+    await door.observe_pod(body=pod, memo=memo)
+    labels = run["metadata"]["labels"]
+    await door.enqueue_job_of_kubernetes_job(event=changed, labels=labels, body=run, memo=memo)
+    await door.enqueue_job_of_pod(event=changed, body=pod, memo=memo)
+    assert (woken, memo.enqueued) == (["pool"] * 2, [])
+    assert (await door.probe_pool(memo=memo))["ready"] == 1
+    claimed = warm_run_manifest(owner="u", resourceVersion="2")
+    await door.observe_kubernetes_job(body=claimed, memo=memo)
+    await door.enqueue_job_of_pod(event=changed, body=pod, memo=memo)
+    assert memo.enqueued == ["j"]
+    assert (await door.probe_pool(memo=memo))["ready"] == 0
 
 
 async def test_deleted_objects_leave_the_view(door, memo):
@@ -83,7 +107,7 @@ async def test_deleted_objects_leave_the_view(door, memo):
     await door.observe_kubernetes_job(body=run, memo=memo)
     await door.observe_pod(body=pod, memo=memo)
     gone, labels = event("DELETED"), {JOB_LABEL: "j"}
-    await door.enqueue_job_of_pod(event=gone, labels=labels, body=pod, memo=memo)
+    await door.enqueue_job_of_pod(event=gone, body=pod, memo=memo)
     await door.enqueue_job_of_kubernetes_job(event=gone, labels=labels, body=run, memo=memo)
     assert memo.view.find_run(memo.view.find_job("j")) == (None, None)
     await door.enqueue_job(event=gone, name="j", body=job, memo=memo)

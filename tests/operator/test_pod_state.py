@@ -7,8 +7,9 @@ import pytest
 from controller.observe.parse import parse_job, parse_pod
 from controller.observe.pod_state import can_run_again, is_over_time, read_pod_state
 from qiskit_runtime.contract.lifecycle import RunnerState
+from qiskit_runtime.contract.resources.resource import CLAIMED_AT
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from tests.operator.manifests import NOW, ago, whole
+from tests.operator.manifests import NOW, ago, warm_run_manifest, whole
 
 JOB = {"metadata": {"name": "j"}, "status": {}}
 NOT_SCHEDULED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: no cpu"}
@@ -192,8 +193,17 @@ def test_runner_has_a_minute_to_keep_its_own_time_limit(seconds, over):
     done = make_pod(
         {"terminated": {"exitCode": 0, "startedAt": ago(seconds), "finishedAt": ago(0)}}
     )
-    assert [is_over_time(as_pod(pod), 10, NOW) for pod in (running, done)] == [over, over]
-    assert not is_over_time(None, 10, NOW)
+    assert [is_over_time(None, as_pod(pod), 10, NOW) for pod in (running, done)] == [over, over]
+    assert not is_over_time(None, None, 10, NOW)
+
+
+def test_time_that_a_pod_has_waited_for_its_job_is_none_of_the_jobs():
+    """A pod that was started ahead is over its time when the job is, not when the pod is."""
+    pod = make_pod({"running": {"startedAt": ago(3000)}})
+    claims = {seconds: {"annotations": {CLAIMED_AT: ago(seconds)}} for seconds in (69, 71)}
+    runs = [parse_job(warm_run_manifest(owner="u", **claims[seconds])) for seconds in (69, 71)]
+    assert [is_over_time(run, as_pod(pod), 10, NOW) for run in runs] == [False, True]
+    assert [run.waited_seconds(NOW) for run in runs] == [69, 71]
 
 
 def test_pod_that_never_ran_has_no_log():

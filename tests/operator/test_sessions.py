@@ -9,7 +9,9 @@ from controller.observe.cluster_view import ClusterView
 from controller.observe.memory import JobMemory
 from controller.observe.observer import JobObserver
 from controller.observe.runnables import Runnables
+from controller.observe.warm_pods import WarmPods
 from controller.session_status import SessionKeeper
+from controller.settings import RunnerSettings, WarmPoolSettings
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import SUBMITTED_AT
 from qiskit_runtime.contract.resources.session import TurnKind
@@ -31,8 +33,10 @@ class Operator:
         self.woken = []
         self.keeper = SessionKeeper(self.cluster, self.view, self.woken.append)
         runnables = Runnables(self.view.programs.find, self.view.backends.find)
+        memory = JobMemory()
+        warm = WarmPods(self.view, memory, RunnerSettings(image="i:1"), WarmPoolSettings())
         self.observer = JobObserver(
-            self.cluster, self.view, JobMemory(), self.limit, runnables, records=None
+            self.cluster, self.view, memory, self.limit, runnables, records=None, warm_pods=warm
         )
 
     def add_session(self, created=10, **spec):

@@ -1,4 +1,4 @@
-"""Runs small programs in real runners. One runner is always warming up for the next test."""
+"""Runs small programs in real runners: forked, or started, where one is always warming up."""
 
 import json
 import os
@@ -16,23 +16,35 @@ from qiskit_runtime.contract.wire.events import Console, EndEvent, Event, Messag
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.verdict import Verdict
+from tests.runner.births import (
+    DEFAULT_BIRTH,
+    FORKED,
+    ROOT,
+    ForkedProcess,
+    ZygoteUnderTest,
+    open_zygote,
+)
 
-ROOT = Path(__file__).parents[2]
 Ran = tuple[list[Event], Verdict, int]
 
 
-class Run:
-    """A ``python -m runner`` that waits on its standard input for a job."""
+def start_runner(grace: float = 1.0, **popen: Any) -> subprocess.Popen[bytes]:
+    """Start a ``python -m runner``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "runner", "--grace", str(grace)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        **popen,
+    )
 
-    def __init__(self, grace: float = 1.0, **popen: Any) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "runner", "--grace", str(grace)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            **popen,
-        )
+
+class Run:
+    """A runner that waits on its standard input for a job."""
+
+    def __init__(self, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
+        self.process = process
         self.parser = RecordParser()
         self.events: list[Event] = []
         self.record = b""
@@ -95,25 +107,45 @@ def in_order(events: list[Event]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def zygote() -> Iterator[ZygoteUnderTest]:
+    """The zygote of all tests that fork."""
+    with open_zygote() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
 def warm_runs() -> Iterator[list[Run]]:
-    """The runner that warms up."""
-    runs = [Run()]
+    """The started runner that warms up, once a test has needed one."""
+    runs: list[Run] = []
     yield runs
     for run in runs:
         run.close()
 
 
 @pytest.fixture
-def start_run(warm_runs: list[Run]) -> Iterator[Callable[..., Run]]:
-    """Take the warm runner (or, with options, start one); it is ended with the test."""
+def birth(request: pytest.FixtureRequest) -> str:
+    """The way in which the test's runners come to be; ``BOTH_BIRTHS`` asks for both."""
+    return getattr(request, "param", DEFAULT_BIRTH)
+
+
+@pytest.fixture
+def start_run(
+    request: pytest.FixtureRequest, birth: str, warm_runs: list[Run]
+) -> Iterator[Callable[..., Run]]:
+    """Start a runner, or take the warm one; it is ended with the test.
+
+    Options of ``subprocess.Popen`` are for a started one, whatever the test's birth is.
+    """
     started: list[Run] = []
 
     def start(**options: Any) -> Run:
-        if options:
-            run = Run(**options)
+        if birth == FORKED and options.keys() <= {"grace"}:
+            run = Run(request.getfixturevalue("zygote").fork(**options))
+        elif options:
+            run = Run(start_runner(**options))
         else:
-            run = warm_runs.pop()
-            warm_runs.append(Run())
+            run = warm_runs.pop() if warm_runs else Run(start_runner())
+            warm_runs.append(Run(start_runner()))
         started.append(run)
         return run
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES
 from runner.channel import (
     ChannelBroken,
     Kind,

@@ -6,7 +6,8 @@ import pytest
 
 from qiskit_runtime.contract.wire.events import Console, EndEvent, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import RESULT_BUDGET, RecordParser
+from qiskit_runtime.contract.wire.record import RecordParser
+from qiskit_runtime.contract.wire.record_form import RESULT_BUDGET
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from runner import job_output
 from runner.channel import ChannelBroken, Kind, pack

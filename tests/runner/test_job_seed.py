@@ -10,6 +10,7 @@ from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.channel import MAX_SEED, ChannelBroken, read_seed
 from runner.job_seed import choose_seed, pass_seed
+from tests.runner.births import BOTH_BIRTHS
 
 DRAWS = """
     import random
@@ -55,6 +56,7 @@ def test_given_seed_is_the_job_s(run_program):
 
 
 @pytest.mark.parametrize("source", [TAKES, TAKES_NONE])
+@BOTH_BIRTHS
 def test_job_without_a_seed_can_be_run_again_with_the_one_it_drew(source, run_program):
     """The verdict has the seed that was drawn; given to any program, all is as it was."""
     events, verdict, _ = run_program(source)

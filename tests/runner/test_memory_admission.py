@@ -18,6 +18,7 @@ from qiskit_runtime.serialization import RuntimeEncoder
 from runner import memory
 from runner.quantum_backend import MIN_MIB, make_backend
 from runner.runtime_simulator import RuntimeSimulator
+from tests.runner.births import BOTH_BIRTHS
 
 GIB = 1 << 30
 
@@ -79,6 +80,7 @@ def test_wide_dense_circuit_is_refused_at_once(start_run, write_program):
     assert verdict.peak_memory_bytes < GIB
 
 
+@BOTH_BIRTHS
 def test_what_fits_into_a_job_s_memory_runs_and_a_qubit_more_does_not(run_program, console):
     """The limit is the job's memory less what its process holds; up to it nothing is killed."""
     events, verdict, _ = run_program(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES, TRACEBACK_BUDGET
 from qiskit_runtime.contract.wire.verdict import MAX_MESSAGE_CHARACTERS
 from runner.message_writer import ResultTooLarge
 from runner.program_failure import InvalidParams, describe_failure

@@ -7,10 +7,12 @@ import pytest
 
 from qiskit_runtime.contract.wire.events import Console, Gap, Message
 from qiskit_runtime.contract.wire.verdict import Outcome
+from tests.runner.births import BOTH_BIRTHS
 
 HEADER = b"Traceback (most recent call last):"
 
 
+@BOTH_BIRTHS
 def test_returned_value_becomes_the_final_result(run_program):
     """A program may return its result, and its first two parameters may have any names."""
     events, verdict, code = run_program("def main(a, b, *, n):\n    return {'n': n}\n", {"n": 3})
@@ -193,6 +195,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
+@BOTH_BIRTHS
 def test_failure_ends_the_log_with_a_traceback_of_the_users_code(name, run_program, console):
     """Each way to fail ends the log with a traceback that shows none of our frames."""
     source, params, message, invalid = FAILURES[name]
@@ -221,6 +224,7 @@ def test_huge_exception_text_keeps_header_and_bound(run_program, console):
 @pytest.mark.parametrize(
     ("source", "code"), [("sys.exit(3)", 3), ("os._exit(7)", 7), ("sys.exit('why')", 1)]
 )
+@BOTH_BIRTHS
 def test_exit_code_of_the_program_is_kept(source, code, run_program):
     """A program that chooses its exit code has failed with that code."""
     _, verdict, exit_code = run_program(f"import os, sys\ndef main(b, m):\n    {source}\n")
@@ -229,6 +233,7 @@ def test_exit_code_of_the_program_is_kept(source, code, run_program):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, 40])
+@BOTH_BIRTHS
 def test_signal_that_ended_the_program_is_named(number, run_program):
     """A program that a signal ended, also one without a name, has that signal in its verdict."""
     _, verdict, code = run_program(
@@ -238,6 +243,7 @@ def test_signal_that_ended_the_program_is_named(number, run_program):
     assert f"signal {int(number)}" in verdict.message
 
 
+@BOTH_BIRTHS
 def test_program_over_its_time_is_ended(run_program):
     """A program that runs longer than its limit and ignores SIGTERM is killed after the grace."""
     _, verdict, code = run_program(
@@ -253,6 +259,7 @@ def test_program_over_its_time_is_ended(run_program):
     assert 2.7 < verdict.seconds < 6
 
 
+@BOTH_BIRTHS
 def test_array_over_the_memory_limit_is_a_memory_error(run_program, console):
     """A single allocation over the limit is a MemoryError, and its reason OutOfMemory."""
     events, verdict, _ = run_program(
@@ -262,6 +269,7 @@ def test_array_over_the_memory_limit_is_a_memory_error(run_program, console):
     assert (verdict.outcome, verdict.reason) == (Outcome.FAILED, "OutOfMemory")
 
 
+@BOTH_BIRTHS
 def test_many_small_objects_over_the_memory_limit_are_reported(run_program):
     """A program that fills its memory bit by bit still fails with OutOfMemory."""
     _, verdict, _ = run_program(
@@ -276,6 +284,7 @@ def test_many_small_objects_over_the_memory_limit_are_reported(run_program):
     assert verdict.outcome is Outcome.OUT_OF_MEMORY or verdict.reason == "OutOfMemory"
 
 
+@BOTH_BIRTHS
 def test_processes_over_the_memory_limit_together_are_killed(run_program):
     """Children that each stay below the limit, but not together, are found by the watch."""
     _, verdict, code = run_program(

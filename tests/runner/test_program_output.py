@@ -9,11 +9,12 @@ import pytest
 
 from qiskit_runtime.contract.wire.events import ConsoleTruncated, Gap, Message
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import MAX_MESSAGE_BYTES, RECORD_BUDGET
+from qiskit_runtime.contract.wire.record_form import MAX_MESSAGE_BYTES, RECORD_BUDGET
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.channel import ChannelBroken, Kind, SupervisorEnd, pack
 from runner.message_writer import ResultTooLarge
 from runner.program_output import ProgramOutput
+from tests.runner.births import BOTH_BIRTHS
 
 
 def cost(record):
@@ -21,6 +22,7 @@ def cost(record):
     return len(record) + 64 * record.count(b"\n")
 
 
+@BOTH_BIRTHS
 def test_print_and_publish_10000_times_keep_their_order(run_program, order):
     """Whatever is printed before a message stands before it in the record."""
     events, verdict, _ = run_program(
@@ -36,6 +38,7 @@ def test_print_and_publish_10000_times_keep_their_order(run_program, order):
     assert verdict.messages == 10_000 and verdict.dropped_console_bytes == 0
 
 
+@BOTH_BIRTHS
 def test_stdout_and_stderr_keep_their_order(run_program, console):
     """Both streams are one, in the order of the writes."""
     events, _, _ = run_program(
@@ -50,6 +53,7 @@ def test_stdout_and_stderr_keep_their_order(run_program, console):
     assert console(events) == b"".join(b"out %d\nerr %d\n" % (i, i) for i in range(200))
 
 
+@BOTH_BIRTHS
 def test_partial_line_before_a_publish_stands_before_it(run_program, order):
     """A print without a newline comes before the message, also where stdout is redirected."""
     events, _, _ = run_program(
@@ -66,6 +70,7 @@ def test_partial_line_before_a_publish_stands_before_it(run_program, order):
     assert [getattr(e, "newline", None) for e in events[:-1]] == [False, None, True]
 
 
+@BOTH_BIRTHS
 def test_print_is_streamed_while_the_program_runs(start_run, write_program):
     """Printed text, newline or not, and a message arrive within a second."""
     run = start_run()
@@ -149,6 +154,7 @@ def test_everything_at_once_stays_within_the_record_budget(start_run, write_prog
     assert 8_000_000 < cost(run.record) <= RECORD_BUDGET
 
 
+@BOTH_BIRTHS
 def test_program_that_closes_its_output_lives_on(run_program):
     """A program may close its stdout, by object and by number, and still publish."""
     events, verdict, _ = run_program(

@@ -4,7 +4,7 @@ import pytest
 
 from qiskit_runtime.contract.wire.events import Console, MalformedLine, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import LINE_OVERHEAD, MARK, PROGRESS_BUDGET
+from qiskit_runtime.contract.wire.record_form import LINE_OVERHEAD, MARK, PROGRESS_BUDGET
 from qiskit_runtime.contract.wire.verdict import Outcome
 
 

@@ -16,7 +16,8 @@ from qiskit_runtime.contract.wire.events import (
     MalformedLine,
     Message,
 )
-from qiskit_runtime.contract.wire.record import (
+from qiskit_runtime.contract.wire.record import RecordParser
+from qiskit_runtime.contract.wire.record_form import (
     CONSOLE_BUDGET,
     INTERIM_BUDGET,
     INTERIM_TEXT_BUDGET,
@@ -26,7 +27,6 @@ from qiskit_runtime.contract.wire.record import (
     MESSAGE_OVERHEAD,
     RECORD_BUDGET,
     RESULT_BUDGET,
-    RecordParser,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, checksum
 from runner.message_writer import ResultTooLarge

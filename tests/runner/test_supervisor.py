@@ -18,6 +18,7 @@ from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import descendants
 from runner.channel import Kind, pack
 from runner.memory import held_by_descendants
+from tests.runner.births import BOTH_BIRTHS
 
 ROOT = Path(__file__).parents[2]
 DAEMON = """
@@ -43,6 +44,7 @@ def pid_after(word, run):
     return int(run.record.partition(word.encode() + b" ")[2].split()[0])
 
 
+@BOTH_BIRTHS
 def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_program, is_alive):
     """A double fork with a session of its own does not get away."""
     run = start_run()
@@ -53,6 +55,7 @@ def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_progra
     assert verdict.outcome is Outcome.SUCCEEDED and not is_alive(daemon)
 
 
+@BOTH_BIRTHS
 def test_sigterm_reaches_the_program(start_run, write_program, console):
     """SIGTERM is forwarded, and a program that ends by it was terminated."""
     run = start_run()
@@ -77,6 +80,7 @@ def test_sigterm_reaches_the_program(start_run, write_program, console):
     assert (verdict.outcome, verdict.exit_code, code) == (Outcome.TERMINATED, 5, 143)
 
 
+@BOTH_BIRTHS
 def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program):
     """A program that ignores SIGTERM is killed after the grace time, and not before."""
     run = start_run(grace=0.5)
@@ -96,7 +100,8 @@ def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program
 
 
 @pytest.mark.parametrize("delay", [0.06, 0.1, 0.15, 0.4])
-def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
+@BOTH_BIRTHS
+def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive, wait_until):
     """A runner without a job ends at SIGTERM, however early, and leaves no process."""
     run = start_run(grace=0.5)
     time.sleep(delay)
@@ -104,10 +109,12 @@ def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive):
     run.process.terminate()
     # Before its handler is there, Python ends by the signal itself.
     assert run.process.wait(8) in (143, -signal.SIGTERM)
-    assert not any(map(is_alive, children)) and run.process.stdout.read() == b""
-    assert run.process.stderr.read() == b""
+    # The kernel ends the program with its supervisor.
+    wait_until(lambda: not any(map(is_alive, children)))
+    assert run.process.stdout.read() == run.process.stderr.read() == b""
 
 
+@BOTH_BIRTHS
 def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
     """The death of the runner's caller closes its standard input, and ends the program."""
     run = start_run()
@@ -119,6 +126,7 @@ def test_closed_stdin_ends_the_program(start_run, write_program, is_alive):
     assert verdict.outcome is Outcome.TERMINATED and not is_alive(program)
 
 
+@BOTH_BIRTHS
 def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_alive, wait_until):
     """SIGKILL of the supervisor itself leaves no program process."""
     run = start_run()
@@ -129,6 +137,7 @@ def test_killed_supervisor_takes_the_program_along(start_run, write_program, is_
     assert run.process.wait(5) == -signal.SIGKILL
 
 
+@BOTH_BIRTHS
 def test_closed_stdout_takes_the_program_along(start_run, write_program, is_alive):
     """A record that nobody can read any more ends the program."""
     run = start_run()
@@ -155,6 +164,7 @@ BAD_INPUTS = {
 
 
 @pytest.mark.parametrize("name", ["no JSON", "endless"])
+@BOTH_BIRTHS
 def test_bad_job_input_ends_the_runner_and_its_program_process(name, start_run, is_alive):
     """A document that is not a job input is an error in words, and leaves no process."""
     run = start_run()
@@ -191,6 +201,7 @@ def test_job_input_in_a_folder_runs_without_standard_input(write_program, tmp_pa
     assert b"handed to the pod p-1: it is not run twice" in refused.stderr
 
 
+@BOTH_BIRTHS
 def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_until):
     """A runner whose program process died while it waited does not end as if all were well."""
     run = start_run()
@@ -254,6 +265,7 @@ def test_forged_packet_ends_the_program_with_a_whole_record(name, run_program):
     assert "channel" in verdict.message
 
 
+@BOTH_BIRTHS
 def test_many_forged_tracebacks_stay_within_their_budget(run_program, console):
     """Only one traceback has room; a program can't fill the record with them."""
     events, verdict, _ = run_program(
@@ -264,6 +276,7 @@ def test_many_forged_tracebacks_stay_within_their_budget(run_program, console):
     assert len(console(events)) < 5000 and verdict.outcome is Outcome.SUCCEEDED
 
 
+@BOTH_BIRTHS
 def test_forged_reason_and_versions_keep_the_verdict_in_its_line(run_program):
     """A megabyte as reason, message and version still leaves a last line."""
     huge = json.dumps({"reason": "é" * 500_000, "message": "\x00" * 500_000}).encode()
@@ -335,6 +348,7 @@ def test_import_of_the_supervisor_stays_with_the_standard_library():
 
 
 @pytest.mark.unmeasured
+@BOTH_BIRTHS
 def test_waiting_supervisor_is_light_and_idle(start_run, wait_until):
     """While the program process waits, the supervisor holds under 25 MiB and does nothing."""
     run = start_run(grace=1.0)

@@ -10,6 +10,7 @@ PROGRAM = """
     from qiskit import QuantumCircuit, transpile
     from qiskit.transpiler import TranspilerError
     from qiskit.transpiler.preset_passmanagers.plugin import list_stage_plugins
+    from stevedore import _cache
 
     def main(backend, messenger):
         circuit = QuantumCircuit(2)
@@ -29,6 +30,7 @@ PROGRAM = """
             "after": "qiskit_ibm_runtime" in sys.modules,
             "gates": sorted(counts),
             "unknown": unknown,
+            "searched": [sys.path[0] in path for path in _cache._c._internal],
         })
 """
 
@@ -42,3 +44,5 @@ def test_plugin_is_loaded_when_it_is_asked_for(run_program):
     assert not seen["before"] and seen["after"]
     assert "cz" in seen["gates"]
     assert "nobodys" in seen["unknown"]
+    # A search for plugins in the program's folder would leave a file in the user's cache.
+    assert seen["searched"] and not any(seen["searched"])

@@ -31,7 +31,8 @@ from qiskit_runtime.contract.limits import MAX_PARAMS_BYTES, MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.program import ProgramSource
 from qiskit_runtime.contract.wire.events import Event
-from qiskit_runtime.contract.wire.record import RECORD_BUDGET, RecordParser
+from qiskit_runtime.contract.wire.record import RecordParser
+from qiskit_runtime.contract.wire.record_form import RECORD_BUDGET
 from qiskit_runtime.host.left_behind import remove_tree, take_rights
 
 _JOB = "job.json"

@@ -4,22 +4,31 @@ The local store starts one for each worker, hands each exactly one job, and then
 """
 
 import asyncio
+import logging
 import os
+import socket
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from asyncio import StreamReader, StreamWriter
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from api.jobstore.local.adopted import draw_mark, end_adopted, forget_mark
 from api.jobstore.local.program_environment import choose_variables
 from api.jobstore.local.scratch import Scratch
+from api.jobstore.local.zygote import Zygote, ZygoteLost
 from qiskit_runtime.contract.limits import GRACE_SECONDS
+from qiskit_runtime.contract.wire.forking import ForkRequest
 from qiskit_runtime.contract.wire.job_input import JobInput
 
 _READ_BYTES = 1 << 18
 _KILL_SECONDS = 5.0
 """How long after its grace time a runner has to end. A program can stop it, with SIGSTOP."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +44,86 @@ class RunnerLimits:
     grace_seconds: float = GRACE_SECONDS
     program_env: tuple[str, ...] = ()
     instance_running: int = 0
+    forks: bool = True
+    """Whether runners are forked where the system can; otherwise each imports Qiskit itself."""
+
+
+class Child(Protocol):
+    """A supervisor as a process: ``asyncio.subprocess.Process``, or one that was forked."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code (negative: the signal), None while it runs."""
+        ...
+
+    async def wait(self) -> int:
+        """Return the exit code when it has ended."""
+        ...
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        ...
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        ...
+
+
+Launch = Callable[[ForkRequest, socket.socket], Awaitable[Child]]
+"""Starts a supervisor with these options, whose standard input and output is this socket."""
 
 
 class RunnerProcess:
-    """A ``python -m runner``. It ends when this process ends, as its stdin closes."""
+    """A supervisor and its program process. It ends when this process does: its input ends."""
 
-    def __init__(self, process: Process, grace_seconds: float, mark: int) -> None:
-        assert process.stdin is not None and process.stdout is not None, "both are pipes"
+    def __init__(
+        self, process: Child, streams: tuple[StreamReader, StreamWriter], options: ForkRequest
+    ) -> None:
         self._process = process
-        self._stdin, self._stdout = process.stdin, process.stdout
-        self._grace_seconds, self._mark = grace_seconds, mark
+        self._stdout, self._stdin = streams
+        self._grace_seconds, self._mark = options.grace_seconds, options.mark
         self._clean_up: Callable[[], None] = lambda: None
         self.is_overtime = False
         """Whether it was ended because its job's time was over."""
 
     @classmethod
-    async def start(cls, limits: RunnerLimits, scratch: Scratch) -> "RunnerProcess":
-        """Start one; it is ready as soon as its imports are done, and takes a job even before.
+    async def start(
+        cls, limits: RunnerLimits, scratch: Scratch, zygote: Zygote | None = None
+    ) -> "RunnerProcess":
+        """Start one, as a fork if a zygote is ready; it takes a job even before it is ready itself.
 
         Its working folder, and whatever its program takes for temporary, is in ``scratch``.
+
+        Raises:
+            OSError: the system has no room for it.
         """
-        folder, mark = scratch.name_folder(), draw_mark()
-        options = {"--grace": limits.grace_seconds, "--folder": folder, "--mark": mark}
+        if zygote is not None and zygote.is_ready:
+            try:
+                return await cls._start(limits, scratch, zygote.fork)
+            except ZygoteLost as error:
+                logger.warning("a runner is started without the zygote: %s", error)
+        variables = choose_variables(os.environ, limits.program_env)
+        return await cls._start(limits, scratch, partial(_execute, variables))
+
+    @classmethod
+    async def _start(
+        cls, limits: RunnerLimits, scratch: Scratch, launch: Launch
+    ) -> "RunnerProcess":
+        folder = scratch.name_folder()
+        options = ForkRequest(str(folder), limits.grace_seconds, draw_mark())
+        # A pair of sockets, and not of pipes: nobody else can open one by its name in /proc.
+        connection, theirs = socket.socketpair()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "runner"),
-                *(str(word) for option in options.items() for word in option),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=DEVNULL,
-                env=choose_variables(os.environ, limits.program_env),
-                # A terminal's Ctrl-C is for the server, which then ends its runners.
-                start_new_session=True,
-            )
-        except OSError:
-            forget_mark(mark)
+            with theirs:
+                process = await launch(options, theirs)
+            streams = await asyncio.open_unix_connection(sock=connection, limit=_READ_BYTES)
+        except BaseException:
+            connection.close()
+            # One may be on its way from a zygote that was lost.
+            await asyncio.to_thread(end_adopted, options.mark)
+            scratch.remove(folder)
             raise
-        runner = cls(process, limits.grace_seconds, mark)
+        runner = cls(process, streams, options)
         runner._clean_up = lambda: scratch.remove(folder)
         return runner
 
@@ -89,8 +141,10 @@ class RunnerProcess:
 
     async def read_record(self) -> AsyncIterator[bytes]:
         """The record's bytes as they come, until the runner has ended."""
-        while data := await self._stdout.read(_READ_BYTES):
-            yield data
+        # One that was killed before it had read its job ends the connection like this.
+        with suppress(ConnectionError):
+            while data := await self._stdout.read(_READ_BYTES):
+                yield data
 
     def terminate(self) -> None:
         """Have it end its program; one that does not is killed, so that nobody waits for ever."""
@@ -114,14 +168,33 @@ class RunnerProcess:
 
     async def close(self) -> None:
         """End it, whatever it does, and wait until it has."""
-        self._stdin.close()
+        with suppress(OSError):
+            self._stdin.write_eof()
         self.terminate()
         # It could not end while nobody takes what it has to say.
         async for _ in self.read_record():
             pass
         await self.wait()
+        self._stdin.close()
         forget_mark(self._mark)
         self._clean_up()
+
+
+async def _execute(
+    variables: dict[str, str], options: ForkRequest, stream: socket.socket
+) -> Process:
+    """Start a supervisor as a process of its own, which then starts its program process."""
+    named = {"--grace": options.grace_seconds, "--folder": options.folder, "--mark": options.mark}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "runner"),
+        *(str(word) for option in named.items() for word in option),
+        stdin=stream.fileno(),
+        stdout=stream.fileno(),
+        stderr=DEVNULL,
+        env=variables,
+        # A terminal's Ctrl-C is for the server, which then ends its runners.
+        start_new_session=True,
+    )
 
 
 def _signal(send: Callable[[], None]) -> None:

@@ -19,6 +19,7 @@ from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from api.jobstore.local.session_turns import SessionTurns, end_queued
+from api.jobstore.local.zygote import Zygote
 from qiskit_runtime.contract.lifecycle import (
     Limits,
     Observation,
@@ -68,6 +69,7 @@ class Workers:
         self._folder, self._book, self._records = folder, book, records
         self._input, self._limits, self._turns = job_input, limits, turns
         self._places = InstancePlaces(limits.instance_running)
+        self._zygote = Zygote(limits.program_env)
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -80,6 +82,8 @@ class Workers:
                 await self._conclude_interrupted(job)
             elif job.status.phase is Phase.QUEUED:
                 self.queue(job)
+        if self._limits.forks:
+            self._zygote.open()
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._limits.workers)]
 
     async def close(self) -> None:
@@ -89,6 +93,7 @@ class Workers:
             runner.terminate()
         for _ in self._tasks:
             self._queue.put_nowait(_CLOSING)
+        await self._zygote.close()
         await asyncio.gather(*self._tasks)
 
     def queue(self, job: Job) -> None:
@@ -110,13 +115,17 @@ class Workers:
             runner.terminate()
 
     async def _work(self) -> None:
-        while runner := await self._start_runner():
-            job = None
+        ahead = None
+        while runner := await (ahead or self._start_runner()):
+            job = ahead = None
             try:
                 job = await self._next_job()
                 if not runner.is_alive:
                     await runner.close()
                     runner = await self._start_runner() or runner
+                if self._zygote.is_ready:
+                    # A fork takes little: the next one is there when this one has ended.
+                    ahead = asyncio.create_task(self._start_runner())
                 if job:
                     await self._run(job.id, runner)
             except Exception:
@@ -134,9 +143,10 @@ class Workers:
     async def _start_runner(self) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
         backoff = Backoff(first=1.0, longest=10.0)
+        await self._zygote.settle()
         while not self._closing:
             try:
-                return await RunnerProcess.start(self._limits, self._folder.scratch)
+                return await RunnerProcess.start(self._limits, self._folder.scratch, self._zygote)
             except OSError as error:
                 logger.warning("no runner could be started: %s", error)
                 await asyncio.sleep(backoff.next_seconds())

@@ -1,12 +1,11 @@
-"""The Kubernetes objects of one RuntimeJob: its input, its Job, its record's Secrets. Pure.
-
-All that a platform team would ask about a pod is in ``build_pod``.
-"""
+"""The Kubernetes objects of one RuntimeJob: its input, its Job, its record's Secrets. Pure."""
 
 import base64
 import json
+from dataclasses import dataclass
 from pathlib import PurePath
 
+from controller.build.pod import INPUT_FOLDER, build_pod
 from controller.build.program import JobPlan, ProgramSelection
 from controller.settings import RunnerSettings
 from qiskit_runtime.contract.resources.program import name_source
@@ -16,15 +15,6 @@ from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, split_record
 from qiskit_runtime.contract.wire.job_input import JOB_FILE, PARAMS_FILE
 from qiskit_runtime.contract.wire.verdict import MAX_VERSION_CHARACTERS
-
-RUNNER_UID = 65532
-"""The runner image's user."""
-
-INPUT_FOLDER = "/run/job"
-"""The folder in which a pod finds its input."""
-
-GRACE_SECONDS = 30
-"""From SIGTERM to SIGKILL of a pod: the runner's own ladder, and its record's tail."""
 
 OVERTIME_SECONDS = 60
 """The runner keeps the time limit; if it fails to, the cluster ends the Job this much later."""
@@ -95,6 +85,8 @@ def _build_secret(metadata: Manifest, files: dict[str, bytes]) -> Manifest:
 def build_job(job: RuntimeJob, runner: RunnerSettings) -> Manifest:
     """Build the Kubernetes Job: one pod, once."""
     metadata = build_metadata(job)
+    sources = [{"secret": {"name": job.run_name}}, *_build_sources(job)]
+    volume = {"projected": {"defaultMode": 0o440, "sources": sources}}
     # It counts from the Job's creation, so the wait for its start is within.
     deadline = job.start_deadline_seconds + job.max_execution_seconds + OVERTIME_SECONDS
     return {
@@ -108,94 +100,37 @@ def build_job(job: RuntimeJob, runner: RunnerSettings) -> Manifest:
             "ttlSecondsAfterFinished": runner.keep_seconds,
             "template": {
                 "metadata": {"labels": metadata["labels"]},
-                "spec": build_pod(_build_sources(job), runner),
+                "spec": build_pod(runner, volume),
             },
         },
     }
 
 
-def build_pod(sources: list[Manifest], runner: RunnerSettings) -> Manifest:
-    """Build the pod's spec: Pod Security's level ``restricted``, no token, no service links.
+@dataclass(frozen=True, slots=True)
+class InputPart:
+    """A part of a job's input that the API has written: a key of a Secret, and its file's name."""
 
-    ``sources`` are those of its input's volume.
-    """
-    return {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        **_build_isolation(runner),
-        "imagePullSecrets": [{"name": name} for name in runner.pull_secrets],
-        "nodeSelector": runner.node_selector,
-        "tolerations": list(runner.tolerations),
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": RUNNER_UID,
-            "runAsGroup": RUNNER_UID,
-            "fsGroup": RUNNER_UID,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_build_container(runner)],
-        "volumes": [
-            {
-                "name": "job",
-                "projected": {"defaultMode": 0o440, "sources": sources},
-            },
-            {"name": "tmp", "emptyDir": {"sizeLimit": runner.scratch}},
-        ],
-    }
+    secret: str
+    key: str
+    file: str
 
 
-def _build_isolation(runner: RunnerSettings) -> Manifest:
-    """Build what a platform team has set in addition to ``restricted``; empty by default."""
-    chosen = {
-        "runtimeClassName": runner.runtime_class_name,
-        "priorityClassName": runner.priority_class_name,
-    }
-    fields: Manifest = {name: value for name, value in chosen.items() if value}
-    return fields if runner.host_users else {**fields, "hostUsers": False}
+def list_parts(job: RuntimeJob) -> list[InputPart]:
+    """Return the parts of a job's input: its parameters, and its program where it brings one."""
+    secrets = job.params_secrets
+    files = [f"{PARAMS_FILE}.{number:03}" for number in range(len(secrets))]
+    if len(secrets) == 1:
+        files = [PARAMS_FILE]
+    parts = [InputPart(name, PARAMS_KEY, file) for name, file in zip(secrets, files, strict=True)]
+    if parts and job.program:
+        file = name_source(job.job.spec.program_id, PurePath(job.program.key).suffix)
+        parts.append(InputPart(secrets[0], job.program.key, file))
+    return parts
 
 
 def _build_sources(job: RuntimeJob) -> list[Manifest]:
-    """Build the sources of the input's volume: the document's Secret, and those of the parameters.
-
-    The first of these has the program too, where the job brings its own.
-    """
-    secrets = job.params_secrets
-    paths = [f"{PARAMS_FILE}.{number:03}" for number in range(len(secrets))]
-    if len(secrets) == 1:
-        paths = [PARAMS_FILE]
-    parts: list[Manifest] = [
-        {"secret": {"name": name, "items": [{"key": PARAMS_KEY, "path": path}]}}
-        for name, path in zip(secrets, paths, strict=True)
-    ]
-    if parts and job.program:
-        file = name_source(job.job.spec.program_id, PurePath(job.program.key).suffix)
-        parts[0]["secret"]["items"].append({"key": job.program.key, "path": file})
-    return [{"secret": {"name": job.run_name}}, *parts]
-
-
-def _build_container(runner: RunnerSettings) -> Manifest:
-    limits = {"memory": runner.memory, "ephemeral-storage": runner.scratch}
-    return {
-        "name": "runner",
-        "image": runner.image,
-        "imagePullPolicy": runner.pull_policy,
-        "args": ["--input", INPUT_FOLDER, "--pod", "$(POD_NAME)"],
-        "env": [
-            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        ],
-        "resources": {
-            "requests": {**limits, "cpu": runner.cpu_request},
-            "limits": {**limits, "cpu": runner.cpu_limit},
-        },
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": [
-            {"name": "job", "mountPath": INPUT_FOLDER, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  (the pod's own)
-        ],
-    }
+    """Build the sources of the input's volume that the API has written."""
+    items: dict[str, list[Manifest]] = {}
+    for part in list_parts(job):
+        items.setdefault(part.secret, []).append({"key": part.key, "path": part.file})
+    return [{"secret": {"name": name, "items": found}} for name, found in items.items()]

@@ -5,7 +5,7 @@ complete before the first job is reconciled, because kopf lists all kinds before
 handler. Nothing here asks the API server.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod, read_job_name
@@ -17,7 +17,7 @@ from controller.observe.runnables import (
 )
 from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.contract.resources.instance import Instance
-from qiskit_runtime.contract.resources.resource import Manifest
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
 from qiskit_runtime.contract.resources.runtimejob import (
     RuntimeJob,
     is_final_status,
@@ -53,6 +53,8 @@ class ClusterView:
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
         self.backends: ResourceCache[WatchedBackend] = ResourceCache(parse_backend)
         self.sessions: ResourceCache[RuntimeSession] = ResourceCache(parse_runtimesession)
+        self._claims: dict[str, str] = {}
+        """By UID of a RuntimeJob: the name of the Job that was started ahead, and is its own."""
         self.unused_pods: dict[str, set[str]] = {}
         """By Kubernetes Job: the names of its pods that are gone and never started anything."""
 
@@ -72,11 +74,30 @@ class ClusterView:
         """Return every RuntimeJob of the session of this name."""
         return [job for job in self.all_jobs() if job.job.spec.session_id == session]
 
-    def find_run(self, job: RuntimeJob) -> tuple[KubernetesJob | None, Pod | None]:
-        """Return the Kubernetes Job and the pod that run a RuntimeJob."""
-        run = self.jobs.find(job.run_name)
-        is_own = run is not None and job.uid in run.owners
-        return run if is_own else None, self.pods.find(job.run_name)
+    def find_run(
+        self, job: RuntimeJob, holder: str = ""
+    ) -> tuple[KubernetesJob | None, Pod | None]:
+        """Return the Kubernetes Job and the pod that run a RuntimeJob.
+
+        ``holder`` is the name of the Job whose pod has the input, where it is known. Without one it
+        is the job's own, made for it, or else one that it has claimed.
+        """
+        for name in (holder, job.run_name, self._claims.get(job.uid, "")):
+            run = self.jobs.find(name)
+            if run is not None and job.uid in run.owners:
+                return run, self.pods.find(name)
+        return None, self.pods.find(holder or job.job_name or job.run_name)
+
+    def idle_runs(self) -> list[tuple[KubernetesJob, Pod | None]]:
+        """Return the Kubernetes Jobs that wait for a RuntimeJob, with their pods."""
+        idle = [run for run in self.jobs.all() if run.is_idle]
+        return [(run, self.pods.find(run.name)) for run in idle]
+
+    def name_job_of(self, pod: Manifest) -> str:
+        """Return the name of a pod's RuntimeJob, by its label or else its Kubernetes Job's."""
+        named = pod["metadata"].get("labels", {}).get(JOB_LABEL, "")
+        run = self.jobs.find(read_job_name(pod))
+        return named or (run.runtimejob if run else "")
 
     def was_started(self, job: RuntimeJob) -> bool:
         """Return whether there is or was a Kubernetes Job of it."""
@@ -91,6 +112,8 @@ class ClusterView:
         """Take up a Kubernetes Job as it is now."""
         self.jobs.put(manifest)
         if run := self.jobs.find(manifest["metadata"]["name"]):
+            if run.warm_class:
+                self._claims |= dict.fromkeys(run.owners, run.name)
             self._note_start(run.runtimejob)
 
     def _note_start(self, name: str) -> None:
@@ -101,13 +124,15 @@ class ClusterView:
     def drop_job(self, manifest: Manifest) -> None:
         """Forget a Kubernetes Job that was deleted, and which of its pods never started."""
         self.jobs.drop(manifest)
-        self.unused_pods.pop(manifest["metadata"]["name"], None)
+        name = manifest["metadata"]["name"]
+        self.unused_pods.pop(name, None)
+        self._claims = {uid: run for uid, run in self._claims.items() if run != name}
 
     def drop_pod(self, manifest: Manifest) -> None:
         """Forget a pod that was deleted; remember it if it is certain that it never started."""
         pod = parse_pod(manifest)
         known = self.pods.find(pod.job_name) or pod
-        if pod.is_known_unused and known.never_ran:
+        if pod.is_known_unused and (known.never_ran or pod.container.had_no_job):
             self.unused_pods.setdefault(pod.job_name, set()).add(pod.name)
         self.pods.drop(manifest)
 
@@ -119,10 +144,15 @@ class ClusterView:
         return found
 
     def replace(
-        self, name: str, runtimejob: Manifest | None, job: Manifest | None, pod: Manifest | None
+        self,
+        name: str,
+        runtimejob: Manifest | None,
+        jobs: Iterable[Manifest] = (),
+        pods: Iterable[Manifest] = (),
     ) -> None:
         """Take up the API server's answers for a RuntimeJob; an object without answer is gone."""
-        there = {found["metadata"]["uid"] for found in (runtimejob, job, pod) if found is not None}
+        answers = [*jobs, *pods, *([runtimejob] if runtimejob else [])]
+        there = {found["metadata"]["uid"] for found in answers}
         if not any(self.runtimejobs.holds(name, uid) for uid in there):
             self.runtimejobs.discard(name)
         for run in self.jobs.all():
@@ -133,9 +163,9 @@ class ClusterView:
                 self.pods.discard(runner.job_name, runner.uid)
         if runtimejob is not None:
             self.put_runtimejob(runtimejob)
-        if job is not None:
+        for job in jobs:
             self.put_job(job)
-        if pod is not None:
+        for pod in pods:
             self.pods.put(pod)
 
 

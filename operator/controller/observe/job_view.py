@@ -9,7 +9,7 @@ from controller.observe.objects import KubernetesJob, Pod
 from controller.record.state import RecordState
 from qiskit_runtime.contract.lifecycle import State
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
-from qiskit_runtime.contract.resources.session import HAS_COME, Turn
+from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind
 
 INPUT_CHECK_SECONDS = 10.0
 """How long a pod may be on its way until its input is looked for."""
@@ -45,6 +45,12 @@ class JobView:
     """What it runs on; None where that was not looked for, or can't be given to a pod."""
     rejection: State | None = None
     """The end of a job that can't be given to any pod."""
+    idle_run: KubernetesJob | None = None
+    """A Kubernetes Job that was started ahead, which it may claim."""
+    idle_pod: Pod | None = None
+    """The pod of that."""
+    is_handed: bool = False
+    """Whether its input was handed over to a pod that was started ahead, as far as is known."""
     holder: InputHolder | None = None
     """The pod that was given its input."""
     holder_never_ran: bool = False
@@ -55,6 +61,27 @@ class JobView:
     """The record as it was read so far, where its log is followed."""
     refusal: Refusal | None = None
     """The cluster's refusal of the action that was just decided."""
+
+    @property
+    def close_words(self) -> str:
+        """The reason why its session takes it no more; empty where it does."""
+        return self.turn.words if self.turn.kind is TurnKind.CLOSED else ""
+
+    @property
+    def run_name(self) -> str:
+        """The name of the Kubernetes Job that runs it, or would."""
+        assert self.job is not None
+        if self.kubernetes_job is not None:
+            return self.kubernetes_job.name
+        return self.job.job_name or self.job.run_name
+
+    @property
+    def awaits_handover(self) -> bool:
+        """Return whether it has claimed a pod that has not got its input, as far as is known."""
+        if self.kubernetes_job is None or self.job is None or self.job.has_run:
+            return False
+        is_warm = bool(self.kubernetes_job.warm_class)
+        return is_warm and (not self.is_handed or self.holder_never_ran)
 
     @property
     def lacks_its_pod(self) -> bool:

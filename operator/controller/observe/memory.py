@@ -23,6 +23,11 @@ class InputHolder:
     pod: str
     secret_uid: str
 
+    @property
+    def run_name(self) -> str:
+        """The name of the Kubernetes Job that has made the pod: Kubernetes adds to it."""
+        return self.pod.rpartition("-")[0]
+
 
 @dataclass(slots=True)
 class JobMemory:
@@ -30,6 +35,8 @@ class JobMemory:
 
     holders: dict[str, InputHolder | None] = field(default_factory=dict)
     """The pods that have the inputs; None where it is known that no pod has it."""
+    handed: set[str] = field(default_factory=set)
+    """Jobs whose input was handed over to a pod that was started ahead."""
     begun: set[str] = field(default_factory=set)
     """Jobs whose Kubernetes Job is gone, and had a pod: their input's Secret is there."""
     refused_since: dict[str, datetime] = field(default_factory=dict)
@@ -50,6 +57,7 @@ class JobMemory:
         for run in [run for run in self.refused_since if _is_of(run, runtimejob)]:
             del self.refused_since[run]
         self.begun = {run for run in self.begun if not _is_of(run, runtimejob)}
+        self.handed = {run for run in self.handed if not _is_of(run, runtimejob)}
 
 
 def _is_of(run: str, runtimejob: str) -> bool:

@@ -6,6 +6,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from qiskit_runtime.contract.wire.verdict import EXIT_UNUSED
+
 JOB_ENDS = ("Complete", "Failed")
 """The conditions of a Kubernetes Job that has ended."""
 
@@ -36,6 +38,17 @@ class KubernetesJob:
     conditions: tuple[Condition, ...] = ()
     created: datetime | None = None
     started: datetime | None = None
+    warm_class: str = ""
+    """The class of its pod, where that was started ahead of a RuntimeJob."""
+    session: str = ""
+    """The name of the session whose jobs alone may claim it; empty is any job."""
+    claimed: datetime | None = None
+    """The time at which a RuntimeJob has claimed such a Job."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether it was started ahead, and no RuntimeJob has claimed it yet."""
+        return bool(self.warm_class) and not self.owners
 
     def has_condition(self, *types: str) -> bool:
         """Return whether one of these conditions is true."""
@@ -51,7 +64,7 @@ class KubernetesJob:
         """The time since which it may run; None while it is suspended, or being resumed."""
         if self.is_suspended or self.has_condition("Suspended"):
             return None
-        return self.started or self.created
+        return self.claimed or self.started or self.created
 
     def waited_seconds(self, now: datetime) -> float:
         """Return for how long it has been there and was not suspended."""
@@ -89,12 +102,19 @@ class Container:
         started = self.termination.started if self.termination else None
         return not (self.was_made or started or self.is_running)
 
-    def ran_seconds(self, now: datetime) -> float:
-        """Return for how long it has run, or ran; 0 if that is not known."""
+    @property
+    def had_no_job(self) -> bool:
+        """Return whether it has waited for a job in vain, and has ended."""
+        return self.termination is not None and self.termination.exit_code == EXIT_UNUSED
+
+    def ran_seconds(self, now: datetime, claimed: datetime | None = None) -> float:
+        """Return for how long it has run, or ran, since it was claimed; 0 if that is not known."""
         ran = self.termination
         since = ran.started if ran else self.running_since
+        if since is None:
+            return 0.0
         until = ran.finished or now if ran else now
-        return (until - since).total_seconds() if since else 0.0
+        return (until - max(since, claimed or since)).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +141,10 @@ class Pod:
     """The resources that it requests, by name."""
     memory_bytes: int = 0
     """Its memory limit."""
+    address: str = ""
+    """Its IP address."""
+    is_ready: bool = False
+    """Whether the kubelet's probe has found its port open."""
     container: Container = Container()
 
     @property
@@ -135,10 +159,12 @@ class Pod:
 
     @property
     def is_known_unused(self) -> bool:
-        """Return whether this, its last version, shows that it never started.
+        """Return whether this, its last version, shows that nothing of a job has run in it.
 
         Of a pod that was on a node, the kubelet must have reported the end.
         """
+        if self.container.had_no_job:
+            return True
         is_over = self.phase in ("Failed", "Succeeded")
         return (is_over or not self.has_node) and self.never_ran
 

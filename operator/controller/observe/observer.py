@@ -16,9 +16,11 @@ from controller.observe.memory import InputHolder, JobMemory
 from controller.observe.parse import parse_job, parse_pod
 from controller.observe.pod_state import read_pod_state
 from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
+from controller.observe.warm_pods import WarmPods
 from controller.record.pipelines import RecordPipelines
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.lifecycle import Reason, RunnerState
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind, judge_turn
 
@@ -37,6 +39,7 @@ class JobObserver:
         limit: ConcurrencyLimit,
         runnables: Runnables,
         records: RecordPipelines,
+        warm_pods: WarmPods,
     ) -> None:
         self._cluster = cluster
         self._view = view
@@ -44,13 +47,15 @@ class JobObserver:
         self._limit = limit
         self._runnables = runnables
         self._records = records
+        self._warm_pods = warm_pods
 
     async def observe(self, name: str, now: datetime) -> JobView:
         """Return the view of a RuntimeJob; a job that may start gets its slot by this."""
         job = self._view.find_job(name)
         if job is None:
             return JobView(name, is_malformed=self._view.is_malformed(name))
-        run, pod = self._view.find_run(job)
+        holder = self._memory.holders.get(job.run_name)
+        run, pod = self._view.find_run(job, holder.run_name if holder else "")
         view = JobView(name, job, kubernetes_job=run, pod=pod)
         if job.is_final:
             return view
@@ -103,9 +108,11 @@ class JobObserver:
         if not view.is_current:
             return view
         try:
-            return replace(view, plan=self._runnables.plan(job))
+            view = replace(view, plan=self._runnables.plan(job))
         except NOT_RUNNABLE as error:
             return replace(view, rejection=reject_job(error))
+        run, pod = self._warm_pods.find(now, job.job.spec.session_id) or (None, None)
+        return replace(view, idle_run=run, idle_pod=pod)
 
     async def _is_current(self, job: RuntimeJob, now: datetime) -> bool:
         """Return whether a job that seems not to have started is known as it is.
@@ -128,15 +135,28 @@ class JobObserver:
     async def _observe_run(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view of a job that was started."""
         record = self._records.state(job)
-        view = replace(view, record=record, holder=await self._find_holder(job))
+        holder = await self._find_holder(job)
+        run, pod = self._view.find_run(job, holder.run_name if holder else "")
+        is_handed = job.run_name in self._memory.handed
+        view = replace(view, record=record, holder=holder, is_handed=is_handed)
+        view = replace(view, kubernetes_job=run, pod=pod)
         has_ended = read_pod_state(view.kubernetes_job, view.pod, now).has_ended
         is_read = record is not None and record.is_done and record.verdict is None
         if view.kubernetes_job is None or (is_read and not has_ended) or view.lacks_its_pod:
             view = await self._confirm_run(view, job)
         view = await self._observe_input(view, job, now)
-        unused = self._view.unused_pods.get(job.run_name, ())
-        never_ran = view.holder is not None and view.holder.pod in unused
-        return replace(view, holder_never_ran=never_ran)
+        return replace(view, holder_never_ran=self._has_never_run(view))
+
+    def _has_never_run(self, view: JobView) -> bool:
+        """Return whether it is certain that the pod with the input has run nothing of it."""
+        if view.holder is None:
+            return False
+        pod = view.pod
+        if pod is not None and pod.name == view.holder.pod and pod.container.had_no_job:
+            return True
+        unused = self._view.unused_pods
+        names = (view.holder.run_name, view.run_name)
+        return any(view.holder.pod in unused.get(name, ()) for name in names)
 
     async def _find_holder(self, job: RuntimeJob) -> InputHolder | None:
         if job.run_name not in self._memory.holders:
@@ -145,12 +165,14 @@ class JobObserver:
 
     async def _confirm_run(self, view: JobView, job: RuntimeJob) -> JobView:
         """Read the Kubernetes Job, and of its pods the one with the input, from the API server."""
-        run = await self._cluster.get_job(job.run_name)
-        pods = [parse_pod(pod) for pod in await self._cluster.find_pods(job.run_name)]
+        found = await self._cluster.find_jobs(f"{JOB_LABEL}={job.name}")
+        runs = [run for run in map(parse_job, found) if job.uid in run.owners]
+        named = (view.holder.run_name if view.holder else "") or view.run_name
+        run = next((run for run in runs if run.name == named), next(iter(runs), None))
+        name = run.name if run else named
+        pods = [parse_pod(pod) for pod in await self._cluster.find_pods(name)]
         held = [pod for pod in pods if view.holder and pod.name == view.holder.pod]
-        return replace(
-            view, kubernetes_job=parse_job(run) if run else None, pod=next(iter(held + pods), None)
-        )
+        return replace(view, kubernetes_job=run, pod=next(iter(held + pods), None))
 
     async def _observe_input(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view by what the job's pod needs and may lack: it can't start without."""

@@ -6,7 +6,13 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from controller.observe.objects import Condition, Container, KubernetesJob, Pod, Termination
-from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
+from qiskit_runtime.contract.resources.resource import (
+    CLAIMED_AT,
+    JOB_LABEL,
+    SESSION_LABEL,
+    WARM_LABEL,
+    Manifest,
+)
 
 _JOB_NAME = "batch.kubernetes.io/job-name"
 
@@ -25,6 +31,9 @@ def parse_job(manifest: Manifest) -> KubernetesJob:
         ),
         created=_parse_time(metadata.get("creationTimestamp")),
         started=_parse_time(status.get("startTime")),
+        warm_class=metadata.get("labels", {}).get(WARM_LABEL, ""),
+        session=metadata.get("labels", {}).get(SESSION_LABEL, ""),
+        claimed=_parse_time(metadata.get("annotations", {}).get(CLAIMED_AT)),
     )
 
 
@@ -33,6 +42,7 @@ def parse_pod(manifest: Manifest) -> Pod:
     metadata, spec, status = manifest["metadata"], manifest["spec"], manifest.get("status", {})
     container: Manifest = next(iter(spec.get("containers", ())), {})
     resources = container.get("resources", {})
+    reported: Manifest = next(iter(status.get("containerStatuses") or ()), {})
     return Pod(
         **_parse_identity(metadata),
         job_name=read_job_name(manifest),
@@ -45,7 +55,9 @@ def parse_pod(manifest: Manifest) -> Pod:
         image=container.get("image", ""),
         requests=tuple(sorted(resources.get("requests", {}).items())),
         memory_bytes=int(parse_quantity(resources.get("limits", {}).get("memory", "0"))),
-        container=_parse_container(next(iter(status.get("containerStatuses") or ()), {})),
+        address=status.get("podIP", ""),
+        is_ready=bool(reported.get("ready")),
+        container=_parse_container(reported),
     )
 
 

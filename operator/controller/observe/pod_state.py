@@ -71,9 +71,13 @@ def read_pod_state(job: KubernetesJob | None, pod: Pod | None, now: datetime) ->
     return _read_hold(pod)
 
 
-def is_over_time(pod: Pod | None, limit_seconds: float, now: datetime) -> bool:
+def is_over_time(
+    job: KubernetesJob | None, pod: Pod | None, limit_seconds: float, now: datetime
+) -> bool:
     """Return whether the runner, which keeps the time limit, has failed to."""
-    return pod is not None and pod.container.ran_seconds(now) > limit_seconds + OVERTIME_SECONDS
+    claimed = job.claimed if job else None
+    limit = limit_seconds + OVERTIME_SECONDS
+    return pod is not None and pod.container.ran_seconds(now, claimed) > limit
 
 
 def describe_loss(job: KubernetesJob | None) -> str:

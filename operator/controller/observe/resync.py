@@ -13,7 +13,7 @@ from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
 from controller.record.archive import RecordArchive
 from qiskit_runtime.cluster.client import ClusterError
-from qiskit_runtime.contract.resources.runtimejob import make_run_name
+from qiskit_runtime.contract.resources.resource import JOB_LABEL
 
 ROUND_SECONDS = 60.0
 """The time between two rounds."""
@@ -71,9 +71,9 @@ class ClusterResync:
             found &= await self._find_missed()
         missed = {name for name, _ in found}
         for name in missed:
-            logger.warning("runtimejob %s: its watch has missed something", name)
+            logger.warning("runtimejob %s: its watch has missed something", name or "(none yet)")
             await self.refresh(name)
-        for name in missed | {job.name for job in self._view.all_jobs() if job.is_final}:
+        for name in (missed - {""}) | {job.name for job in self._view.all_jobs() if job.is_final}:
             # Those that have ended too: their time to live may be over.
             self._enqueue(name)
         await self._archive.evict(self._view.all_jobs())
@@ -91,11 +91,14 @@ class ClusterResync:
         return newer | {(name, uid) for uid, (name, _) in known.items() if uid not in listed}
 
     async def refresh(self, name: str) -> None:
-        """Read a RuntimeJob and what runs it, and take them up."""
+        """Read a RuntimeJob and what runs it, and take them up; no name is what waits for one."""
+        if not name:
+            self._view.replace("", None, *await self._cluster.find_warm())
+            return
         job = await self._cluster.get_runtimejob(name)
         if job is None:
-            self._view.replace(name, None, None, None)
+            self._view.replace(name, None)
             return
-        run = make_run_name(name, job["metadata"]["uid"])
-        pods = await self._cluster.find_pods(run)
-        self._view.replace(name, job, await self._cluster.get_job(run), next(iter(pods), None))
+        runs = await self._cluster.find_jobs(f"{JOB_LABEL}={name}")
+        pods = [await self._cluster.find_pods(run["metadata"]["name"]) for run in runs]
+        self._view.replace(name, job, runs, [found[0] for found in pods if found])

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from qiskit_runtime.contract.wire.events import EndEvent, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.record import MAX_LINE_BYTES, RecordParser
+from qiskit_runtime.contract.wire.record import RecordParser
+from qiskit_runtime.contract.wire.record_form import MAX_LINE_BYTES
 from qiskit_runtime.contract.wire.record_stream import BATCH_BYTES, Batch
 from qiskit_runtime.contract.wire.verdict import Verdict
 

@@ -22,7 +22,19 @@ API_VERSION = f"{GROUP}/{VERSION}"
 """The apiVersion of our manifests."""
 
 JOB_LABEL = f"{GROUP}/runtimejob"
-"""Label of all that a RuntimeJob owns (Kubernetes Job, pod, Secrets): the RuntimeJob's name."""
+"""Label of all that a RuntimeJob owns (Kubernetes Job, pod, Secrets): the RuntimeJob's name.
+
+It is empty on what was started ahead: the Job's is set when it is claimed, its pod's stays.
+"""
+
+WARM_LABEL = f"{GROUP}/warm"
+"""Label of Kubernetes Jobs and pods that were started ahead: the class of pods they are of."""
+
+SESSION_LABEL = f"{GROUP}/session"
+"""Label of such a Kubernetes Job that waits for the jobs of one session: the session's name."""
+
+CLAIMED_AT = f"{GROUP}/claimed-at"
+"""Annotation of such a Kubernetes Job: the time since which it is a RuntimeJob's."""
 
 INSTANCE_LABEL = f"{GROUP}/instance"
 """Label of RuntimeJobs and RuntimePrograms: their instance, to select them by with kubectl."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
 from qiskit_runtime.contract.wire.events import Event
-from qiskit_runtime.contract.wire.record import RECORD_BUDGET, RecordParser
+from qiskit_runtime.contract.wire.record import RecordParser
+from qiskit_runtime.contract.wire.record_form import RECORD_BUDGET
 
 RECORD_KEY = "record"
 """The key of each such Secret."""

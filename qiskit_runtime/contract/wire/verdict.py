@@ -60,6 +60,9 @@ EXIT_CODES = {
 EXIT_UNREADABLE = 64
 """The runner's exit code where it could not read its job input, so that it has no verdict."""
 
+EXIT_UNUSED = 75
+"""The runner's exit code where it waited for a job and was given none: nothing of any job ran."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -81,7 +81,7 @@ async def test_poll_of_a_longer_job_is_answered(store, poll, monkeypatch):
 
 
 async def test_poll_is_answered_where_the_record_can_not_be_read(store, poll):
-    """An answer that the status has needs no record."""
+    """The status alone needs no record."""
     store.is_readable = False
     assert await poll(await store.add(Phase.QUEUED)) == "Queued"
 

@@ -1,7 +1,7 @@
 # Compile the programs of a cluster into the cache: Kubernetes, etcd and CoreDNS as one binary, helm
 # and Traefik beside it. About ten minutes on two cores, a minute when Go's own cache is warm.
 
-PROGRAMS="etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns kubectl"
+PROGRAMS="etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy coredns kubectl kubeadm"
 KUBERNETES_MINOR=34
 KUBERNETES=v1.$KUBERNETES_MINOR.4
 

@@ -50,7 +50,7 @@ start_programs() {
   start kube-proxy "$bin/kube-proxy" --config "$STATE/proxy.yaml"
   start coredns "$bin/coredns" -conf "$STATE/Corefile"
   start traefik env KUBECONFIG="$config" "$bin/traefik" --global.checknewversion=false --global.sendanonymoususage=false \
-    --entrypoints.web.address=127.0.0.1:8080 --providers.kubernetesingress=true --providers.kubernetesingress.ingressclass=traefik \
+    --entrypoints.web.address=127.0.0.1:$INGRESS_PORT --providers.kubernetesingress=true --providers.kubernetesingress.ingressclass=traefik \
     --providers.kubernetesingress.endpoint=https://127.0.0.1:6443 --providers.kubernetesingress.certauthfilepath="$STATE/pki/ca.crt"
   print_manifests | "$bin/kubectl" --kubeconfig "$config" apply -f -
   wait_for 90 bash -c "'$bin/kubectl' --kubeconfig '$config' get node cluster | grep -qw Ready"

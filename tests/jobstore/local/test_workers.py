@@ -21,7 +21,7 @@ from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from tests.jobstore.processes import children, is_alive, wait_until
+from tests.jobstore.processes import children, find_runners, is_alive, wait_until
 from tests.jobstore.store_under_test import (
     FOR_EVER,
     QUICK,
@@ -83,8 +83,9 @@ async def test_processes_are_started_ahead_and_used_for_one_job(tmp_path: Path):
     told = []
     async with open_local_store(tmp_path, ONE) as jobs:
         for _ in range(3):
-            # Other tests run beside this one: the next process takes its time to start.
-            await asyncio.sleep(2)
+            await wait_until(lambda: len(find_runners()) == 1, 30)
+            # The clock of a process's begin counts in hundredths.
+            await asyncio.sleep(0.05)
             submitted = time.clock_gettime(time.CLOCK_BOOTTIME)
             _, events = await jobs.run(source)
             told.append((*json.loads(result(events) or ""), submitted))
@@ -109,10 +110,12 @@ async def test_close_leaves_no_process(tmp_path: Path):
                 messenger.publish("started")
                 time.sleep(1000)
         """)
+        # Two runners wait, one runs.
+        await wait_until(lambda: len(find_runners()) == 3)
         before = children(others)
 
-    # Two supervisors, two program processes, one child of a program.
-    assert len(before) == 5
+    # The zygote, three supervisors, three program processes, one child of a program.
+    assert len(before) == 8
     assert not any(is_alive(pid) for pid in before)
 
 
@@ -195,10 +198,9 @@ async def test_programs_do_not_see_the_servers_settings(
 @pytest.mark.parametrize("whom", ["supervisor", "program process"])
 async def test_runner_that_is_killed_while_idle_is_replaced(tmp_path: Path, whom: str):
     """The next job still runs when the process that waited for it was killed."""
-    others = children()
     async with open_local_store(tmp_path, ONE) as jobs:
-        await wait_until(lambda: len(children(others)) == 2)
-        supervisor, program = children(others)
+        await wait_until(lambda: len(find_runners()) == 1, 30)
+        ((supervisor, program),) = find_runners().items()
         os.kill(supervisor if whom == "supervisor" else program, signal.SIGKILL)
         await wait_until(lambda: not Path(f"/proc/{supervisor}").exists())
         await asyncio.sleep(0.05)

@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 from qiskit_runtime.contract.limits import MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.wire.events import Console, MalformedLine, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress, parse_progress
-from qiskit_runtime.contract.wire.record import (
+from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
+from qiskit_runtime.contract.wire.record_form import (
     LINE_OVERHEAD,
     MAX_LINE_BYTES,
     PROGRESS_BUDGET,
     RECORD_BUDGET,
-    RecordParser,
-    newest_progress,
-    verdict_at_end,
 )
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from runner.job_output import PROGRESS_SECONDS

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qiskit_runtime.contract.wire.events import Console, EndEvent, MalformedLine, Message
-from qiskit_runtime.contract.wire.record import (
+from qiskit_runtime.contract.wire.record import RecordParser
+from qiskit_runtime.contract.wire.record_form import (
     LINE_OVERHEAD,
     MARK,
     MAX_MESSAGE_BYTES,
     RESULT_BUDGET,
-    RecordParser,
 )
 
 

@@ -1,0 +1,100 @@
+"""The Kubernetes Job of a pod that is started ahead of its job, and its claim by one. Pure."""
+
+import hashlib
+import hmac
+import json
+from datetime import datetime
+from typing import Any
+
+from controller.build.job import OVERTIME_SECONDS
+from controller.build.pod import build_pod
+from controller.settings import RunnerSettings
+from qiskit_runtime.contract.moment import format_moment
+from qiskit_runtime.contract.resources.resource import (
+    CLAIMED_AT,
+    JOB_LABEL,
+    SESSION_LABEL,
+    WARM_LABEL,
+    Manifest,
+)
+from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.wire.handover import (
+    DIGEST_VARIABLE,
+    HANDOVER_PORT,
+    MAX_INPUT_BYTES,
+    digest_token,
+)
+
+IDLE_SECONDS = 3600
+"""How long a pod waits for a job at most: nobody owns it, so it has to end by itself."""
+
+READY_SECONDS = 180
+"""How long it may take until it is ready: it imports Qiskit, perhaps on a busy node."""
+
+
+def make_token(key: str, name: str) -> bytes:
+    """Return the token of the pod of the Job of this name; ``key`` is the operator's secret."""
+    return hmac.digest(key.encode(), name.encode(), "sha256")
+
+
+def name_pod_class(runner: RunnerSettings) -> str:
+    """Return the class of the pods of these settings: of another one, none may be claimed."""
+    spec = json.dumps(_build_spec(runner, ""), sort_keys=True)
+    return hashlib.sha256(spec.encode()).hexdigest()[:10]
+
+
+def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "") -> Manifest:
+    """Build a Job without an owner, whose runner waits until an input is handed over.
+
+    ``session`` is the name of the session whose jobs alone may have it.
+    """
+    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner)}
+    of_session = {SESSION_LABEL: session} if session else {}
+    digest = digest_token(make_token(key, name))
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": labels | of_session},
+        "spec": {
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "activeDeadlineSeconds": IDLE_SECONDS,
+            "ttlSecondsAfterFinished": runner.keep_seconds,
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _build_spec(runner, digest.hex()),
+            },
+        },
+    }
+
+
+def build_claim(job: RuntimeJob, version: int, idle_seconds: float, now: datetime) -> Manifest:
+    """Build the patch by which a RuntimeJob claims such a Job, if it is still of this version."""
+    # The deadline counts from the Job's start, so the idle time is within.
+    limits = job.start_deadline_seconds + job.max_execution_seconds + OVERTIME_SECONDS
+    return {
+        "metadata": {
+            "resourceVersion": str(version),
+            "labels": {JOB_LABEL: job.name},
+            "annotations": {CLAIMED_AT: format_moment(now)},
+            "ownerReferences": [job.owner_reference()],
+        },
+        "spec": {"activeDeadlineSeconds": int(idle_seconds) + limits},
+    }
+
+
+def _build_spec(runner: RunnerSettings, digest: str) -> Manifest:
+    spec = build_pod(runner, {"emptyDir": {"sizeLimit": str(2 * MAX_INPUT_BYTES)}})
+    container: dict[str, Any] = spec["containers"][0]
+    container["args"] += ["--wait-for-input", str(HANDOVER_PORT)]
+    container["env"].append({"name": DIGEST_VARIABLE, "value": digest})
+    container["ports"] = [{"name": "handover", "containerPort": HANDOVER_PORT}]
+    # It opens the port when it is ready; afterwards nobody asks any more.
+    container["startupProbe"] = {
+        "tcpSocket": {"port": HANDOVER_PORT},
+        "periodSeconds": 1,
+        "failureThreshold": READY_SECONDS,
+    }
+    for mount in container["volumeMounts"]:
+        mount.pop("readOnly", None)
+    return spec

@@ -1,0 +1,94 @@
+"""Decide how many pods wait for a job, and which go: one pure function. Its test is the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.observe.objects import KubernetesJob
+from controller.observe.pool_view import DEMAND_SECONDS, ROOM_SECONDS, IdlePod, PoolView
+
+FAULT_SECONDS = 30.0
+"""How long a pod that ended by itself keeps its place: one that can't start is not made at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStep:
+    """The change of the pool: Jobs to delete and to make; ``seconds`` until the next look.
+
+    ``make`` has for each one that is made the session that it is for, or an empty name.
+    """
+
+    delete: tuple[KubernetesJob, ...] = ()
+    make: tuple[str, ...] = ()
+    seconds: float | None = None
+    makes_room: bool = False
+    """Whether some are deleted for jobs that wait for room."""
+
+
+def decide_pool(view: PoolView, now: datetime) -> PoolStep:
+    """Return what is to be done with the pool. Pure.
+
+    While a job waits for room on a node, or in a quota, no pod is made, and for each such job one
+    that waits is deleted: those first that are furthest from being ready.
+    """
+    wanted = _count_wanted(view)
+    gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.run.session, 0), now)]
+    ended = [one for one in view.idle if one.is_over and one not in gone]
+    kept = [one for one in view.idle if one not in gone and one not in ended]
+    missing: list[str] = []
+    for session in {one.run.session for one in view.idle} | set(wanted):
+        there, number = [one for one in kept if one.run.session == session], wanted.get(session, 0)
+        held = sum(one.run.session == session for one in ended)
+        missing += [session] * (number - len(there) - held)
+        gone += _choose_surplus(there, len(there) - number)
+    room = False
+    if view.waiting_for_room:
+        missing, left = [], [one for one in kept if one not in gone]
+        made_room = sum(one in kept for one in gone)
+        if not view.makes_room:
+            victims = _choose_surplus(left, view.waiting_for_room - made_room)
+            gone, room = gone + victims, bool(victims)
+    delete = tuple(one.run for one in gone)
+    return PoolStep(delete, tuple(sorted(missing)), _seconds_to_wait(view), makes_room=room)
+
+
+def _count_wanted(view: PoolView) -> dict[str, int]:
+    """Return how many pods should wait, by session; the empty name is that of all jobs.
+
+    More wait while many jobs start, and fewer when they do not.
+    """
+    settings = view.settings
+    wanted = {"": min(settings.size + view.recent_starts, settings.most) if settings.size else 0}
+    if each := settings.per_session:
+        wanted |= dict.fromkeys(view.sessions[: settings.most // each], each)
+    return wanted
+
+
+def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
+    if one.is_taken:
+        return False
+    if one.is_over:
+        return not wanted or _ended_seconds(one, now) > FAULT_SECONDS
+    return one.is_broken or not one.is_current or one.is_old(now)
+
+
+def _ended_seconds(one: IdlePod, now: datetime) -> float:
+    """Return for how long it has ended; a pod that is gone has ended long ago."""
+    ran = one.pod.container.termination if one.pod else None
+    return (now - ran.finished).total_seconds() if ran and ran.finished else FAULT_SECONDS + 1
+
+
+def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:
+    free = [one for one in reversed(kept) if not one.is_taken]
+    # A pod that no node takes goes first, one that has waited longest stays.
+    free.sort(key=lambda one: (one.is_ready, one.pod is not None and one.pod.has_node))
+    return free[: max(number, 0)]
+
+
+def _seconds_to_wait(view: PoolView) -> float | None:
+    """Return the time until the pool may have to change without an event."""
+    if view.waiting_for_room and view.idle:
+        return ROOM_SECONDS
+    if not view.settings.is_on and not view.idle:
+        return None
+    return DEMAND_SECONDS

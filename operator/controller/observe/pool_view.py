@@ -1,0 +1,69 @@
+"""The view of the pods that were started ahead, all that ``decide_pool`` reads. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.build.warm_job import IDLE_SECONDS
+from controller.observe.objects import JOB_ENDS, KubernetesJob, Pod
+from controller.settings import WarmPoolSettings
+
+OLD_SECONDS = IDLE_SECONDS - 600
+"""The age from which on a pod is replaced: it ends by itself soon."""
+
+ROOM_SECONDS = 5.0
+"""How long it may take until the room of a pod that was deleted is a job's."""
+
+DEMAND_SECONDS = 30.0
+"""The time for which a start counts as demand."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdlePod:
+    """A pod that waits for its job, with its Kubernetes Job."""
+
+    run: KubernetesJob
+    pod: Pod | None
+    is_current: bool
+    """Whether its image and resources are those of the settings."""
+    is_taken: bool = False
+    """Whether a job is about to claim it."""
+    is_broken: bool = False
+    """Whether it did not answer."""
+
+    @property
+    def is_free(self) -> bool:
+        """Return whether it answers, as far as is known, and no job is about to claim it."""
+        return not (self.is_taken or self.is_broken)
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it has ended without a job."""
+        ended = self.pod is not None and self.pod.container.termination is not None
+        return ended or self.run.has_condition(*JOB_ENDS)
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether its runner waits on its port."""
+        pod = self.pod
+        is_there = pod is not None and pod.is_ready and bool(pod.address) and not pod.is_deleted
+        return is_there and not (self.is_over or self.run.is_suspended)
+
+    def is_old(self, now: datetime) -> bool:
+        """Return whether it has waited for so long that it is replaced."""
+        return self.run.waited_seconds(now) > OLD_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """The pool at one moment: all that ``decide_pool`` reads."""
+
+    settings: WarmPoolSettings
+    idle: tuple[IdlePod, ...] = ()
+    sessions: tuple[str, ...] = ()
+    """The names of the sessions that are active, those first that were opened first."""
+    recent_starts: int = 0
+    """The jobs that have started within ``DEMAND_SECONDS``."""
+    waiting_for_room: int = 0
+    """The jobs whose pods find no node, or whose Kubernetes Jobs a quota refuses."""
+    makes_room: bool = False
+    """Whether pods were deleted for such jobs a moment ago: the scheduler has to see it first."""

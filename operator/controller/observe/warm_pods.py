@@ -1,0 +1,132 @@
+"""The pods that were started ahead: which of them may be claimed, and how many there are.
+
+The observer finds one for a job that starts; the pool keeps their number.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from controller.build.warm_job import name_pod_class
+from controller.observe.cluster_view import ClusterView
+from controller.observe.memory import JobMemory
+from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.pool_view import DEMAND_SECONDS, ROOM_SECONDS, IdlePod, PoolView
+from controller.settings import RunnerSettings, WarmPoolSettings
+from qiskit_runtime.contract.limits import INTERACTIVE_SECONDS
+from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
+from qiskit_runtime.contract.resources.session import SessionState
+
+
+class WarmPods:
+    """Finds pods for the jobs that start; ``wake`` has the pool looked at."""
+
+    def __init__(
+        self,
+        view: ClusterView,
+        memory: JobMemory,
+        runner: RunnerSettings,
+        settings: WarmPoolSettings,
+    ) -> None:
+        self._view, self._memory, self._settings = view, memory, settings
+        self._class = name_pod_class(runner)
+        self._taken: dict[str, int] = {}
+        """By Job: the version at which it was last taken; a newer one may be free again."""
+        self._broken: set[str] = set()
+        self._paused_until: datetime | None = None
+        self._room_at: datetime | None = None
+        self._starts: deque[datetime] = deque()
+        self.wake: Callable[[], None] = lambda: None
+
+    def find(self, now: datetime, session: str = "") -> tuple[KubernetesJob, Pod] | None:
+        """Return the pod that has waited longest, if any is ready; of the job's session first."""
+        is_paused = self._paused_until is not None and now < self._paused_until
+        if is_paused or not self._settings.is_on:
+            return None
+        free = [
+            one
+            for one in self._idle()
+            if one.is_ready and one.is_current and not one.is_old(now) and one.is_free
+        ]
+        mine = [one for one in free if one.run.session in ("", session)]
+        if not mine:
+            return None
+        found = min(mine, key=lambda one: (not one.run.session, one.run.created or now))
+        return (found.run, found.pod) if found.pod else None
+
+    def take(self, run: KubernetesJob) -> bool:
+        """Take a pod for a job that is about to claim it; False where another was faster."""
+        if self._taken.get(run.name) == run.version:
+            return False
+        self._taken[run.name] = run.version
+        return True
+
+    def release(self, run: KubernetesJob) -> None:
+        """Take a pod no more: it is as it was."""
+        self._taken.pop(run.name, None)
+
+    def give_up(self, run: KubernetesJob, pause_until: datetime | None = None) -> None:
+        """Let nobody claim a pod any more, as it did not answer, and until then no other either."""
+        self._broken.add(run.name)
+        self._paused_until = pause_until or self._paused_until
+        self.release(run)
+        self.wake()
+
+    def note_start(self, now: datetime) -> None:
+        """Count the start of a job, with one of these pods or without."""
+        if self._settings.is_on:
+            self._starts.append(now)
+            self.wake()
+
+    def note_room(self, now: datetime) -> None:
+        """Note that pods were deleted for jobs that wait for room."""
+        self._room_at = now
+
+    def observe(self, now: datetime) -> PoolView:
+        """Return the view of the pool."""
+        idle = tuple(self._idle())
+        names = {one.run.name for one in idle}
+        self._broken &= names
+        self._taken = {name: version for name, version in self._taken.items() if name in names}
+        while self._starts and now - self._starts[0] > timedelta(seconds=DEMAND_SECONDS):
+            self._starts.popleft()
+        waiting = [pod for pod in self._view.pods.all() if _waits_for_room(pod)]
+        refused = len(self._memory.refused_since)
+        return PoolView(
+            self._settings,
+            idle,
+            self._active_sessions(now),
+            len(self._starts),
+            len(waiting) + refused,
+            self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
+        )
+
+    def _active_sessions(self, now: datetime) -> tuple[str, ...]:
+        """Return the sessions that have jobs, or were opened a moment ago."""
+        known = [one for one in self._view.sessions.all() if not one.is_deleted]
+        active = [one for one in known if _is_active(one, now)]
+        return tuple(one.name for one in sorted(active, key=lambda one: one.session.created))
+
+    def _idle(self) -> list[IdlePod]:
+        return [
+            IdlePod(
+                run,
+                pod,
+                is_current=run.warm_class == self._class,
+                is_taken=self._taken.get(run.name) == run.version,
+                is_broken=run.name in self._broken,
+            )
+            for run, pod in self._view.idle_runs()
+            if not run.is_deleted
+        ]
+
+
+def _is_active(one: RuntimeSession, now: datetime) -> bool:
+    state = one.status.get("state", SessionState.OPEN)
+    is_new = (now - one.session.created).total_seconds() < INTERACTIVE_SECONDS
+    return state == SessionState.ACTIVE or (state == SessionState.OPEN and is_new)
+
+
+def _waits_for_room(pod: Pod) -> bool:
+    """Return whether no node takes the pod of a RuntimeJob; those without one have time."""
+    return bool(pod.runtimejob) and pod.not_scheduled is not None and not pod.is_deleted

@@ -1,0 +1,125 @@
+"""The keeper of the pods that are started ahead: as many as ``decide_pool`` says.
+
+It is looked at when one of them changes, when a job starts, and twice a minute.
+"""
+
+import asyncio
+import logging
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from kubernetes.utils.quantity import parse_quantity
+
+from controller.build.warm_job import build_warm_job
+from controller.cluster import JobCluster
+from controller.decide_pool import decide_pool
+from controller.observe.cluster_view import ClusterView
+from controller.observe.objects import KubernetesJob
+from controller.observe.parse import read_job_name
+from controller.observe.warm_pods import WarmPods
+from controller.settings import RunnerSettings, WarmPoolSettings
+from controller.workers import Workers
+from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
+from qiskit_runtime.contract.resources.resource import WARM_LABEL, Manifest
+
+REFUSED_SECONDS = 10.0
+"""The pause after the cluster has refused a pod, by a quota or an admission rule."""
+
+_POOL = "pool"
+
+logger = logging.getLogger(__name__)
+
+
+class WarmPool:
+    """Keeps the pool of one namespace."""
+
+    def __init__(
+        self,
+        cluster: JobCluster,
+        view: ClusterView,
+        pods: WarmPods,
+        runner: RunnerSettings,
+        settings: WarmPoolSettings,
+    ) -> None:
+        self._cluster, self._view, self._pods = cluster, view, pods
+        self._runner, self._settings = runner, settings
+        self.workers = Workers("warm pool", self.step, self.refresh)
+        pods.wake = self.wake
+
+    def start(self) -> None:
+        """Fill the pool; what is there already is read first, as no watch has begun yet."""
+        if self._settings.is_on:
+            self.workers.spawn(self._start())
+
+    async def _start(self) -> None:
+        await self.refresh()
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the pool looked at."""
+        self.workers.enqueue(_POOL)
+
+    def note_pod(self, manifest: Manifest) -> None:
+        """Have the pool looked at, if a pod of it has changed or another one waits for room."""
+        labels = manifest["metadata"].get("labels", {})
+        pod = self._view.pods.find(read_job_name(manifest))
+        waits_for_room = pod is not None and pod.not_scheduled is not None
+        if WARM_LABEL in labels or (waits_for_room and self._settings.is_on):
+            self.wake()
+
+    def note_session(self) -> None:
+        """Have the pool looked at, if sessions have pods of their own."""
+        if self._settings.per_session:
+            self.wake()
+
+    async def step(self, _: str = _POOL) -> float | None:
+        """Delete what has to go, and make what is missing; returns the seconds to the next look."""
+        now = datetime.now(UTC)
+        step = decide_pool(self._pods.observe(now), now)
+        if step.makes_room:
+            self._pods.note_room(now)
+        await asyncio.gather(*map(self._delete, step.delete))
+        try:
+            await asyncio.gather(*map(self._make, step.make))
+        except Refused as error:
+            logger.info("no pod is started ahead: %s", error)
+            return REFUSED_SECONDS
+        return step.seconds
+
+    async def refresh(self, _: str = _POOL) -> None:
+        """Read the Jobs that were started ahead, and their pods, from the API server."""
+        with suppress(ClusterError):
+            self._view.replace("", None, *await self._cluster.find_warm())
+
+    def measure(self) -> dict[str, int | float]:
+        """Return the pool's numbers and what it holds of the nodes, for the operator's probe."""
+        idle = self._pods.observe(datetime.now(UTC)).idle
+        alive = [one for one in idle if not one.is_over]
+        return {
+            "ready": sum(one.is_ready for one in alive),
+            "starting": sum(not one.is_ready for one in alive),
+            "wanted": self._settings.size,
+            "cores": float(len(alive) * parse_quantity(self._runner.cpu_request)),
+            "memoryBytes": int(len(alive) * parse_quantity(self._runner.memory)),
+        }
+
+    async def _make(self, session: str) -> None:
+        name = f"warm-{uuid.uuid4().hex[:12]}"
+        key = self._settings.key.get_secret_value()
+        self._view.put_job(
+            await self._cluster.create_job(build_warm_job(name, self._runner, key, session))
+        )
+
+    async def _delete(self, run: KubernetesJob) -> None:
+        # Nobody claims it meanwhile; another operator may have, and then it is refused.
+        if not self._pods.take(run):
+            return
+        try:
+            await self._cluster.delete_idle_job(run.name, run.uid, run.version)
+        except Conflict:
+            return
+        except ClusterError:
+            self._pods.release(run)
+            raise
+        self._view.jobs.discard(run.name, run.uid)

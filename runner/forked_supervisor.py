@@ -1,0 +1,37 @@
+"""The supervisor of a program process that the zygote forked; the zygote's ``exec`` starts it.
+
+``python forked_supervisor.py GRACE PID CONSOLE CHANNEL``: the time between SIGTERM and SIGKILL, the
+program process, which is its child already, and the two descriptors that lead to that. The job
+comes on standard input, and its record goes to standard output, as with ``python -m runner``.
+
+A module of its own, as a job may wait for it: the command line of ``runner`` alone takes as long
+as this to import. The zygote has it start without ``site`` for the same reason.
+"""
+
+import socket
+import sys
+from functools import partial
+
+from qiskit_runtime.contract.wire.job_input import JobInputError
+from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE
+from runner.pipes import write_all
+from runner.program import Program
+from runner.supervisor import Supervisor
+
+
+def main() -> int:
+    """Supervise one job; returns the exit code, the same as ``python -m runner``'s."""
+    grace, pid, console, channel = sys.argv[1:]
+    start = partial(Program, int(pid), int(console), socket.socket(fileno=int(channel)))
+    try:
+        supervisor = Supervisor(start, partial(write_all, 1), float(grace))
+        supervisor.watch_input(0)
+        verdict = supervisor.run()
+    except JobInputError as error:
+        sys.stderr.write(f"runner: {error}\n")
+        return EXIT_UNREADABLE
+    return EXIT_CODES[verdict.outcome]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

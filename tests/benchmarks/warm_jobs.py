@@ -1,0 +1,143 @@
+"""Jobs that take over pods which were started ahead, beside jobs whose pods are made for them.
+
+Both on an installation whose operator and API are processes of this machine, in one run.
+"""
+
+import collections
+import json
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import httpx
+from websockets.sync.client import connect
+
+from qiskit_runtime.contract.resources.resource import JOB_LABEL, WARM_LABEL
+from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile
+from tests.cluster.stand import Stand, open_stand, wait_until
+from tests.cluster.target import require_cluster
+
+IDLE_JOBS = 30
+COLD_JOBS = 10
+POOL = 2
+RUSH_POOL = 8
+RATE = 10
+RUSH_SECONDS = 60
+JOB = {"program_id": "hello-quantum", "params": ['{"greeting": "Hello"}']}
+JOB |= {"backend": "aer_simulator", "hub": "h", "group": "g", "project": "p"}
+
+
+def run() -> list[Row]:
+    """One job after the other, cold and warm, with their writes; then many a second."""
+    with _open(POOL) as stand:
+        _wait_for_pool(stand, POOL)
+        before = _audit_size()
+        warm = [_time_warm(stand) for _ in range(IDLE_JOBS)]
+        time.sleep(3)
+        writes = _count_writes(stand, before)
+    with _open(0) as stand:
+        cold = [_time_job(stand) for _ in range(COLD_JOBS + 1)][1:]
+    with _open(RUSH_POOL) as stand:
+        _wait_for_pool(stand, RUSH_POOL)
+        rush = _rush(stand)
+    keep_samples("warm_jobs", {"warm": warm, "cold": cold, "rush": rush, "writes": writes})
+    how = f"{IDLE_JOBS} hello-quantum jobs, one after the other, {POOL} pods wait at each"
+    ratio = percentile(warm, 50) / percentile(cold, 50)
+    crowd = (
+        f"{RATE} a second for {RUSH_SECONDS} s, {RUSH_POOL} pods wait at first, the rest is cold"
+    )
+    return [
+        Row("warm pod: POST to final message, idle, p50 / p99", "60 ms", _pair(warm), how),
+        Row("cold pod, the same", "", _pair(cold), f"{COLD_JOBS} jobs; warm is {ratio:.2f} of it"),
+        Row("many jobs on a pool, p50 / p99", "120 / 250 ms", _pair(rush), crowd),
+        *_describe_writes(writes),
+    ]
+
+
+def _open(size: int):
+    folder = Path(tempfile.mkdtemp(prefix="warm-jobs-"))
+    pool = {"RUNTIME_WARM_POOL_SIZE": str(size), "RUNTIME_WARM_POOL_KEY": "of this benchmark"}
+    return open_stand(folder, **pool)
+
+
+def _pair(samples: list[float]) -> str:
+    return " / ".join(milliseconds(percentile(samples, percent)) for percent in (50, 99))
+
+
+def _wait_for_pool(stand: Stand, number: int) -> None:
+    """Return when so many pods wait, and the operator has seen it."""
+    wait_until(lambda: _count_ready(stand) >= number, 180, f"{number} pods wait for a job")
+    time.sleep(0.5)
+
+
+def _count_ready(stand: Stand) -> int:
+    selector = f"{WARM_LABEL},{JOB_LABEL}="
+    jobs = stand.batch.list_namespaced_job(stand.namespace, label_selector=selector).items
+    names = {job.metadata.name for job in jobs}
+    pods = stand.core.list_namespaced_pod(stand.namespace, label_selector=WARM_LABEL).items
+    mine = [pod for pod in pods if pod.metadata.labels["job-name"] in names]
+    return sum(any(one.ready for one in pod.status.container_statuses or ()) for pod in mine)
+
+
+def _time_warm(stand: Stand) -> float:
+    _wait_for_pool(stand, POOL)
+    return _time_job(stand)
+
+
+def _time_job(stand: Stand) -> float:
+    """Return the seconds from the POST to the final message at a listener."""
+    begun = time.perf_counter()
+    answer = httpx.post(f"{stand.url}/jobs", json=JOB, timeout=60)
+    answer.raise_for_status()
+    address = stand.url.replace("http", "ws", 1) + f"/stream/jobs/{answer.json()['id']}"
+    with connect(address, open_timeout=60, proxy=None) as listener:
+        *_, last = ((frame, time.perf_counter()) for frame in listener)
+    return last[1] - begun
+
+
+def _rush(stand: Stand) -> list[float]:
+    """Return the times of many jobs that are posted at a steady rate."""
+    samples: list[float] = []
+    threads = []
+    begun = time.monotonic()
+    for number in range(RATE * RUSH_SECONDS):
+        time.sleep(max(begun + number / RATE - time.monotonic(), 0))
+        threads.append(threading.Thread(target=lambda: samples.append(_time_job(stand))))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(timeout=600)
+    return samples
+
+
+def _audit_size() -> int:
+    audit = require_cluster().audit_log
+    return Path(audit).stat().st_size if audit else 0
+
+
+def _count_writes(stand: Stand, begin: int) -> dict[str, int]:
+    """Return the writes of operator and API by kind; empty where the cluster keeps no audit log."""
+    audit = require_cluster().audit_log
+    writes: collections.Counter[str] = collections.Counter()
+    if not audit:
+        return writes
+    with Path(audit).open() as log:
+        log.seek(begin)
+        for line in log:
+            event = json.loads(line)
+            where, agent = event["objectRef"], event.get("userAgent", "")
+            # Not the kubelet's, the scheduler's or the controllers'.
+            is_ours = where.get("namespace") == stand.namespace and not agent.startswith("kube")
+            if is_ours and where["resource"] != "events":
+                what = f"{event['verb']} {where['resource']} {where.get('subresource', '')}"
+                writes[what.strip()] += 1
+    return writes
+
+
+def _describe_writes(writes: dict[str, int]) -> list[Row]:
+    if not writes:
+        return []
+    each = {what: round(number / IDLE_JOBS, 1) for what, number in writes.items()}
+    how = f"the API server's audit log, without Events, with the pool's own: {each}"
+    total = f"{sum(writes.values()) / IDLE_JOBS:.1f}"
+    return [Row("our own Kubernetes API writes a warm job", "<= 7", total, how)]

@@ -1,0 +1,128 @@
+"""The pool of pods that wait for a job: this table is the specification of its size."""
+
+import pytest
+
+from controller.decide_pool import FAULT_SECONDS, decide_pool
+from controller.observe.pool_view import (
+    DEMAND_SECONDS,
+    OLD_SECONDS,
+    ROOM_SECONDS,
+    IdlePod,
+    PoolView,
+)
+from controller.settings import WarmPoolSettings
+from qiskit_runtime.contract.resources.resource import SESSION_LABEL
+from tests.operator.manifests import NOW, ago, make_warm_pod, make_warm_run
+
+NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
+UNUSED = {"terminated": {"exitCode": 75, "startedAt": ago(50), "finishedAt": ago(5)}}
+LONG_UNUSED = {"terminated": {"exitCode": 75, "finishedAt": ago(FAULT_SECONDS + 1)}}
+
+
+def ready(name, **fields):
+    """A pod that waits for a job."""
+    return IdlePod(make_warm_run(name), make_warm_pod(name), **{"is_current": True, **fields})
+
+
+def starting(name):
+    """A pod that has a node and is not ready yet."""
+    return IdlePod(make_warm_run(name), make_warm_pod(name, ready=False), is_current=True)
+
+
+def homeless(name):
+    """A pod that no node takes."""
+    pod = make_warm_pod(name, {}, ready=False, node="", conditions=[NO_NODE])
+    return IdlePod(make_warm_run(name), pod, is_current=True)
+
+
+def over(name, state=UNUSED):
+    """A pod that has ended without a job."""
+    return IdlePod(make_warm_run(name), make_warm_pod(name, state), is_current=True)
+
+
+def old(name):
+    """A pod that has waited for long."""
+    run = make_warm_run(name, creationTimestamp=ago(OLD_SECONDS + 1))
+    return IdlePod(run, make_warm_pod(name), is_current=True)
+
+
+def held(name, session):
+    """A pod that waits for a job of this session."""
+    run = make_warm_run(name, labels={SESSION_LABEL: session})
+    return IdlePod(run, make_warm_pod(name), is_current=True)
+
+
+def pool(*idle, size=2, max_size=0, starts=0, waiting=0, sessions=(), each=0, makes_room=False):
+    """The view of a pool."""
+    settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each)
+    return PoolView(settings, idle, sessions, starts, waiting, makes_room)
+
+
+CASES = {
+    "off": (pool(size=0), [], 0),
+    "turned off": (pool(ready("a"), over("b"), size=0), ["b", "a"], 0),
+    "empty": (pool(), [], 2),
+    "one was claimed": (pool(ready("a")), [], 1),
+    "one is on its way": (pool(ready("a"), starting("b")), [], 0),
+    "full": (pool(ready("a"), ready("b")), [], 0),
+    "one too many: the newest goes": (pool(ready("a"), ready("b"), ready("c")), ["c"], 0),
+    "one too many: one that is not ready goes": (
+        pool(starting("a"), ready("b"), ready("c")), ["a"], 0,
+    ),
+    "one too many: one without a node goes": (
+        pool(starting("a"), homeless("b"), ready("c")), ["b"], 0,
+    ),
+    "one too many, and a job is about to claim it": (
+        pool(ready("a"), ready("b"), ready("c", is_taken=True)), ["b"], 0,
+    ),
+    "many jobs start": (pool(ready("a"), ready("b"), max_size=8, starts=3), [], 3),
+    "more jobs start than there may be pods": (pool(max_size=4, starts=30), [], 4),
+    "the bound is below the size": (pool(max_size=1, starts=9), [], 2),
+    "the rush is over": (pool(*map(ready, "abcd"), max_size=8), ["d", "c"], 0),
+    "another image": (pool(ready("a", is_current=False), ready("b")), ["a"], 1),
+    "it does not answer": (pool(ready("a", is_broken=True), ready("b")), ["a"], 1),
+    "it ends by itself soon": (pool(old("a"), ready("b")), ["a"], 1),
+    "it could not start: not made again at once": (pool(over("a"), ready("b")), [], 0),
+    "it could not start a while ago": (pool(over("a", LONG_UNUSED), ready("b")), ["a"], 1),
+    "a job waits for room": (pool(ready("a"), ready("b"), waiting=1), ["b"], 0),
+    "a job waits for room: one on its way goes first": (
+        pool(starting("a"), ready("b"), waiting=1), ["a"], 0,
+    ),
+    "more jobs wait for room than pods are there": (
+        pool(ready("a"), homeless("b"), waiting=9), ["b", "a"], 0,
+    ),
+    "no pod, and a job waits for room": (pool(waiting=1), [], 0),
+    "a job waits for the room of a pod that was deleted": (
+        pool(ready("a"), waiting=1, makes_room=True), [], 0,
+    ),
+    "a session is active": (pool(ready("a"), size=1, max_size=4, sessions="s", each=2), [], "ss"),
+    "a session has its pod": (pool(held("a", "s"), size=0, sessions="s", each=1), [], 0),
+    "a session is over": (
+        pool(held("a", "s"), ready("b"), size=1, each=1), ["a"], 0,
+    ),
+    "more sessions than there may be pods: the first ones": (
+        pool(size=0, max_size=4, sessions="stu", each=2), [], "sstt",
+    ),
+    "sessions, and they hold none": (pool(size=1, sessions="st"), [], 1),
+    "a job waits for room, which a session that is over gives": (
+        pool(held("a", "s"), ready("b"), size=1, each=1, waiting=1), ["a"], 0,
+    ),
+    "two jobs wait for room": (
+        pool(held("a", "s"), ready("b"), size=1, each=1, waiting=2), ["a", "b"], 0,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("view", "deleted", "made"), CASES.values(), ids=CASES)
+def test_view_leads_to_its_step(view, deleted, made):
+    """Each rule of the pool is one row: what is there, which go, and how many are made."""
+    step = decide_pool(view, NOW)
+    wanted = tuple(made) if isinstance(made, str) else ("",) * made
+    assert ([run.name for run in step.delete], step.make) == (deleted, wanted)
+
+
+def test_pool_is_looked_at_when_demand_may_have_gone():
+    """Without any event the number of pods comes down; a pool that is off sleeps."""
+    assert decide_pool(pool(ready("a")), NOW).seconds == DEMAND_SECONDS
+    assert decide_pool(pool(size=0), NOW).seconds is None
+    assert decide_pool(pool(ready("a"), waiting=1), NOW).seconds == ROOM_SECONDS

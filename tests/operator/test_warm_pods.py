@@ -1,0 +1,552 @@
+"""Jobs that claim pods which wait for them: an API server in memory, and the runner's own port."""
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from controller import claims as claims_module
+from controller.build.warm_job import build_warm_job, make_token, name_pod_class
+from controller.reconciler import JobReconciler
+from controller.settings import OperatorSettings, RunnerSettings, WarmPoolSettings
+from controller.warm_pool import REFUSED_SECONDS, WarmPool
+from controller.workers import Workers
+from qiskit_runtime.cluster.client import Unanswered
+from qiskit_runtime.contract.resources.resource import CLAIMED_AT, JOB_LABEL
+from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
+from tests.jobstore.kubernetes.redis_server import run_redis
+from tests.operator.fake_cluster import FakeCluster, refused
+from tests.operator.manifests import RUN, warm_pod_manifest
+from tests.operator.test_reconciler import stamp, write_record
+from tests.operator.warm_pods import WaitingPod
+
+pytestmark = pytest.mark.anyio
+
+KEY = "k" * 32
+RUNNER = RunnerSettings(image="i:1")
+WAITS = {"running": {"startedAt": stamp(50)}}
+UNUSED = {"terminated": {"exitCode": 75, "startedAt": stamp(50), "finishedAt": stamp(1)}}
+QUOTA = refused(403, "exceeded quota: full")
+
+
+@pytest.fixture(scope="module")
+def redis_server():
+    """A real Redis."""
+    with run_redis() as server:
+        yield server
+
+
+class WarmCluster(FakeCluster):
+    """A cluster that makes the pod of each Job that is started ahead."""
+
+    def __init__(self):
+        super().__init__()
+        self.waiting = {}
+
+    def start_ahead(self, name="warm-1", *, token=None, session=""):
+        """A Job that was started ahead, and its pod, which is ready."""
+        manifest = build_warm_job(name, RUNNER, KEY, session)
+        manifest["metadata"]["creationTimestamp"] = stamp(60)
+        self._store(self.jobs, manifest)
+        pod = WaitingPod(token or make_token(KEY, name))
+        self.waiting[name] = pod
+        self.add_warm_pod(name, WAITS)
+        return pod
+
+    def add_warm_pod(self, name="warm-1", state=None, **fields):
+        """The pod of that Job, in this state."""
+        waiting = self.waiting.get(name)
+        address = waiting.address if waiting else "127.0.0.1"
+        self._store(self.pods, warm_pod_manifest(name, state, address=address, **fields))
+
+    def close(self):
+        """End all pods."""
+        for pod in self.waiting.values():
+            pod.close()
+
+
+class Operator:
+    """An operator whose watches bring all that is in the cluster before each step."""
+
+    def __init__(self, cluster, redis, size=1, per_session=0):
+        self.cluster = cluster
+        pool = WarmPoolSettings(size=size, per_session=per_session, key=KEY)
+        own = OperatorSettings(namespace="jobs", runner=RUNNER, warm_pool=pool)
+        self.reconciler = JobReconciler(cluster, redis, own)
+        self.view = self.reconciler.view
+        self.pool = WarmPool(cluster, self.view, self.reconciler.warm_pods, RUNNER, pool)
+
+    def watch(self):
+        """Bring what is there."""
+        for session in self.cluster.sessions.values():
+            self.view.sessions.put(session)
+        for job in self.cluster.runtimejobs.values():
+            self.view.put_runtimejob(job)
+        for run in self.view.jobs.all():
+            if run.name not in self.cluster.jobs:
+                self.view.jobs.discard(run.name)
+        for run in self.cluster.jobs.values():
+            self.view.put_job(run)
+        for pod in self.cluster.pods.values():
+            self.view.pods.put(pod)
+
+    async def rest(self, name="j"):
+        """Steps until one wants to wait."""
+        for _ in range(20):
+            self.watch()
+            if await self.reconciler.step(name) != 0:
+                return
+        raise AssertionError("it does not come to rest")
+
+    async def wait_for(self, holds):
+        """Steps until something holds that another task brings about."""
+        async with asyncio.timeout(10):
+            while not holds():
+                await self.rest()
+                await asyncio.sleep(0.01)
+
+    @property
+    def status(self):
+        """The status of the job j."""
+        return self.cluster.runtimejobs["j"]["status"]
+
+
+@pytest.fixture
+async def start(redis_server, monkeypatch):
+    """Starts operators over clusters; only the test takes steps."""
+    monkeypatch.setattr(Workers, "enqueue", lambda *_: None)
+    monkeypatch.setattr(claims_module, "CLOSED_SECONDS", 0.05)
+    clients, operators = [], []
+
+    def start(cluster, **settings):
+        clients.append(Redis.from_url(redis_server.url))
+        operators.append(Operator(cluster, clients[-1], **settings))
+        return operators[-1]
+
+    yield start
+    for operator in operators:
+        await operator.reconciler.workers.close()
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def cluster():
+    """A cluster with a job that was just made."""
+    cluster = WarmCluster()
+    cluster.add_job({"phase": "Queued"}, creationTimestamp=stamp())
+    yield cluster
+    cluster.close()
+
+
+def read_holder(cluster):
+    """The pod that the input's Secret names."""
+    return json.loads(base64.b64decode(cluster.secrets[RUN]["data"]["job.json"]))["pod"]
+
+
+async def test_job_claims_a_pod_and_runs_in_it(cluster, start):
+    """The Job is the RuntimeJob's, the pod has the input, and the record is read from its log."""
+    pod = cluster.start_ahead()
+    cluster.logs["warm-1-p"] = [write_record()]
+    operator = start(cluster)
+    await operator.wait_for(lambda: operator.status.get("phase") == "Completed")
+    assert list(cluster.jobs) == ["warm-1"]
+    metadata = cluster.jobs["warm-1"]["metadata"]
+    assert metadata["labels"][JOB_LABEL] == "j"
+    assert [owner["uid"] for owner in metadata["ownerReferences"]] == ["u"]
+    assert pod.files["params.json"] == b"{}"
+    assert json.loads(pod.files["job.json"])["pod"] == "warm-1-p" == read_holder(cluster)
+    status = operator.status
+    assert (status["jobName"], status["podName"]) == ("warm-1", "warm-1-p")
+    assert status["result"] == '"r"' and status["attempt"] == 1
+    # So short a job may end before it is seen to run: that write is saved.
+    writes = ("claim_job", "create_job", "create_secret", "put_secret", "write_status")
+    assert [call for call in cluster.calls if call in writes][:2] == ["claim_job", "create_secret"]
+    assert sum(call in writes for call in cluster.calls) <= 5
+
+
+async def test_deadline_has_the_idle_time_in_it(cluster, start):
+    """It counts from the Job's start: idle for a minute, and as long as any job's from then on."""
+    cluster.start_ahead()
+    await start(cluster).rest()
+    deadline = cluster.jobs["warm-1"]["spec"]["activeDeadlineSeconds"]
+    assert 60 + 100 + 10 + 60 <= deadline <= 60 + 100 + 10 + 60 + 5
+    claimed = datetime.fromisoformat(cluster.jobs["warm-1"]["metadata"]["annotations"][CLAIMED_AT])
+    assert datetime.now(UTC) - claimed < timedelta(seconds=10)
+
+
+async def test_parameters_that_the_api_writes_are_handed_over(cluster, start):
+    """The API writes them a moment after the RuntimeJob; all their parts and the program arrive."""
+    spec = {"paramsFrom": {"secretName": "j-params"}, "params": None}
+    cluster.add_job({"phase": "Queued"}, creationTimestamp=stamp(), spec=spec)
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+
+    async def write_late():
+        await asyncio.sleep(0.1)
+        data = {PARAMS_KEY: base64.b64encode(b'{"late": 1}').decode()}
+        cluster.secrets["j-params"] = {"metadata": {"name": "j-params", "uid": "s"}, "data": data}
+
+    writing = asyncio.create_task(write_late())
+    await operator.rest()
+    await writing
+    assert pod.files["params.json"] == b'{"late": 1}'
+
+
+async def test_without_a_pod_that_waits_a_job_starts_at_once(cluster, start):
+    """An empty pool costs nothing: the Kubernetes Job is made in the same step."""
+    operator = start(cluster)
+    operator.watch()
+    await operator.reconciler.step("j")
+    assert list(cluster.jobs) == [RUN]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ready": False},
+        {"deletionTimestamp": stamp()},
+        {"address": ""},
+    ],
+    ids=["not ready", "being deleted", "without an address"],
+)
+async def test_pod_that_can_not_take_a_job_is_not_claimed(cluster, start, fields):
+    """The job starts with a pod of its own."""
+    cluster.start_ahead()
+    address = fields.pop("address", None)
+    cluster.add_warm_pod("warm-1", WAITS, **fields)
+    if address is not None:
+        cluster.pods["warm-1-p"]["status"]["podIP"] = address
+    await start(cluster).rest()
+    assert RUN in cluster.jobs and "claim_job" not in cluster.calls
+
+
+async def test_pod_of_another_image_is_not_claimed(cluster, start):
+    """After an upgrade jobs run in the new image alone."""
+    cluster.start_ahead()
+    labels = cluster.jobs["warm-1"]["metadata"]["labels"]
+    labels["qiskit-runtime.dev/warm"] = name_pod_class(RunnerSettings(image="i:0"))
+    await start(cluster).rest()
+    assert RUN in cluster.jobs and "claim_job" not in cluster.calls
+
+
+async def test_pod_that_does_not_answer_costs_the_job_nothing(cluster, start):
+    """Its port is closed, though the watches do not know yet: nothing was claimed."""
+    cluster.start_ahead().close()
+    operator = start(cluster)
+    await operator.rest()
+    assert RUN in cluster.jobs and "claim_job" not in cluster.calls
+    await operator.pool.step()
+    assert "warm-1" not in cluster.jobs
+
+
+async def test_another_process_on_the_address_gets_nothing(cluster, start):
+    """An address that has gone to another pod is found out before anything is claimed or sent."""
+    other = cluster.start_ahead(token=b"x" * 32)
+    await start(cluster).rest()
+    assert other.files is None
+    assert RUN in cluster.jobs and "claim_job" not in cluster.calls
+
+
+async def test_pods_that_are_not_reached_delay_one_job_alone(cluster, start):
+    """After one that does not answer, no other is tried for a while: jobs start on their own."""
+    cluster.start_ahead("warm-1", token=b"x" * 32)
+    second = cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
+    await operator.rest()
+    cluster.add_job(name="k", uid="k", creationTimestamp=stamp())
+    await operator.rest("k")
+    assert second.files is None and "claim_job" not in cluster.calls
+    assert operator.reconciler.warm_pods.find(datetime.now(UTC) + timedelta(seconds=31))
+
+
+async def test_job_takes_the_next_pod(cluster, start):
+    """One that does not answer is passed over."""
+    cluster.start_ahead("warm-1").close()
+    second = cluster.start_ahead("warm-2")
+    await start(cluster, size=2).rest()
+    assert second.files is not None and RUN not in cluster.jobs
+
+
+async def test_jobs_never_share_a_pod(cluster, start):
+    """Two jobs that start at the same time: one has the pod, the other one of its own."""
+    pod = cluster.start_ahead()
+    cluster.add_job(name="k", uid="k", creationTimestamp=stamp())
+    operator = start(cluster)
+    operator.watch()
+    await asyncio.gather(operator.rest("j"), operator.rest("k"))
+    assert len(cluster.jobs) == 2
+    owners = [job["metadata"]["ownerReferences"][0]["uid"] for job in cluster.jobs.values()]
+    assert sorted(owners) == ["k", "u"] and pod.files is not None
+
+
+async def test_claim_survives_a_change_of_the_jobs_status(cluster, start):
+    """The Job controller counts its pod meanwhile: the claim is tried once more."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    operator.watch()
+    cluster._store(cluster.jobs, {**cluster.jobs["warm-1"], "status": {"ready": 1}})
+    await operator.reconciler.step("j")
+    assert pod.files is not None and RUN not in cluster.jobs
+
+
+async def test_pod_that_another_operator_has_claimed_is_left_to_it(cluster, start):
+    """A stale view shows it as free: the API server refuses, and the job starts on its own."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    operator.watch()
+    known = cluster.jobs["warm-1"]
+    metadata = {**known["metadata"], "ownerReferences": [{"uid": "another"}]}
+    cluster._store(cluster.jobs, {**known, "metadata": metadata})
+    await operator.rest()
+    assert pod.files is None and RUN in cluster.jobs
+
+
+async def test_job_that_another_operator_has_given_to_a_pod_is_left_to_that(cluster, start):
+    """Each operator has claimed a pod for the same job: the Secret names one, the other goes."""
+    first, second = cluster.start_ahead("warm-1"), cluster.start_ahead("warm-2")
+    one, other = start(cluster), start(cluster)
+    other.watch()
+    await one.rest()
+    assert first.files is not None
+    other.view.jobs.discard("warm-1")
+    await other.reconciler.step("j")
+    assert second.files is None and "warm-2" not in cluster.jobs
+    await other.rest()
+    assert list(cluster.jobs) == ["warm-1"] and read_holder(cluster) == "warm-1-p"
+
+
+async def test_hand_over_of_another_operator_is_seen_as_one(cluster, start):
+    """Both have seen the claim, and one was faster: the other deletes and starts nothing."""
+    pod = cluster.start_ahead()
+    one, other = start(cluster), start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "create_secret", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await one.rest()
+    # It looks who has the input before there is one.
+    other.watch()
+    await other.reconciler._observer.observe("j", datetime.now(UTC))
+    await one.rest()
+    assert pod.files is not None
+    await other.rest()
+    await other.wait_for(lambda: other.status.get("phase") == "Running")
+    assert list(cluster.jobs) == ["warm-1"] and "delete_pod" not in cluster.calls
+
+
+async def test_claimed_pod_that_ended_for_another_operator_is_left(cluster, start):
+    """It looks as if nothing had been handed over: the Secret is read before a pod is made."""
+    pod = cluster.start_ahead()
+    one, other = start(cluster), start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "create_secret", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await one.rest()
+    other.watch()
+    await other.reconciler._observer.observe("j", datetime.now(UTC))
+    await one.rest()
+    assert pod.files is not None
+    cluster.add_warm_pod("warm-1", {"terminated": {"exitCode": 0, "startedAt": stamp(9)}})
+    cluster.logs["warm-1-p"] = [write_record()]
+    await other.wait_for(lambda: other.status.get("phase") == "Completed")
+    assert list(cluster.jobs) == ["warm-1"]
+
+
+def crash(*_, **__):
+    """The operator is killed here."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("moment", ["create_secret", "find_secret"])
+async def test_operator_that_is_killed_after_the_claim_is_replaced(cluster, start, moment):
+    """The next one finds the Job, and hands the input over to its pod."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        if moment == "create_secret":
+            patch.setattr(cluster, "create_secret", crash)
+        else:
+            patch.setattr(claims_module.Handover, "give", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await operator.rest()
+    assert pod.files is None
+    await start(cluster).rest()
+    assert pod.files is not None and list(cluster.jobs) == ["warm-1"]
+
+
+async def test_operator_that_is_killed_after_the_hand_over_is_replaced(cluster, start):
+    """The port is closed and the pod runs on: it has the job, and its log is read."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "write_status", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await operator.rest()
+    assert pod.files is not None and operator.status == {"phase": "Queued"}
+    cluster.logs["warm-1-p"] = [write_record()]
+    following = start(cluster)
+    await following.wait_for(lambda: following.status.get("phase") == "Completed")
+    assert list(cluster.jobs) == ["warm-1"] and cluster.calls.count("claim_job") == 1
+
+
+async def test_pod_that_ended_without_the_job_is_replaced(cluster, start):
+    """Its exit code says so: the input is taken back, and the job starts with a pod of its own."""
+    cluster.start_ahead()
+    operator = start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims_module.Handover, "give", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await operator.rest()
+    cluster.waiting["warm-1"].close()
+    cluster.add_warm_pod("warm-1", UNUSED)
+    await start(cluster).rest()
+    assert list(cluster.jobs) == [RUN]
+    cluster.add_pod()
+    await start(cluster).rest()
+    assert read_holder(cluster) == "p"
+
+
+async def test_pod_that_is_gone_may_have_had_the_job(cluster, start):
+    """Nobody knows what it ran: the job fails, and does not run twice."""
+    cluster.start_ahead()
+    operator = start(cluster)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "write_status", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await operator.rest()
+    del cluster.pods["warm-1-p"]
+    following = start(cluster)
+    await following.wait_for(lambda: following.status.get("phase") == "Failed")
+    assert following.status["reason"] == "Interrupted" and RUN not in cluster.jobs
+
+
+async def test_missing_parameters_send_the_job_to_a_pod_of_its_own(cluster, start, monkeypatch):
+    """The claimed pod is deleted without the job; what waits for parameters is a cold pod."""
+    monkeypatch.setattr(claims_module, "PARTS_SECONDS", 0.05)
+    spec = {"paramsFrom": {"secretName": "j-params"}, "params": None}
+    cluster.add_job({"phase": "Queued"}, creationTimestamp=stamp(), spec=spec)
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    await operator.rest()
+    assert pod.files is None and "delete_pod" in cluster.calls
+    cluster.add_warm_pod("warm-1", UNUSED)
+    await operator.rest()
+    assert list(cluster.jobs) == [RUN]
+
+
+async def test_quota_that_has_no_room_for_the_secret_is_the_jobs_reason(cluster, start):
+    """As with a pod of its own it waits, and goes on when there is room."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    cluster.fails["create_secret"] = QUOTA
+    await operator.rest()
+    assert operator.status["reason"] == "Unschedulable" and pod.files is None
+    await operator.rest()
+    assert pod.files is not None
+
+
+async def test_answer_that_was_lost_is_no_second_claim(cluster, start):
+    """The call is repeated as a step, and finds the Job to be the job's own."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    cluster.fails["claim_job"] = Unanswered("away")
+    with pytest.raises(Unanswered):
+        await operator.rest()
+    await operator.rest()
+    assert pod.files is not None and list(cluster.jobs) == ["warm-1"]
+
+
+async def test_pool_is_filled_and_emptied(cluster, start):
+    """Jobs are made up to the size, counted before their watch tells; without a size they go."""
+    operator = start(cluster, size=3)
+    await operator.pool.step()
+    await operator.pool.step()
+    made = {name for name in cluster.jobs if name.startswith("warm-")}
+    assert len(made) == 3
+    digests = [
+        variable["value"]
+        for job in cluster.jobs.values()
+        for variable in job["spec"]["template"]["spec"]["containers"][0]["env"]
+        if variable["name"] == "RUNTIME_HANDOVER_DIGEST"
+    ]
+    assert len(set(digests)) == 3
+    idle = start(cluster, size=0)
+    idle.watch()
+    await idle.pool.step()
+    assert cluster.jobs == {} and await idle.pool.step() is None
+
+
+async def test_session_has_a_pod_of_its_own(cluster, start):
+    """It is made when the session is opened; the session's job takes it, and no other job does."""
+    cluster.add_session()
+    cluster.sessions["s"]["metadata"]["creationTimestamp"] = stamp()
+    operator = start(cluster, size=0, per_session=1)
+    operator.watch()
+    await operator.pool.step()
+    [name] = cluster.jobs
+    pod = cluster.start_ahead(name, session="s")
+    await operator.rest("j")
+    assert RUN in cluster.jobs and pod.files is None
+    cluster.add_job(
+        name="k", uid="k", creationTimestamp=stamp(), spec={"sessionId": "s", "params": "{}"}
+    )
+    await operator.rest("k")
+    assert pod.files is not None and len(cluster.jobs) == 2
+    await operator.pool.step()
+    assert len(cluster.jobs) == 3
+
+
+async def test_pool_deletes_no_pod_that_was_claimed_meanwhile(cluster, start):
+    """The deletion names the version that was seen."""
+    cluster.start_ahead()
+    operator = start(cluster, size=0)
+    operator.watch()
+    await start(cluster).rest()
+    await operator.pool.step()
+    assert "warm-1" in cluster.jobs
+
+
+async def test_quota_delays_the_pool(cluster, start):
+    """A cluster that has no room for the pool is asked again after a pause."""
+    operator = start(cluster)
+    cluster.fails["create_job"] = QUOTA
+    assert await operator.pool.step() == REFUSED_SECONDS
+    assert cluster.jobs == {}
+
+
+async def test_pool_makes_room_for_jobs(cluster, start):
+    """A job's pod finds no node: a pod that waits is deleted, and none is made."""
+    cluster.start_ahead()
+    operator = start(cluster, size=2)
+    cluster.add_run()
+    no_node = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
+    cluster.add_pod(node="", conditions=[no_node])
+    operator.watch()
+    await operator.pool.step()
+    assert list(cluster.jobs) == [RUN]
+
+
+async def test_pool_tells_what_it_costs(cluster, start):
+    """The probe has the numbers of pods, and the room that they hold on the nodes."""
+    cluster.start_ahead("warm-1")
+    cluster.start_ahead("warm-2")
+    cluster.add_warm_pod("warm-2", WAITS, ready=False)
+    operator = start(cluster, size=2)
+    operator.watch()
+    assert operator.pool.measure() == {
+        "ready": 1, "starting": 1, "wanted": 2, "cores": 0.5, "memoryBytes": 4 * 2**30,
+    }  # fmt: skip
+
+
+async def test_pool_is_read_again_after_a_failure(cluster, start):
+    """A Job that the watches have missed is found, and one that is gone is forgotten."""
+    cluster.start_ahead()
+    operator = start(cluster)
+    await operator.pool.refresh()
+    assert [run.name for run, _ in operator.view.idle_runs()] == ["warm-1"]
+    cluster.jobs.clear()
+    await operator.pool.refresh()
+    assert operator.view.idle_runs() == []
