@@ -8,6 +8,7 @@ A module of its own, as a job may wait for it: the command line of ``runner`` al
 as this to import. The zygote has it start without ``site`` for the same reason.
 """
 
+import os
 import socket
 import sys
 from functools import partial
@@ -34,4 +35,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # All is written: the interpreter's own end would only take time.
+    os._exit(main())
