@@ -23,7 +23,7 @@ bring_up() {
   local which; which=$(choose_kind_of_cluster)
   case $which in
     named) say "cluster: the one that KUBECONFIG names ($KUBECONFIG)" ;;
-    kind) say "cluster: kind"; start_kind "$ROOT/k8s/kind.yaml" ;;
+    kind) say "cluster: kind"; start_installed_kind ;;
     built) say "cluster: built, run by this machine"; start_built ;;
     none) explain_none ;;
   esac

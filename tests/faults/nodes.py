@@ -152,7 +152,12 @@ def _expect_move(stand: Stand, recorder: Recorder, stays: str, seconds: float) -
 
 def _expect_nothing_of_it(stand: Stand) -> None:
     """Wait until the node has ended what it still had, and see that the job's end has stayed."""
-    wait_until(lambda: not stand.left_of("runs"), 90, "nothing is left of the job that ran")
+    label = f"{JOB_LABEL}=runs"
+    wait_until(
+        lambda: not stand.core.list_namespaced_pod(stand.namespace, label_selector=label).items,
+        90,
+        "no pod is left of the job that ran",
+    )
     assert stand.get("runs")["status"]["reason"] == "Interrupted"
 
 

@@ -4,11 +4,16 @@
 
 KIND_NAME=qiskit-runtime
 
-# start_kind CONFIGURATION [OPTION...]
-start_kind() {
+start_installed_kind() {
   mkdir -p "$STATE"
+  print_kind_configuration >"$STATE/kind.yaml"
+  start_kind
+}
+
+# start_kind [OPTION...]
+start_kind() {
   if ! kind get clusters 2>/dev/null | grep -qx $KIND_NAME; then
-    step "make it" kind create cluster --name $KIND_NAME --config "$1" --kubeconfig "$STATE/kubeconfig" --wait 180s "${@:2}"
+    step "make it" kind create cluster --name $KIND_NAME --config "$STATE/kind.yaml" --kubeconfig "$STATE/kubeconfig" --wait 180s "$@"
     # Only what was made here is taken away.
     printf %s "${MADE_KIND:-}" >"$STATE/kind"
   fi
@@ -43,10 +48,10 @@ start_made_kind() {
   MADE_KIND=$CACHE/bin
   use_kind_of_made_programs
   write_podman_configuration
-  print_kind_configuration >"$STATE/kind.yaml"
+  { print_kind_configuration; print_second_node; } >"$STATE/kind.yaml"
   # kind mounts it, and a machine whose kernel has no modules has no such folder.
   mkdir -p /lib/modules
-  start_kind "$STATE/kind.yaml" --image "$NODE_IMAGE"
+  start_kind --image "$NODE_IMAGE"
 }
 
 # Limits: without CAP_SYS_RESOURCE they can't be raised to Podman's own, and its conmon has 32768 processes.
@@ -63,15 +68,17 @@ network_backend = "netavark"
 C
 }
 
-# The user's cluster, and a worker. Pods have addresses of their own: what passes between nodes passes the machine's bridge and its
-# rules too, and those of a built cluster, or what CNI has left of it, are for pods in 10.244.0.0/16.
-print_kind_configuration() {
-  sed "s/hostPort: 8080/hostPort: $INGRESS_PORT/" "$ROOT/k8s/kind.yaml"
+print_kind_configuration() { sed "s/hostPort: 8080/hostPort: $INGRESS_PORT/" "$ROOT/k8s/kind.yaml"; }
+
+# Pods have addresses of their own: what passes between nodes passes the machine's bridge and its rules too, and those of a built
+# cluster, or what CNI has left of it, are for pods in 10.244.0.0/16.
+print_second_node() {
   cat <<C
   - role: worker
 networking: {podSubnet: 10.245.0.0/16}
 kubeadmConfigPatches:
   - |
+    # Both nodes run jobs.
     kind: InitConfiguration
     nodeRegistration: {taints: []}
 C
