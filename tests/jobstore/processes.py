@@ -19,21 +19,22 @@ def children_of(pid: int) -> Iterator[int]:
             yield from children_of(child)
 
 
-def find_runners() -> dict[int, int]:
-    """The program processes of the supervisors that this process is the parent of."""
-    supervisors = find_children("forked_supervisor.py") + find_children("runner")
+def find_runners(besides: Collection[int] = ()) -> dict[int, int]:
+    """The program processes of the supervisors that this process is the parent of, by those."""
+    names = ("forked_supervisor.py", "runner")
+    supervisors = [pid for name in names for pid in find_children(name, besides)]
     return {pid: program for pid in supervisors for program in children_of(pid)}
 
 
-def find_children(name: str) -> list[int]:
-    """The children of this process that run a file or module of this name."""
+def find_children(name: str, besides: Collection[int] = ()) -> list[int]:
+    """The children of this process that run a file or module of this name, but for others'."""
     found = []
     for task in Path("/proc/self/task").glob("*/children"):
         for pid in task.read_text().split():
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
             if any(word.rpartition("/")[2] == name for word in words):
                 found.append(int(pid))
-    return found
+    return [pid for pid in found if pid not in besides]
 
 
 def is_alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,32 +40,34 @@ HOW = """
 """Returns the module that the program process, or what it was forked from, was started as."""
 
 
-def find_zygote() -> int:
+def find_zygote(others: Collection[int]) -> int:
     """The zygote of this process; what it has just forked for a supervisor looks the same."""
-    return min(find_children("runner.zygote"))
+    return min(find_children("runner.zygote", others))
 
 
-async def test_jobs_are_forks_of_one_zygote(tmp_path: Path):
+async def test_jobs_are_forks_of_one_zygote(tmp_path: Path, others: list[int]):
     """The zygote is there once, and each job's program process is a fork of it."""
     async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
         told = [result((await jobs.run(HOW))[1]) for _ in range(3)]
-        await wait_until(lambda: len(find_runners()) == 2, 30)
-        zygotes = find_children("runner.zygote")
+        await wait_until(lambda: len(find_runners(others)) == 2, 30)
+        zygotes = find_children("runner.zygote", others)
 
     assert told == ['"runner.zygote"'] * 3
     assert len(zygotes) == 1
 
 
-async def test_next_runner_waits_while_a_job_runs(tmp_path: Path):
+async def test_next_runner_waits_while_a_job_runs(tmp_path: Path, others: list[int]):
     """The job behind a running one finds a runner that is ready, also with one worker."""
     async with open_local_store(tmp_path, ONE) as jobs:
         job = await jobs.start(FOR_EVER)
-        await wait_until(lambda: len(find_runners()) == 2, 30)
+        await wait_until(lambda: len(find_runners(others)) == 2, 30)
         await jobs.stop(job)
         assert (await jobs.run(QUICK))[0].status.phase is Phase.COMPLETED
 
 
-async def test_killed_zygote_costs_no_job(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+async def test_killed_zygote_costs_no_job(
+    tmp_path: Path, others: list[int], caplog: pytest.LogCaptureFixture
+):
     """The job that runs goes on, those behind it run too, and another zygote is started."""
     async with open_local_store(tmp_path, ONE) as jobs:
         running = await jobs.start("""
@@ -78,15 +81,15 @@ async def test_killed_zygote_costs_no_job(tmp_path: Path, caplog: pytest.LogCapt
                 return os.getcwd()
         """)
         folder = Path(json.loads(messages(await jobs.store.read_events(running.id))[0]))
-        killed = find_zygote()
+        killed = find_zygote(others)
         queued = await jobs.submit(HOW)
         os.kill(killed, signal.SIGKILL)
         await wait_until(lambda: not is_alive(killed))
         (folder / "go").touch()
         first, second = await jobs.finish(running.id), await jobs.finish(queued.id)
-        await wait_until(lambda: find_children("runner.zygote") not in ([], [killed]), 30)
+        await wait_until(lambda: find_children("runner.zygote", others) not in ([], [killed]), 30)
         third, events = await jobs.run(HOW)
-        assert find_zygote() != killed
+        assert find_zygote(others) != killed
 
     assert {job.status.phase for job in (first, second, third)} == {Phase.COMPLETED}
     assert result(await jobs.store.read_events(running.id)) == json.dumps(str(folder))
@@ -95,14 +98,17 @@ async def test_killed_zygote_costs_no_job(tmp_path: Path, caplog: pytest.LogCapt
 
 
 async def test_stopped_zygote_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    others: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ):
     """A zygote that a program has stopped keeps no job waiting for long."""
     monkeypatch.setattr(zygote, "_PATIENCE", 0.5)
     async with open_local_store(tmp_path, ONE) as jobs:
         await jobs.run(QUICK)
-        await wait_until(lambda: len(find_runners()) == 1, 30)
-        stopped = find_zygote()
+        await wait_until(lambda: len(find_runners(others)) == 1, 30)
+        stopped = find_zygote(others)
         os.kill(stopped, signal.SIGSTOP)
         ended = [(await jobs.run(QUICK))[0].status.phase for _ in range(3)]
         await wait_until(lambda: not is_alive(stopped))
@@ -141,11 +147,11 @@ async def test_zygote_whose_imports_fail_says_why(
     assert "ImportError: broken installation" in capfd.readouterr().err
 
 
-async def test_zygote_can_be_turned_off(tmp_path: Path):
+async def test_zygote_can_be_turned_off(tmp_path: Path, others: list[int]):
     """With ``forks`` off there is no zygote."""
     async with open_local_store(tmp_path, RunnerLimits(workers=1, forks=False)) as jobs:
         _, events = await jobs.run(HOW)
-        assert find_children("runner.zygote") == []
+        assert find_children("runner.zygote", others) == []
 
     assert result(events) == '"runner.program_process"'
 
