@@ -58,7 +58,8 @@ def test_daemon_that_would_outlive_the_program_is_killed(start_run, write_progra
 @BOTH_BIRTHS
 def test_sigterm_reaches_the_program(start_run, write_program, console):
     """SIGTERM is forwarded, and a program that ends by it was terminated."""
-    run = start_run()
+    # Python takes the imported Qiskit apart first, on a loaded machine for longer than a second.
+    run = start_run(grace=10)
     run.start_job(
         write_program(
             """
