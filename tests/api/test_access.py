@@ -42,7 +42,7 @@ OUTSIDE_THE_DOCUMENT = ["/docs", "/redoc", "/openapi.json", "/docs/oauth2-redire
 @pytest.fixture(scope="module")
 def stranger(guarded):
     """A client of the guarded server that has no token."""
-    with httpx.Client(base_url=guarded.http.base_url, trust_env=False) as client:
+    with httpx.Client(base_url=guarded.http.base_url, trust_env=False, timeout=30) as client:
         yield client
 
 

@@ -259,7 +259,7 @@ def test_attackers_room_is_taken_first(brief):
         idle = [stack.enter_context(dial(brief)) for _ in range(60)]
         for _ in range(3):
             begun = time.monotonic()
-            with httpx.Client(base_url=brief.http.base_url, trust_env=False) as client:
+            with httpx.Client(base_url=brief.http.base_url, trust_env=False, timeout=30) as client:
                 assert client.get("/livez").status_code == 200
             assert time.monotonic() - begun < REQUEST_SECONDS + 5
         idle[0].settimeout(30)
@@ -278,7 +278,10 @@ def test_websockets_leave_room_for_others(brief, gate):
             brief.listen(job_id, additional_headers=headers)
         assert refused.value.response.status_code == 503
         assert refused.value.response.headers["Retry-After"]
-        assert httpx.get(f"{brief.http.base_url}/livez", trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{brief.http.base_url}/livez", trust_env=False, timeout=30).status_code
+            == 200
+        )
         gate.touch()
         assert [read_to_close(websocket) for websocket in sockets] == [(["1"], 1000)] * 18
 
@@ -295,7 +298,10 @@ def test_idle_sockets_beyond_the_descriptors_stop_nobody(tmp_path):
         waits = []
         for _ in range(20):
             begun = time.monotonic()
-            assert httpx.get(f"{server.http.base_url}/livez", trust_env=False).status_code == 200
+            assert (
+                httpx.get(f"{server.http.base_url}/livez", trust_env=False, timeout=30).status_code
+                == 200
+            )
             waits.append(time.monotonic() - begun)
         assert server.wait(server.run_steps(["final", 1]))["status"] == "Completed"
         open_files = len(list(Path(f"/proc/{server.pid}/fd").iterdir()))

@@ -66,14 +66,14 @@ def test_plain_http_is_not_served(secure):
     """Nothing is answered to a client without TLS."""
     server, _, _ = secure
     with pytest.raises(httpx.TransportError):
-        httpx.get(f"http://127.0.0.1:{server.port}/backends", trust_env=False)
+        httpx.get(f"http://127.0.0.1:{server.port}/backends", trust_env=False, timeout=30)
 
 
 def test_unknown_authority_is_refused_by_the_client(secure):
     """The certificate is not one of the public authorities'."""
     server, _, _ = secure
     with pytest.raises(httpx.ConnectError, match="certificate verify failed"):
-        httpx.get(f"https://127.0.0.1:{server.port}/backends", trust_env=False)
+        httpx.get(f"https://127.0.0.1:{server.port}/backends", trust_env=False, timeout=30)
 
 
 def test_request_over_a_bound_is_answered(secure):

@@ -127,7 +127,7 @@ def test_an_expired_token_ends_its_websockets(tmp_path, gate):
 def log_in(server, token):
     """Return the headers of a browser in which somebody has logged in."""
     origin = str(server.http.base_url).rstrip("/")
-    with httpx.Client(base_url=origin, trust_env=False) as browser:
+    with httpx.Client(base_url=origin, trust_env=False, timeout=30) as browser:
         answer = browser.post("/login", data={"token": token}, headers={"Origin": origin})
     return {"Origin": origin, "Cookie": answer.headers["set-cookie"].partition(";")[0]}
 
@@ -137,7 +137,7 @@ def test_a_logout_ends_the_websockets_of_that_browser(guarded, gate):
     job_id = guarded.run_steps(["publish", 1], ["wait", str(gate)])
     mine, others = (log_in(guarded, "open-sesame") for _ in range(2))
     with listen(guarded, job_id, **mine) as ended, listen(guarded, job_id, **others) as other:
-        with httpx.Client(base_url=guarded.http.base_url, trust_env=False) as browser:
+        with httpx.Client(base_url=guarded.http.base_url, trust_env=False, timeout=30) as browser:
             assert browser.post("/logout", data={"x": "y"}, headers=mine).status_code == 303
         assert read_end(ended) == (1008, WHY)
         assert is_open(other)

@@ -16,13 +16,15 @@ GRANT = "urn:ibm:params:oauth:grant-type:apikey"
 def ask(server, key, **fields):
     """POST /identity/token as the official client does: without authentication."""
     form = {"grant_type": GRANT, "apikey": key, "response_type": "cloud_iam"} | fields
-    with httpx.Client(base_url=server.http.base_url, trust_env=False) as http:
+    with httpx.Client(base_url=server.http.base_url, trust_env=False, timeout=30) as http:
         return http.post("/identity/token", data=form)
 
 
 def get(server, token, path="/jobs"):
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=server.http.base_url, trust_env=False, headers=headers) as http:
+    with httpx.Client(
+        base_url=server.http.base_url, trust_env=False, timeout=30, headers=headers
+    ) as http:
         return http.get(path)
 
 
@@ -98,7 +100,7 @@ def test_a_wrong_request_is_refused_in_words(tenants, fields, status):
 def test_other_bodies_and_pages_are_refused(tenants):
     """No JSON, no body that is too large, no page of another site, no GET."""
     base = tenants.server.http.base_url
-    with httpx.Client(base_url=base, trust_env=False) as http:
+    with httpx.Client(base_url=base, trust_env=False, timeout=30) as http:
         assert http.post("/identity/token", json={"apikey": "x"}).status_code == 415
         form = {"grant_type": GRANT, "apikey": "x"}
         headers = {"Origin": "http://evil.example"}

@@ -362,7 +362,7 @@ def log_in(provider, user, groups, client="runtime"):
         "scope": "openid profile",
         "state": "s",
     }
-    with httpx.Client(base_url=provider, trust_env=False) as http:
+    with httpx.Client(base_url=provider, trust_env=False, timeout=30) as http:
         http.put(f"/users/{user}", json={"preferred_username": user, "groups": groups})
         page = http.post("/oauth2/authorize", params=asked, data={"sub": user})
         code = parse_qs(urlsplit(page.headers["location"]).query)["code"][0]

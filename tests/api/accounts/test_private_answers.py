@@ -42,7 +42,10 @@ def test_no_cache_keeps_an_answer(tenants, path):
     """Caches know that of the header Authorization alone, and there are others."""
     token = tenants["ann"].headers["authorization"].removeprefix("Bearer ")
     answer = httpx.get(
-        f"{tenants.server.http.base_url}{path}", headers={"X-Access-Token": token}, trust_env=False
+        f"{tenants.server.http.base_url}{path}",
+        headers={"X-Access-Token": token},
+        trust_env=False,
+        timeout=30,
     )
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"

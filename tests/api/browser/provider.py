@@ -28,7 +28,7 @@ class ProviderUnderTest:
 
     def approve(self, url: str, person: str = "alice") -> dict[str, str]:
         """Log in as a person; return the query with which the provider leads back."""
-        answer = httpx.post(url, data={"sub": person}, trust_env=False)
+        answer = httpx.post(url, data={"sub": person}, trust_env=False, timeout=30)
         assert answer.status_code == 302, answer.text
         return dict(parse_qsl(urlsplit(answer.headers["location"]).query))
 
@@ -39,7 +39,7 @@ class ProviderUnderTest:
         code = self.approve(f"{self.issuer}/oauth2/authorize?{urlencode(asked)}", person)["code"]
         form = {"grant_type": "authorization_code", "code": code, **redirect}
         form |= {"client_id": client, "client_secret": "any"}
-        answer = httpx.post(f"{self.issuer}/oauth2/token", data=form, trust_env=False)
+        answer = httpx.post(f"{self.issuer}/oauth2/token", data=form, trust_env=False, timeout=30)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["id_token"])
 
@@ -67,7 +67,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + 60
     while True:
         try:
-            assert httpx.get(f"{url}/jwks", trust_env=False).is_success
+            assert httpx.get(f"{url}/jwks", trust_env=False, timeout=30).is_success
         except httpx.TransportError:
             assert time.monotonic() < until and process.poll() is None, "the provider never came"
             time.sleep(0.1)

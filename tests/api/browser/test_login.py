@@ -27,7 +27,7 @@ def origin(guarded):
 @pytest.fixture
 def visitor(origin):
     """A browser that has not logged in."""
-    with httpx.Client(base_url=origin, headers=PERSON, trust_env=False) as client:
+    with httpx.Client(base_url=origin, headers=PERSON, trust_env=False, timeout=30) as client:
         yield client
 
 
@@ -322,7 +322,7 @@ def test_cookie_without_the_prefix_is_not_taken_behind_tls(person):
 def test_cookie_is_no_token_and_a_token_is_no_cookie(person, guarded, origin):
     """Each is worth something in its own place alone."""
     ((name, value),) = person.cookies.items()
-    with httpx.Client(base_url=origin, trust_env=False) as other:
+    with httpx.Client(base_url=origin, trust_env=False, timeout=30) as other:
         assert other.get("/jobs", headers={"Authorization": f"Bearer {value}"}).status_code == 401
         for wrong in (TOKEN, "", "a.b.c", value[:-2], value + "x", value.split(".")[1]):
             assert other.get("/jobs", headers={"Cookie": f"{name}={wrong}"}).status_code == 401
@@ -399,7 +399,8 @@ def test_session_is_that_of_an_account_and_ends_with_it(tmp_path):
     with run_server(tmp_path / "server", RUNTIME_ACCOUNTS=str(accounts)) as running:
         origin = f"http://127.0.0.1:{running.port}"
         alice, victor = [
-            httpx.Client(base_url=origin, headers=PERSON, trust_env=False) for _ in range(2)
+            httpx.Client(base_url=origin, headers=PERSON, trust_env=False, timeout=30)
+            for _ in range(2)
         ]
         with alice, victor:
             for name, client in (("alice", alice), ("victor", victor)):

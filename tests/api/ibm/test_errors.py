@@ -26,7 +26,7 @@ def api(server):
 @pytest.fixture
 def guarded_api(guarded):
     """A server that asks for a token, and a client without one."""
-    with httpx.Client(base_url=guarded.http.base_url, trust_env=False) as client:
+    with httpx.Client(base_url=guarded.http.base_url, trust_env=False, timeout=30) as client:
         yield client
 
 
