@@ -25,10 +25,14 @@ url => new Promise((resolve, reject) => {
 
 POST_JOB = """
 body => {
-  const post = () => fetch("/jobs", {
+  const pause = () => new Promise(resume => setTimeout(resume, 500));
+  const post = tries => fetch("/jobs", {
     method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
+  }).catch(error => {
+    if (tries === 1) throw error;
+    return pause().then(() => post(tries - 1));
   });
-  return post().catch(post).then(answer => answer.json());
+  return post(20).then(answer => answer.json());
 }
 """
 """The call with which a page of the server posts a job; it returns the answer.
