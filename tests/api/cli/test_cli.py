@@ -516,25 +516,35 @@ def test_a_closed_output_is_no_traceback(served):
     assert "BrokenPipe" not in errors
 
 
-def test_a_terminal_sees_the_wait_and_colours(served):
+STATUS_LINE = rb"(\r|\x1b\[2K|\x1b\[\?25l)[|/\\-] (Queued|Running)  \d+ s"
+
+
+def test_a_terminal_sees_the_wait_and_colours(served, tmp_path):
     """On a terminal a status line shows while nothing comes, and goes without a trace."""
+    gate = tmp_path / "gate"
     reader, writer = pty.openpty()
-    arguments = [COMMAND, "run", "sample-program", "-p", "iterations=1", "--url", served.url]
+    job = steps(["wait", str(gate)], ["final", 1])
+    arguments = [COMMAND, "run", "steps", *job, "--url", served.url]
     with subprocess.Popen(arguments, stdout=writer, stderr=writer, env=make_environment()) as ended:
         os.close(writer)
-        shown = read_terminal(reader)
+        shown = read_terminal(reader, gate)
     assert ended.returncode == 0
-    assert re.search(r"(\r|\x1b\[2K|\x1b\[\?25l)[|/\\-] (Queued|Running)  \d+ s", shown)
+    assert gate.exists(), shown
     assert "\r\n\x1b[1mResult\x1b[0m" in shown
     assert shown.rstrip().endswith("\x1b[0m")
 
 
-def read_terminal(reader):
-    """All that is written to a pseudo-terminal; its end is an error on Linux."""
+def read_terminal(reader, gate):
+    """All that is written to a pseudo-terminal; its end is an error on Linux.
+
+    The gate of a job that waits opens when the status line is there.
+    """
     shown = b""
     with suppress(OSError), os.fdopen(reader, "rb", buffering=0) as terminal:
         while select.select([terminal], [], [], 20)[0] and (data := terminal.read(4096)):
             shown += data
+            if re.search(STATUS_LINE, shown):
+                gate.touch()
     return shown.decode()
 
 
