@@ -90,7 +90,7 @@ kind: $(DEV_READY) ## Make a kind of two nodes without a registry, deploy, run t
 	@$(RIG) kind
 	@$(RIG) images
 	@$(RIG) deploy
-	REQUIRE_CLUSTER=1 $(BIN)/python -m pytest -m 'cluster and not nodes' tests/e2e tests/images --durations=5 $(ARGS)
+	REQUIRE_CLUSTER=1 $(BIN)/python -m pytest -m 'cluster and not nodes' tests/e2e tests/images --numprocesses 2 --durations=5 $(ARGS)
 	REQUIRE_CLUSTER=1 $(BIN)/python -m pytest -m nodes tests/faults -s
 
 clients: $(DEV_READY) ## Install the official clients of several years from PyPI, each in an environment of its own, for tests

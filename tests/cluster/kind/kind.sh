@@ -30,6 +30,8 @@ start_ingress() {
 
 stop_kind() {
   kind delete cluster --name $KIND_NAME
+  # kind leaves its network. One that another cluster uses stays.
+  [ -z "$MADE_KIND" ] || podman network rm kind || true
   rm -f "$STATE"/{kind,kind.yaml,kubeconfig,images,containers.conf}
 }
 

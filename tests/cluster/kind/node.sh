@@ -19,7 +19,7 @@ make_kind() {
 }
 
 install_podman() {
-  command -v podman >/dev/null && [ -x /usr/lib/podman/netavark ] && return
+  command -v podman >/dev/null && [ -x /usr/lib/podman/netavark ] && [ -x /usr/lib/podman/aardvark-dns ] && return
   step "install $NODE_PACKAGES" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 bash -c \
     "apt-get update -qq && apt-get install -y -qq --no-install-recommends $NODE_PACKAGES"
 }
@@ -34,7 +34,7 @@ compile_kind() {
 
 make_node_image() {
   local folder kind
-  kind=$(cd "$HERE/kind/programs" && go list -m -f '{{.Dir}}' sigs.k8s.io/kind)/
+  kind=$(cd "$HERE/kind/programs" && go mod download sigs.k8s.io/kind && go list -m -f '{{.Dir}}' sigs.k8s.io/kind)
   folder=$(mktemp -d "$STATE/node.XXXX")
   cp -r "$HERE"/kind/node/* "$folder/"
   # Modules are read-only; what is ours goes over what is kind's.
