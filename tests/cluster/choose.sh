@@ -1,12 +1,14 @@
 # Which cluster: the first of
 #   named   the one that KUBECONFIG names; it is used, never made or taken away
-#   kind    where `rig kind` has made one, or where kind and Docker or Podman are
+#   what runs here already
+#   kind    where kind and Docker or Podman are
 #   built   compiled from Go modules and run by this machine itself (Linux, root, Go)
 
 choose_kind_of_cluster() {
   # A KUBECONFIG of ours is no choice of the user's.
   if [ -n "${KUBECONFIG:-}" ] && [[ $KUBECONFIG != "$STATE"/* ]]; then echo named
   elif [ -e "$STATE/kind" ]; then echo kind
+  elif [ -e "$STATE/run" ]; then echo built
   elif command -v kind >/dev/null && { docker info || podman info; } >/dev/null 2>&1; then echo kind
   elif [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v go >/dev/null; then echo built
   else echo none; fi
