@@ -342,7 +342,7 @@ def test_seven_megabytes_of_parameters_work(client):
 
 @pytest.mark.parametrize("megabytes", [9, 30, 100])
 def test_a_body_over_the_limit_is_refused_with_the_limit(client, megabytes):
-    """However large it is, the answer is 413 and names the limit, before the time for a body ends."""
+    """However large it is, the answer is 413 and names the limit, before a body's time is over."""
     begun = time.monotonic()
     answer = client.post(params={"steps": ["x" * megabytes * 2**20]})
     assert answer.status_code == 413
