@@ -183,6 +183,8 @@ def normalise(text):
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "<time>", text)
     text = re.sub(r'"(Queued|Running|Completed)"', '"<status>"', text)
     text = re.sub(r'"(started|finished)":(null|"<time>")', r'"\1":<time>', text)
+    # A short job may have ended when it is looked at.
+    text = re.sub(r'"(progress|seeds|versions)":(null|\{[^}]*\})', r'"\1":<at the end>', text)
     text = re.sub(r"  ([01 ]+)  [█▏▎▍▌▋▊▉]+ +\d+ +[\d.]+ %", r"  \1 <bar>", text)
     text = re.sub(r"after \d+\.\d s", "after <seconds>", text)
     outcome = r'\\?"(?:00|11) 00\\?": \d+'

@@ -168,14 +168,16 @@ class RunnerProcess:
 
     async def close(self) -> None:
         """End it, whatever it does, and wait until it has."""
-        with suppress(OSError):
-            self._stdin.write_eof()
-        self.terminate()
-        # It could not end while nobody takes what it has to say.
-        async for _ in self.read_record():
-            pass
-        await self.wait()
-        self._stdin.close()
+        try:
+            with suppress(OSError):
+                self._stdin.write_eof()
+            self.terminate()
+            # It could not end while nobody takes what it has to say.
+            async for _ in self.read_record():
+                pass
+            await self.wait()
+        finally:
+            self._stdin.close()
         forget_mark(self._mark)
         self._clean_up()
 

@@ -260,6 +260,15 @@ TICKER = """
 """
 
 
+BRIEF = """
+    import time
+
+    def main(backend, messenger):
+        time.sleep(0.5)
+        return 1
+"""
+
+
 async def test_hostile_programs_leave_other_jobs_and_the_store_alone(jobs: StoreUnderTest):
     """Floods, endless lines, forks and violent ends cost the others no message, and no end."""
     bystander = await jobs.start(TICKER)
@@ -267,7 +276,7 @@ async def test_hostile_programs_leave_other_jobs_and_the_store_alone(jobs: Store
     hostile = (FLOOD, LONG_LINE, MANY_MESSAGES, FORKS, DEATH)
     flood, line, spam, forks, (death, _) = await asyncio.gather(*map(jobs.run, hostile))
     ticks_before = len(await jobs.store.read_events(bystander.id))
-    last = await jobs.run("def main(backend, messenger):\n    return 1")
+    last = await jobs.run(BRIEF)
     await jobs.stop(bystander)
     ticks = messages(await jobs.store.read_events(bystander.id))[1:]
 
