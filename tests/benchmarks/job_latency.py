@@ -38,7 +38,7 @@ def run() -> list[Row]:
             "the same, one right after the other",
             "",
             f"p50 {milliseconds(statistics.median(in_a_row))}",
-            f"{JOBS} jobs, 2 workers: each waits for its runner to import Qiskit",
+            f"{JOBS} jobs, 2 workers: each worker's next runner is forked while its job runs",
         ),
         Row(
             f"sample-program, {ITERATIONS} iterations",

@@ -38,10 +38,12 @@ _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
 _RETRY_SECONDS = 1.0
-"""How long a job stays queued that the disk has no room for, before it is tried again.
+"""How long a job stays queued that a full disk has no room for, before each other try."""
 
-Always the same: a full disk does not suffer from being asked, and room may come at any moment.
-"""
+_AHEAD_SECONDS = 0.03
+"""How long after a job the next runner is started, so that a small circuit has its counts first.
+
+A Bell job takes 32 ms, and 48 where it is started at once; after the job, the next waits 10 ms."""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -125,7 +127,7 @@ class Workers:
                     runner = await self._start_runner() or runner
                 if self._zygote.is_ready:
                     # A fork takes little: the next one is there when this one has ended.
-                    ahead = asyncio.create_task(self._start_runner())
+                    ahead = asyncio.create_task(self._start_runner(_AHEAD_SECONDS))
                 if job:
                     await self._run(job.id, runner)
             except Exception:
@@ -140,8 +142,9 @@ class Workers:
         for waiting in self._places.leave(job):
             self.queue(waiting)
 
-    async def _start_runner(self) -> RunnerProcess | None:
+    async def _start_runner(self, after: float = 0) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
+        await asyncio.sleep(after)
         backoff = Backoff(first=1.0, longest=10.0)
         await self._zygote.settle()
         while not self._closing:
