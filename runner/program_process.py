@@ -167,8 +167,8 @@ def end_process(code: int) -> NoReturn:
     job in a fork, which has to copy each page for it.
     """
     # These two are what Python's own end begins with, and have no public names.
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
-    atexit._run_exitfuncs()  # noqa: SLF001
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
+    atexit._run_exitfuncs()  # noqa: SLF001  (no public name)
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # it may be the program's own
             stream.flush()

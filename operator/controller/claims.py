@@ -195,7 +195,7 @@ class Claimer:
         backoff = Backoff(first=0.01, longest=0.2)
         try:
             async with asyncio.timeout(PARTS_SECONDS):
-                while (found := await self.cluster.find_secret(name)) is None:  # noqa: ASYNC110
+                while (found := await self.cluster.find_secret(name)) is None:  # noqa: ASYNC110  (no watch)
                     await asyncio.sleep(backoff.next_seconds())
         except TimeoutError as error:
             raise PartsMissing(f"its parameters' Secret {name} is not there") from error

@@ -16,7 +16,8 @@ from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
 from tests.cluster.target import RIG, find_cluster
 from tests.faults.recorder import Recorder
-from tests.faults.scripts import Script, say, submit, wait_for_end
+from tests.faults.scripts import Script
+from tests.faults.steps import say, submit, wait_for_end
 
 GRACE_SECONDS = 30
 """Of a runner's pod: from SIGTERM to SIGKILL."""

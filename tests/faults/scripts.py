@@ -11,41 +11,15 @@ from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
 from tests.faults import warm_scripts
 from tests.faults.history import FINAL
-from tests.faults.recorder import Recorder, make_params
+from tests.faults.recorder import Recorder
+from tests.faults.steps import say, submit, wait_for_end
 
 Script = Callable[[Stand, Recorder], None]
 
 JOBS = 20
 LISTENERS = 3
-FRAMES = 60
-PAUSE = 0.05
 SUSPEND_SEED = 10
 """Of the moments at which Kubernetes Jobs are suspended and resumed."""
-
-
-def say(recorder: Recorder, text: str) -> None:
-    """Print a moment of the script."""
-    print(f"  {recorder.seconds:6.2f} s  {text}", flush=True)
-
-
-def submit(stand: Stand, recorder: Recorder, name: str, frames: int = FRAMES, listeners: int = 1,
-           pause: float = PAUSE) -> str:  # fmt: skip
-    """A counting job, and who listens to it."""
-    recorder.history.counts[name] = frames
-    uid = stand.submit(name, "count", make_params(frames, pause))
-    recorder.listen(name, listeners)
-    return uid
-
-
-def wait_for_end(stand: Stand, recorder: Recorder, seconds: float = 240.0) -> None:
-    """All jobs have ended, and everybody who listened knows."""
-    ended = ("Completed", "Failed", "Cancelled")
-    wait_until(
-        lambda: all(job["status"].get("phase") in ended for job in stand.jobs().values()),
-        seconds,
-        "all jobs have ended",
-    )
-    recorder.wait_for_listeners()
 
 
 def kill_operator(stand: Stand, recorder: Recorder) -> None:

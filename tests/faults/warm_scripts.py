@@ -13,11 +13,12 @@ from kubernetes.client.exceptions import ApiException
 from qiskit_runtime.contract.resources.resource import JOB_LABEL, WARM_LABEL
 from qiskit_runtime.contract.wire.handover import HANDOVER_PORT, HELLO
 from tests.cluster.stand import Stand, wait_until
-from tests.faults.recorder import Recorder, make_params
+from tests.faults import steps
+from tests.faults.recorder import Recorder
+from tests.faults.steps import say, wait_for_end
 
 JOBS = 12
 FRAMES = 20
-PAUSE = 0.05
 IDLE = f"{WARM_LABEL},{JOB_LABEL}="
 OPTIONS = {
     "RUNTIME_WARM_POOL_SIZE": "3",
@@ -56,11 +57,6 @@ STEPS = {
 }
 
 
-def say(recorder: Recorder, text: str) -> None:
-    """Print a moment of the script."""
-    print(f"  {recorder.seconds:6.2f} s  {text}", flush=True)
-
-
 def wait_for_pool(stand: Stand, number: int, seconds: float = 120.0) -> None:
     """Return when so many pods wait for a job."""
 
@@ -71,21 +67,13 @@ def wait_for_pool(stand: Stand, number: int, seconds: float = 120.0) -> None:
 
 
 def submit(stand: Stand, recorder: Recorder, name: str) -> None:
-    """A counting job, and who listens to it."""
-    recorder.history.counts[name] = FRAMES
-    stand.submit(name, "count", make_params(FRAMES, PAUSE))
-    recorder.listen(name)
+    """A short counting job, and who listens to it."""
+    steps.submit(stand, recorder, name, FRAMES)
 
 
 def wait_for_ends(stand: Stand, recorder: Recorder, seconds: float = 240.0) -> set[tuple[str, str]]:
     """Return the phases and reasons of all jobs, once they have ended and all listeners know."""
-    ended = ("Completed", "Failed", "Cancelled")
-    wait_until(
-        lambda: all(job["status"].get("phase") in ended for job in stand.jobs().values()),
-        seconds,
-        "all jobs have ended",
-    )
-    recorder.wait_for_listeners()
+    wait_for_end(stand, recorder, seconds)
     statuses = [job["status"] for job in stand.jobs().values()]
     return {(status["phase"], status.get("reason", "")) for status in statuses}
 

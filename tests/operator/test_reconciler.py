@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from controller.actions import CHECK_SECONDS
 from controller.decide import REFUSED_SECONDS
@@ -22,6 +21,7 @@ from runner.record_writer import RecordWriter
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
 from tests.operator.manifests import RUN
+from tests.operator.operators import start_operators
 
 pytestmark = pytest.mark.anyio
 
@@ -103,18 +103,8 @@ class Operator:
 async def start(redis_server, monkeypatch):
     """Starts operators over clusters; only the test takes steps."""
     monkeypatch.setattr(Workers, "enqueue", lambda *_: None)
-    clients, operators = [], []
-
-    def start(cluster, **settings):
-        clients.append(Redis.from_url(redis_server.url))
-        operators.append(Operator(cluster, clients[-1], **settings))
-        return operators[-1]
-
-    yield start
-    for operator in operators:
-        await operator.reconciler.workers.close()
-    for client in clients:
-        await client.aclose()
+    async with start_operators(Operator, redis_server.url) as start:
+        yield start
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from controller import claims as claims_module
 from controller.build.warm_job import build_warm_job, make_token, name_pod_class
@@ -20,6 +19,7 @@ from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
 from tests.operator.manifests import RUN, warm_pod_manifest
+from tests.operator.operators import start_operators
 from tests.operator.test_reconciler import stamp, write_record
 from tests.operator.warm_pods import WaitingPod
 
@@ -119,18 +119,8 @@ async def start(redis_server, monkeypatch):
     """Starts operators over clusters; only the test takes steps."""
     monkeypatch.setattr(Workers, "enqueue", lambda *_: None)
     monkeypatch.setattr(claims_module, "CLOSED_SECONDS", 0.05)
-    clients, operators = [], []
-
-    def start(cluster, **settings):
-        clients.append(Redis.from_url(redis_server.url))
-        operators.append(Operator(cluster, clients[-1], **settings))
-        return operators[-1]
-
-    yield start
-    for operator in operators:
-        await operator.reconciler.workers.close()
-    for client in clients:
-        await client.aclose()
+    async with start_operators(Operator, redis_server.url) as start:
+        yield start
 
 
 @pytest.fixture
@@ -319,9 +309,8 @@ async def test_job_that_another_operator_has_given_to_a_pod_is_left_to_that(clus
     assert list(cluster.jobs) == ["warm-1"] and read_holder(cluster) == "warm-1-p"
 
 
-async def test_hand_over_of_another_operator_is_seen_as_one(cluster, start):
-    """Both have seen the claim, and one was faster: the other deletes and starts nothing."""
-    pod = cluster.start_ahead()
+async def hand_over_unseen(cluster, start):
+    """One operator claims and hands over; return another, which has looked between the two."""
     one, other = start(cluster), start(cluster)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cluster, "create_secret", crash)
@@ -331,6 +320,13 @@ async def test_hand_over_of_another_operator_is_seen_as_one(cluster, start):
     other.watch()
     await other.reconciler._observer.observe("j", datetime.now(UTC))
     await one.rest()
+    return other
+
+
+async def test_hand_over_of_another_operator_is_seen_as_one(cluster, start):
+    """Both have seen the claim, and one was faster: the other deletes and starts nothing."""
+    pod = cluster.start_ahead()
+    other = await hand_over_unseen(cluster, start)
     assert pod.files is not None
     await other.rest()
     await other.wait_for(lambda: other.status.get("phase") == "Running")
@@ -340,14 +336,7 @@ async def test_hand_over_of_another_operator_is_seen_as_one(cluster, start):
 async def test_claimed_pod_that_ended_for_another_operator_is_left(cluster, start):
     """It looks as if nothing had been handed over: the Secret is read before a pod is made."""
     pod = cluster.start_ahead()
-    one, other = start(cluster), start(cluster)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster, "create_secret", crash)
-        with pytest.raises(KeyboardInterrupt):
-            await one.rest()
-    other.watch()
-    await other.reconciler._observer.observe("j", datetime.now(UTC))
-    await one.rest()
+    other = await hand_over_unseen(cluster, start)
     assert pod.files is not None
     cluster.add_warm_pod("warm-1", {"terminated": {"exitCode": 0, "startedAt": stamp(9)}})
     cluster.logs["warm-1-p"] = [write_record()]
