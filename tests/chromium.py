@@ -4,8 +4,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+_CHROMIUM = Path(__file__).with_name("chromium_without_netlink.py")
 
 OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -24,34 +27,22 @@ url => new Promise((resolve, reject) => {
 
 
 POST_JOB = """
-body => {
-  const pause = () => new Promise(resume => setTimeout(resume, 500));
-  const post = tries => fetch("/jobs", {
-    method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
-  }).catch(error => {
-    if (tries === 1) throw error;
-    return pause().then(() => post(tries - 1));
-  });
-  return post(20).then(answer => answer.json());
-}
+body => fetch("/jobs", {
+  method: "POST", body: JSON.stringify(body), headers: {"Content-Type": "application/json"},
+}).then(answer => answer.json())
 """
-"""The call with which a page of the server posts a job; it returns the answer.
-
-It tries again: Chromium gives up a connection that it is making when the machine's network changes
-(ERR_NETWORK_CHANGED), as it does whenever a pod starts or ends.
-"""
+"""The call with which a page of the server posts a job; it returns the answer."""
 
 
 @contextmanager
 def open_chromium(*options: str) -> Iterator:
     """A Chromium; without one the test is skipped, or fails where REQUIRE_BROWSER=1 is set."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
+    if shutil.which("chromium") is None:
         say = pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip
         say("there is no chromium on the PATH")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=chromium, args=[*OPTIONS, *options])
+        instance = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*OPTIONS, *options])
         yield instance
         instance.close()

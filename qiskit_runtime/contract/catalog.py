@@ -31,7 +31,7 @@ class Catalog:
         # Absolute paths: a program's process works in a folder of its own.
         self._folders = (LIBRARY, *(folder.absolute() for folder in folders))
         self._warned: set[Path] = set()
-        self._read: dict[Path, tuple[int, Program | None]] = {}
+        self._read: dict[Path, tuple[tuple[int, int], Program | None]] = {}
 
     def all(self) -> list[Program]:
         """Return every program, by id. Other folders of code are left out, with a warning."""
@@ -68,7 +68,9 @@ class Catalog:
         """Return the folder's program, read again only when its metadata file has changed."""
         source = folder / f"{folder.name}.json"
         try:
-            changed = source.stat().st_mtime_ns
+            stat = source.stat()
+            # The size as well: an editor empties and fills a file within one tick of its clock.
+            changed = (stat.st_mtime_ns, stat.st_size)
             if folder in self._read and self._read[folder][0] == changed:
                 return self._read[folder][1]
             program = _read_program(folder, source)

@@ -53,6 +53,11 @@ class Server:
         assert found
         return int(found[1]) * 1024
 
+    def cpu_seconds(self) -> float:
+        """The time that the processors have worked for its process."""
+        after_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK")
+
     @staticmethod
     def make_body(program: str) -> dict[str, Any]:
         """Return the body that the 2021 documentation posts."""

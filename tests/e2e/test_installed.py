@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.api.conftest import wait_until
 from tests.cluster.installed import make_name
 from tests.cluster.target import RELEASE
 
@@ -187,8 +188,13 @@ def test_kubectl_tells_the_story(installed):
     )
     assert name in installed.kubectl("get", "qiskit")
     assert "device" in installed.kubectl("explain", "rj.spec.backend").lower()
-    events = installed.kubectl("describe", "rj", name)
-    assert all(word in events for word in ("Running", "Completed", "Events:"))
+
+    def tells_all():
+        told = installed.kubectl("describe", "rj", name)
+        return all(word in told for word in ("Running", "Completed", "Events:"))
+
+    # Events are written after the status.
+    wait_until(tells_all)
 
 
 def test_failed_program_shows_its_line(installed):

@@ -137,9 +137,11 @@ def program_writer(folder: Path) -> Callable[[str], Awaitable[str]]:
 
     async def install(source: str) -> str:
         name = name_program(source)
-        (folder / name).mkdir(exist_ok=True)
-        (folder / name / f"{name}.py").write_text(source)
-        (folder / name / f"{name}.json").write_text(f'{{"name": "{name}", "description": ""}}')
+        metadata = folder / name / f"{name}.json"
+        if not metadata.exists():
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name / f"{name}.py").write_text(source)
+            metadata.write_text(f'{{"name": "{name}", "description": ""}}')
         return name
 
     return install

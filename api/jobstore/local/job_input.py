@@ -1,16 +1,20 @@
 """The input of a runner in local mode: a job's program, parameters, backend and limits."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.jobstore.base import ParamsLost
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerLimits
-from qiskit_runtime.contract.catalog import Catalog
+from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.resources.backend import BackendSpec
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.program import SourceInvalid
 from qiskit_runtime.contract.wire.job_input import JobInput
+
+_SAVING_SECONDS = 0.2
+"""An editor is done with a file of a program sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class InputMaker:
             raise ParamsLost(f"its program can't be read: {error}") from error
         if brought:
             versions["source"] = brought[1].version
-        program = brought[0] if brought else self.catalog.get(job.spec.program_id).path
+        program = brought[0] if brought else self._find_program(job.spec.program_id)
         return JobInput(
             job_id=job.id,
             program=str(program),
@@ -47,3 +51,11 @@ class InputMaker:
             log_level=job.spec.log_level,
             versions=versions,
         )
+
+    def _find_program(self, program_id: str) -> str:
+        try:
+            return self.catalog.get(program_id).path
+        except UnknownProgram:
+            # Its files may be half saved at this moment; a job that waited long is worth a look.
+            time.sleep(_SAVING_SECONDS)
+            return self.catalog.get(program_id).path

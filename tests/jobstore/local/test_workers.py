@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+import textwrap
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from api.jobstore.base import JobQuery
-from api.jobstore.local import data_folder, runner_process
+from api.jobstore.local import data_folder, job_input, runner_process
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
@@ -459,6 +460,24 @@ async def test_program_that_goes_away_while_its_job_is_queued_is_named(tmp_path:
 
     assert (failed.status.phase, failed.status.reason) == (Phase.FAILED, Reason.UNKNOWN_PROGRAM)
     assert name in failed.status.message
+
+
+async def test_program_that_is_being_saved_as_its_job_starts_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A file that an editor has emptied and not filled yet is looked at again."""
+    async with open_local_store(tmp_path, ONE) as jobs:
+        name = await jobs.install(textwrap.dedent(QUICK))
+        metadata = tmp_path / "programs" / name / f"{name}.json"
+        whole = metadata.read_text()
+        monkeypatch.setattr(job_input, "_SAVING_SECONDS", 2)
+        metadata.write_text("")
+        job = await jobs.submit(QUICK)
+        await asyncio.sleep(0.1)
+        metadata.write_text(whole)
+        ended = await jobs.finish(job.id)
+
+    assert ended.status.phase is Phase.COMPLETED
 
 
 async def test_params_that_are_lost_while_queued_fail_the_job(tmp_path: Path):

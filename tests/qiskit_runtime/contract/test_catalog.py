@@ -110,6 +110,20 @@ def test_program_appears_changes_and_goes_with_its_files(add_program, tmp_path):
         catalog.get("new-one")
 
 
+def test_file_that_is_filled_within_one_tick_of_the_clock_is_read_again(add_program, tmp_path):
+    """An editor empties a file and fills it, and both may have the same time."""
+    catalog = Catalog([tmp_path / "own"])
+    metadata = add_program("saved") / "saved.json"
+    whole = metadata.read_text()
+    metadata.write_text("")
+    os.utime(metadata, ns=(1, 1))
+    with pytest.raises(UnknownProgram):
+        catalog.get("saved")
+    metadata.write_text(whole)
+    os.utime(metadata, ns=(1, 1))
+    assert catalog.get("saved").id == "saved"
+
+
 @pytest.mark.parametrize("name", ["with-dash", "With_Capitals", ".hidden"])
 def test_folder_that_can_be_no_program_is_not_listed(name, add_program, tmp_path):
     """A listed program can be got: its folder's name is small letters, digits and underscores."""
