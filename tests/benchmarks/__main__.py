@@ -16,6 +16,7 @@ from tests.benchmarks import (
     official_client,
     polls,
     supervisor_start,
+    timeline,
     vqe_overhead,
     warm_jobs,
 )
@@ -31,6 +32,7 @@ BENCHMARKS = {
     "supervisor": supervisor_start.run,
     "vqe": vqe_overhead.run,
     "kernel-alignment": kernel_alignment.run,
+    "timeline": timeline.run,
 }
 ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,

@@ -1,4 +1,4 @@
-"""Jobs on the installed chart compared with bare Kubernetes Jobs of the same image and program.
+"""Jobs on the installed chart compared with bare Kubernetes Jobs of the same image and circuit.
 
 Both take turns in one run, so that a noisy machine is noisy for both.
 """
@@ -13,6 +13,7 @@ from kubernetes import client, config, watch
 from urllib3.exceptions import HTTPError
 
 from qiskit_runtime.contract.resources.resource import GROUP, VERSION
+from tests.benchmarks import bell
 from tests.benchmarks.table import Row, keep_samples
 from tests.cluster.installed import Installed, make_name, open_installed
 from tests.cluster.target import JOBS_NAMESPACE, require_cluster
@@ -21,18 +22,6 @@ PAIRS = 15
 AT_ONCE = 50
 ROUNDS = 2
 LABEL = "qiskit-runtime-benchmark"
-
-BELL = """
-import pathlib, sys, qiskit_runtime
-library = pathlib.Path(qiskit_runtime.__file__).parent / "programs/library"
-sys.path.insert(0, str(library / "hello_quantum"))
-import hello_quantum
-from qiskit_aer import AerSimulator
-class Messenger:
-    def publish(self, message, final=False):
-        print(message)
-hello_quantum.main(AerSimulator(), Messenger(), "Hello")
-"""
 
 
 def run() -> list[Row]:
@@ -51,6 +40,7 @@ class Bench:
 
     def __init__(self, installed: Installed, api: client.ApiClient) -> None:
         self._installed = installed
+        self._program = installed.install_program(bell.PROGRAM)
         self._batch = client.BatchV1Api(api)
         self._custom = client.CustomObjectsApi(api)
 
@@ -96,7 +86,7 @@ class Bench:
         return AT_ONCE / (max(ends[name] for name in names) - begin)
 
     def _post(self) -> str:
-        return self._installed.post("hello-quantum", {"greeting": "Hello"})
+        return self._installed.post(self._program)
 
     def _list_ours(self, **options: Any) -> Any:
         return self._custom.list_namespaced_custom_object(
@@ -117,7 +107,7 @@ class Bench:
         container = {
             "name": "bell",
             "image": self._installed.cluster.runner_image,
-            "command": ["python", "-c", BELL],
+            "command": ["python", "-c", bell.SCRIPT],
             "resources": {"requests": requests, "limits": {**requests, "cpu": "1"}},
             "securityContext": context,
             "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],

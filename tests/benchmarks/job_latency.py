@@ -5,6 +5,7 @@ import time
 
 from websockets.sync.client import connect
 
+from tests.benchmarks import bell
 from tests.benchmarks.server import post, serve, stream, stream_address
 from tests.benchmarks.table import Row, milliseconds, percentile
 
@@ -15,7 +16,7 @@ ITERATIONS = 2000
 
 def run() -> list[Row]:
     """Bell jobs with a pause and without one, then sample-program."""
-    with serve({}) as client:
+    with serve({bell.NAME: bell.PROGRAM}) as client:
         _time_bell(client)
         paused = []
         for _ in range(JOBS):
@@ -51,7 +52,7 @@ def run() -> list[Row]:
 
 def _time_bell(client) -> float:
     begin = time.monotonic()
-    job_id = post(client, "hello-quantum", greeting="Hello")
+    job_id = post(client, bell.NAME)
     with connect(stream_address(client, job_id), proxy=None) as websocket:
         websocket.recv()
         websocket.recv()

@@ -8,12 +8,15 @@ import json
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from websockets.sync.client import connect
 
 from qiskit_runtime.contract.resources.resource import JOB_LABEL, WARM_LABEL
+from tests.benchmarks import bell
 from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile
 from tests.cluster.stand import Stand, open_stand, wait_until
 from tests.cluster.target import require_cluster
@@ -24,25 +27,25 @@ POOL = 2
 RUSH_POOL = 8
 RATE = 10
 RUSH_SECONDS = 60
-JOB = {"program_id": "hello-quantum", "params": ['{"greeting": "Hello"}']}
-JOB |= {"backend": "aer_simulator", "hub": "h", "group": "g", "project": "p"}
+JOB = {"program_id": bell.NAME, "params": [], "backend": "aer_simulator"}
+JOB |= {"hub": "h", "group": "g", "project": "p"}
 
 
 def run() -> list[Row]:
     """One job after the other, cold and warm, with their writes; then many a second."""
-    with _open(POOL) as stand:
-        _wait_for_pool(stand, POOL)
+    with open_stand_with_pool(POOL) as stand:
+        wait_for_pool(stand, POOL)
         before = _audit_size()
         warm = [_time_warm(stand) for _ in range(IDLE_JOBS)]
         time.sleep(3)
         writes = _count_writes(stand, before)
-    with _open(0) as stand:
+    with open_stand_with_pool(0) as stand:
         cold = [_time_job(stand) for _ in range(COLD_JOBS + 1)][1:]
-    with _open(RUSH_POOL) as stand:
-        _wait_for_pool(stand, RUSH_POOL)
+    with open_stand_with_pool(RUSH_POOL) as stand:
+        wait_for_pool(stand, RUSH_POOL)
         rush = _rush(stand)
     keep_samples("warm_jobs", {"warm": warm, "cold": cold, "rush": rush, "writes": writes})
-    how = f"{IDLE_JOBS} hello-quantum jobs, one after the other, {POOL} pods wait at each"
+    how = f"{IDLE_JOBS} bell jobs, one after the other, {POOL} pods wait at each"
     ratio = percentile(warm, 50) / percentile(cold, 50)
     crowd = (
         f"{RATE} a second for {RUSH_SECONDS} s, {RUSH_POOL} pods wait at first, the rest is cold"
@@ -55,17 +58,23 @@ def run() -> list[Row]:
     ]
 
 
-def _open(size: int):
-    folder = Path(tempfile.mkdtemp(prefix="warm-jobs-"))
+@contextmanager
+def open_stand_with_pool(size: int) -> Iterator[Stand]:
+    """An installation whose pool has this size, and that has the bell program."""
     pool = {"RUNTIME_WARM_POOL_SIZE": str(size), "RUNTIME_WARM_POOL_KEY": "of this benchmark"}
-    return open_stand(folder, **pool)
+    with (
+        tempfile.TemporaryDirectory(prefix="warm-jobs-") as folder,
+        open_stand(Path(folder), **pool) as stand,
+    ):
+        stand.install(bell.NAME, bell.PROGRAM)
+        yield stand
 
 
 def _pair(samples: list[float]) -> str:
     return " / ".join(milliseconds(percentile(samples, percent)) for percent in (50, 99))
 
 
-def _wait_for_pool(stand: Stand, number: int) -> None:
+def wait_for_pool(stand: Stand, number: int) -> None:
     """Return when so many pods wait, and the operator has seen it."""
     wait_until(lambda: _count_ready(stand) >= number, 180, f"{number} pods wait for a job")
     time.sleep(0.5)
@@ -81,7 +90,7 @@ def _count_ready(stand: Stand) -> int:
 
 
 def _time_warm(stand: Stand) -> float:
-    _wait_for_pool(stand, POOL)
+    wait_for_pool(stand, POOL)
     return _time_job(stand)
 
 

@@ -6,7 +6,6 @@ The operator under test is a process of this machine, with a namespace of its ow
 import json
 import re
 import time
-from datetime import datetime
 
 import httpx
 import pytest
@@ -88,9 +87,10 @@ def test_gate_lets_two_run_and_the_others_in_their_order(stand):
         # Times of creation are whole seconds; the order of these shall be known.
         time.sleep(1.1)
     stand.patch("gate-3", cancelRequested=True)
-    most = 0
+    most, admitted = 0, []
     until = time.monotonic() + 90
     while time.monotonic() < until:
+        admitted += [name for name in names if name not in admitted and stand.kubernetes_jobs(name)]
         phases = [stand.phase(name) for name in names]
         most = max(most, phases.count("Running"))
         if all(phase in ENDED for phase in phases):
@@ -100,8 +100,8 @@ def test_gate_lets_two_run_and_the_others_in_their_order(stand):
     assert most <= 2
     assert statuses.pop("gate-3")["phase"] == "Cancelled"
     assert {status["phase"] for status in statuses.values()} == {"Completed"}
-    starts = [datetime.fromisoformat(status["startedAt"]) for status in statuses.values()]
-    assert starts == sorted(starts)
+    # Their pods may start in another order, on two nodes.
+    assert admitted == [*statuses]
 
 
 def test_suspended_job_waits_and_goes_on(stand):
