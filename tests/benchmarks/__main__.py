@@ -3,7 +3,9 @@
 Each benchmark runs against a real server process. Names on the command line choose some.
 """
 
+import argparse
 import sys
+from collections.abc import Callable
 
 from tests.benchmarks import (
     cluster_jobs,
@@ -20,7 +22,7 @@ from tests.benchmarks import (
     vqe_overhead,
     warm_jobs,
 )
-from tests.benchmarks.table import print_table
+from tests.benchmarks.table import Row, join_runs, print_table
 from tests.cluster.target import find_missing
 
 BENCHMARKS = {
@@ -43,22 +45,29 @@ ON_A_CLUSTER = {
 }
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Run the named benchmarks, or all, and print their rows."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     known = BENCHMARKS | ON_A_CLUSTER
-    if unknown := set(names) - set(known):
-        print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-        return 2
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)}")
+    parser.add_argument("--runs", type=int, default=1, metavar="N", help="show N runs of each")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if missing := find_missing():
         print(f"without {', '.join(ON_A_CLUSTER)}: {missing}", file=sys.stderr)
         known = BENCHMARKS
     rows = []
     for name, run in known.items():
-        if not names or name in names:
-            print(f"running {name} ...", file=sys.stderr, flush=True)
-            rows += run()
+        if not arguments.names or name in arguments.names:
+            rows += join_runs([_announce(name, run) for _ in range(arguments.runs)])
     print_table(rows)
     return 0
 
 
-sys.exit(main(sys.argv[1:]))
+def _announce(name: str, run: Callable[[], list[Row]]) -> list[Row]:
+    print(f"running {name} ...", file=sys.stderr, flush=True)
+    return run()
+
+
+sys.exit(main())

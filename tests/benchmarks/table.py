@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -17,6 +17,14 @@ class Row:
     goal: str
     measured: str
     how: str
+
+
+def join_runs(runs: Sequence[Sequence[Row]]) -> list[Row]:
+    """Return the rows of several runs of a benchmark as one, whose results show the spread."""
+    return [
+        replace(rows[0], measured="; ".join(row.measured for row in rows))
+        for rows in zip(*runs, strict=True)
+    ]
 
 
 def print_table(rows: Iterable[Row]) -> None:

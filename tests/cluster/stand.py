@@ -25,7 +25,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from qiskit_runtime.contract.resources.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
-from tests.cluster.target import require_cluster
+from tests.cluster.target import refuse_or_skip, require_cluster
 from tests.jobstore.kubernetes.redis_server import PASSWORD, write_users
 
 ROOT = Path(__file__).parents[2]
@@ -323,6 +323,8 @@ def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
         client.BatchV1Api(api),
         client.CustomObjectsApi(api),
     )
+    if any(option.startswith("RUNTIME_WARM_POOL") for option in options):
+        require_way_to_pods(stand.core)
     apply_crds(api)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     stand.core.create_namespace({"metadata": {"name": name, "labels": labels}})
@@ -341,6 +343,23 @@ def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
     finally:
         stand.close()
         api.close()
+
+
+def require_way_to_pods(core: client.CoreV1Api) -> None:
+    """Skip the test where this machine has none, or fail it where it may not be skipped.
+
+    An operator that is a process of this machine speaks to the pods that wait for a job.
+    """
+    dns = core.list_namespaced_pod("kube-system", label_selector="k8s-app=kube-dns").items
+    addresses = [(pod.status.pod_ip, 53) for pod in dns if pod.status.pod_ip]
+    if not any(map(_can_connect, addresses)):
+        refuse_or_skip("no way from this machine to pods")
+
+
+def _can_connect(address: tuple[str, int]) -> bool:
+    with suppress(OSError), socket.create_connection(address, timeout=3):
+        return True
+    return False
 
 
 def apply_crds(api: client.ApiClient) -> None:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -74,12 +75,17 @@ def find_missing() -> str:
     return "" if shutil.which("redis-server") else "no redis-server: apt install redis-server"
 
 
+def refuse_or_skip(missing: str) -> NoReturn:
+    """Skip the test that lacks something, or fail it where it may not be skipped."""
+    if os.environ.get("REQUIRE_CLUSTER") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
 def require_cluster() -> Cluster:
     """Return the cluster; without one skip the test, or fail it where it may not be skipped."""
     if missing := find_missing():
-        if os.environ.get("REQUIRE_CLUSTER") == "1":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        refuse_or_skip(missing)
     cluster = find_cluster()
     assert cluster
     return cluster

@@ -18,7 +18,17 @@ start_kind() {
     printf %s "${MADE_KIND:-}" >"$STATE/kind"
   fi
   kind get kubeconfig --name $KIND_NAME >"$STATE/kubeconfig"
+  route_to_pods replace || say "  this machine has no way to pods: what speaks to them from here can't be tried"
   start_ingress
+}
+
+# route_to_pods replace|del. An operator that runs beside the cluster, as in tests, speaks to pods that wait for a job.
+route_to_pods() {
+  local nodes='{range .items[*]}{.spec.podCIDR} via {.status.addresses[0].address}{"\n"}{end}' root=() route
+  [ "$(id -u)" = 0 ] || root=(sudo -n)
+  kubectl --kubeconfig "$STATE/kubeconfig" get nodes -o jsonpath="$nodes" | while read -ra route; do
+    "${root[@]}" ip route "$1" "${route[@]}"
+  done
 }
 
 start_ingress() {
@@ -29,6 +39,7 @@ start_ingress() {
 }
 
 stop_kind() {
+  route_to_pods del || true
   kind delete cluster --name $KIND_NAME
   # kind leaves its network. One that another cluster uses stays.
   [ -z "$MADE_KIND" ] || podman network rm kind || true
