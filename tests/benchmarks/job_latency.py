@@ -3,6 +3,7 @@
 import statistics
 import time
 
+import httpx
 from websockets.sync.client import connect
 
 from tests.benchmarks import bell
@@ -11,7 +12,9 @@ from tests.benchmarks.table import Row, milliseconds, percentile
 
 JOBS = 40
 PAUSE_SECONDS = 2.0
+SESSION_PAUSE_SECONDS = 0.2
 ITERATIONS = 2000
+BACKEND = "aer_simulator"
 
 
 def run() -> list[Row]:
@@ -23,6 +26,7 @@ def run() -> list[Row]:
             time.sleep(PAUSE_SECONDS)
             paused.append(_time_bell(client))
         in_a_row = [_time_bell(client) for _ in range(JOBS)]
+        in_a_session = _time_session(client)
         begin = time.monotonic()
         frames = stream(client, post(client, "sample-program", iterations=ITERATIONS))
         seconds = time.monotonic() - begin
@@ -42,6 +46,12 @@ def run() -> list[Row]:
             f"{JOBS} jobs, 2 workers: each worker's next runner is forked while its job runs",
         ),
         Row(
+            "POST to the final message of a session's job",
+            "p50 <= 40 ms",
+            f"p50 {milliseconds(statistics.median(in_a_session))}",
+            f"{JOBS} jobs in one session, each {SESSION_PAUSE_SECONDS:g} s after the result before",
+        ),
+        Row(
             f"sample-program, {ITERATIONS} iterations",
             "<= 60 s",
             f"{seconds:.1f} s",
@@ -50,9 +60,29 @@ def run() -> list[Row]:
     ]
 
 
-def _time_bell(client) -> float:
+def _time_session(client: httpx.Client) -> list[float]:
+    """Return the times of a session's jobs, each posted a moment after the result before it."""
+    opened = client.post("/api/v1/sessions", json={"mode": "dedicated", "backend": BACKEND})
+    body = {"program_id": bell.NAME, "backend": BACKEND, "params": {}}
+    body |= {"session_id": opened.json()["id"]}
+    times = []
+    for _ in range(JOBS + 1):
+        time.sleep(SESSION_PAUSE_SECONDS)
+        begin = time.monotonic()
+        answer = client.post("/api/v1/jobs", json=body)
+        answer.raise_for_status()
+        times.append(_time_frames(client, answer.json()["id"], begin))
+    # The first job of a session opens it.
+    return times[1:]
+
+
+def _time_bell(client: httpx.Client) -> float:
     begin = time.monotonic()
-    job_id = post(client, bell.NAME)
+    return _time_frames(client, post(client, bell.NAME), begin)
+
+
+def _time_frames(client: httpx.Client, job_id: str, begin: float) -> float:
+    """Return the seconds until the second frame of a job, its result."""
     with connect(stream_address(client, job_id), proxy=None) as websocket:
         websocket.recv()
         websocket.recv()
