@@ -27,6 +27,16 @@ POOL = 2
 RUSH_POOL = 8
 RATE = 10
 RUSH_SECONDS = 60
+MESSAGES = 100
+MESSAGE_SECONDS = 0.1
+TICKS = f"""
+import time
+
+def main(backend, messenger):
+    for _ in range({MESSAGES}):
+        messenger.publish(time.time())
+        time.sleep({MESSAGE_SECONDS})
+"""
 JOB = {"program_id": bell.NAME, "params": [], "backend": "aer_simulator"}
 JOB |= {"hub": "h", "group": "g", "project": "p"}
 
@@ -39,12 +49,14 @@ def run() -> list[Row]:
         warm = [_time_warm(stand) for _ in range(IDLE_JOBS)]
         time.sleep(3)
         writes = _count_writes(stand, before)
+        ways = _time_messages(stand)
     with open_stand_with_pool(0) as stand:
         cold = [_time_job(stand) for _ in range(COLD_JOBS + 1)][1:]
     with open_stand_with_pool(RUSH_POOL) as stand:
         wait_for_pool(stand, RUSH_POOL)
         rush = _rush(stand)
-    keep_samples("warm_jobs", {"warm": warm, "cold": cold, "rush": rush, "writes": writes})
+    samples = {"warm": warm, "cold": cold, "rush": rush, "writes": writes, "ways": ways}
+    keep_samples("warm_jobs", samples)
     how = f"{IDLE_JOBS} bell jobs, one after the other, {POOL} pods wait at each"
     ratio = percentile(warm, 50) / percentile(cold, 50)
     crowd = (
@@ -54,6 +66,13 @@ def run() -> list[Row]:
         Row("warm pod: POST to final message, idle, p50 / p99", "60 ms", _pair(warm), how),
         Row("cold pod, the same", "", _pair(cold), f"{COLD_JOBS} jobs; warm is {ratio:.2f} of it"),
         Row("many jobs on a pool, p50 / p99", "120 / 250 ms", _pair(rush), crowd),
+        Row(
+            "a message's way from a pod's program to a listener, p50 / p99",
+            "",
+            _pair(ways),
+            f"{MESSAGES} messages, one each {MESSAGE_SECONDS:g} s: container runtime, kubelet, API "
+            "server, operator, Redis, API",
+        ),
         *_describe_writes(writes),
     ]
 
@@ -117,6 +136,20 @@ def _rush(stand: Stand) -> list[float]:
     for thread in threads:
         thread.join(timeout=600)
     return samples
+
+
+def _time_messages(stand: Stand) -> list[float]:
+    """Return the seconds from the publishing of each message to its arrival here.
+
+    Clocks are one and the same: the pod runs on this machine.
+    """
+    stand.install("ticks", TICKS)
+    body = JOB | {"program_id": "ticks"}
+    answer = httpx.post(f"{stand.url}/jobs", json=body, timeout=60)
+    answer.raise_for_status()
+    address = stand.url.replace("http", "ws", 1) + f"/stream/jobs/{answer.json()['id']}"
+    with connect(address, open_timeout=60, proxy=None) as listener:
+        return [time.time() - json.loads(frame) for frame in listener]
 
 
 def _audit_size() -> int:
