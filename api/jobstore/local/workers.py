@@ -122,7 +122,7 @@ class Workers:
             job = ahead = None
             try:
                 job = await self._next_job()
-                if not runner.is_alive:
+                if not runner.is_usable:
                     await runner.close()
                     runner = await self._start_runner() or runner
                 if self._zygote.is_ready:
