@@ -51,6 +51,13 @@ def test_port_is_the_pods_own_and_its_probe_ends():
     assert not {"readinessProbe", "livenessProbe"} & set(container)
 
 
+def test_probe_ends_no_pod():
+    """A kubelet that was restarted probes the closed port of a running job: it may for ever."""
+    _, container, _ = split(build_warm_job("warm-1", RUNNER, KEY))
+    probe = container["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] > 10 * 365 * 24 * 3600
+
+
 def test_each_pod_has_a_token_of_its_own_which_is_nowhere():
     """The manifest has its digest: who reads it can't hand a job over."""
     manifest = build_warm_job("warm-1", RUNNER, KEY)

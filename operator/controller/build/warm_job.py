@@ -28,8 +28,8 @@ from qiskit_runtime.contract.wire.handover import (
 IDLE_SECONDS = 3600
 """How long a pod waits for a job at most: nobody owns it, so it has to end by itself."""
 
-READY_SECONDS = 180
-"""How long it may take until it is ready: it imports Qiskit, perhaps on a busy node."""
+_NEVER = 2**31 - 1
+"""A number of failures that no probe has."""
 
 
 def make_token(key: str, name: str) -> bytes:
@@ -89,11 +89,12 @@ def _build_spec(runner: RunnerSettings, digest: str) -> Manifest:
     container["args"] += ["--wait-for-input", str(HANDOVER_PORT)]
     container["env"].append({"name": DIGEST_VARIABLE, "value": digest})
     container["ports"] = [{"name": "handover", "containerPort": HANDOVER_PORT}]
-    # It opens the port when it is ready; afterwards nobody asks any more.
+    # It opens the port when it is ready; afterwards nobody asks any more. But a kubelet that was
+    # restarted asks again, when the job runs and the port is closed: so no failure ends the pod.
     container["startupProbe"] = {
         "tcpSocket": {"port": HANDOVER_PORT},
         "periodSeconds": 1,
-        "failureThreshold": READY_SECONDS,
+        "failureThreshold": _NEVER,
     }
     for mount in container["volumeMounts"]:
         mount.pop("readOnly", None)
