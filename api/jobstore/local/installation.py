@@ -1,4 +1,4 @@
-"""What is installed for this interpreter, as numbers that are others after each ``pip install``.
+"""The state of the installed packages, as numbers that are others after each ``pip install``.
 
 A runner imports Qiskit ahead of its job, and the zygote once for all of them. No job is to run
 with the Qiskit of before: what was imported before a change is replaced.

@@ -37,9 +37,12 @@ def make_token(key: str, name: str) -> bytes:
     return hmac.digest(key.encode(), name.encode(), "sha256")
 
 
-def name_pod_class(runner: RunnerSettings) -> str:
-    """Return the class of the pods of these settings: of another one, none may be claimed."""
-    spec = json.dumps(_build_spec(runner, ""), sort_keys=True)
+def name_pod_class(runner: RunnerSettings, key: str) -> str:
+    """Return the class of the pods of these settings: of another one, none may be claimed.
+
+    Nor one whose token was made of another key.
+    """
+    spec = json.dumps(_build_spec(runner, _digest(key, "")), sort_keys=True)
     return hashlib.sha256(spec.encode()).hexdigest()[:10]
 
 
@@ -48,9 +51,8 @@ def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "
 
     ``session`` is the name of the session whose jobs alone may have it.
     """
-    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner)}
+    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner, key)}
     of_session = {SESSION_LABEL: session} if session else {}
-    digest = digest_token(make_token(key, name))
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -62,7 +64,7 @@ def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "
             "ttlSecondsAfterFinished": runner.keep_seconds,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _build_spec(runner, digest.hex()),
+                "spec": _build_spec(runner, _digest(key, name)),
             },
         },
     }
@@ -81,6 +83,10 @@ def build_claim(job: RuntimeJob, version: int, idle_seconds: float, now: datetim
         },
         "spec": {"activeDeadlineSeconds": int(idle_seconds) + limits},
     }
+
+
+def _digest(key: str, name: str) -> str:
+    return digest_token(make_token(key, name)).hex()
 
 
 def _build_spec(runner: RunnerSettings, digest: str) -> Manifest:

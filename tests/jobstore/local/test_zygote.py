@@ -173,7 +173,7 @@ async def test_close_while_the_zygote_starts_leaves_nothing(tmp_path: Path, mome
 async def test_job_after_an_upgrade_has_the_new_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: bool
 ):
-    """What was imported before a package was upgraded runs no job: runner and zygote are new."""
+    """A package imported before its upgrade is in no job: runner and zygote are new."""
     site = tmp_path / "site"
     (site / "package-1.dist-info").mkdir(parents=True)
     # Imported by each Python at its start, as Qiskit is by each runner.
@@ -193,7 +193,7 @@ async def test_job_after_an_upgrade_has_the_new_packages(
 
 
 async def test_close_of_a_zygote_that_died_while_forking_ends_the_request():
-    """Who waits for its answer is told at once, also while a fork holds the zygote's socket."""
+    """The request that waits is told at once, also while a fork holds the zygote's socket."""
     connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.setblocking(False)
     stream, other = socket.socketpair()
