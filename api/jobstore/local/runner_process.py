@@ -126,7 +126,7 @@ class RunnerProcess:
         except BaseException:
             connection.close()
             # One may be on its way from a zygote that was lost.
-            await asyncio.to_thread(end_adopted, options.mark)
+            await _end_adopted(options.mark)
             scratch.remove(folder)
             raise
         runner = cls(process, streams, options, installed)
@@ -174,7 +174,7 @@ class RunnerProcess:
         exit_code = await self._process.wait()
         if exit_code != 0:
             # Its program may have killed or broken it, before it could end what that had started.
-            await asyncio.to_thread(end_adopted, self._mark)
+            await _end_adopted(self._mark)
         return exit_code
 
     async def close(self) -> None:
@@ -208,6 +208,14 @@ async def _execute(
         # A terminal's Ctrl-C is for the server, which then ends its runners.
         start_new_session=True,
     )
+
+
+async def _end_adopted(mark: int) -> None:
+    """End what is left of a runner, also where it has left no room for a thread to do so."""
+    try:
+        await asyncio.to_thread(end_adopted, mark)
+    except RuntimeError:
+        end_adopted(mark)
 
 
 def _signal(send: Callable[[], None]) -> None:
