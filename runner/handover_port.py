@@ -24,7 +24,9 @@ from qiskit_runtime.contract.wire.handover import (
 )
 
 MAX_VISITORS = 8
-"""The connections that are open at once; a further one takes the place of the oldest."""
+"""The connections that are open at once; a further one takes the place of the oldest.
+
+Of one that has the token only if all of them have: the input is on its way there."""
 
 _READ_BYTES = 1 << 18
 
@@ -37,7 +39,9 @@ class Visitor:
         self.connection = connection
         self._digest = digest
         self._received = bytearray()
-        self._was_greeted = self._is_operator = False
+        self._was_greeted = False
+        self.is_operator = False
+        """Whether it has sent the token."""
 
     def read(self) -> dict[str, bytes] | None:
         """Read what has arrived; returns the files of the input once they are whole.
@@ -70,13 +74,13 @@ class Visitor:
             self.answer(prove(self._digest, nonce))
 
     def _read_input(self) -> dict[str, bytes] | None:
-        if not self._is_operator:
+        if not self.is_operator:
             if len(self._received) < NONCE_BYTES:
                 return None
             if not is_token(bytes(self._received[:NONCE_BYTES]), self._digest):
                 raise HandoverError("it has not the token of this pod")
             del self._received[:NONCE_BYTES]
-            self._is_operator = True
+            self.is_operator = True
         body = read_packet(self._received)
         return None if body is None else unpack_input(body)
 
@@ -121,7 +125,8 @@ class HandoverPort:
         except OSError:
             return
         if len(self._visitors) == MAX_VISITORS:
-            self._leave(self._visitors[0])
+            strangers = [one for one in self._visitors if not one.is_operator]
+            self._leave((strangers or self._visitors)[0])
         visitor = Visitor(connection, self._digest)
         self._visitors.append(visitor)
         self._selector.register(connection, selectors.EVENT_READ, partial(self._serve, visitor))
@@ -132,15 +137,14 @@ class HandoverPort:
             return
         try:
             files = visitor.read()
-        except HandoverError:
+            if files is None:
+                return
+            for name, data in files.items():
+                (self._folder / name).write_bytes(data)
+        except (HandoverError, OSError):
+            # Without room for the input this pod has no job, and its end says so.
             self._leave(visitor)
             return
-        if files is not None:
-            self._take(visitor, files)
-
-    def _take(self, visitor: Visitor, files: dict[str, bytes]) -> None:
-        for name, data in files.items():
-            (self._folder / name).write_bytes(data)
         visitor.answer(TAKEN)
         self.close()
         self._when_taken()

@@ -69,7 +69,7 @@ def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
         return False
     if one.is_over:
         return not wanted or _ended_seconds(one, now) > FAULT_SECONDS
-    return one.is_broken or not one.is_current or one.is_old(now)
+    return one.is_broken or not one.is_current or one.is_old(now) or one.is_stuck(now)
 
 
 def _ended_seconds(one: IdlePod, now: datetime) -> float:

@@ -6,6 +6,7 @@ from controller.decide_pool import FAULT_SECONDS, decide_pool
 from controller.observe.pool_view import (
     DEMAND_SECONDS,
     OLD_SECONDS,
+    READY_SECONDS,
     ROOM_SECONDS,
     IdlePod,
     PoolView,
@@ -27,6 +28,12 @@ def ready(name, **fields):
 def starting(name):
     """A pod that has a node and is not ready yet."""
     return IdlePod(make_warm_run(name), make_warm_pod(name, ready=False), is_current=True)
+
+
+def stuck(name, seconds):
+    """A pod that has run for so long, and is not ready."""
+    state = {"running": {"startedAt": ago(seconds)}}
+    return IdlePod(make_warm_run(name), make_warm_pod(name, state, ready=False), is_current=True)
 
 
 def homeless(name):
@@ -82,6 +89,8 @@ CASES = {
     "another image": (pool(ready("a", is_current=False), ready("b")), ["a"], 1),
     "it does not answer": (pool(ready("a", is_broken=True), ready("b")), ["a"], 1),
     "it ends by itself soon": (pool(old("a"), ready("b")), ["a"], 1),
+    "it does not become ready": (pool(stuck("a", READY_SECONDS + 1), ready("b")), ["a"], 1),
+    "it becomes ready late": (pool(stuck("a", READY_SECONDS - 1), ready("b")), [], 0),
     "it could not start: not made again at once": (pool(over("a"), ready("b")), [], 0),
     "it could not start a while ago": (pool(over("a", LONG_UNUSED), ready("b")), ["a"], 1),
     "a job waits for room": (pool(ready("a"), ready("b"), waiting=1), ["b"], 0),

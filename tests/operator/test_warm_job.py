@@ -51,6 +51,13 @@ def test_port_is_the_pods_own_and_its_probe_ends():
     assert not {"readinessProbe", "livenessProbe"} & set(container)
 
 
+def test_probe_ends_no_pod():
+    """A kubelet that was restarted probes the closed port of a running job: it may for ever."""
+    _, container, _ = split(build_warm_job("warm-1", RUNNER, KEY))
+    probe = container["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] > 10 * 365 * 24 * 3600
+
+
 def test_each_pod_has_a_token_of_its_own_which_is_nowhere():
     """The manifest has its digest: who reads it can't hand a job over."""
     manifest = build_warm_job("warm-1", RUNNER, KEY)
@@ -68,20 +75,27 @@ def test_job_without_an_owner_ends_by_itself():
     metadata = manifest["metadata"]
     assert "ownerReferences" not in metadata
     assert metadata["labels"] == {
-        JOB_LABEL: "", WARM_LABEL: name_pod_class(RUNNER), SESSION_LABEL: "s",
+        JOB_LABEL: "", WARM_LABEL: name_pod_class(RUNNER, KEY), SESSION_LABEL: "s",
     }  # fmt: skip
     labels = manifest["spec"]["template"]["metadata"]["labels"]
-    assert labels == {JOB_LABEL: "", WARM_LABEL: name_pod_class(RUNNER)}
+    assert labels == {JOB_LABEL: "", WARM_LABEL: name_pod_class(RUNNER, KEY)}
     assert manifest["spec"]["activeDeadlineSeconds"] == IDLE_SECONDS
     assert manifest["spec"]["backoffLimit"] == 0
 
 
 def test_class_is_that_of_the_pods_settings():
     """Another image, or other resources, is another class; the time to keep it is not."""
-    assert name_pod_class(RUNNER) == name_pod_class(RUNNER.model_copy(update={"keep_seconds": 1}))
+    known = name_pod_class(RUNNER, KEY)
+    assert known == name_pod_class(RUNNER.model_copy(update={"keep_seconds": 1}), KEY)
     others = {"image": "i:2", "memory": "1Gi", "cpu_limit": "2", "runtime_class_name": ""}
-    classes = [name_pod_class(RUNNER.model_copy(update={key: others[key]})) for key in others]
-    assert len({*classes, name_pod_class(RUNNER)}) == len(others) + 1
+    changed = [RUNNER.model_copy(update={field: others[field]}) for field in others]
+    classes = [name_pod_class(runner, KEY) for runner in changed]
+    assert len({*classes, known}) == len(others) + 1
+
+
+def test_pods_of_another_key_are_another_class():
+    """A key that was drawn anew opens none of them: they are replaced, and not tried."""
+    assert name_pod_class(RUNNER, KEY) != name_pod_class(RUNNER, "l" * 32)
 
 
 def test_claim_is_one_write_of_the_version_that_was_seen():

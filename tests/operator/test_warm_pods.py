@@ -46,12 +46,12 @@ class WarmCluster(FakeCluster):
         super().__init__()
         self.waiting = {}
 
-    def start_ahead(self, name="warm-1", *, token=None, session=""):
+    def start_ahead(self, name="warm-1", *, token=None, session="", key=KEY):
         """A Job that was started ahead, and its pod, which is ready."""
-        manifest = build_warm_job(name, RUNNER, KEY, session)
+        manifest = build_warm_job(name, RUNNER, key, session)
         manifest["metadata"]["creationTimestamp"] = stamp(60)
         self._store(self.jobs, manifest)
-        pod = WaitingPod(token or make_token(KEY, name))
+        pod = WaitingPod(token or make_token(key, name))
         self.waiting[name] = pod
         self.add_warm_pod(name, WAITS)
         return pod
@@ -218,9 +218,19 @@ async def test_pod_of_another_image_is_not_claimed(cluster, start):
     """After an upgrade jobs run in the new image alone."""
     cluster.start_ahead()
     labels = cluster.jobs["warm-1"]["metadata"]["labels"]
-    labels["qiskit-runtime.dev/warm"] = name_pod_class(RunnerSettings(image="i:0"))
+    labels["qiskit-runtime.dev/warm"] = name_pod_class(RunnerSettings(image="i:0"), KEY)
     await start(cluster).rest()
     assert RUN in cluster.jobs and "claim_job" not in cluster.calls
+
+
+async def test_pod_of_another_key_is_replaced_and_not_tried(cluster, start):
+    """After the key was lost no job waits for pods that it does not open."""
+    cluster.start_ahead(key="l" * 32)
+    operator = start(cluster)
+    await operator.rest()
+    assert not operator.reconciler.warm_pods.observe(datetime.now(UTC)).idle[0].is_broken
+    await operator.pool.step()
+    assert RUN in cluster.jobs and "warm-1" not in cluster.jobs
 
 
 async def test_pod_that_does_not_answer_costs_the_job_nothing(cluster, start):

@@ -172,6 +172,26 @@ def test_silent_connections_hold_up_nobody(port):
     assert port.taken.wait(5)
 
 
+def test_strangers_do_not_break_a_hand_over_off(port):
+    """The connection that has shown the token stays, however many others come meanwhile."""
+    operator = port.connect()
+    assert greet(operator) == prove(DIGEST, NONCE)
+    packet = pack_input(FILES)
+    operator.sendall(TOKEN + packet[:-1])
+    for _ in range(3 * MAX_VISITORS):
+        greet(port.connect())
+    operator.sendall(packet[-1:])
+    assert operator.recv(1) == TAKEN and port.taken.wait(5)
+
+
+def test_input_without_room_is_not_taken(port):
+    """A pod whose volume takes no files has no job: it says nothing, and waits on."""
+    port.folder.rmdir()
+    assert port.hand_over() == b""
+    port.folder.mkdir()
+    assert port.hand_over() == TAKEN and port.taken.wait(5)
+
+
 def test_kubelet_may_knock(port):
     """A probe connects and leaves."""
     for _ in range(3):

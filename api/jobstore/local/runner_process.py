@@ -17,6 +17,7 @@ from functools import partial
 from typing import Protocol
 
 from api.jobstore.local.adopted import draw_mark, end_adopted, forget_mark
+from api.jobstore.local.installation import Installed, read_installed
 from api.jobstore.local.program_environment import choose_variables
 from api.jobstore.local.scratch import Scratch
 from api.jobstore.local.zygote import Zygote, ZygoteLost
@@ -77,9 +78,13 @@ class RunnerProcess:
     """A supervisor and its program process. It ends when this process does: its input ends."""
 
     def __init__(
-        self, process: Child, streams: tuple[StreamReader, StreamWriter], options: ForkRequest
+        self,
+        process: Child,
+        streams: tuple[StreamReader, StreamWriter],
+        options: ForkRequest,
+        installed: Installed,
     ) -> None:
-        self._process = process
+        self._process, self._installed = process, installed
         self._stdout, self._stdin = streams
         self._grace_seconds, self._mark = options.grace_seconds, options.mark
         self._clean_up: Callable[[], None] = lambda: None
@@ -97,17 +102,18 @@ class RunnerProcess:
         Raises:
             OSError: the system has no room for it.
         """
+        installed = zygote.installed if zygote else read_installed()
         if zygote is not None and zygote.is_ready:
             try:
-                return await cls._start(limits, scratch, zygote.fork)
+                return await cls._start(limits, scratch, zygote.fork, installed)
             except ZygoteLost as error:
                 logger.warning("a runner is started without the zygote: %s", error)
         variables = choose_variables(os.environ, limits.program_env)
-        return await cls._start(limits, scratch, partial(_execute, variables))
+        return await cls._start(limits, scratch, partial(_execute, variables), installed)
 
     @classmethod
     async def _start(
-        cls, limits: RunnerLimits, scratch: Scratch, launch: Launch
+        cls, limits: RunnerLimits, scratch: Scratch, launch: Launch, installed: Installed
     ) -> "RunnerProcess":
         folder = scratch.name_folder()
         options = ForkRequest(str(folder), limits.grace_seconds, draw_mark())
@@ -120,10 +126,10 @@ class RunnerProcess:
         except BaseException:
             connection.close()
             # One may be on its way from a zygote that was lost.
-            await asyncio.to_thread(end_adopted, options.mark)
+            await _end_adopted(options.mark)
             scratch.remove(folder)
             raise
-        runner = cls(process, streams, options)
+        runner = cls(process, streams, options, installed)
         runner._clean_up = lambda: scratch.remove(folder)
         return runner
 
@@ -131,6 +137,11 @@ class RunnerProcess:
     def is_alive(self) -> bool:
         """Return whether it can still take a job or end one."""
         return self._process.returncode is None
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether it can take a job, and has imported the packages that are installed."""
+        return self.is_alive and self._installed == read_installed()
 
     async def give_input(self, job: JobInput) -> None:
         """Give it the input of its job, which starts with that."""
@@ -163,7 +174,7 @@ class RunnerProcess:
         exit_code = await self._process.wait()
         if exit_code != 0:
             # Its program may have killed or broken it, before it could end what that had started.
-            await asyncio.to_thread(end_adopted, self._mark)
+            await _end_adopted(self._mark)
         return exit_code
 
     async def close(self) -> None:
@@ -197,6 +208,14 @@ async def _execute(
         # A terminal's Ctrl-C is for the server, which then ends its runners.
         start_new_session=True,
     )
+
+
+async def _end_adopted(mark: int) -> None:
+    """End what is left of a runner, also where it has left no room for a thread to do so."""
+    try:
+        await asyncio.to_thread(end_adopted, mark)
+    except RuntimeError:
+        end_adopted(mark)
 
 
 def _signal(send: Callable[[], None]) -> None:

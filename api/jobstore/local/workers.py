@@ -122,7 +122,7 @@ class Workers:
             job = ahead = None
             try:
                 job = await self._next_job()
-                if not runner.is_alive:
+                if not runner.is_usable:
                     await runner.close()
                     runner = await self._start_runner() or runner
                 if self._zygote.is_ready:
@@ -133,14 +133,12 @@ class Workers:
             except Exception:
                 # A worker must outlive whatever one job brings.
                 logger.exception("a worker failed")
+                if job and self._find_queued(job.id):
+                    self._queue_again(job, "its worker failed")
             finally:
-                if job:
-                    self._leave(job)
+                for waiting in self._places.leave(job) if job else ():
+                    self.queue(waiting)
                 await runner.close()
-
-    def _leave(self, job: Job) -> None:
-        for waiting in self._places.leave(job):
-            self.queue(waiting)
 
     async def _start_runner(self, after: float = 0) -> RunnerProcess | None:
         """A new runner, as soon as the system can start one; None when the store closes."""
@@ -150,7 +148,7 @@ class Workers:
         while not self._closing:
             try:
                 return await RunnerProcess.start(self._limits, self._folder.scratch, self._zygote)
-            except OSError as error:
+            except (OSError, RuntimeError) as error:  # the latter: no thread could be started
                 logger.warning("no runner could be started: %s", error)
                 await asyncio.sleep(backoff.next_seconds())
         return None

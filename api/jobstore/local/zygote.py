@@ -1,7 +1,8 @@
 """The server's side of the zygote, from which it has its runners forked (``runner.zygote``).
 
-One that ends is replaced. It costs no runner but one that it is forking, and that one, like all
-until the next zygote is ready, is started as a process of its own.
+One that ends, or has imported what is not installed any more, is replaced. It costs no runner but
+one that it is forking, and that one, like all until the next zygote is ready, is started as a
+process of its own.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from contextlib import suppress
 
+from api.jobstore.local.installation import Installed, read_installed
 from api.jobstore.local.program_environment import choose_variables
 from qiskit_runtime.contract.wire.forking import (
     MAX_PACKET_BYTES,
@@ -62,13 +64,22 @@ class Zygote:
         self._settled.set()
 
     async def settle(self) -> None:
-        """Wait until one is ready, or could not be started."""
+        """Wait until one is ready that has imported what is installed, or could not be started."""
+        if self._live is not None and self._live.installed != read_installed():
+            self._settled.clear()
+            self._live.kill()
+            self._live = None
         await self._settled.wait()
 
     @property
     def is_ready(self) -> bool:
         """Return whether one is ready to fork."""
         return self._live is not None
+
+    @property
+    def installed(self) -> Installed:
+        """Return what was installed when the imports began of a runner that is started now."""
+        return self._live.installed if self._live else read_installed()
 
     async def fork(self, request: ForkRequest, stream: socket.socket) -> "ForkedProcess":
         """Have a runner forked, with this as its standard input and output.
@@ -87,8 +98,10 @@ class Zygote:
     async def _keep(self) -> None:
         backoff = Backoff(first=1.0, longest=60.0)
         while True:
+            installed = read_installed()
+            variables = choose_variables(os.environ, self._program_env)
             try:
-                self._live = await LiveZygote.start(choose_variables(os.environ, self._program_env))
+                live = self._live = await LiveZygote.start(variables, installed)
             except (ZygoteLost, OSError) as error:
                 logger.warning("runners are started without a zygote: %s", error)
                 self._settled.set()
@@ -97,24 +110,31 @@ class Zygote:
             backoff.reset()
             self._settled.set()
             try:
-                exit_code = await self._live.wait()
+                exit_code = await live.wait()
             finally:
-                live, self._live = self._live, None
+                self._live = None
                 await live.close()
             self._settled.clear()
-            logger.warning("the zygote ended (%d): another one is started", exit_code)
+            is_old = read_installed() != installed
+            why = "packages have changed" if is_old else f"the zygote ended ({exit_code})"
+            logger.warning("%s: another one is started", why)
 
 
 class LiveZygote:
-    """One zygote process, and this end of its socket pair."""
+    """One zygote process, and this end of its socket pair.
 
-    def __init__(self, process: Process, connection: socket.socket) -> None:
-        self._process, self._connection = process, connection
+    ``installed`` is what was installed when it began its imports.
+    """
+
+    def __init__(
+        self, process: Process, connection: socket.socket, installed: Installed = ()
+    ) -> None:
+        self._process, self._connection, self.installed = process, connection, installed
         self._null = os.open(os.devnull, os.O_WRONLY)
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def start(cls, environment: dict[str, str]) -> "LiveZygote":
+    async def start(cls, environment: dict[str, str], installed: Installed) -> "LiveZygote":
         """Start one; it is ready when this returns.
 
         Raises:
@@ -136,7 +156,7 @@ class LiveZygote:
         except BaseException:
             connection.close()
             raise
-        zygote = cls(process, connection)
+        zygote = cls(process, connection, installed)
         try:
             await zygote._receive(_START_PATIENCE)
         except BaseException:
@@ -156,23 +176,34 @@ class LiveZygote:
                 socket.send_fds(self._connection, [request.to_packet()], streams)
                 return await self._receive(_PATIENCE)
             except OSError as error:
-                self._kill()
+                self.kill()
                 raise ZygoteLost(str(error)) from error
             except BaseException:
                 # Nobody knows what it would answer next.
-                self._kill()
+                self.kill()
                 raise
 
     async def wait(self) -> int:
         """Return its exit code when it has ended."""
         return await self._process.wait()
 
+    def kill(self) -> None:
+        """End it now; ``close`` waits for that."""
+        # What it forks at this moment is in a session of its own, and in its way to the server.
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+
     async def close(self) -> None:
         """End it, and wait until it has ended."""
-        self._kill()
+        self.kill()
         await self._process.wait()
-        self._connection.close()
-        os.close(self._null)
+        # A fork that has its end too keeps the pair open for a moment. A descriptor that is closed
+        # while the event loop reads it would take the next of its number along.
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        async with self._turn:
+            self._connection.close()
+            os.close(self._null)
 
     async def _receive(self, seconds: float) -> ForkAnswer:
         loop = asyncio.get_running_loop()
@@ -184,11 +215,6 @@ class LiveZygote:
         if not packet:
             raise ZygoteLost("it has ended")
         return parse_answer(packet)
-
-    def _kill(self) -> None:
-        # What it forks at this moment is in a session of its own, and in its way to the server.
-        with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGKILL)
 
 
 class ForkedProcess:

@@ -28,8 +28,8 @@ from qiskit_runtime.contract.wire.handover import (
 IDLE_SECONDS = 3600
 """How long a pod waits for a job at most: nobody owns it, so it has to end by itself."""
 
-READY_SECONDS = 180
-"""How long it may take until it is ready: it imports Qiskit, perhaps on a busy node."""
+_NEVER = 2**31 - 1
+"""A number of failures that no probe has."""
 
 
 def make_token(key: str, name: str) -> bytes:
@@ -37,9 +37,12 @@ def make_token(key: str, name: str) -> bytes:
     return hmac.digest(key.encode(), name.encode(), "sha256")
 
 
-def name_pod_class(runner: RunnerSettings) -> str:
-    """Return the class of the pods of these settings: of another one, none may be claimed."""
-    spec = json.dumps(_build_spec(runner, ""), sort_keys=True)
+def name_pod_class(runner: RunnerSettings, key: str) -> str:
+    """Return the class of the pods of these settings: of another one, none may be claimed.
+
+    Nor one whose token was made of another key.
+    """
+    spec = json.dumps(_build_spec(runner, _digest(key, "")), sort_keys=True)
     return hashlib.sha256(spec.encode()).hexdigest()[:10]
 
 
@@ -48,9 +51,8 @@ def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "
 
     ``session`` is the name of the session whose jobs alone may have it.
     """
-    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner)}
+    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner, key)}
     of_session = {SESSION_LABEL: session} if session else {}
-    digest = digest_token(make_token(key, name))
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -62,7 +64,7 @@ def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "
             "ttlSecondsAfterFinished": runner.keep_seconds,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _build_spec(runner, digest.hex()),
+                "spec": _build_spec(runner, _digest(key, name)),
             },
         },
     }
@@ -83,17 +85,22 @@ def build_claim(job: RuntimeJob, version: int, idle_seconds: float, now: datetim
     }
 
 
+def _digest(key: str, name: str) -> str:
+    return digest_token(make_token(key, name)).hex()
+
+
 def _build_spec(runner: RunnerSettings, digest: str) -> Manifest:
     spec = build_pod(runner, {"emptyDir": {"sizeLimit": str(2 * MAX_INPUT_BYTES)}})
     container: dict[str, Any] = spec["containers"][0]
     container["args"] += ["--wait-for-input", str(HANDOVER_PORT)]
     container["env"].append({"name": DIGEST_VARIABLE, "value": digest})
     container["ports"] = [{"name": "handover", "containerPort": HANDOVER_PORT}]
-    # It opens the port when it is ready; afterwards nobody asks any more.
+    # It opens the port when it is ready; afterwards nobody asks any more. But a kubelet that was
+    # restarted asks again, when the job runs and the port is closed: so no failure ends the pod.
     container["startupProbe"] = {
         "tcpSocket": {"port": HANDOVER_PORT},
         "periodSeconds": 1,
-        "failureThreshold": READY_SECONDS,
+        "failureThreshold": _NEVER,
     }
     for mount in container["volumeMounts"]:
         mount.pop("readOnly", None)

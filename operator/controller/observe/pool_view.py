@@ -10,6 +10,9 @@ from controller.settings import WarmPoolSettings
 OLD_SECONDS = IDLE_SECONDS - 600
 """The age from which on a pod is replaced: it ends by itself soon."""
 
+READY_SECONDS = 180.0
+"""How long a pod may take until it is ready: it imports Qiskit, perhaps on a busy node."""
+
 ROOM_SECONDS = 5.0
 """How long it may take until the room of a pod that was deleted is a job's."""
 
@@ -47,6 +50,14 @@ class IdlePod:
         pod = self.pod
         is_there = pod is not None and pod.is_ready and bool(pod.address) and not pod.is_deleted
         return is_there and not (self.is_over or self.run.is_suspended)
+
+    def is_stuck(self, now: datetime) -> bool:
+        """Return whether its runner runs for so long without being ready that it is replaced."""
+        return (
+            self.pod is not None
+            and not self.is_ready
+            and self.pod.container.ran_seconds(now) > READY_SECONDS
+        )
 
     def is_old(self, now: datetime) -> bool:
         """Return whether it has waited for so long that it is replaced."""

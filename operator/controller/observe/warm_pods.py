@@ -29,7 +29,7 @@ class WarmPods:
         settings: WarmPoolSettings,
     ) -> None:
         self._view, self._memory, self._settings = view, memory, settings
-        self._class = name_pod_class(runner)
+        self._class = name_pod_class(runner, settings.key.get_secret_value())
         self._taken: dict[str, int] = {}
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()

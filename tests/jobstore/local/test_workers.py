@@ -17,11 +17,15 @@ import pytest
 
 from api.jobstore.base import JobQuery
 from api.jobstore.local import data_folder, job_input, runner_process
+from api.jobstore.local.adopted import end_adopted
 from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.wire.job_input import JobInput
 from tests.jobstore.processes import children, find_runners, is_alive, wait_until
 from tests.jobstore.store_under_test import (
     FOR_EVER,
@@ -362,11 +366,19 @@ async def test_runner_that_its_program_stopped_is_killed_in_the_end(
     await wait_until(lambda: not any(is_alive(pid) for pid in left), 2)
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [OSError(errno.EAGAIN, "no more processes"), RuntimeError("can't start new thread")],
+    ids=["process", "thread"],
+)
 async def test_runner_that_cannot_be_started_loses_no_job(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    refusal: Exception,
 ):
     """While the system can't start processes jobs wait; they run as soon as it can."""
-    start, refusals = RunnerProcess.start, [OSError(errno.EAGAIN, "no more processes")]
+    start, refusals = RunnerProcess.start, [refusal]
 
     async def start_later(*arguments: Any) -> RunnerProcess:
         if refusals:
@@ -378,7 +390,54 @@ async def test_runner_that_cannot_be_started_loses_no_job(
         job, _ = await jobs.run(QUICK)
 
     assert job.status.phase is Phase.COMPLETED
-    assert "no more processes" in caplog.text
+    assert str(refusal) in caplog.text
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [OSError(errno.EMFILE, "no descriptor"), RuntimeError("can't start new thread")],
+    ids=["file", "thread"],
+)
+async def test_input_that_cannot_be_read_now_loses_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+):
+    """A job whose worker fails before it has started is tried again, and not forgotten."""
+    make, refusals = InputMaker.make_job_input, [refusal]
+
+    def make_later(maker: InputMaker, job: Job) -> JobInput:
+        if refusals:
+            raise refusals.pop()
+        return make(maker, job)
+
+    monkeypatch.setattr(InputMaker, "make_job_input", make_later)
+    async with asyncio.timeout(30), open_local_store(tmp_path, ONE) as jobs:
+        job, _ = await jobs.run(QUICK)
+
+    assert job.status.phase is Phase.COMPLETED
+
+
+async def test_processes_are_ended_where_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A job that has taken all threads, and killed its supervisor, leaves worker and next job."""
+
+    async def refuse(called: Any, *arguments: Any) -> Any:
+        if called is end_adopted:
+            raise RuntimeError("can't start new thread")
+        return called(*arguments)
+
+    monkeypatch.setattr("api.jobstore.local.runner_process.asyncio.to_thread", refuse)
+    source = """
+        import os, signal
+
+        def main(backend, messenger):
+            os.kill(os.getppid(), signal.SIGKILL)
+    """
+    async with asyncio.timeout(30), open_local_store(tmp_path, ONE) as jobs:
+        killed, _ = await jobs.run(source)
+        job, _ = await jobs.run(QUICK)
+
+    assert (killed.status.phase, job.status.phase) == (Phase.FAILED, Phase.COMPLETED)
 
 
 async def test_temporary_files_go_with_their_job(tmp_path: Path):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from api.jobstore.local import zygote
 from api.jobstore.local.store import RunnerLimits
 from api.jobstore.local.zygote import LiveZygote, ZygoteLost
 from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.wire.forking import ForkRequest
 from qiskit_runtime.host.process_tree import IS_LINUX
 from tests.jobstore.processes import (
     children,
@@ -165,3 +167,43 @@ async def test_close_while_the_zygote_starts_leaves_nothing(tmp_path: Path, mome
             await asyncio.sleep(moment)
             await jobs.submit(QUICK)
     await wait_until(lambda: children(others) == [])
+
+
+@pytest.mark.parametrize("forks", [True, False])
+async def test_job_after_an_upgrade_has_the_new_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: bool
+):
+    """A package imported before its upgrade is in no job: runner and zygote are new."""
+    site = tmp_path / "site"
+    (site / "package-1.dist-info").mkdir(parents=True)
+    # Imported by each Python at its start, as Qiskit is by each runner.
+    (site / "sitecustomize.py").write_text("import sys\nsys.package = 1\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{Path(__file__).parents[3]}")
+    program = "import sys\ndef main(backend, messenger):\n    return sys.package\n"
+    async with open_local_store(tmp_path, RunnerLimits(workers=1, forks=forks)) as jobs:
+        told = [result((await jobs.run(program))[1]) for _ in range(2)]
+        (site / "sitecustomize.py").write_text("import sys\nsys.package = 1 + 1\n")
+        (site / "package-1.dist-info").rename(site / "package-2.dist-info")
+        told += [result((await jobs.run(program))[1]) for _ in range(2)]
+        _, events = await jobs.run(HOW)
+
+    assert told == ["1", "1", "2", "2"]
+    assert ("runner.zygote" in str(result(events))) == forks
+
+
+async def test_close_of_a_zygote_that_died_while_forking_ends_the_request():
+    """The request that waits is told at once, also while a fork holds the zygote's socket."""
+    connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.setblocking(False)
+    stream, other = socket.socketpair()
+    process = await asyncio.create_subprocess_exec("sleep", "60")
+    live = LiveZygote(process, connection)
+    request = ForkRequest("folder", 1, 1)
+    with theirs, stream, other:
+        asked = asyncio.create_task(live.ask(request, stream))
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(2):
+            await live.close()
+            with pytest.raises(ZygoteLost):
+                await asked
