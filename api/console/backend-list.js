@@ -11,7 +11,7 @@ class BackendList extends PageElement {
 
   async connectedCallback() {
     super.connectedCallback();
-    document.title = `${texts.backends} – Qiskit Runtime`;
+    document.title = `${texts.backends} - Qiskit Runtime`;
     try {
       this.backends = (await read("/backends")).backends;
     } catch (error) {

@@ -16,7 +16,7 @@ class BackendPage extends PageElement {
 
   async load() {
     Object.assign(this, { found: null, error: "" });
-    document.title = `${this.backend} – Qiskit Runtime`;
+    document.title = `${this.backend} - Qiskit Runtime`;
     const documents = path("api", "v1", "backends", this.backend);
     try {
       const spec = await read(path("backends", this.backend));

@@ -40,7 +40,7 @@ class ComparePage extends PageElement {
     this.stop();
     this.loaded = String(this.jobs);
     Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map() });
-    document.title = `${texts.comparison(this.jobs.length)} – Qiskit Runtime`;
+    document.title = `${texts.comparison(this.jobs.length)} - Qiskit Runtime`;
     if (this.jobs.length < 2 || this.jobs.length > 5) {
       this.error = texts.noCompare;
       return;

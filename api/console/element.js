@@ -24,12 +24,12 @@ export class PageElement extends LitElement {
       clearTimeout(turn.timer);
       document.removeEventListener("visibilitychange", step);
     };
-    this.turn = turn;
+    this.polling = turn;
     run();
   }
 
   stopPolling() {
-    this.turn?.stop();
+    this.polling?.stop();
   }
 
   disconnectedCallback() {

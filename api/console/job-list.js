@@ -38,7 +38,7 @@ class JobList extends PageElement {
 
   updated(changed) {
     if (!changed.has("query")) return;
-    document.title = `${texts.jobs} – Qiskit Runtime`;
+    document.title = `${texts.jobs} - Qiskit Runtime`;
     this.poll(() => this.refresh());
   }
 

@@ -45,7 +45,7 @@ class JobPage extends PageElement {
     this.unfollow?.();
     Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0 });
     Object.assign(this, { error: "", note: "", source: "", names: {}, params: null });
-    document.title = `${this.job.slice(0, 8)} – Qiskit Runtime`;
+    document.title = `${this.job.slice(0, 8)} - Qiskit Runtime`;
     const id = this.job;
     try {
       const found = await read(path("jobs", id));

@@ -15,7 +15,7 @@ class ProgramList extends PageElement {
 
   connectedCallback() {
     super.connectedCallback();
-    document.title = `${texts.programs} – Qiskit Runtime`;
+    document.title = `${texts.programs} - Qiskit Runtime`;
     this.load();
   }
 

@@ -16,7 +16,7 @@ class ProgramPage extends PageElement {
 
   async load() {
     Object.assign(this, { found: null, error: "" });
-    document.title = `${this.program} – Qiskit Runtime`;
+    document.title = `${this.program} - Qiskit Runtime`;
     try {
       this.found = await read(path("programs", this.program));
     } catch (error) {

@@ -12,7 +12,7 @@ class SystemPage extends PageElement {
 
   connectedCallback() {
     super.connectedCallback();
-    document.title = `${texts.system} – Qiskit Runtime`;
+    document.title = `${texts.system} - Qiskit Runtime`;
     this.poll(() => this.refresh());
   }
 
