@@ -42,7 +42,7 @@ SHOWN = """
   };
 }
 """
-"""What became of the texts: whether any ran, is there as a sign of its own, or made an element."""
+"""The fate of the texts: whether any ran, is there as a sign of its own, or made an element."""
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_lists_and_comparisons_show_text(page, hostile):
 
 
 def test_addresses_are_text(page, expected):
-    """What a link says is shown, if at all, as text; nothing of it is opened."""
+    """The words of a link are shown, if at all, as text; nothing of it is opened."""
     expected.add("404 (Not Found)")
     for view in ("job&id=", "program&id=", "backend&name=", "compare&id=", ""):
         page.goto(f"/?view={view}%3Cimg%20src%3Dx%20onerror%3Dhit%3D1%3E..%2F..%2Flogin")

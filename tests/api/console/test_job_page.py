@@ -21,7 +21,7 @@ def section(page, name):
 
 
 def test_late_opener_sees_the_whole_curve_and_it_grows(page, server, gate):
-    """What was published before is drawn, then what comes; the figure says it in words."""
+    """The values of before are drawn, then those that come; the figure says it in words."""
     job_id = server.run_steps(["count", 30], ["wait", str(gate)], ["publish", -5], ["count", 3])
     wait_until(lambda: server.text(job_id, "logs").count("\n") >= 30)
     open_job(page, job_id)
@@ -96,7 +96,7 @@ def test_amplitudes_are_no_counts(page, server):
 
 
 def test_error_line_is_on_top(page, server):
-    """What went wrong is the first thing that one reads, and the log has the traceback."""
+    """The error is the first thing that one reads, and the log has the traceback."""
     job_id = server.run_steps(["fail", "the cat is dead"])
     server.wait(job_id)
     open_job(page, job_id)

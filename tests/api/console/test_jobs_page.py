@@ -21,7 +21,7 @@ def rows(page):
 
 
 def test_first_visit_leads_to_the_programs(page):
-    """Where there is no job yet the page says so, and where to go."""
+    """An empty list says so, and where to go."""
     page.goto("/")
     expect(page.get_by_text("There is no job yet.")).to_be_visible()
     page.locator("main").get_by_role("link", name="Programs").click()

@@ -47,7 +47,7 @@ def test_file_that_is_refused_is_told(page, expected):
 
 
 def test_form_names_what_is_wrong_beside_its_field(page, expected):
-    """What is missing, what is no JSON, and what the server refuses by the schema."""
+    """A missing value, one that is no JSON, and one that the server refuses by the schema."""
     page.goto("/?view=program&id=vqe")
     operator, shots = page.get_by_label("operator", exact=False).first, page.get_by_label("shots")
     operator.fill("")

@@ -22,7 +22,7 @@ TRANSFER = """
 """
 
 MOST_BYTES = 60 * 1024
-"""What the list of jobs and a job's page load together, compressed."""
+"""The bytes that the list of jobs and a job's page load together, compressed."""
 
 
 def test_first_paint_is_soon_and_little_is_loaded(page, server, record_property):
