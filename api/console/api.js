@@ -52,9 +52,13 @@ export const path = (...parts) => `/${parts.map(encodeURIComponent).join("/")}`;
 
 const ENDED = new Set([1000, 4404, 4410, 1008]);
 const RETRY_MS = 2000;
+/** Frames are shown in bunches: soon at first, and with time for clicks between them in a flood. */
+const SOON_MS = 40;
+const FLOOD_MS = 250;
+const FLOOD_FRAMES = 50;
 
 /**
- * Follow a job from its first frame: `take` gets frames in bunches, once a screen.
+ * Follow a job from its first frame: `take` gets frames in bunches.
  *
  * A connection that breaks off is opened again, and `reset` called: the record is read anew.
  * `end` gets the code of the last close. Returns a function that stops.
@@ -66,6 +70,7 @@ export function follow(id, { take, reset, end }) {
     state.timer = 0;
     const bunch = state.bunch;
     state.bunch = [];
+    state.isFlood = bunch.length > FLOOD_FRAMES;
     if (bunch.length && !state.over) take(bunch);
   };
   const open = () => {
@@ -74,7 +79,7 @@ export function follow(id, { take, reset, end }) {
     state.socket = new WebSocket(`${base}${path("stream", "jobs", id)}?logs=true`);
     state.socket.onmessage = (event) => {
       state.bunch.push(JSON.parse(event.data));
-      state.timer ||= setTimeout(flush, 50);
+      state.timer ||= setTimeout(flush, state.isFlood ? FLOOD_MS : SOON_MS);
     };
     state.socket.onclose = (event) => {
       clearTimeout(state.timer);

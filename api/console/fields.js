@@ -19,13 +19,10 @@ function describeField(name, schema, isRequired) {
     isRequired,
     types,
     kind: chooseKind(inner, types),
-    choices: inner.enum ?? [],
-    description: inner.description ?? "",
-    hasDefault: "default" in inner,
-    default: inner.default,
-    example: inner.examples?.[0],
-    minimum: inner.minimum,
-    maximum: inner.maximum,
+    choices: Array.isArray(inner.enum) ? inner.enum : [],
+    description: String(inner.description ?? ""),
+    default: "default" in inner ? JSON.stringify(inner.default) : "",
+    example: Array.isArray(inner.examples) && inner.examples.length ? JSON.stringify(inner.examples[0]) : "",
   };
 }
 
@@ -37,11 +34,10 @@ function chooseKind(inner, types) {
   return "json";
 }
 
-/** Return the text that a field shows for a value. */
-export function write(field, value) {
-  if (value === undefined) return "";
-  if (field.kind === "text" && typeof value === "string") return value;
-  return JSON.stringify(value);
+/** Return what a field shows for a value's JSON text. */
+export function write(field, text) {
+  if (field.kind === "text") return text.startsWith('"') ? JSON.parse(text) : "";
+  return field.kind === "json" || field.kind === "number" ? text : JSON.stringify(JSON.parse(text));
 }
 
 /** Return a field's JSON text for what a person has put in; empty to leave it out. Throws what is wrong. */
@@ -62,11 +58,25 @@ export function readField(field, text) {
   }
 }
 
-/** Return the values of parameters' text by name, as text: numbers keep all their digits. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/gs;
+
+/** Return the values of parameters' text by name, each as its text: numbers keep all their digits. */
 export function splitParams(text) {
-  const values = JSON.parse(text);
-  if (values === null || typeof values !== "object" || Array.isArray(values)) throw new Error(texts.noObject);
-  return new Map(Object.entries(values));
+  const whole = JSON.parse(text);
+  if (whole === null || typeof whole !== "object" || Array.isArray(whole)) throw new Error(texts.noObject);
+  const parts = new Map();
+  let [depth, name, begin] = [0, null, 0];
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (depth === 1 && name === null && token.startsWith('"')) name = JSON.parse(token);
+    else if (depth === 1 && token === ":") begin = index + 1;
+    else if (depth === 1 && name !== null && (token === "," || token === "}")) {
+      parts.set(name, text.slice(begin, index).trim());
+      name = null;
+    }
+    if (token === "{" || token === "[") depth += 1;
+    if (token === "}" || token === "]") depth -= 1;
+  }
+  return parts;
 }
 
 /** Return the parameters' text of fields' texts. */

@@ -1,6 +1,8 @@
 // Times, sizes and numbers for people.
 import { texts } from "./texts.js";
 
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+
 export const PENDING = ["Queued", "Running"];
 
 /** Return the seconds between two moments of the API; `end` may be missing, and is now then. */
@@ -21,8 +23,12 @@ export function span(value) {
 /** Return a moment of the API in the person's own time. */
 export const moment = (text) => (text ? new Date(text).toLocaleString() : "–");
 
-/** Return how long ago a moment was. */
-export const ago = (text) => texts.ago(span(Math.floor(seconds(text))));
+/** Return roughly how long ago a moment was. */
+export function ago(text) {
+  const passed = seconds(text);
+  const [size, unit] = UNITS.find(([one]) => passed >= one) ?? UNITS.at(-1);
+  return texts.ago(`${Math.floor(passed / size)} ${unit}`);
+}
 
 /** Return a number in a few characters. */
 export const number = (value) =>

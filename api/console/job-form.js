@@ -30,7 +30,7 @@ class JobForm extends PageElement {
   async begin() {
     this.fields = listFields(this.program.spec.parameters);
     this.values = new Map(
-      this.fields.filter((field) => field.isRequired && field.example !== undefined).map((field) => [field.name, write(field, field.example)]),
+      this.fields.filter((field) => field.isRequired && field.example).map((field) => [field.name, write(field, field.example)]),
     );
     this.settings = { backend: "", tags: "", instance: "" };
     try {
@@ -143,13 +143,13 @@ class JobForm extends PageElement {
   renderField(field) {
     const id = `field-${field.name}`;
     const error = this.errors.get(field.name);
-    const hint = [field.description, field.hasDefault ? texts.defaultIs(JSON.stringify(field.default)) : ""].filter(Boolean).join(" – ");
+    const hint = [field.description, field.default ? texts.defaultIs(field.default) : ""].filter(Boolean).join(" – ");
     return html`<div class="field">
       <label for=${id}>${printable(field.name)} ${field.isRequired ? html`<small>(${texts.required})</small>` : nothing}</label>
       ${this.renderInput(field, id, error)}
       ${error ? html`<p id="${id}-error">${printable(error)}</p>` : nothing}
       <small id="${id}-hint">${printable(hint)}</small>
-      ${field.example === undefined ? nothing : html`<span><button type="button" @click=${() => this.set(field.name, write(field, field.example))}>${texts.useExample}</button></span>`}
+      ${!field.example ? nothing : html`<span><button type="button" @click=${() => this.set(field.name, write(field, field.example))}>${texts.useExample}</button></span>`}
     </div>`;
   }
 

@@ -18,6 +18,7 @@ import "./value-tree.js";
 
 const POLL_MS = 1000;
 const LARGE_PARAMS = 200_000;
+const LONG_MESSAGE = 500;
 
 class JobPage extends PageElement {
   static properties = {
@@ -30,6 +31,7 @@ class JobPage extends PageElement {
     error: { state: true },
     note: { state: true },
     source: { state: true },
+    showsMessages: { state: true },
   };
 
   updated(changed) {
@@ -219,11 +221,17 @@ class JobPage extends PageElement {
   renderMessages() {
     const { count, dropped, newestMessages } = this.record;
     if (!count && !dropped) return nothing;
-    return html`<section><details><summary>${texts.messages} (${count})</summary>
+    return html`<section><details @toggle=${(event) => (this.showsMessages = event.target.open)}>
+      <summary>${texts.messages} (${count})</summary>
+      ${this.showsMessages ? this.renderNewest(newestMessages, count) : nothing}
       ${dropped ? html`<p>${texts.gap(dropped)}</p>` : nothing}
-      <p class="quiet">${texts.messagesShown(newestMessages.length, count)}</p>
-      ${newestMessages.map(({ number, text }) => html`<div class="leaf">${number}: <span class="printed">${printable(text.slice(0, 500))}${text.length > 500 ? "…" : ""}</span></div>`)}
     </details></section>`;
+  }
+
+  renderNewest(messages, count) {
+    const shorten = (text) => (text.length > LONG_MESSAGE ? `${text.slice(0, LONG_MESSAGE)}…` : text);
+    return html`<p class="quiet">${texts.messagesShown(messages.length, count)}</p>
+      ${messages.map(({ number, text }) => html`<div class="leaf">${number}: <span class="printed">${printable(shorten(text))}</span></div>`)}`;
   }
 
   renderParams() {

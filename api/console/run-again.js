@@ -1,14 +1,13 @@
 // A job once more: the same program, parameters and seed.
 import { send } from "./api.js";
+import { joinParams, splitParams } from "./fields.js";
 
-/** Return the parameters' text with this seed: as it was posted, but for a seed that it had not. */
+/** Return the parameters' text with this seed: as posted, but for a seed that was not there. */
 export function withSeed(text, seed) {
-  const has = /"seed_simulator"\s*:\s*[0-9]/.test(text);
-  if (seed == null || has) return text;
-  const fields = JSON.parse(text);
-  if ("seed_simulator" in fields) return JSON.stringify({ ...fields, seed_simulator: seed });
-  const inner = text.trim().replace(/^\{\s*/, "");
-  return `{"seed_simulator": ${seed}${inner.startsWith("}") ? "" : ", "}${inner}`;
+  const parts = splitParams(text);
+  const given = parts.get("seed_simulator") ?? "null";
+  if (seed == null || given !== "null") return text;
+  return joinParams([...parts.set("seed_simulator", String(seed))]);
 }
 
 /** Post a job like this one and return its id. */

@@ -86,7 +86,7 @@ function readObject(object) {
 /** Return names for the places of a list, as the program's schema of interim results describes them. */
 export function nameCurves(schema) {
   const items = schema?.prefixItems ?? (Array.isArray(schema?.items) ? schema.items : []);
-  const name = (item) => item?.title ?? item?.description?.replace(/[.:].*$/s, "");
+  const name = (item) => item?.title ?? item?.description?.replace(/[.:].*$/s, "").replace(/^(the|an?) /i, "");
   return Object.fromEntries(
     items.map((item, index) => [`[${index}]`, name(item)]).filter(([, text]) => text && text.length < 60),
   );

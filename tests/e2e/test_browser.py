@@ -128,6 +128,7 @@ def test_person_uses_the_console_through_the_ingress(installed, page):
     page.goto("/")
     page.get_by_role("link", name="Programs").first.click()
     page.get_by_role("link", name="hello-quantum", exact=True).click()
+    page.get_by_label("Parameters, as a JSON object").fill('{"greeting": "hello, console"}')
     page.get_by_role("button", name="Run", exact=True).click()
     heading = page.get_by_role("heading", name="Job of hello-quantum")
     heading.get_by_text("Completed").wait_for(timeout=60_000)

@@ -11,7 +11,7 @@ def test_person_runs_vqe_watches_compares_and_shares(page, server, chromium):
     page.get_by_role("link", name="Programs").first.click()
     page.get_by_role("link", name="vqe", exact=True).click()
     page.get_by_role("button", name="Run", exact=True).click()
-    figure = page.get_by_role("group", name=re.compile("^The energy, .*: [0-9]+ points"))
+    figure = page.get_by_role("group", name=re.compile("^[Ee]nergy, .*: [0-9]+ points"))
     expect(figure).to_be_visible(timeout=30_000)
     early = count_points(figure)
     expect(page.get_by_role("heading", name="Job of vqe")).to_contain_text(
@@ -35,7 +35,7 @@ def test_person_runs_vqe_watches_compares_and_shares(page, server, chromium):
     page.get_by_role("link", name="Compare 2 jobs").click()
     expect(page.get_by_role("row", name=re.compile("^optimizer"))).to_contain_text('"COBYLA"')
     expect(
-        page.get_by_role("group", name=f"vqe {first[:8]} The energy, vqe {second[:8]} The energy")
+        page.get_by_role("group", name=f"vqe {first[:8]} energy, vqe {second[:8]} energy")
     ).to_be_visible()
 
     page.goto(f"/?view=job&id={second}")

@@ -149,13 +149,13 @@ def test_jobs_are_compared(page, server):
 
 def test_run_again_edited_begins_with_the_jobs_parameters(page, server):
     """The form has them, those that the schema does not name too, and posts what was changed."""
-    params = '{"steps": [["final", {"a": 1}]]}'
+    params = f'{{"steps": [["final", {{"a": 1}}], ["ignore", {2**60 + 1}]]}}'
     first = server.run("steps", params=params, tags=["kept"])
     server.wait(first)
     page.goto(f"/?view=job&id={first}")
     page.get_by_role("link", name="Run again, edited").click()
     field = page.get_by_label("steps")
-    assert json.loads(field.input_value()) == [["final", {"a": 1}]]
+    assert json.loads(field.input_value()) == [["final", {"a": 1}], ["ignore", 2**60 + 1]]
     expect(page.get_by_label("Tags")).to_have_value("kept")
     field.fill('[["final", {"a": 2}]]')
     page.get_by_role("button", name="Run", exact=True).click()
@@ -163,3 +163,31 @@ def test_run_again_edited_begins_with_the_jobs_parameters(page, server):
     second = page.url.rpartition("id=")[2]
     server.wait(second)
     assert json.loads(server.text(second, "results")) == {"a": 2}
+
+
+SPLIT = """
+async texts => {
+  const {joinParams, splitParams} = await import("/console/fields.js");
+  const {withSeed} = await import("/console/run-again.js");
+  return texts.map(text => [joinParams([...splitParams(text)]), withSeed(text, 7)]);
+}
+"""
+
+
+def test_parameters_are_taken_apart_without_a_loss(page):
+    """Digits, escapes and nested names stay as they were; a seed is added where there is none."""
+    page.goto("/")
+    big = 2**70 + 1
+    texts = [
+        f'{{"a": {big}, "b" : [1.50, {{"seed_simulator": 1}}], "c\\"}}": "x,\\\\"}}',
+        "{}",
+        f'{{"seed_simulator": {big}}}',
+        '{"n":null,"seed_simulator": null , "z":{"y":[]}}',
+    ]
+    split = page.evaluate(SPLIT, texts)
+    for text, (joined, _) in zip(texts, split):
+        assert json.loads(joined) == json.loads(text)
+    assert str(big) in split[0][0] and "1.50" in split[0][0]
+    seeded = [json.loads(with_seed)["seed_simulator"] for _, with_seed in split]
+    assert seeded == [7, 7, big, 7]
+    assert str(big) in split[0][1] and split[2][1] == texts[2]
