@@ -1,6 +1,8 @@
 """A person's browser at the console of a real server; what goes wrong in it fails the test."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,8 +26,11 @@ def expected() -> set[str]:
 
 
 @pytest.fixture
-def page(chromium, server, expected) -> Iterator:
-    """A page of a new visitor: it asks no other host, and its console has no error in the end."""
+def page(request, chromium, server, expected) -> Iterator:
+    """A page of a new visitor: it asks no other host, and its console has no error in the end.
+
+    With CONSOLE_PICTURES, a folder, the page's last state is kept there as a picture.
+    """
     context = chromium.new_context(base_url=f"http://127.0.0.1:{server.port}", viewport=DESKTOP)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     shown = context.new_page()
@@ -33,6 +38,8 @@ def page(chromium, server, expected) -> Iterator:
     hosts = set()
     shown.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
     yield shown
+    if pictures := os.environ.get("CONSOLE_PICTURES"):
+        shown.screenshot(path=Path(pictures) / f"{request.node.name}.png", full_page=True)
     context.close()
     assert [one for one in problems if not one.endswith(tuple(expected))] == []
     assert hosts - {""} <= {f"127.0.0.1:{server.port}"}

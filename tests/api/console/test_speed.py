@@ -26,7 +26,7 @@ MOST_BYTES = 60 * 1024
 """The bytes that the list of jobs and a job's page load together, compressed."""
 
 
-def test_first_paint_is_soon_and_little_is_loaded(page, server, record_property):
+def test_first_paint_is_soon_and_little_is_loaded(page, server):
     """The page is seen within 300 ms (the best of five), and with a job's page it is 60 KB."""
     job_id = server.run_steps(["count", 5])
     server.wait(job_id)
@@ -37,8 +37,6 @@ def test_first_paint_is_soon_and_little_is_loaded(page, server, record_property)
     page.locator(f'a[href*="{job_id}"]').click()
     page.locator("canvas").wait_for()
     loaded = page.evaluate(TRANSFER)
-    record_property("first paint", paints)
-    record_property("bytes", loaded)
     assert min(paints) <= 300, paints
     assert loaded <= MOST_BYTES, loaded
 
