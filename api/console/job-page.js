@@ -6,7 +6,6 @@ import { address, go, PageElement } from "./element.js";
 import { PENDING } from "./formats.js";
 import { printable } from "./printable.js";
 import { followRecord, JobRecord } from "./record.js";
-import { runAgain } from "./run-again.js";
 import { copy, save } from "./save.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
@@ -124,7 +123,10 @@ class JobPage extends PageElement {
   }
 
   runAgain() {
-    this.act(async () => go(address("job", { id: await runAgain(this.found) })));
+    this.act(async () => {
+      const { runAgain } = await import("./run-again.js");
+      go(address("job", { id: await runAgain(this.found) }));
+    });
   }
 
   async share() {

@@ -22,23 +22,24 @@ TRANSFER = """
   .map(one => one.encodedBodySize).reduce((sum, one) => sum + one, 0)
 """
 
-MOST_BYTES = 60 * 1024
+MOST_BYTES = 60_000
 """The bytes that the list of jobs and a job's page load together, compressed."""
 
 
 def test_first_paint_is_soon_and_little_is_loaded(page, server):
-    """The page is seen within 300 ms (the best of five), and with a job's page it is 60 KB."""
+    """The first visit loads 60 KB with a job's page; it is seen within 300 ms (best of five)."""
     job_id = server.run_steps(["count", 5])
     server.wait(job_id)
-    paints = []
-    for _ in range(5):
-        page.goto("/")
-        paints.append(page.evaluate(PAINT))
+    page.goto("/")
+    paints = [page.evaluate(PAINT)]
     page.locator(f'a[href*="{job_id}"]').click()
     page.locator("canvas").wait_for()
     loaded = page.evaluate(TRANSFER)
+    assert 40_000 < loaded <= MOST_BYTES, loaded
+    for _ in range(4):
+        page.goto("/")
+        paints.append(page.evaluate(PAINT))
     assert min(paints) <= 300, paints
-    assert loaded <= MOST_BYTES, loaded
 
 
 def test_ten_thousand_values_are_drawn_while_the_page_answers(page, server, gate):
