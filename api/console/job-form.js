@@ -16,6 +16,7 @@ class JobForm extends PageElement {
     error: { state: true },
     values: { state: true },
     isSending: { state: true },
+    isReady: { state: true },
   };
 
   constructor() {
@@ -33,12 +34,15 @@ class JobForm extends PageElement {
       this.fields.filter((field) => field.isRequired && field.example).map((field) => [field.name, write(field, field.example)]),
     );
     this.settings = { backend: "", tags: "", instance: "" };
+    // Nobody types into a form that another job's parameters will fill.
+    this.isReady = !this.origin;
     try {
       this.backends = (await read("/backends")).backends;
       if (this.origin) this.takeOrigin(await read(path("jobs", this.origin)));
     } catch (error) {
-      this.error = error.message;
+      this.error = error.status === 404 ? texts.jobGone : error.message;
     }
+    this.isReady = true;
   }
 
   /** Fill the form with what another job had. */
@@ -132,6 +136,7 @@ class JobForm extends PageElement {
   }
 
   render() {
+    if (!this.isReady) return html`<p>${texts.loading}</p>`;
     return html`<form class="form" novalidate @submit=${this.submit}>
       ${this.origin ? html`<p role="status">${texts.edited(this.origin)}</p>` : nothing}
       ${this.fields.length ? this.fields.map((field) => this.renderField(field)) : this.renderWhole()}
