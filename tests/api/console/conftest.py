@@ -12,7 +12,7 @@ from tests.chromium import open_chromium
 DESKTOP = {"width": 1200, "height": 900}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator:
     """A Chromium."""
     with open_chromium() as instance:
