@@ -29,7 +29,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
 RIG := tests/cluster/rig
-.PHONY: help quickstart serve check test clients docs figures recording drawings devices bench lock format clean \
+.PHONY: help quickstart serve check test clients docs figures recording drawings devices console-vendor bench lock format clean \
   cluster cluster-down images deploy url token kind manifests
 
 ##@ Use
@@ -109,6 +109,9 @@ recording: $(DEV_READY) ## Record quickstart as the README's picture
 drawings: $(DEV_READY) ## Draw the README's badges, and the Mermaid diagrams for the site (needs npm and Chromium)
 	$(BIN)/python docs/tools/badges.py
 	$(BIN)/python docs/tools/drawings.py
+
+console-vendor: $(DEV_READY) ## Make the console's two libraries anew from npm
+	$(BIN)/python docs/tools/console_vendor.py
 
 devices: $(DEV_READY) ## Write the data of fakeDevice backends anew, after an update of qiskit-ibm-runtime
 	$(BIN)/python docs/tools/fake_devices.py

@@ -66,26 +66,28 @@ class JobAnswers:
         # Each is there for as long as somebody has a turn, or waits for it.
         self._large_of: WeakValueDictionary[Instance, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def write_page(self, page: JobPage) -> AsyncIterator[str]:
+    async def write_page(self, page: JobPage, *, with_params: bool = True) -> AsyncIterator[str]:
         """Write a ``JobsResponse`` as JSON, without jobs deleted since they were found."""
         count = 0
         yield '{"jobs":['
         for job in page.jobs:
             with suppress(JobNotFound):
-                pieces = await self.write(job)
+                pieces = await self.write(job, with_params=with_params)
                 yield "," * (count > 0)
                 count += 1
                 async for piece in pieces:
                     yield piece
         yield f'],"count":{count},"total":{page.total}}}'
 
-    async def write(self, job: Job, form: JobForm = FORM_OF_2021) -> AsyncIterator[str]:
+    async def write(
+        self, job: Job, form: JobForm = FORM_OF_2021, *, with_params: bool = True
+    ) -> AsyncIterator[str]:
         """Write a job as JSON; a private one without its parameters.
 
         Raises:
             JobNotFound: it was deleted since it was found.
         """
-        params = await self._read_params(job)
+        params = await self._read_params(job) if with_params else None
         whole = form.write(job)
         if params is None:
             return _each(whole)

@@ -26,7 +26,7 @@ from api.jobstore.base import JobStore
 from api.params_check import ParamsCheck
 from api.programstore.base import ProgramStore
 from api.queue_forecast import QueueForecast
-from api.routes import browser, ibm, probes, provider, root
+from api.routes import browser, console, ibm, probes, provider, root
 from api.routes.ibm.errors import ErrorForm
 from api.sessionstore.base import SessionStore
 from api.settings import ApiSettings
@@ -82,6 +82,7 @@ def create_app(
             *(part.close for part in (params_check, rates, browser_login, admissions)),
         ),
     )
+    app.state.settings = settings
     app.state.authenticator, app.state.identity_tokens = authenticator, identity_tokens
     app.state.identity_rates = Rates(TOKENS_A_SECOND, 2 * TOKENS_A_SECOND)
     app.state.browser_login = browser_login
@@ -135,6 +136,7 @@ def _keep_services(
 
 def _add_routes(app: FastAPI) -> None:
     app.include_router(browser.router)
+    app.include_router(console.router)
     app.include_router(root.router, responses=describe(*ANYWHERE))
     for prefix in ibm.PREFIXES:
         # They are the same: the document has them once.

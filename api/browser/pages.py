@@ -28,7 +28,6 @@ input[aria-invalid] { border-color: var(--bad); }
 button { margin-top: 1rem; border: 1px solid var(--accent); background: var(--accent);
   color: var(--on-accent); font-weight: 600; cursor: pointer; }
 button.second { background: transparent; color: var(--accent); }
-ul { margin: 0; padding-left: 1.25rem; }
 a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 """
@@ -85,18 +84,6 @@ _PROVIDER_FORM = """<form method="post" action="/login/oidc">
 </form>
 <p>or with a token:</p>"""
 
-_LINKS = """<nav aria-label="Documentation">
-<ul>
-<li><a href="/docs">The API, to try out</a></li>
-<li><a href="/redoc">The API, to read</a></li>
-<li><a href="/openapi.json">Its OpenAPI document</a></li>
-</ul>
-</nav>"""
-
-_LOGOUT_FORM = """<form method="post" action="/logout">
-<button class="second">Log out</button>
-</form>"""
-
 
 def make_login_page(
     next_path: str,
@@ -120,17 +107,6 @@ def make_login_page(
         kind=' class="second"' if provider else "",
     )
     return _make_page("Log in to Qiskit Runtime", [*parts, form], status=status, headers=headers)
-
-
-def make_home_page(name: str, *, has_session: bool) -> HTMLResponse:
-    """Return the first page: the way to the documentation, and out.
-
-    In the console of the browser's developer tools one may call this server from it.
-    """
-    who = f" as {escape(name)}" if name else ""
-    parts = [f"<p>You are logged in{who}.</p>", _LINKS, _LOGOUT_FORM] if has_session else [_LINKS]
-    policy = {"Content-Security-Policy": f"{_POLICY}; connect-src 'self'"}
-    return _make_page("Qiskit Runtime", parts, headers=policy)
 
 
 def make_onward_page(url: str) -> HTMLResponse:

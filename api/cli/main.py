@@ -205,6 +205,7 @@ def _announce(url: str, settings: "ApiSettings", *, is_made: bool) -> None:
         who = "not needed by this user and root; others of this machine are refused"
     lines = [
         f"Qiskit Runtime serves at {url}",
+        f"  console   {url}/",
         f"  docs      {url}/docs",
         *_describe_store(settings),
         *(f"  programs  {folder}" for folder in settings.programs),

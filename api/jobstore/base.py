@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from qiskit_runtime.contract.lifecycle import Reason
+from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
@@ -64,6 +64,9 @@ class JobQuery:
     oldest_first: bool = False
     instances: frozenset[Instance] | None = None
     """The instances whose jobs match."""
+    phases: frozenset[Phase] | None = None
+    text: str = ""
+    """A part of the id, program, backend, tags or message; upper and lower case are the same."""
 
     def matches(self, job: Job) -> bool:
         """Return whether the job matches. It must have all of several tags."""
@@ -76,7 +79,17 @@ class JobQuery:
             and self.session_id in (None, spec.session_id)
             and self._has_labels(spec)
             and self._has_time(job.created)
+            and (self.phases is None or job.status.phase in self.phases)
+            and self._has_text(job)
         )
+
+    def _has_text(self, job: Job) -> bool:
+        if not self.text:
+            return True
+        spec = job.spec
+        texts = (job.id, spec.program_id, spec.backend, *spec.tags, job.status.message)
+        wanted = self.text.lower()
+        return any(wanted in text.lower() for text in texts)
 
     def _has_labels(self, spec: JobSpec) -> bool:
         return (

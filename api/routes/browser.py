@@ -1,4 +1,4 @@
-"""/login, /logout and the first page: for people, in a browser.
+"""/login and /logout: for people, in a browser.
 
 Without JavaScript, as forms. They are none of the API's operations: its document has them not.
 """
@@ -16,11 +16,10 @@ from api.accounts.client_network import read_peer
 from api.browser.attempt_bounds import TooManyAttempts
 from api.browser.code_flow import LOGIN_SECONDS, LoginFailed, ProviderUnavailable
 from api.browser.cookies import LOGIN, SESSION, Cookie, is_secure
-from api.browser.login import BROWSER_SESSION, BrowserLogin, WrongToken, choose_next
-from api.browser.pages import HEADERS, make_home_page, make_login_page, make_onward_page
+from api.browser.login import BrowserLogin, WrongToken, choose_next
+from api.browser.pages import HEADERS, make_login_page, make_onward_page
 from api.browser.same_origin import is_from_own_page
 from api.browser.sessions import SESSION_SECONDS, AccountTooLarge, Session
-from api.dependencies import CallerDep
 from api.errors import TooLarge
 
 MAX_FORM_BYTES = 1 << 14
@@ -33,10 +32,6 @@ router = APIRouter(include_in_schema=False)
 
 def _login(request: Request) -> BrowserLogin:
     return cast(BrowserLogin, request.app.state.browser_login)
-
-
-def _session(request: Request) -> Session | None:
-    return cast(Session | None, getattr(request.state, BROWSER_SESSION, None))
 
 
 async def _own_form(request: Request) -> dict[str, str]:
@@ -61,16 +56,7 @@ async def _own_form(request: Request) -> dict[str, str]:
 
 
 LoginDep = Annotated[BrowserLogin, Depends(_login)]
-SessionDep = Annotated[Session | None, Depends(_session)]
 FormDep = Annotated[dict[str, str], Depends(_own_form)]
-
-
-@router.get("/")
-async def show_home(request: Request, caller: CallerDep, session: SessionDep) -> Response:
-    """Show people where to go; for programs there is nothing here."""
-    if "text/html" not in request.headers.get("accept", ""):
-        raise HTTPException(404)
-    return make_home_page(caller.name, has_session=session is not None)
 
 
 @router.get("/login")

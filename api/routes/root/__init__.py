@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from api.routes.root import backends, jobs, programs, stream
+from api.routes.root import backends, jobs, programs, stream, system
 
 router = APIRouter()
-for part in (jobs, programs, backends, stream):
+for part in (jobs, programs, backends, stream, system):
     router.include_router(part.router)

@@ -19,9 +19,13 @@ from api.dependencies import (
     SubmissionDep,
 )
 from api.errors import WITH_BODY, describe
+from api.job_orders import JobOrder, find_in_order
 from api.jobstore.base import JobQuery
 from api.models import JobId, JobResponse, JobsResponse, RunRequest
 from api.text_pieces import json_pieces, log_pieces
+from qiskit_runtime.contract.lifecycle import Phase
+
+ExcludeParams = Annotated[bool, Query(description="Leave the parameters out.")]
 
 # CheckedRoute knows which bodies may come without a Content-Type, and FastAPI need not refuse them.
 router = APIRouter(tags=["jobs"], route_class=CheckedRoute, strict_content_type=False)
@@ -53,17 +57,39 @@ async def list_jobs(
     program: str | None = None,
     backend: str | None = None,
     tags: Annotated[list[str], Query(description="Jobs that have all of these.")] = [],  # noqa: B006  (never changed)
+    status: Annotated[
+        list[Phase],
+        Query(description="Jobs in any of these; `pending` is not looked at then."),
+    ] = [],  # noqa: B006  (the same)
+    search: Annotated[
+        str, Query(description="A part of id, program, backend, tags or message.", max_length=200)
+    ] = "",
+    sort: Annotated[JobOrder, Query(description="A minus turns the order round.")] = "-created",
+    exclude_params: ExcludeParams = False,
 ) -> StreamingResponse:
-    """List a page of jobs, newest first."""
-    query = JobQuery(pending, hub, group, project, program, backend, frozenset(tags))
-    page = await store.find(query, limit, offset)
-    return StreamingResponse(answers.write_page(page), media_type="application/json")
+    """List a page of jobs, newest first unless ``sort`` says otherwise."""
+    query = JobQuery(
+        pending=None if status else pending,
+        hub=hub,
+        group=group,
+        project=project,
+        program=program,
+        backend=backend,
+        tags=frozenset(tags),
+        phases=frozenset(status) if status else None,
+        text=search,
+    )
+    page = await find_in_order(store, query, sort, limit, offset)
+    pieces = answers.write_page(page, with_params=not exclude_params)
+    return StreamingResponse(pieces, media_type="application/json")
 
 
 @router.get("/jobs/{job_id}", response_model=JobResponse, responses=describe(404, 503))
-async def get_job(job_id: str, store: JobStoreDep, answers: JobAnswersDep) -> StreamingResponse:
+async def get_job(
+    job_id: str, store: JobStoreDep, answers: JobAnswersDep, exclude_params: ExcludeParams = False
+) -> StreamingResponse:
     """Return a job."""
-    pieces = await answers.write(await store.get(job_id))
+    pieces = await answers.write(await store.get(job_id), with_params=not exclude_params)
     return StreamingResponse(pieces, media_type="application/json")
 
 

@@ -112,15 +112,14 @@ def test_keyboard_is_enough(page):
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
+    page.get_by_role("heading", name="Jobs").wait_for()
     names = []
-    for _ in range(4):
+    while "Log out" not in names:
         page.keyboard.press("Tab")
         focused = page.locator(":focus-visible")
         names.append(focused.inner_text())
         assert focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
-    assert names == [
-        *("The API, to try out", "The API, to read", "Its OpenAPI document", "Log out")
-    ]
+    assert names[:5] == ["Skip to the content", "Jobs", "Programs", "Backends", "System"]
     page.keyboard.press("Enter")
     page.get_by_role("status").wait_for()
 

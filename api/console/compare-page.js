@@ -1,0 +1,155 @@
+// Jobs beside each other: the difference of their parameters, their curves, their counts.
+import { html, nothing } from "./vendor/lit.js";
+import { path, read } from "./api.js";
+import { findCounts } from "./counts.js";
+import { address, PageElement } from "./element.js";
+import { seconds, span } from "./formats.js";
+import { printable } from "./printable.js";
+import { followRecord } from "./record.js";
+import { nameCurves } from "./series.js";
+import { texts } from "./texts.js";
+import "./convergence-plot.js";
+import "./counts-bars.js";
+
+const LONG = 200;
+
+class ComparePage extends PageElement {
+  static properties = {
+    jobs: {},
+    found: { state: true },
+    version: { state: true },
+    error: { state: true },
+    showAll: { state: true },
+  };
+
+  willUpdate(changed) {
+    if (changed.has("jobs") && String(this.jobs) !== this.loaded) this.load();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.stop();
+  }
+
+  stop() {
+    for (const unfollow of this.unfollows ?? []) unfollow();
+    this.unfollows = [];
+  }
+
+  async load() {
+    this.stop();
+    this.loaded = String(this.jobs);
+    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map() });
+    document.title = `${texts.comparison(this.jobs.length)} - Qiskit Runtime`;
+    if (this.jobs.length < 2 || this.jobs.length > 5) {
+      this.error = texts.noCompare;
+      return;
+    }
+    try {
+      this.found = await Promise.all(this.jobs.map((id) => read(path("jobs", id))));
+    } catch (error) {
+      this.error = error.status === 404 ? texts.jobGone : error.message;
+      return;
+    }
+    await Promise.allSettled(this.found.map((job) => this.loadNames(job.program)));
+    if (!this.isConnected) return;
+    this.unfollows = this.jobs.map((id) => followRecord(id, (record) => this.show(id, record)));
+  }
+
+  async loadNames(program) {
+    const { spec } = await read(path("programs", program));
+    this.names.set(program, nameCurves(spec.interim_results));
+  }
+
+  show(id, record) {
+    this.records.set(id, record);
+    this.version += 1;
+  }
+
+  render() {
+    return html`<h1>${texts.comparison(this.jobs.length)}</h1>
+      ${this.error ? html`<p role="alert">${this.error}</p>` : nothing}
+      ${this.found ? html`${this.renderParams()} ${this.renderCurves()} ${this.renderCounts()}` : nothing}`;
+  }
+
+  renderParams() {
+    const rows = [...this.listFacts(), ...this.listParams()];
+    const shown = rows.filter((row) => this.showAll || row.differs);
+    return html`<section><h2>${texts.difference}</h2>
+      <p><label><input type="checkbox" .checked=${!this.showAll} @change=${(event) => (this.showAll = !event.target.checked)} /> ${texts.onlyDifferent}</label></p>
+      <div class="scroll" tabindex="0" role="region" aria-label=${texts.difference}><table>
+        <thead><tr><th scope="col">${texts.parameter}</th>${this.found.map((job) => html`<th scope="col"><a href=${address("job", { id: job.id })}>${nameJob(job)}</a></th>`)}</tr></thead>
+        <tbody>${shown.map(renderRow)}</tbody></table></div>
+      ${shown.length ? nothing : html`<p>${texts.allEqual}</p>`}</section>`;
+  }
+
+  listFacts() {
+    const facts = [
+      [texts.status, (job) => job.status],
+      [texts.program, (job) => job.program],
+      [texts.backend, (job) => job.backend],
+      [texts.duration, (job) => span(seconds(job.started, job.finished))],
+      [texts.seed("simulator"), (job) => String(job.seeds?.simulator ?? "–")],
+    ];
+    return facts.map(([name, of]) => makeRow(name, this.found.map(of)));
+  }
+
+  listParams() {
+    const all = this.found.map((job) => readParams(job.params[0]));
+    const names = [...new Set(all.flatMap((one) => Object.keys(one)))].sort();
+    return names.map((name) => makeRow(name, all.map((one) => (name in one ? JSON.stringify(one[name]) : "–"))));
+  }
+
+  renderCurves() {
+    const curves = this.found.flatMap((job) => this.listCurves(job));
+    if (!curves.length) return html`<section><h2>${texts.convergence}</h2><p>${texts.noCurves}</p></section>`;
+    return html`<section><h2>${texts.convergence}</h2><convergence-plot .curves=${curves}></convergence-plot></section>`;
+  }
+
+  /** Return the main curves of a job, named by the job too. */
+  listCurves(job) {
+    const record = this.records.get(job.id);
+    if (!record) return [];
+    const series = record.values.isEmpty ? record.progress : record.values;
+    const main = series.list(this.names.get(job.program)).filter((curve) => curve.isShown);
+    return main.slice(0, 2).map((curve) => ({ ...curve, name: `${nameJob(job)} ${curve.name}` }));
+  }
+
+  renderCounts() {
+    const sets = this.found.flatMap((job) => listCounts(job, this.records.get(job.id)));
+    if (!sets.length) return nothing;
+    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${sets.slice(0, 5)}></counts-bars></section>`;
+  }
+}
+
+const nameJob = (job) => `${printable(job.program)} ${job.id.slice(0, 8)}`;
+
+function makeRow(name, values) {
+  return { name, values, differs: values.some((one) => one !== values[0]) };
+}
+
+function renderRow({ name, values, differs }) {
+  const shorten = (text) => (text.length > LONG ? `${text.slice(0, LONG)}…` : text);
+  return html`<tr class=${differs ? "differs" : ""}><th scope="row">${printable(name)}</th>
+    ${values.map((value) => html`<td class="printed">${printable(shorten(value))}</td>`)}</tr>`;
+}
+
+function readParams(text) {
+  try {
+    return JSON.parse(text ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+function listCounts(job, record) {
+  if (record?.result == null) return [];
+  try {
+    const [first] = findCounts(JSON.parse(record.result));
+    return first ? [{ ...first, label: nameJob(job) }] : [];
+  } catch {
+    return [];
+  }
+}
+
+customElements.define("compare-page", ComparePage);
