@@ -15,6 +15,7 @@ from tests.benchmarks import (
     listeners,
     official_client,
     polls,
+    scale,
     supervisor_start,
     vqe_overhead,
     warm_jobs,
@@ -32,6 +33,8 @@ BENCHMARKS = {
     "vqe": vqe_overhead.run,
     "kernel-alignment": kernel_alignment.run,
 }
+OF_A_CONTROL_PLANE = {"scale": scale.run}
+"""They bring a Kubernetes without nodes, compiled as the built cluster's."""
 ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,
     "cluster-operator": cluster_operator.run,
@@ -43,13 +46,13 @@ ON_A_CLUSTER = {
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all, and print their rows."""
-    known = BENCHMARKS | ON_A_CLUSTER
+    known = BENCHMARKS | OF_A_CONTROL_PLANE | ON_A_CLUSTER
     if unknown := set(names) - set(known):
         print(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
         return 2
     if missing := find_missing():
         print(f"without {', '.join(ON_A_CLUSTER)}: {missing}", file=sys.stderr)
-        known = BENCHMARKS
+        known = BENCHMARKS | OF_A_CONTROL_PLANE
     rows = []
     for name, run in known.items():
         if not names or name in names:
