@@ -13,6 +13,7 @@ from tests.benchmarks import (
     job_latency,
     kernel_alignment,
     listeners,
+    many_ended,
     official_client,
     polls,
     scale,
@@ -26,6 +27,7 @@ from tests.cluster.target import find_missing
 BENCHMARKS = {
     "latency": job_latency.run,
     "polls": polls.run,
+    "many-ended": many_ended.run,
     "official-client": official_client.run,
     "listeners": listeners.run,
     "console": console_flood.run,

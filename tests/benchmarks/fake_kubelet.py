@@ -81,7 +81,7 @@ class FakeKubelet:
         started = _now()
         await self._report(pod, "Running", started, {"running": {"startedAt": started}})
         await asyncio.sleep(RUN_SECONDS)
-        self._ends.pop(name).set()
+        self._ends[name].set()
         ended = {"exitCode": 0, "reason": "Completed", "startedAt": started, "finishedAt": _now()}
         await self._report(pod, "Succeeded", started, {"terminated": ended})
 

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
@@ -139,6 +140,10 @@ async def _post(stand: Stand, count: int, pause: float) -> list[str]:
         async def post(number: int) -> str:
             await asyncio.sleep(number * pause)
             answer = await client.post("/jobs", json=body | {"params": ["{}"]})
+            while answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                # The API server or etcd waits for a busy disk; a client tries again.
+                await asyncio.sleep(1)
+                answer = await client.post("/jobs", json=body | {"params": ["{}"]})
             answer.raise_for_status()
             return str(answer.json()["id"])
 
