@@ -173,7 +173,7 @@ def end(manifest, *, seconds_left):
 
 
 def test_ended_job_is_kept_without_what_nobody_reads():
-    """Of an ended job are known its record, its end and its pod; the rest of its status is not."""
+    """The record, the end and the pod of an ended job are known; the rest of its status is not."""
     view = ClusterView()
     view.put_runtimejob(end(make("bell", "1"), seconds_left=60))
     job = view.find_job("bell")
