@@ -76,8 +76,8 @@ class FakeKubelet:
         target = {"target": {"kind": "Node", "name": NODE}, "metadata": {"name": name}}
         await self._api.call("POST", f"{self._pods}/{name}/binding", target)
         for volume in pod["spec"]["volumes"]:
-            if secret := volume.get("secret"):
-                await self._wait_for_secret(secret["secretName"])
+            for source in volume.get("projected", {}).get("sources", ()):
+                await self._wait_for_secret(source["secret"]["name"])
         started = _now()
         await self._report(pod, "Running", started, {"running": {"startedAt": started}})
         await asyncio.sleep(RUN_SECONDS)
