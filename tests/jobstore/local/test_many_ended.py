@@ -78,7 +78,7 @@ async def test_parameters_are_read_from_the_disk_once(
 
 
 async def test_job_made_again_has_its_own_parameters(tmp_path: Path):
-    """What is in memory of a deleted job is not its successor's of the same id."""
+    """The parameters of a deleted job, which are in memory, are not those of its successor."""
     store = LocalJobStore(DataFolder(tmp_path), Catalog(), RunnerLimits(workers=0))
     await store.open()
     try:
