@@ -117,7 +117,7 @@ def _measure(
 def _fill(stand: Stand, clock: Clock, begin: int, end: int) -> Step:
     """Post jobs until there are ``end``, let them end, and measure."""
     names = asyncio.run(_post(stand, end - begin, 1 / RATE))
-    wait_until(lambda: _count_ended(stand) >= end, 1200, f"{end} jobs have ended")
+    _wait_until_ended(stand, clock, names, end)
     time.sleep(SETTLE_SECONDS)
     delays = [clock.delay(name) for name in names]
     operator = stand.parts["operator"]
@@ -150,6 +150,18 @@ async def _post(stand: Stand, count: int, pause: float) -> list[str]:
         return list(await asyncio.gather(*map(post, range(count))))
 
 
+def _wait_until_ended(stand: Stand, clock: Clock, names: list[str], total: int) -> None:
+    """Wait until so many jobs have ended, and these were seen to start.
+
+    A submission that was not answered may have made a job besides.
+    """
+    wait_until(
+        lambda: set(names) <= set(clock.order()) and _count_ended(stand) >= total,
+        1200,
+        f"{total} jobs have ended",
+    )
+
+
 def _count_ended(stand: Stand) -> int:
     answer = httpx.get(f"{stand.url}/jobs", params={"limit": 1}, timeout=30)
     return int(answer.json()["total"])
@@ -168,11 +180,11 @@ def _time_list(stand: Stand, query: dict[str, object], count: int) -> list[float
 
 def _try_order(stand: Stand, clock: Clock, posted: int) -> int:
     """Post a burst; return the farthest that a job's start is from its place in the order."""
-    names = set(asyncio.run(_post(stand, BURST, 0)))
-    wait_until(lambda: _count_ended(stand) >= posted + BURST, 600, "the burst has ended")
+    names = asyncio.run(_post(stand, BURST, 0))
+    _wait_until_ended(stand, clock, names, posted + BURST)
     jobs = stand.jobs()
     submitted = sorted(names, key=lambda name: jobs[name]["metadata"]["annotations"][SUBMITTED_AT])
-    started = [name for name in clock.order() if name in names]
+    started = [name for name in clock.order() if name in set(names)]
     places = {name: place for place, name in enumerate(started)}
     return max(abs(places[name] - place) for place, name in enumerate(submitted))
 
