@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
-from api.text_pieces import json_pieces
+from api.text_pieces import PIECE, json_pieces
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job
 
@@ -66,8 +66,11 @@ class JobAnswers:
         # Each is there for as long as somebody has a turn, or waits for it.
         self._large_of: WeakValueDictionary[Instance, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def write_page(self, page: JobPage, *, with_params: bool = True) -> AsyncIterator[str]:
+    def write_page(self, page: JobPage, *, with_params: bool = True) -> AsyncIterator[str]:
         """Write a ``JobsResponse`` as JSON, without jobs deleted since they were found."""
+        return _join_small(self._write_page(page, with_params))
+
+    async def _write_page(self, page: JobPage, with_params: bool) -> AsyncIterator[str]:  # noqa: FBT001  (its caller names it)
         count = 0
         yield '{"jobs":['
         for job in page.jobs:
@@ -129,3 +132,16 @@ class JobAnswers:
 async def _each(*pieces: str) -> AsyncIterator[str]:
     for piece in pieces:
         yield piece
+
+
+async def _join_small(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Yield the same text in fewer pieces: each one costs more to send than a job to write."""
+    held: list[str] = []
+    size = 0
+    async for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)

@@ -7,6 +7,7 @@ from operator import itemgetter
 from qiskit_runtime.cluster.client import (
     MERGE_PATCH,
     METADATA_ONLY,
+    PAGE,
     ClusterApi,
     Conflict,
     Unanswered,
@@ -88,14 +89,28 @@ class JobCluster:
     async def list_versions(self) -> dict[str, tuple[str, int]]:
         """Return by UID the RuntimeJob that an object is or belongs to, and its version."""
         versions: dict[str, tuple[str, int]] = {}
-        for path in (self._runtimejobs, self._jobs, self._pods):
-            query = {} if path == self._runtimejobs else {"labelSelector": JOB_LABEL}
-            found = await self._api.call("GET", path, accept=METADATA_ONLY, query=query)
-            # An empty list of metadata is null.
-            for metadata in (item["metadata"] for item in found["items"] or ()):
-                name = metadata["labels"][JOB_LABEL] if query else metadata["name"]
+        async for metadata in self._list_metadata(self._runtimejobs):
+            versions[metadata["uid"]] = (metadata["name"], int(metadata["resourceVersion"]))
+        for path in (self._jobs, self._pods):
+            async for metadata in self._list_metadata(path, labelSelector=JOB_LABEL):
+                name = metadata["labels"][JOB_LABEL]
                 versions[metadata["uid"]] = (name, int(metadata["resourceVersion"]))
         return versions
+
+    async def _list_metadata(self, path: str, **query: str) -> AsyncIterator[Manifest]:
+        """Yield the metadata of a kind's objects, a page in memory at a time.
+
+        Those of one job's objects are 8 KB of text, and ten times as much as Python's objects.
+        """
+        query["limit"] = str(PAGE)
+        while True:
+            found = await self._api.call("GET", path, accept=METADATA_ONLY, query=dict(query))
+            # An empty list of metadata is null.
+            for item in found["items"] or ():
+                yield item["metadata"]
+            if not (rest := found.get("metadata", {}).get("continue")):
+                return
+            query["continue"] = rest
 
     async def create_job(self, manifest: Manifest) -> Manifest:
         """Create a Kubernetes Job; if one of its name and owner is there already, return that."""

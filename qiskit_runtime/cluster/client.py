@@ -28,6 +28,9 @@ MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """What to accept of a list: names and versions, without specs and statuses."""
 
+PAGE = 250
+"""How many objects a list asks for in one request: a whole kind need not fit into memory twice."""
+
 _READ_BYTES = 1 << 16
 
 _BUSY_QUOTA_TRIES = 7

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from qiskit_runtime.cluster.cache import ResourceCache
-from qiskit_runtime.cluster.client import ClusterApi, ClusterError, Expired, make_error
+from qiskit_runtime.cluster.client import PAGE, ClusterApi, ClusterError, Expired, make_error
 from qiskit_runtime.cluster.shared_call import SharedCall
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.host.backoff import Backoff
@@ -25,9 +25,6 @@ CLIENT_SECONDS = 75.0
 
 FRESH_SECONDS = 90.0
 """For how long a cache counts as fresh after the API server has sent something."""
-
-PAGE = 250
-"""How many objects a list asks for in one request: a whole kind need not fit into memory twice."""
 
 RELIST_FAILURES = 3
 """After how many failures in a row the version is doubted, and all is listed again."""

@@ -1,10 +1,13 @@
 """Large parameters in answers: those in memory at once are bounded, also for one instance."""
 
 import asyncio
+import json
 
 import pytest
 
 from api.job_answers import LARGE, LARGE_AT_ONCE, LARGE_OF_ONE, JobAnswers
+from api.jobstore.base import JobPage
+from api.text_pieces import PIECE
 from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
 from tests.api.fake_store import FakeStore
 
@@ -54,3 +57,16 @@ async def test_all_instances_together_have_so_many_in_memory():
         await begin(answers, late)
     for reader in slow:
         await reader.aclose()
+
+
+@pytest.mark.anyio
+async def test_page_of_small_jobs_is_sent_in_few_pieces():
+    """Each piece is a write to a socket: 200 of them cost more than the jobs; the text is whole."""
+    store = FakeStore()
+    spec = JobSpec(program_id="p", backend="b")
+    jobs = [await store.submit(JobRequest(spec, f'{{"n": {n}}}')) for n in range(200)]
+    pieces = [piece async for piece in JobAnswers(store).write_page(JobPage(jobs, 300))]
+    page = json.loads("".join(pieces))
+    assert [job["params"] for job in page["jobs"]] == [[f'{{"n": {n}}}'] for n in range(200)]
+    assert (page["count"], page["total"]) == (200, 300)
+    assert len(pieces) <= 1 + len("".join(pieces)) / PIECE

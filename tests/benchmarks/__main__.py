@@ -16,8 +16,10 @@ from tests.benchmarks import (
     job_latency,
     kernel_alignment,
     listeners,
+    many_ended,
     official_client,
     polls,
+    scale,
     supervisor_start,
     timeline,
     vqe_overhead,
@@ -29,6 +31,7 @@ from tests.cluster.target import find_missing
 BENCHMARKS = {
     "latency": job_latency.run,
     "polls": polls.run,
+    "many-ended": many_ended.run,
     "official-client": official_client.run,
     "listeners": listeners.run,
     "console": console_flood.run,
@@ -38,6 +41,8 @@ BENCHMARKS = {
     "kernel-alignment": kernel_alignment.run,
     "timeline": timeline.run,
 }
+OF_A_CONTROL_PLANE = {"scale": scale.run}
+"""They bring a Kubernetes without nodes, compiled as the built cluster's."""
 ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,
     "cluster-operator": cluster_operator.run,
@@ -50,7 +55,7 @@ ON_A_CLUSTER = {
 def main() -> int:
     """Run the named benchmarks, or all, and print their rows."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    known = BENCHMARKS | ON_A_CLUSTER
+    known = BENCHMARKS | OF_A_CONTROL_PLANE | ON_A_CLUSTER
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)}")
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="show N runs of each")
     arguments = parser.parse_args()
@@ -58,7 +63,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if missing := find_missing():
         print(f"without {', '.join(ON_A_CLUSTER)}: {missing}", file=sys.stderr)
-        known = BENCHMARKS
+        known = BENCHMARKS | OF_A_CONTROL_PLANE
     rows = []
     for name, run in known.items():
         if not arguments.names or name in arguments.names:

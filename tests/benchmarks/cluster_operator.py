@@ -82,6 +82,14 @@ class Clock:
             now, metadata = time.monotonic(), event["raw_object"]["metadata"]
             seen.setdefault(metadata.get("labels", {}).get(JOB_LABEL, metadata["name"]), now)
 
+    def delay(self, name: str) -> float:
+        """The delay of a job that has a Job, in seconds."""
+        return max(self._jobs[name] - self._made[name], 0.0)
+
+    def order(self) -> list[str]:
+        """The jobs that have a Job, in the order in which these were seen."""
+        return list(self._jobs)
+
     def wait(self, prefix: str, count: int) -> list[float]:
         """The delays of these jobs in seconds, once all have a Job."""
 
@@ -89,4 +97,4 @@ class Clock:
             return [name for name in self._jobs if name.startswith(f"{prefix}-")]
 
         wait_until(lambda: len(started()) == count, 60, f"{count} Jobs")
-        return [max(self._jobs[name] - self._made[name], 0.0) for name in started()]
+        return [self.delay(name) for name in started()]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 from websockets.sync.client import connect
@@ -36,25 +37,32 @@ def serve(
         folder = Path(scratch)
         for name, source in programs.items():
             write_program(folder / "programs", name, source)
-        command = [
-            sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", str(workers),
-            "--data", str(folder / "data"), "--programs", str(folder / "programs"),
-        ]  # fmt: skip
-        (folder / "programs").mkdir(exist_ok=True)
-        _write_ended_jobs(folder / "data", ended_jobs)
-        output = (folder / "output").open("w+")
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            url = _wait_for_url(process, folder / "output")
-            with httpx.Client(base_url=url, timeout=60) as client:
-                yield client
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
-            output.close()
+        write_ended_jobs(folder / "data", ended_jobs)
+        with start(folder, workers) as client:
+            yield client
 
 
-def _write_ended_jobs(data: Path, count: int) -> None:
+@contextmanager
+def start(folder: Path, workers: int = 2) -> Iterator[httpx.Client]:
+    """A client of a new server over the data and the programs in this folder, once it answers."""
+    command = [
+        sys.executable, "-m", "api.cli", "serve", "--port", "0", "--workers", str(workers),
+        "--data", str(folder / "data"), "--programs", str(folder / "programs"),
+    ]  # fmt: skip
+    (folder / "programs").mkdir(exist_ok=True)
+    output = (folder / "output").open("w+")
+    process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        url = _wait_for_url(process, folder / "output")
+        with httpx.Client(base_url=url, timeout=60) as client:
+            yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+        output.close()
+
+
+def write_ended_jobs(data: Path, count: int) -> None:
     """Fill a data folder with jobs of hello-quantum that have ended."""
     if not count:
         return
@@ -71,7 +79,9 @@ def _write_ended_jobs(data: Path, count: int) -> None:
                 phase=Phase.COMPLETED, started_at=now, finished_at=now + timedelta(seconds=1)
             ),
         )
-        folder.create(job, "{}")
+        # Nothing here has to outlive the machine.
+        with patch("os.fsync"):
+            folder.create(job, "{}")
     folder.close()
 
 

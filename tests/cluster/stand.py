@@ -25,7 +25,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from qiskit_runtime.contract.resources.resource import API_VERSION, GROUP, JOB_LABEL, VERSION
-from tests.cluster.target import refuse_or_skip, require_cluster
+from tests.cluster.target import Cluster, refuse_or_skip, require_cluster
 from tests.jobstore.kubernetes.redis_server import PASSWORD, write_users
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +128,8 @@ class Stand:
     batch: client.BatchV1Api
     custom: client.CustomObjectsApi
     parts: dict[str, Part] = field(default_factory=dict)
+    kubeconfigs: dict[str, str] = field(default_factory=dict)
+    """Files by which operator and API are users of their own, where the audit tells them apart."""
 
     @property
     def url(self) -> str:
@@ -158,6 +160,7 @@ class Stand:
             # The pods of several stands fit on the one node of a small machine.
             "RUNTIME_RUNNER_CPU_REQUEST": "100m",
             "RUNTIME_TOKEN": "",
+            **({"KUBECONFIG": self.kubeconfigs[user]} if user in self.kubeconfigs else {}),
             **more,
         }
 
@@ -304,12 +307,17 @@ class Stand:
 
 
 @contextmanager
-def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
+def open_stand(
+    folder: Path,
+    cluster: Cluster | None = None,
+    kubeconfigs: dict[str, str] | None = None,
+    **options: str,
+) -> Iterator[Stand]:
     """An installation in a new namespace, ready to run jobs; all of it is gone afterwards.
 
     ``options`` are the variables of operator and API. Without a cluster the test is skipped.
     """
-    cluster = require_cluster()
+    cluster = cluster or require_cluster()
     config.load_kube_config(cluster.kubeconfig)
     api = client.ApiClient()
     name = f"stand-{uuid.uuid4().hex[:8]}"
@@ -322,6 +330,7 @@ def open_stand(folder: Path, **options: str) -> Iterator[Stand]:
         client.CoreV1Api(api),
         client.BatchV1Api(api),
         client.CustomObjectsApi(api),
+        kubeconfigs=kubeconfigs or {},
     )
     # A built cluster's pods are on this machine, and its DNS server is none of them.
     has_pool = any(option.startswith("RUNTIME_WARM_POOL") for option in options)

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from controller import cluster as cluster_module
 from controller.cluster import JobCluster
 from qiskit_runtime.cluster.client import Conflict, Unanswered, make_error
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
@@ -136,6 +137,26 @@ async def test_versions_are_listed_of_all_kinds():
     lists = {f"GET {RUNTIMEJOBS}": [job], f"GET {JOBS}": [run], f"GET {CORE}/pods": None}
     cluster, _ = open_cluster(**{path: {"items": items} for path, items in lists.items()})
     assert await cluster.list_versions() == {"1": ("j", 5), "2": ("j", 6)}
+
+
+async def test_versions_are_listed_by_pages(monkeypatch):
+    """A page at a time is in memory, and every page is asked for, of the list that was begun."""
+    monkeypatch.setattr(cluster_module, "PAGE", 2)
+    jobs = [{"metadata": {"uid": str(n), "name": f"j{n}", "resourceVersion": "5"}} for n in "123"]
+    cluster, api = open_cluster()
+    pages = {"": {"items": jobs[:2], "metadata": {"continue": "more"}}, "more": {"items": jobs[2:]}}
+
+    async def call(method, path, *, query, **_):
+        api.requests.append(query)
+        return pages[query.get("continue", "")] if path == RUNTIMEJOBS else {"items": None}
+
+    monkeypatch.setattr(api, "call", call)
+    assert await cluster.list_versions() == {n: (f"j{n}", 5) for n in "123"}
+    assert api.requests == [
+        {"limit": "2"},
+        {"limit": "2", "continue": "more"},
+        *[{"limit": "2", "labelSelector": JOB_LABEL}] * 2,
+    ]
 
 
 async def test_reads_and_small_writes_go_where_they_belong():

@@ -1,6 +1,7 @@
 """The view of what runs a RuntimeJob, by what the watches bring and by what they miss."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -158,6 +159,51 @@ async def test_newer_and_new_objects_are_found(resync):
     rounds, enqueued = resync(view, Cluster(run))
     assert await rounds.go_round() == {"bell"} == set(enqueued)
     assert find_run(view) == uids(*run[1:])
+
+
+def end(manifest, *, seconds_left):
+    """The manifest of a RuntimeJob that has ended, and whose time to live ends then."""
+    lives = {"ttlSecondsAfterFinished": 3600}
+    finished = datetime.now(UTC) - timedelta(seconds=3600 - seconds_left)
+    status = {"phase": "Completed", "finishedAt": finished.isoformat(), "podName": "bell-x"}
+    record = {"secrets": ["bell-record"], "bytes": 7, "lines": 3, "complete": True}
+    told = {"result": "1" * 1000, "versions": {"qiskit": "2.6.0"}, "message": "It is done."}
+    status |= {"record": record, **told}
+    return manifest | {"spec": manifest["spec"] | lives, "status": status}
+
+
+def test_ended_job_is_kept_without_what_nobody_reads():
+    """The record, the end and the pod of an ended job are known; the rest of its status is not."""
+    view = ClusterView()
+    view.put_runtimejob(end(make("bell", "1"), seconds_left=60))
+    job = view.find_job("bell")
+    assert (job.is_final, job.record_bytes, job.pod_name) == (True, 7, "bell-x")
+    assert job.record.secrets == ("bell-record",) and job.expires is not None
+    assert (job.status, job.params, job.result) == ({}, "{}", None)
+    assert job.job.status.versions is None and not job.job.status.message
+
+
+def test_status_of_a_job_that_goes_on_is_kept_to_be_compared():
+    """The next write of a status that has not ended contains what has changed, and no more."""
+    view, status = ClusterView(), {"phase": "Running", "attempt": 1, "result": "early"}
+    view.put_runtimejob(make("bell", "1") | {"status": status})
+    assert view.find_job("bell").status == {"phase": "Running", "attempt": 1}
+
+
+@pytest.mark.parametrize("seconds_left", [-5, 50])
+async def test_round_wakes_the_jobs_whose_time_is_over_before_the_next(resync, seconds_left):
+    """The thousands that are kept for longer cost a round nothing."""
+    view = ClusterView()
+    jobs = [
+        end(make("soon", "1"), seconds_left=seconds_left),
+        end(make("later", "2"), seconds_left=90),
+        make("waiting", "3"),
+    ]
+    for job in jobs:
+        view.put_runtimejob(job)
+    rounds, enqueued = resync(view, Cluster(jobs))
+    assert await rounds.go_round() == set()
+    assert enqueued == ["soon"]
 
 
 @pytest.mark.parametrize("lost", [1, 2])

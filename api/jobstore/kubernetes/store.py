@@ -9,7 +9,7 @@ import heapq
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +46,9 @@ from qiskit_runtime.contract.resources.runtimejob import (
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
 from qiskit_runtime.contract.wire.events import Event
 
+_KEPT_RESULT_CHARACTERS = 4096
+"""The longest result that stays in memory: those of thousands of jobs may be 32 KiB each."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -68,7 +71,7 @@ class KubernetesJobStore(JobStore):
         self._tasks: set[asyncio.Task[None]] = set()
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._kind = WatchedKind(
-            settings.namespace, PLURAL, parse_runtimejob, settings.redis_url, connect
+            settings.namespace, PLURAL, _parse_slim, settings.redis_url, connect
         )
         self._cache = self._kind.cache
 
@@ -279,3 +282,16 @@ class KubernetesJobStore(JobStore):
 
 def _age(job: Job) -> tuple[int, str]:
     return job.sequence, job.id
+
+
+def _parse_slim(manifest: Manifest) -> RuntimeJob:
+    """Parse a RuntimeJob without what is seldom read, or never: thousands are in memory.
+
+    A long result is read from the record, where that is there, as a large one is. The status as it
+    is in the cluster matters to its writer alone.
+    """
+    job = replace(parse_runtimejob(manifest), status={})
+    has_record = job.record is not None and job.record.complete and not job.record_dropped
+    if has_record and job.result and len(job.result) > _KEPT_RESULT_CHARACTERS:
+        return replace(job, result=None, result_in_record=True)
+    return job

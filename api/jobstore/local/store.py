@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
 
+from cachetools import LRUCache
+
 from api.jobstore.base import (
     JobExists,
     JobFinal,
@@ -33,6 +35,7 @@ from api.jobstore.local.workers import Workers
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase, derive_state
+from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
@@ -41,6 +44,15 @@ from qiskit_runtime.host.process_tree import adopt_orphans
 
 _CANCELLED = derive_state(Observation(cancel_requested=True))
 """The state of a job that was cancelled before it started."""
+
+_PARAMS_MEMORY = 16 * MIB
+"""The size of the cache of parameters: a list answers with those of 200 jobs."""
+
+_KEPT_PARAMS_CHARACTERS = 1 << 14
+"""The longest parameters that are kept there."""
+
+_ENTRY_BYTES = 256
+"""What one takes there, besides its characters."""
 
 _READY_SECONDS = 1.0
 """How long it is believed that the disk takes a job, or does not."""
@@ -66,6 +78,8 @@ class LocalJobStore(JobStore):
         self._workers = Workers(folder, self._book, self._records, job_input, limits, self._turns)
         self._retention = Retention(bounds, self._book, folder, self.delete)
         self._sequence = 0
+        # Those of a job never change, and its number is never another's.
+        self._params: LRUCache[int, str] = LRUCache(_PARAMS_MEMORY, _weigh)
         self._submitting = asyncio.Lock()
         self._ready_until, self._ready = 0.0, True
 
@@ -151,13 +165,18 @@ class LocalJobStore(JobStore):
         return self._book.all_queued()
 
     async def read_params(self, job_id: str) -> str:
-        await self.get(job_id)
+        job = await self.get(job_id)
+        if (known := self._params.get(job.sequence)) is not None:
+            return known
         try:
-            return await asyncio.to_thread(self._folder.read_params, job_id)
+            params = await asyncio.to_thread(self._folder.read_params, job_id)
         except ParamsLost:
             # It may have been deleted meanwhile.
             await self._book.confirm(job_id)
             raise
+        if len(params) <= _KEPT_PARAMS_CHARACTERS:
+            self._params[job.sequence] = params
+        return params
 
     async def follow(self, job_id: str) -> AsyncIterator[Event]:
         record = await self._find_record(job_id)
@@ -224,3 +243,7 @@ class LocalJobStore(JobStore):
 
 def _mark_read(job: Job) -> Job | None:
     return None if job.result_read else job.model_copy(update={"result_read": True})
+
+
+def _weigh(params: str) -> int:
+    return len(params) + _ENTRY_BYTES

@@ -6,6 +6,7 @@ handler. Nothing here asks the API server.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod, read_job_name
@@ -45,9 +46,7 @@ class ClusterView:
 
     def __init__(self, on_started: Callable[[str, Instance], None] = _ignore) -> None:
         self._on_started = on_started
-        self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(
-            lambda manifest: parse_runtimejob(_trim(manifest))
-        )
+        self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(_parse)
         self.jobs: ResourceCache[KubernetesJob] = ResourceCache(parse_job)
         self.pods: ResourceCache[Pod] = ResourceCache(parse_pod, read_job_name)
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
@@ -169,10 +168,30 @@ class ClusterView:
             self.pods.put(pod)
 
 
-def _trim(runtimejob: Manifest) -> Manifest:
-    """Drop the long texts that the operator never reads: about 1,000 jobs are cached."""
-    status = {key: value for key, value in runtimejob.get("status", {}).items() if key != "result"}
-    spec = runtimejob.get("spec", {})
-    if is_final_status(status):
-        spec = {key: value for key, value in spec.items() if key != "params"}
-    return {**runtimejob, "spec": spec, "status": status}
+_KEPT_OF_ENDED = (
+    "phase",
+    "reason",
+    "startedAt",
+    "finishedAt",
+    "jobName",
+    "podName",
+    "attempt",
+    "record",
+)
+"""The status fields of an ended job that the operator reads: to keep it, and to remove it."""
+
+
+def _parse(runtimejob: Manifest) -> RuntimeJob:
+    """Parse a RuntimeJob without what the operator never reads: thousands are cached.
+
+    The status of one that has ended is written by nobody any more, so there is nothing to compare
+    with it either.
+    """
+    spec, status = runtimejob.get("spec", {}), runtimejob.get("status", {})
+    if not is_final_status(status):
+        status = {key: value for key, value in status.items() if key != "result"}
+        return parse_runtimejob({**runtimejob, "status": status})
+    spec = {key: value for key, value in spec.items() if key != "params"}
+    status = {key: status[key] for key in _KEPT_OF_ENDED if key in status}
+    job = parse_runtimejob({**runtimejob, "spec": spec, "status": status})
+    return replace(job, status={})

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
@@ -73,11 +74,19 @@ class ClusterResync:
         for name in missed:
             logger.warning("runtimejob %s: its watch has missed something", name or "(none yet)")
             await self.refresh(name)
-        for name in (missed - {""}) | {job.name for job in self._view.all_jobs() if job.is_final}:
-            # Those that have ended too: their time to live may be over.
+        for name in (missed - {""}) | self._find_expiring():
             self._enqueue(name)
         await self._archive.evict(self._view.all_jobs())
         return missed
+
+    def _find_expiring(self) -> set[str]:
+        """Return the ended jobs whose time to live is over before the next round."""
+        soon = datetime.now(UTC) + timedelta(seconds=ROUND_SECONDS)
+        return {
+            job.name
+            for job in self._view.all_jobs()
+            if job.is_final and job.expires is not None and job.expires <= soon
+        }
 
     async def _find_missed(self) -> set[tuple[str, str]]:
         """Return RuntimeJobs with the UIDs of objects that are newer than known here, or gone."""

@@ -125,6 +125,9 @@ def choose_evicted(
 
 def _choose_oldest(jobs: Iterable[RuntimeJob], excess: int) -> list[RuntimeJob]:
     """Return those that ended first, whose records have so many bytes at least."""
+    if excess <= 0:
+        # As a rule; this is asked at each job's end, of all jobs that are kept.
+        return []
     ended = [job for job in jobs if job.is_final and job.record_bytes]
     chosen = []
     for job in sorted(ended, key=lambda job: job.job.status.finished_at or job.created):

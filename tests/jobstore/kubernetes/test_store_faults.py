@@ -19,7 +19,7 @@ from qiskit_runtime.cluster import watch as resource_watch
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.job import JobRequest, JobSpec
-from qiskit_runtime.contract.resources.resource import make_repeatable_job_id
+from qiskit_runtime.contract.resources.resource import RECORD_DROPPED, make_repeatable_job_id
 from qiskit_runtime.contract.wire.events import Message
 from tests.jobstore.kubernetes.fake_cluster import NAMESPACE, open_cluster
 from tests.jobstore.kubernetes.fake_operator import run_operator
@@ -85,6 +85,28 @@ async def test_polls_cost_no_request(open_world):
             await world.store.find(JobQuery(), 10, 0)
             await world.store.read_result(job.id)
         assert world.cluster.requests == before
+
+
+LONG = """
+    def main(backend, messenger):
+        return "1" * 10_000
+"""
+
+
+async def test_long_result_is_not_kept_in_memory(open_world):
+    """It comes from the record; where that has made room for others, from the job's status."""
+    async with open_world() as world:
+        job, _ = await world.jobs.run(LONG)
+        whole = f'"{"1" * 10_000}"'
+        (known,) = world.store._cache.all()
+        assert (known.result, known.status) == (None, {})
+        assert await world.store.read_result(job.id) == whole
+        dropped = {"metadata": {"annotations": {RECORD_DROPPED: "2026-11-23T12:00:00Z"}}}
+        world.cluster.patch("runtimejobs", job.id, dropped)
+        for secret in known.record.secrets:
+            world.cluster.delete("secrets", secret)
+        await world.store._refresh(job.id)
+        assert await world.store.read_result(job.id) == whole
 
 
 @pytest.mark.parametrize("how", ["hangs", "is gone"])

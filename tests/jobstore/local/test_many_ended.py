@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.jobstore.base import JobQuery
+from api.jobstore.base import JobNotFound, JobQuery
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.runner_process import RunnerLimits
 from api.jobstore.local.store import LocalJobStore
@@ -52,5 +52,41 @@ async def test_forecast_looks_at_those_that_wait(tmp_path: Path, monkeypatch: py
         assert newest[1].id == f"ended-{ENDED}" and newest[0].status.phase is Phase.CANCELLED
         assert ([job.id for job in page.jobs], page.total) == ([queued[1].id, queued[0].id], 3)
         assert set(looks) == {job.id for job in queued}
+    finally:
+        await store.close()
+
+
+async def test_parameters_are_read_from_the_disk_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A list that is asked for again finds short ones in memory; long ones are never kept there."""
+    store = LocalJobStore(DataFolder(tmp_path), Catalog(), RunnerLimits(workers=0))
+    await store.open()
+    try:
+        short, long = '{"n": 1}', f'{{"text": "{"x" * 20_000}"}}'
+        jobs = {(await store.submit(JobRequest(SPEC, text))).id: text for text in (short, long)}
+        reads: list[str] = []
+        read = DataFolder.read_params
+        monkeypatch.setattr(
+            DataFolder, "read_params", lambda self, name: reads.append(name) or read(self, name)
+        )
+        for _ in range(3):
+            assert {name: await store.read_params(name) for name in jobs} == jobs
+        assert [reads.count(name) for name in jobs] == [1, 3]
+    finally:
+        await store.close()
+
+
+async def test_job_made_again_has_its_own_parameters(tmp_path: Path):
+    """The parameters of a deleted job, which are in memory, are not those of its successor."""
+    store = LocalJobStore(DataFolder(tmp_path), Catalog(), RunnerLimits(workers=0))
+    await store.open()
+    try:
+        for text in ('{"n": 1}', '{"n": 2}'):
+            await store.submit(JobRequest(SPEC, text, id="again"))
+            assert await store.read_params("again") == text
+            await store.discard("again")
+        with pytest.raises(JobNotFound):
+            await store.read_params("again")
     finally:
         await store.close()
