@@ -70,7 +70,7 @@ class JobAnswers:
         """Write a ``JobsResponse`` as JSON, without jobs deleted since they were found."""
         return _join_small(self._write_page(page, with_params))
 
-    async def _write_page(self, page: JobPage, with_params: bool) -> AsyncIterator[str]:  # noqa: FBT001  (its caller names it)
+    async def _write_page(self, page: JobPage, with_params: bool) -> AsyncIterator[str]:
         count = 0
         yield '{"jobs":['
         for job in page.jobs:
