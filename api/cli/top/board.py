@@ -1,4 +1,4 @@
-"""What ``top`` shows and how keys change it: the jobs, the selected one, filter and log. Pure."""
+"""The state of ``top``, and the keys that change it: jobs, selection, filter, log. Pure."""
 
 import time
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _STEPS = {"up": -1, "k": -1, "down": 1, "j": 1}
 
 
 class Mode(StrEnum):
-    """What the keys are for."""
+    """The meaning of the keys."""
 
     TABLE = "table"
     LOG = "log"
@@ -23,7 +23,7 @@ class Mode(StrEnum):
 
 
 class Act(StrEnum):
-    """What a key asks for beyond the board."""
+    """The wish of a key that goes beyond the board."""
 
     CANCEL = "cancel"
     DELETE = "delete"

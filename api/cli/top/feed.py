@@ -1,4 +1,4 @@
-"""What ``top`` knows of the server: the list of jobs each second, and the streams of some jobs.
+"""The server as ``top`` knows it: the list of jobs each second, and the streams of some jobs.
 
 Threads ask and listen; the loop takes their updates from a queue. Only the public REST routes and
 the typed websocket are used, through the client.
@@ -259,6 +259,10 @@ class Feed:
                 self.updates.put(Notice(done))
             except ClientError as error:
                 self.updates.put(Notice(f"not done: {error.problem}"))
+            except RuntimeError:
+                # As in a look: quit in the middle of the request.
+                if not self._is_closed:
+                    raise
             self._wake.set()
 
         threading.Thread(target=act, daemon=True).start()
@@ -274,5 +278,10 @@ class Feed:
             return take_snapshot(self._client)
         except ClientError as error:
             return Trouble(error.problem)
+        except RuntimeError:
+            # The client was closed in the middle of this look: nobody waits for it.
+            if not self._is_closed:
+                raise
+            return Trouble("closed")
         except _NOT_UNDERSTOOD as error:
             return Trouble(f"the server's list of jobs is not understood ({error!r})")

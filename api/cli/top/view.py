@@ -14,10 +14,13 @@ from qiskit_runtime.client import JobInfo
 
 HEADER = ("JOB", "PROGRAM", "BACKEND", "PHASE", "TIME", "DONE/TOTAL", "BEST")
 
-_WIDTHS = (12, 16, 13, 9, 6, 11, 11)
-"""Columns of a terminal of 80; a job's id and the curve get what is left."""
+_WIDTHS = (8, 15, 10, 9, 6, 10, 11)
+"""Columns of a terminal of 80, which are full with them."""
 
-MAX_ID, MIN_CURVE = 36, 12
+_WIDER = ((0, 36), (1, 27), (2, 20))
+"""The columns that get the room of a wider one, in this order, and up to which width."""
+
+MIN_CURVE = 12
 
 _LEVELS, _PLAIN_LEVELS = "▁▂▃▄▅▆▇█", "_.-~=+*#"
 _STYLES = {"Running": "cyan", "Completed": "green", "Failed": "red", "Cancelled": "yellow"}
@@ -96,9 +99,13 @@ def visible_jobs(board: Board) -> Sequence[JobInfo]:
 
 def _share_width(width: int) -> tuple[int, ...]:
     """Return the width of each column: a wide terminal shows the whole id."""
-    spare = width - 2 - sum(_WIDTHS) - len(_WIDTHS)
-    more = max(min(spare - MIN_CURVE - 2, MAX_ID - _WIDTHS[0]), 0)
-    return (_WIDTHS[0] + more, *_WIDTHS[1:])
+    widths = list(_WIDTHS)
+    spare = max(width - len("> ") - sum(_WIDTHS) - len(_WIDTHS) - MIN_CURVE, 0)
+    for place, most in _WIDER:
+        more = min(spare, most - widths[place])
+        widths[place] += more
+        spare -= more
+    return tuple(widths)
 
 
 def _draw_job(

@@ -68,7 +68,7 @@ class Terminal:
 
     @property
     def lines(self):
-        """What is on the screen."""
+        """The screen, line by line."""
         with self._lock:
             return [line.rstrip() for line in self.screen.display]
 
@@ -99,7 +99,7 @@ class Terminal:
 
     @property
     def is_restored(self):
-        """Whether the first screen, the cursor and the settings of the line are back, or soon."""
+        """True where the first screen, the cursor and the line's settings are back, or soon are."""
         deadline = time.monotonic() + 5
         while not (is_back := self._is_restored()) and time.monotonic() < deadline:
             time.sleep(0.02)

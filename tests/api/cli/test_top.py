@@ -61,7 +61,14 @@ def top(served, *arguments, columns=80, lines=24, **variables):
 
 def row_of(text, job):
     """The line of a job in the table."""
-    return next((line for line in text.splitlines() if line[2:14] == job.id[:12]), "")
+    return next(
+        (
+            line
+            for line in text.splitlines()[2:-3]
+            if line[2:11] == f"{job.id[:8]} " or job.id in line[:40]
+        ),
+        "",
+    )
 
 
 def test_a_running_job_shows_its_progress_and_curve(served, start):
@@ -70,7 +77,7 @@ def test_a_running_job_shows_its_progress_and_curve(served, start):
     with top(served) as terminal:
         terminal.shows(job.id, "5/8", "-1.25", "1 running", "best -0.25 to -1.25  █▆▁")
         row = row_of(terminal.text, job)
-        assert re.match(rf"> {job.id[:12]} steps +\S+ +Running +\d+s +5/8 +-1\.25$", row), row
+        assert re.match(rf"> {job.id[:8]} steps +\S+ +Running +\d+s +5/8 +-1\.25$", row), row
         terminal.press("q")
         assert terminal.end() == 0
         assert terminal.is_restored
@@ -164,7 +171,7 @@ def test_keys_select_a_job(served, start):
     with top(served) as terminal:
         terminal.wait(lambda text: "Running" in row_of(text, newer) and row_of(text, older))
         selected = [line for line in terminal.lines if line.startswith("> ")]
-        assert selected == [row_of(terminal.text, newer)] or older.id[:12] in selected[0]
+        assert selected == [row_of(terminal.text, newer)] or older.id[:8] in selected[0]
         terminal.press("\x1b[H")
         terminal.wait(lambda text: row_of(text, newer).startswith("> ") and newer.id in text)
         terminal.press(DOWN)
@@ -291,7 +298,7 @@ def test_a_token_is_presented(tmp_path):
 
 
 def test_no_server_ends_with_4():
-    """Where no server answers at the start, the command says it and ends."""
+    """The command says that no server answers, and ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ended = call("top", "--url", f"http://127.0.0.1:{port}")
@@ -341,7 +348,7 @@ def make_board(*jobs, **more):
 
 
 def test_the_selection_stays_on_its_job():
-    """Where jobs come and go, the mark stays on the job, or goes to its neighbour."""
+    """The mark stays on its job while others come and go; after a deleted one it is near."""
     board = make_board(make_job(3), make_job(2), make_job(1))
     board.press("down")
     board.take(make_board(make_job(4), make_job(3), make_job(2), make_job(1)).snapshot)
@@ -363,7 +370,7 @@ def test_trouble_ends_with_the_next_list():
     """The line of a lost server goes when it answers, and a notice tells it."""
     board = make_board(make_job(1))
     board.take(Trouble("no route"))
-    assert "! no route" in draw(board, lambda _: None, (80, 24), blocks=True)[1].plain
+    assert "! trying again: no route" in draw(board, lambda _: None, (80, 24), blocks=True)[1].plain
     board.take(board.snapshot)
     assert (board.trouble, board.notice) == ("", "the server answers again")
 
@@ -422,7 +429,7 @@ def test_times_are_short(seconds, text):
 
 
 def test_a_long_stream_costs_bounded_memory():
-    """Of many values every second one is kept, the newest always; of a long log the last lines."""
+    """Every second of many values is kept, the newest always; and a long log's last lines."""
 
     class Closed:
         def follow(self, _):
