@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from rich.cells import set_cell_size
+from rich.cells import chop_cells, set_cell_size
 from rich.text import Text
 
 from api.cli.drawing import printable
@@ -206,5 +206,5 @@ def _draw_log(
 
 
 def wrap(line: str, width: int) -> list[str]:
-    """Return a line in parts that fit."""
-    return [line[at : at + width] for at in range(0, len(line), width)] or [""]
+    """Return a line in parts that fit; the widest character has two columns."""
+    return chop_cells(line, max(width, 2)) or [""]

@@ -12,7 +12,7 @@ import pytest
 from api.cli.top.board import Act, Board, Mode
 from api.cli.top.feed import MAX_VALUES, PAGE, Follower, Snapshot, Trouble, take_snapshot
 from api.cli.top.terminal import read_keys
-from api.cli.top.view import describe_time, draw, draw_curve
+from api.cli.top.view import describe_time, draw, draw_curve, wrap
 from qiskit_runtime.client import Client, JobInfo
 from tests.api.cli.terminals import Terminal
 from tests.api.cli.test_cli import COMMAND, PROGRAMS, Served, call, make_environment
@@ -303,6 +303,15 @@ def test_no_server_ends_with_4():
         port = free.getsockname()[1]
     ended = call("top", "--url", f"http://127.0.0.1:{port}")
     assert (ended.returncode, "can't reach a server" in ended.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [("", [""]), ("abcde", ["abc", "de"]), ("量子计算", ["量", "子", "计", "算"])],
+)
+def test_a_line_of_the_log_is_wrapped_whole(line, parts):
+    """Wide characters take two columns, and none is lost at the edge."""
+    assert wrap(line, 3) == parts
 
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
