@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.cli import env_commands, job_commands, program_commands, run_commands
+from api.cli import env_commands, job_commands, program_commands, run_commands, top
 from api.cli.run_commands import INTERRUPTED
 from qiskit_runtime.contract.wire.local_server import DEFAULT_HOST, DEFAULT_PORT
 
@@ -259,5 +259,6 @@ for _name, _command in (
     | program_commands.COMMANDS
     | job_commands.COMMANDS
     | env_commands.COMMANDS
+    | top.COMMANDS
 ).items():
     cli.add_command(_command, _name)

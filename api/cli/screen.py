@@ -39,7 +39,7 @@ class Screen:
     def __init__(
         self, out: TextIO, err: TextIO, environment: Mapping[str, str] = os.environ
     ) -> None:
-        self._out, self._err = _open_console(out, environment), _open_console(err, environment)
+        self._out, self._err = open_console(out, environment), open_console(err, environment)
         self._at_line_start = True
         self._status: Live | None = None
         self.is_live = err.isatty() and environment.get("TERM") != "dumb"
@@ -131,7 +131,7 @@ def open_screen() -> Screen:
     return Screen(sys.stdout, sys.stderr)
 
 
-def _open_console(stream: TextIO, environment: Mapping[str, str]) -> Console:
+def open_console(stream: TextIO, environment: Mapping[str, str]) -> Console:
     """Return a console that adds nothing to a text but the style that is asked for."""
     is_plain = bool(environment.get("NO_COLOR")) or environment.get("TERM") == "dumb"
     return _Console(

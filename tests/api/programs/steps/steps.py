@@ -58,6 +58,7 @@ STEPS = {
     "backend": lambda messenger, _, backend: messenger.publish(backend.name, final=True),
     "count": lambda messenger, number, _: count(messenger, number),
     "large": lambda messenger, size, _: messenger.publish(large(size), final=True),
+    "progress": lambda messenger, report, _: messenger.report_progress(*report),
     "dots": lambda messenger, counts, _: dots(messenger, *counts),
     "print": lambda _, text, __: print(text),
     "write": lambda _, text, __: sys.stdout.write(text),
