@@ -1,4 +1,4 @@
-"""What the console's pages take, measured in a browser: for its tests and its benchmark."""
+"""The costs of the console's pages, measured in a browser: for its tests and its benchmark."""
 
 from itertools import pairwise
 
