@@ -139,7 +139,7 @@ def draw(medians: dict[str, Stages]) -> None:
     """Draw a line for each way to run a job, each to its own scale."""
     mpl.rcParams["svg.fonttype"] = "none"
     mpl.rcParams["svg.hashsalt"] = "timeline"
-    figure = Figure(figsize=(9, 1.6 * len(medians)), layout="constrained")
+    figure = Figure(figsize=(9, 1.9 * len(medians)), layout="constrained")
     every = figure.subplots(len(medians), squeeze=False)
     for axes, (name, stages) in zip(every[:, 0], medians.items(), strict=True):
         _draw_line(axes, name, stages)
@@ -148,16 +148,10 @@ def draw(medians: dict[str, Stages]) -> None:
 
 def _draw_line(axes: Axes, name: str, stages: Stages) -> None:
     ends = [seconds * 1000 for seconds in stages.values()]
-    for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        axes.broken_barh([(begin, end - begin)], (0, 1), color=f"C{number}")
-        axes.annotate(
-            f"{[*stages][number]}\n{end:.0f} ms",
-            (end, 1),
-            xytext=(end, 1.15 + 0.9 * (number % 2)),
-            arrowprops={"arrowstyle": "-", "linewidth": 0.5},
-            ha="center",
-            fontsize=8,
-        )
-    axes.set(ylim=(0, 3.2), xlim=(0, ends[-1] * 1.06), yticks=[], xlabel="ms after the POST")
+    for number, (stage, begin, end) in enumerate(zip(stages, [0, *ends], ends, strict=False)):
+        label = f"{stage}: {end:.0f} ms"
+        axes.broken_barh([(begin, end - begin)], (0, 1), color=f"C{number}", label=label)
+    axes.set(ylim=(0, 1), xlim=(0, ends[-1]), yticks=[], xlabel="ms after the POST")
     axes.set_title(name, loc="left", fontsize=10)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8, frameon=False)
     axes.spines[["top", "left", "right"]].set_visible(False)
