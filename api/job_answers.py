@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from api.jobstore.base import JobNotFound, JobPage, JobStore, ParamsLost
 from api.models import JobResponse
-from api.text_pieces import PIECE, json_pieces
+from api.text_pieces import SmallPieces, json_pieces
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job
 
@@ -136,12 +136,8 @@ async def _each(*pieces: str) -> AsyncIterator[str]:
 
 async def _join_small(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
     """Yield the same text in fewer pieces: each one costs more to send than a job to write."""
-    held: list[str] = []
-    size = 0
+    small = SmallPieces()
     async for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            yield "".join(held)
-            held, size = [], 0
-    yield "".join(held)
+        if joined := small.add(piece):
+            yield joined
+    yield small.take()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from api.jobstore.base import JobPage, JobQuery, JobStore
+from api.jobstore.base import NO_LIMIT, JobPage, JobQuery, JobStore
 from api.queue_forecast import seconds_run
 from qiskit_runtime.contract.resources.job import Job
 
@@ -26,7 +26,6 @@ JobOrder = Literal[
 """The names of the orders; with a minus, the largest, or the newest, comes first."""
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_ALL = 2**31 - 1
 
 _KEYS: Mapping[str, Callable[[Job], Any]] = {
     "program": lambda job: job.spec.program_id,
@@ -44,6 +43,6 @@ async def find_in_order(
     name = order.removeprefix("-")
     if name == "created":
         return await store.find(replace(query, oldest_first=order == name), limit, offset)
-    found = await store.find(query, _ALL, 0)
+    found = await store.find(query, NO_LIMIT, 0)
     jobs = sorted(found.jobs, key=_KEYS[name], reverse=order != name)
     return JobPage(jobs[offset : offset + limit], found.total)

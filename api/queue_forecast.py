@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from api.jobstore.base import JobQuery, JobStore
+from api.jobstore.base import NO_LIMIT, JobQuery, JobStore
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.job import Job
 
 RECENT_JOBS = 100
 """The ended jobs whose times are looked at."""
 
-_MOST_WAITING = 2**31 - 1
 _FRESH_SECONDS = 1.0
 """How long an estimate is shown: it costs a look at every job that waits."""
 
@@ -75,9 +74,7 @@ class QueueForecast:
         if now - self._made < _FRESH_SECONDS:
             return
         self._made = now
-        pending = await self._store.find(
-            JobQuery(pending=True, oldest_first=True), _MOST_WAITING, 0
-        )
+        pending = await self._store.find(JobQuery(pending=True, oldest_first=True), NO_LIMIT, 0)
         if now - self._measured >= _DURATIONS_SECONDS or self._durations.any_program is None:
             self._measured = now
             self._durations = measure(await self._store.find_newest_ended(RECENT_JOBS))

@@ -24,17 +24,33 @@ def cut(text: str) -> Iterator[str]:
         yield text[at : at + PIECE]
 
 
+class SmallPieces:
+    """Small pieces that are held until they are worth sending."""
+
+    def __init__(self) -> None:
+        self._held: list[str] = []
+        self._size = 0
+
+    def add(self, piece: str) -> str:
+        """Hold a piece; returns all that is held once it is ``PIECE`` characters, else nothing."""
+        self._held.append(piece)
+        self._size += len(piece)
+        return self.take() if self._size >= PIECE else ""
+
+    def take(self) -> str:
+        """Return what is held, and hold it no more."""
+        joined = "".join(self._held)
+        self._held, self._size = [], 0
+        return joined
+
+
 def join_small(texts: Iterable[str]) -> Iterator[str]:
     """Return the same text in pieces that are neither large nor many."""
-    held: list[str] = []
-    size = 0
+    small = SmallPieces()
     for piece in (piece for text in texts for piece in cut(text)):
-        held.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            yield "".join(held)
-            held, size = [], 0
-    yield "".join(held)
+        if joined := small.add(piece):
+            yield joined
+    yield small.take()
 
 
 def json_pieces(texts: Iterable[str], *, ascii_only: bool = False) -> Iterator[str]:

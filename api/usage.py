@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from api.jobstore.base import JobQuery, JobStore
+from api.jobstore.base import NO_LIMIT, JobQuery, JobStore
 from api.queue_forecast import seconds_run
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job
@@ -23,8 +23,6 @@ FRESH_SECONDS_PER_JOB = 0.0005
 
 MAX_FRESH_SECONDS = 10.0
 """The longest that a sum is believed."""
-
-_ALL = 2**31 - 1
 
 
 class UsageMeter:
@@ -46,7 +44,7 @@ class UsageMeter:
         return sum(self._seconds.get(instance, 0.0) for instance in instances)
 
     async def _refresh(self) -> None:
-        ended = (await self._store.find(JobQuery(pending=False), _ALL, 0)).jobs
+        ended = (await self._store.find(JobQuery(pending=False), NO_LIMIT, 0)).jobs
         # Other requests are served meanwhile.
         self._seconds = await asyncio.to_thread(add_up, ended, datetime.now(UTC) - PERIOD)
         fresh = min(MAX_FRESH_SECONDS, FRESH_SECONDS_PER_JOB * len(ended))

@@ -44,6 +44,10 @@ def may_show(job: Job, event: Event) -> bool:
     return not (job.spec.private and isinstance(event, Message) and event.final)
 
 
+NO_LIMIT = 2**31 - 1
+"""A page of jobs that has all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobQuery:
     """A filter of jobs, and their order. None matches any.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
-from api.jobstore.base import JobQuery, JobStore
+from api.jobstore.base import NO_LIMIT, JobQuery, JobStore
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.limits import MAX_OPEN_SESSIONS, MAX_OPEN_SESSIONS_OF_INSTANCE
 from qiskit_runtime.contract.resources.job import JobSpec
@@ -86,7 +86,7 @@ class SessionStore(ABC):
 
     async def _observe(self, session: Session) -> SessionReport:
         query = JobQuery(session_id=session.id)
-        page = await self._jobs.find(query, limit=2**31 - 1, offset=0)
+        page = await self._jobs.find(query, limit=NO_LIMIT, offset=0)
         return observe_session(session, page.jobs, datetime.now(UTC))
 
 

@@ -8,7 +8,7 @@ from websockets.sync.client import connect
 
 from tests.benchmarks import bell
 from tests.benchmarks.server import post, serve, stream, stream_address
-from tests.benchmarks.table import Row, milliseconds, percentile
+from tests.benchmarks.table import Row, milliseconds, show_percentiles
 
 JOBS = 40
 PAUSE_SECONDS = 2.0
@@ -30,13 +30,12 @@ def run() -> list[Row]:
         begin = time.monotonic()
         frames = stream(client, post(client, "sample-program", iterations=ITERATIONS))
         seconds = time.monotonic() - begin
-    p50, p99 = statistics.median(paused), percentile(paused, 99)
     assert len(frames) == ITERATIONS + 1, "every iteration has its frame"
     return [
         Row(
             "POST to the final websocket message of a bell job",
             "p50 <= 150 ms",
-            f"p50 {milliseconds(p50)}, p99 {milliseconds(p99)}",
+            show_percentiles(paused),
             f"{JOBS} jobs after the first, {PAUSE_SECONDS:g} s apart: a runner was ready for each",
         ),
         Row(

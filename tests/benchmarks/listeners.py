@@ -18,7 +18,7 @@ from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.wire.events import Console
 from qiskit_runtime.contract.wire.record_stream import LINES_FIELD, Batch, stream_key
 from tests.benchmarks.server import post, serve, stream_address
-from tests.benchmarks.table import Row, milliseconds, percentile
+from tests.benchmarks.table import Row, show_percentiles
 from tests.jobstore.kubernetes.redis_server import run_redis
 
 LISTENERS = 200
@@ -74,9 +74,7 @@ def _measure_streams(jobs: int) -> Row:
         begin, cpu = time.monotonic(), time.process_time()
         delays = asyncio.run(_follow_jobs(server.url, jobs, lines))
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
-    measured = (
-        f"p50 {milliseconds(percentile(delays, 50))}, p99 {milliseconds(percentile(delays, 99))}"
-    )
+    measured = show_percentiles(delays)
     how = (
         f"{RATE} entries a second in all, {len(delays):,} frames in {seconds:.1f} s and {cpu:.1f} s"
         " of CPU, those of writing among them"

@@ -5,10 +5,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-import httpx
-
-from tests.benchmarks.server import start, write_ended_jobs
-from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile
+from tests.benchmarks.server import start, time_reads, write_ended_jobs
+from tests.benchmarks.table import Row, keep_samples, show_percentiles
 
 ENDED = 5000
 READS = 200
@@ -32,7 +30,9 @@ def run() -> list[Row]:
             folder.name: [_time_start(folder) for _ in range(STARTS)] for folder in (empty, full)
         }
         with start(full) as client:
-            lists = {name: _time_list(client, query) for name, query in LISTS.items()}
+            lists = {
+                name: time_reads(client, "/jobs", query, READS) for name, query in LISTS.items()
+            }
     keep_samples("many_ended", {"starts": starts, "lists": lists})
     usual = {name: median(times) for name, times in starts.items()}
     how = f"median of {STARTS}, exec to first answer; {usual['empty']:.2f} s with none"
@@ -42,7 +42,7 @@ def run() -> list[Row]:
             Row(
                 f"GET /jobs, {name}",
                 "p99 <= 50 ms",
-                ", ".join(f"p{n} {milliseconds(percentile(times, n))}" for n in (50, 99)),
+                show_percentiles(times),
                 f"{READS} reads, one after the other, {ENDED} ended jobs",
             )
             for name, times in lists.items()
@@ -54,12 +54,3 @@ def _time_start(folder: Path) -> float:
     begin = time.perf_counter()
     with start(folder):
         return time.perf_counter() - begin
-
-
-def _time_list(client: httpx.Client, query: dict[str, object]) -> list[float]:
-    times = []
-    for _ in range(READS):
-        begin = time.perf_counter()
-        client.get("/jobs", params=query).raise_for_status()
-        times.append(time.perf_counter() - begin)
-    return times

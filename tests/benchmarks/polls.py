@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from tests.benchmarks.server import post, serve, stream
-from tests.benchmarks.table import Row, milliseconds, percentile
+from tests.benchmarks.table import Row, show_percentiles
 
 RATE = 400
 SECONDS = 15
@@ -25,9 +25,7 @@ def make_row(
     samples: list[float], goal: str, rate: int = RATE, connections: int = CONNECTIONS
 ) -> Row:
     """The result of such a load."""
-    measured = (
-        f"p50 {milliseconds(percentile(samples, 50))}, p99 {milliseconds(percentile(samples, 99))}"
-    )
+    measured = show_percentiles(samples)
     how = f"{len(samples)} polls in {SECONDS} s over {connections} connections, at fixed times"
     return Row(f"GET of a job under {rate} polls a second", goal, measured, how)
 

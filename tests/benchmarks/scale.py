@@ -20,7 +20,8 @@ import psutil
 from qiskit_runtime.contract.resources.resource import SUBMITTED_AT
 from tests.benchmarks.cluster_operator import Clock
 from tests.benchmarks.control_plane import ControlPlane, open_control_plane
-from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile
+from tests.benchmarks.server import time_reads
+from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile, show_percentiles
 from tests.cluster.stand import Stand, free_port, open_stand, wait_until
 
 COUNTS = "200,1000,5000"
@@ -169,13 +170,8 @@ def _count_ended(stand: Stand) -> int:
 
 def _time_list(stand: Stand, query: dict[str, object], count: int) -> list[float]:
     query = query | ({"offset": count - 20} if query.get("offset") else {})
-    times = []
     with httpx.Client(base_url=stand.url, timeout=30) as client:
-        for _ in range(READS):
-            begin = time.perf_counter()
-            client.get("/jobs", params=query).raise_for_status()
-            times.append(time.perf_counter() - begin)
-    return times
+        return time_reads(client, "/jobs", query, READS)
 
 
 def _try_order(stand: Stand, clock: Clock, posted: int) -> int:
@@ -220,8 +216,7 @@ def _describe(step: Step) -> str:
     lists = {name: milliseconds(percentile(times, 99)) for name, times in step.lists.items()}
     return (
         f"{step.jobs} jobs: operator {step.operator:.1f} MiB, peak {step.operator_peak:.1f}; "
-        f"API {step.api:.1f} MiB; delay p50 {milliseconds(percentile(step.delays, 50))}, "
-        f"p99 {milliseconds(percentile(step.delays, 99))}; lists p99 {lists}"
+        f"API {step.api:.1f} MiB; delay {show_percentiles(step.delays)}; lists p99 {lists}"
     )
 
 
@@ -244,7 +239,7 @@ def _make_memory_rows(empty: tuple[float, float], steps: list[Step]) -> list[Row
 def _make_list_rows(step: Step) -> list[Row]:
     how = f"{READS} reads, one after the other, {step.jobs} ended jobs"
     return [
-        Row(f"GET /jobs, {name}", "p99 <= 50 ms", _show(times), how)
+        Row(f"GET /jobs, {name}", "p99 <= 50 ms", show_percentiles(times), how)
         for name, times in step.lists.items()
     ]
 
@@ -254,7 +249,7 @@ def _make_delay_rows(steps: list[Step]) -> list[Row]:
         Row(
             f"RuntimeJob created to Job created, {RATE} a second, up to {step.jobs} jobs",
             "p50 <= 6 ms, p99 <= 30 ms",
-            _show(step.delays),
+            show_percentiles(step.delays),
             f"{len(step.delays)} jobs, each run to its end by a fake node meanwhile",
         )
         for step in steps
@@ -266,7 +261,3 @@ def _make_write_row(writes: Counter[str], jobs: int) -> Row:
     ours = sum(count for what, count in writes.items() if " events" not in what)
     how = f"the API server's audit log, Events not counted, a job: {shown}"
     return Row("our own Kubernetes API writes a job", "<= 7", f"{ours / jobs:.2f}", how)
-
-
-def _show(times: list[float]) -> str:
-    return ", ".join(f"p{n} {milliseconds(percentile(times, n))}" for n in (50, 99))

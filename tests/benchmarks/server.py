@@ -120,6 +120,18 @@ def post(client: httpx.Client, program: str, **params: object) -> str:
     return str(answer.json()["id"])
 
 
+def time_reads(
+    client: httpx.Client, path: str, query: dict[str, object], count: int
+) -> list[float]:
+    """Return the seconds of each of so many reads, one after the other."""
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        client.get(path, params=query).raise_for_status()
+        times.append(time.perf_counter() - begin)
+    return times
+
+
 def stream_address(client: httpx.Client, job_id: str) -> str:
     """Return the address of a job's websocket."""
     return f"{client.base_url}".replace("http", "ws", 1).rstrip("/") + f"/stream/jobs/{job_id}"

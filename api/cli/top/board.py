@@ -132,19 +132,20 @@ class Board:
             self.tell(f"job {job.id} has ended: {job.status}")
 
     def _move(self, key: str) -> None:
-        last = len(self.snapshot.jobs)
-        places = {"home": -last, "end": last, "pageup": -self.page, "pagedown": self.page}
-        if step := (_STEPS | places).get(key):
+        if step := self._read_step(key, len(self.snapshot.jobs)):
             self._select(self._place() + step)
+
+    def _read_step(self, key: str, last: int) -> int:
+        """Return how far a key goes among so many lines, down if above 0; 0 for any other key."""
+        places = {"home": -last, "end": last, "pageup": -self.page, "pagedown": self.page}
+        return (_STEPS | places).get(key, 0)
 
     def _press_in_log(self, key: str) -> None:
         if key in {"q", "l", "enter", "escape"}:
             self.mode = Mode.TABLE
             return
-        last = self.log_lines
-        places = {"home": -last, "end": last, "pageup": -self.page, "pagedown": self.page}
-        moved = self.scrolled - (_STEPS | places).get(key, 0)
-        self.scrolled = min(max(moved, 0), max(last - self.page, 0))
+        moved = self.scrolled - self._read_step(key, self.log_lines)
+        self.scrolled = min(max(moved, 0), max(self.log_lines - self.page, 0))
 
     def grow_log(self, lines: int) -> None:
         """Note the number of lines that the log has now; what is read stays where it is."""

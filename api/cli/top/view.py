@@ -127,7 +127,9 @@ def _draw_job(
 
 
 def _draw_row(cells: Sequence[str], widths: tuple[int, ...], mark: str = "  ") -> Text:
-    fitted = (set_cell_size(printable(cell), width) for cell, width in zip(cells, widths))  # noqa: B905
+    fitted = (
+        set_cell_size(printable(cell), width) for cell, width in zip(cells, widths, strict=True)
+    )
     return Text(mark + " ".join(fitted) + " ", "" if cells is not HEADER else "bold")
 
 

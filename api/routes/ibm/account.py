@@ -8,15 +8,13 @@ from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
 from api.dependencies import CallerDep, JobStoreDep
-from api.jobstore.base import JobQuery
+from api.jobstore.base import NO_LIMIT, JobQuery
 from api.queue_forecast import seconds_run
 from api.routes.ibm.errors import describe
 from api.routes.ibm.jobs import Time
 from api.usage import PERIOD, UsageMeter
 from qiskit_runtime.contract.moment import format_moment, format_optional_moment
 from qiskit_runtime.contract.resources.job import Job
-
-_ALL = 2**31 - 1
 
 router = APIRouter(tags=["qiskit-ibm-runtime"])
 
@@ -132,7 +130,7 @@ async def list_workloads(
     wanted = {name.lower() for name in status}
     found = [
         job
-        for job in (await store.find(query, _ALL, 0)).jobs
+        for job in (await store.find(query, NO_LIMIT, 0)).jobs
         if _is_found(job, search) and (not wanted or job.status.phase.lower() in wanted)
     ]
     # Sessions are listed under their own path.
