@@ -62,8 +62,8 @@ def test_redoc_page_needs_no_other_host(browser, server):
     page.route(lambda url: not url.startswith(here), lambda route: route.abort())
     page.goto(f"{here}redoc", wait_until="networkidle")
 
-    assert page.locator("h1", has_text="Qiskit Runtime").is_visible()
-    assert page.get_by_text("/stream/jobs/{job_id}").first.is_visible()
+    page.locator("h1", has_text="Qiskit Runtime").wait_for()
+    page.get_by_text("/stream/jobs/{job_id}").first.wait_for()
     page.close()
 
 

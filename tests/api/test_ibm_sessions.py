@@ -14,6 +14,8 @@ FIELDS = {
     "active_ttl", "started_at", "activated_at", "closed_at", "last_job_started",
     "last_job_completed", "elapsed_time", "timestamps",
 }  # fmt: skip
+LIMIT = 5
+"""The seconds of a session that is to expire: its first jobs must be posted within them."""
 
 
 class Client:
@@ -232,11 +234,11 @@ def test_cancelling_ends_queued_jobs_and_no_running_one(client, gate):
 
 def test_expired_session_cancels_what_is_queued(client, gate):
     """At max_ttl, while its running job goes on."""
-    made = client.open(max_ttl=1)
+    made = client.open(max_ttl=LIMIT)
     first, second = client.run(made, ["wait", str(gate)]), client.run(made)
     client.wait(first, "Running")
     ended = client.wait(second)["state"]
-    assert ended["status"] == "Cancelled" and "1 s (max_ttl)" in json.dumps(ended)
+    assert ended["status"] == "Cancelled" and f"{LIMIT} s (max_ttl)" in json.dumps(ended)
     assert client.get(made)["state"] == "closed" and client.phase(first) == "Running"
     assert client.post(made).status_code == 409
     gate.touch()
@@ -272,7 +274,7 @@ def test_order_and_limits_outlast_a_restart(tmp_path):
     """Queued jobs of a session run in order afterwards; one that expired meanwhile is closed."""
     with run_server(tmp_path / "a") as server:
         client = Client(server)
-        kept, short = client.open(), client.open(max_ttl=1)
+        kept, short = client.open(), client.open(max_ttl=LIMIT)
         running = client.run(kept, ["sleep", 60])
         client.wait(running, "Running")
         queued = [client.run(kept, ["sleep", 0.05]) for _ in range(3)]
@@ -281,7 +283,7 @@ def test_order_and_limits_outlast_a_restart(tmp_path):
         client.wait(blocker, "Running")
         server.process.kill()
         server.process.wait()
-    time.sleep(1)
+    time.sleep(LIMIT)
     data = str(tmp_path / "a" / "data")
     with run_server(tmp_path / "b", RUNTIME_DATA=data) as server:
         client = Client(server)

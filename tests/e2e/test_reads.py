@@ -85,7 +85,7 @@ def run_pairs(installed, pair, count):
     headers = {"Authorization": f"Bearer {installed.token}"}
 
     def work(number):
-        with httpx.Client(base_url=installed.url, headers=headers, timeout=60) as client:
+        with PatientClient(base_url=installed.url, headers=headers, timeout=60) as client:
             for turn in range(number, count, CLIENTS):
                 pair(client, turn)
 
@@ -94,9 +94,28 @@ def run_pairs(installed, pair, count):
             pass
 
 
+class PatientClient(httpx.Client):
+    """A client that asks again where the API answers 503: a slow Kubernetes is no stale read."""
+
+    def request(self, *arguments, **options):
+        """Return the first other answer; its extension ``repeated`` tells of a 503 before it."""
+        until, repeated = time.monotonic() + 120, False
+        while (answer := super().request(*arguments, **options)).status_code == 503:
+            assert time.monotonic() < until, f"{answer.request.url}: {answer.text}"
+            repeated = True
+            time.sleep(1)
+        answer.extensions["repeated"] = repeated
+        return answer
+
+
 def expect(answer, code):
-    """Return the answer, which must have this status code."""
-    assert answer.status_code == code, f"{answer.request.url}: {answer.status_code} {answer.text}"
+    """Return the answer, which must have this status code.
+
+    A DELETE that was repeated may find that the one before it did it: 404 is as good as 204.
+    """
+    repeated = answer.extensions["repeated"] and answer.request.method == "DELETE"
+    codes = (204, 404) if repeated else (code,)
+    assert answer.status_code in codes, f"{answer.request.url}: {answer.status_code} {answer.text}"
     return answer
 
 
@@ -174,10 +193,10 @@ def test_every_read_sees_every_write_before_it(waiting, life, replicas):
 def test_stream_of_a_deleted_job_is_refused_at_every_replica(waiting):
     """A websocket is a read as well: after DELETE it is refused with 404."""
     name = waiting.post("hello-quantum", {})
-    expect(waiting.http.post(f"/jobs/{name}/cancel"), 204)
+    assert waiting.http.post(f"/jobs/{name}/cancel").status_code == 204
     waiting.wait(name)
     assert list(waiting.listen(name)) == []
-    expect(waiting.http.delete(f"/jobs/{name}"), 204)
+    assert waiting.http.delete(f"/jobs/{name}").status_code == 204
     for _ in range(4):
         with pytest.raises(InvalidStatus, match="404"):
             list(waiting.listen(name))

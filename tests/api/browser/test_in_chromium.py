@@ -130,7 +130,7 @@ def test_login_works_without_javascript(chromium, origin):
     page = context.new_page()
     log_in(page, "/")
     page.get_by_role("button", name="Log out").click()
-    assert page.get_by_label("Token").is_visible()
+    page.get_by_label("Token").wait_for()
     context.close()
 
 
@@ -276,7 +276,7 @@ def test_page_of_another_origin_neither_frames_nor_logs_out(page, origin, other_
     page.wait_for_url("**/logout")
     assert "may not use this server" in page.content()
     page.goto(f"{origin}/")
-    assert page.get_by_text("You are logged in").is_visible()
+    page.get_by_text("You are logged in").wait_for()
 
 
 def test_link_of_another_site_finds_the_person_logged_in(page, origin, other_port):
@@ -361,7 +361,7 @@ def test_person_logs_in_at_the_provider(visitor, with_provider):
     assert kept[name]["sameSite"] == "Strict" and kept[name]["httpOnly"]
     assert not [one for one in kept if "login" in one], "the login's own cookie is gone"
     visitor.goto("/")
-    assert visitor.get_by_text("You are logged in as alice.").is_visible()
+    visitor.get_by_text("You are logged in as alice.").wait_for()
     visitor.get_by_role("button", name="Log out").click()
     visitor.goto("/docs")
     assert urlsplit(visitor.url).path == "/login"
