@@ -28,8 +28,9 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     """Make the reconciler, and have kopf notice a silent watch."""
     _configure(settings)
     own = OperatorSettings()
-    # Each running job holds a connection for its log.
-    memo.clients = [await connect(), await connect(2 * own.max_running_jobs)]
+    # Each running job holds a connection for its log, and so does a pod that waits for one.
+    logs_at_once = 2 * own.max_running_jobs + own.warm_pool.most
+    memo.clients = [await connect(), await connect(logs_at_once)]
     calls, logs = map(ClusterApi, memo.clients)
     cluster = JobCluster(calls, logs, own.namespace)
     memo.redis = Redis.from_url(
@@ -39,7 +40,14 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     memo.view, memo.jobs = reconciler.view, reconciler.workers
     memo.programs = ProgramStatusWriter(cluster, reconciler.view, reconciler.runnables).workers
     memo.sessions = SessionKeeper(cluster, reconciler.view, memo.jobs.enqueue).workers
-    memo.pool = WarmPool(cluster, memo.view, reconciler.warm_pods, own.runner, own.warm_pool)
+    memo.pool = WarmPool(
+        cluster,
+        memo.view,
+        reconciler.warm_pods,
+        reconciler.records.ready_logs,
+        own.runner,
+        own.warm_pool,
+    )
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
     memo.pool.start()
     memo.rounds = asyncio.create_task(memo.resync.run())

@@ -71,6 +71,7 @@ class Claimer:
         job, run, pod = action.job, action.run, action.pod
         if not self.warm_pods.take(run):
             return False
+        self.warm_pods.note_claim(datetime.now(UTC))
         is_claimed = False
         try:
             async with open_handover(pod.address, self._make_token(run)) as handover:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.observe.objects import KubernetesJob
-from controller.observe.pool_view import DEMAND_SECONDS, ROOM_SECONDS, IdlePod, PoolView
+from controller.observe.pool_view import (
+    DEMAND_SECONDS,
+    REFILL_SECONDS,
+    ROOM_SECONDS,
+    IdlePod,
+    PoolView,
+)
 
 FAULT_SECONDS = 30.0
 """How long a pod that ended by itself keeps its place: one that can't start is not made at once."""
@@ -48,8 +54,8 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
         if not view.makes_room:
             victims = _choose_surplus(left, view.waiting_for_room - made_room)
             gone, room = gone + victims, bool(victims)
-    delete = tuple(one.run for one in gone)
-    return PoolStep(delete, tuple(sorted(missing)), _seconds_to_wait(view), makes_room=room)
+    delete, make = tuple(one.run for one in gone), sorted(missing)[view.recent_claims :]
+    return PoolStep(delete, tuple(make), _seconds_to_wait(view), makes_room=room)
 
 
 def _count_wanted(view: PoolView) -> dict[str, int]:
@@ -87,6 +93,8 @@ def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:
 
 def _seconds_to_wait(view: PoolView) -> float | None:
     """Return the time until the pool may have to change without an event."""
+    if view.recent_claims:
+        return REFILL_SECONDS
     if view.waiting_for_room and view.idle:
         return ROOM_SECONDS
     if not view.settings.is_on and not view.idle:

@@ -38,7 +38,7 @@ class JobReconciler:
         )
         self.workers = Workers("runtimejob", self.step, self.refresh)
         self.runnables = Runnables(self.view.programs.find, self.view.backends.find)
-        records = RecordPipelines(
+        self.records = records = RecordPipelines(
             cluster, redis, self.workers.spawn, self.workers.enqueue, self._has_ended
         )
         runner, pool = settings.runner, settings.warm_pool

@@ -18,6 +18,7 @@ from controller.observe.cluster_view import ClusterView
 from controller.observe.objects import KubernetesJob
 from controller.observe.parse import read_job_name
 from controller.observe.warm_pods import WarmPods
+from controller.record.ready_logs import ReadyLogs
 from controller.settings import RunnerSettings, WarmPoolSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
@@ -39,10 +40,11 @@ class WarmPool:
         cluster: JobCluster,
         view: ClusterView,
         pods: WarmPods,
+        logs: ReadyLogs,
         runner: RunnerSettings,
         settings: WarmPoolSettings,
     ) -> None:
-        self._cluster, self._view, self._pods = cluster, view, pods
+        self._cluster, self._view, self._pods, self._logs = cluster, view, pods, logs
         self._runner, self._settings = runner, settings
         self.workers = Workers("warm pool", self.step, self.refresh)
         pods.wake = self.wake
@@ -76,7 +78,9 @@ class WarmPool:
     async def step(self, _: str = _POOL) -> float | None:
         """Delete what has to go, and make what is missing; returns the seconds to the next look."""
         now = datetime.now(UTC)
-        step = decide_pool(self._pods.observe(now), now)
+        view = self._pods.observe(now)
+        self._logs.keep([one.pod.name for one in view.idle if one.pod and one.is_ready])
+        step = decide_pool(view, now)
         if step.makes_room:
             self._pods.note_room(now)
         await asyncio.gather(*map(self._delete, step.delete))

@@ -23,6 +23,9 @@ FAULT_SECONDS = 30.0
 Step = Callable[[str], Awaitable[float | None]]
 """Takes the next step; returns the seconds until another one, None if this was the last."""
 
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+"""Runs something until its end, or until the operator stops."""
+
 logger = logging.getLogger(__name__)
 
 

@@ -45,6 +45,7 @@ OF_A_CONTROL_PLANE = {"scale": scale.run}
 """They bring a Kubernetes without nodes, compiled as the built cluster's."""
 ON_A_CLUSTER = {
     "cluster-jobs": cluster_jobs.run,
+    "cluster-queue": cluster_jobs.run_queue,
     "cluster-operator": cluster_operator.run,
     "cluster-load": cluster_load.run,
     "cluster-warm": warm_jobs.run,

@@ -50,7 +50,7 @@ def _poll(installed: Installed) -> list[Row]:
     keep_samples("cluster_polls", {"samples": samples, "reads": reads})
     how = "requests for RuntimeJobs that the API server counted meanwhile, but for watches"
     return [
-        make_row(samples, "p99 <= 50 ms"),
+        make_row(samples, "p99 <= 20 ms"),
         Row("Kubernetes reads that these polls cost", "0", str(reads), how),
     ]
 
@@ -93,7 +93,7 @@ def _count_writes(installed: Installed, audit: Path) -> Row:
     keep_samples("cluster_writes", {"jobs": JOBS, "writes": writes})
     measured = f"{sum(writes.values()) / JOBS:.1f}"
     how = f"the API server's audit log over {JOBS} jobs, without Events: {dict(writes)}"
-    return Row("our own Kubernetes API writes a job", "<= 8", measured, how)
+    return Row("our own Kubernetes API writes a job", "<= 7", measured, how)
 
 
 def _weigh(installed: Installed) -> list[Row]:

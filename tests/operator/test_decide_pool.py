@@ -7,6 +7,7 @@ from controller.observe.pool_view import (
     DEMAND_SECONDS,
     OLD_SECONDS,
     READY_SECONDS,
+    REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
     PoolView,
@@ -59,10 +60,11 @@ def held(name, session):
     return IdlePod(run, make_warm_pod(name), is_current=True)
 
 
-def pool(*idle, size=2, max_size=0, starts=0, waiting=0, sessions=(), each=0, makes_room=False):
+def pool(*idle, size=2, max_size=0, starts=0, claims=0, waiting=0, each=0, **more):
     """The view of a pool."""
     settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each)
-    return PoolView(settings, idle, sessions, starts, waiting, makes_room)
+    demand = {"recent_starts": starts, "recent_claims": claims, "waiting_for_room": waiting}
+    return PoolView(settings, idle, **demand, **more)
 
 
 CASES = {
@@ -70,6 +72,8 @@ CASES = {
     "turned off": (pool(ready("a"), over("b"), size=0), ["b", "a"], 0),
     "empty": (pool(), [], 2),
     "one was claimed": (pool(ready("a")), [], 1),
+    "one was claimed a moment ago: its job starts first": (pool(ready("a"), claims=1), [], 0),
+    "one of those that are missing was claimed a moment ago": (pool(claims=1), [], 1),
     "one is on its way": (pool(ready("a"), starting("b")), [], 0),
     "full": (pool(ready("a"), ready("b")), [], 0),
     "one too many: the newest goes": (pool(ready("a"), ready("b"), ready("c")), ["c"], 0),
@@ -135,3 +139,4 @@ def test_pool_is_looked_at_when_demand_may_have_gone():
     assert decide_pool(pool(ready("a")), NOW).seconds == DEMAND_SECONDS
     assert decide_pool(pool(size=0), NOW).seconds is None
     assert decide_pool(pool(ready("a"), waiting=1), NOW).seconds == ROOM_SECONDS
+    assert decide_pool(pool(ready("a"), claims=1), NOW).seconds == REFILL_SECONDS

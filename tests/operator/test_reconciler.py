@@ -322,9 +322,6 @@ async def test_missing_parameters_are_looked_for(start):
 
 async def test_cancelled_program_is_told_when_its_log_is_read(cluster, start):
     """The pod is deleted only then, and the status is Cancelled when the record has its end."""
-    operator = start(cluster)
-    await operator.rest()
-    cluster.add_pod(state=runs())
     gate = asyncio.Event()
 
     async def read_log():
@@ -332,6 +329,9 @@ async def test_cancelled_program_is_told_when_its_log_is_read(cluster, start):
         yield write_record(outcome=Outcome.TERMINATED)
 
     cluster.open_log = lambda pod: nullcontext(read_log())
+    operator = start(cluster)
+    await operator.rest()
+    cluster.add_pod(state=runs())
     document = base64.b64encode(b'{"pod": "p"}').decode()
     cluster.secrets[RUN] = {"metadata": {"name": RUN, "uid": "s"}, "data": {"job.json": document}}
     await operator.rest()

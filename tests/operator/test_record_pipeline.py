@@ -65,7 +65,9 @@ class Writer:
 
 async def follow(cluster, *, has_ended=True):
     """A pipeline that has read all that there is."""
-    pipeline = RecordPipeline(cluster, "pod", Writer(), lambda: has_ended, lambda: None)
+    pipeline = RecordPipeline(
+        cluster, cluster.open_log, "pod", Writer(), lambda: has_ended, lambda: None
+    )
     async with asyncio.timeout(5):
         await pipeline.run()
     return pipeline
@@ -145,7 +147,12 @@ async def log():
     log = Lines()
     log.notices = []
     log.pipeline = RecordPipeline(
-        log, "pod", Writer(), lambda: False, lambda: log.notices.append(log.pipeline.copy.progress)
+        log,
+        log.open_log,
+        "pod",
+        Writer(),
+        lambda: False,
+        lambda: log.notices.append(log.pipeline.copy.progress),
     )
     running = asyncio.create_task(log.pipeline.run())
 

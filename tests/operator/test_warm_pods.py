@@ -9,6 +9,7 @@ import pytest
 
 from controller import claims as claims_module
 from controller.build.warm_job import build_warm_job, make_token, name_pod_class
+from controller.observe.pool_view import REFILL_SECONDS
 from controller.reconciler import JobReconciler
 from controller.settings import OperatorSettings, RunnerSettings, WarmPoolSettings
 from controller.warm_pool import REFUSED_SECONDS, WarmPool
@@ -77,7 +78,8 @@ class Operator:
         own = OperatorSettings(namespace="jobs", runner=RUNNER, warm_pool=pool)
         self.reconciler = JobReconciler(cluster, redis, own)
         self.view = self.reconciler.view
-        self.pool = WarmPool(cluster, self.view, self.reconciler.warm_pods, RUNNER, pool)
+        pods, logs = self.reconciler.warm_pods, self.reconciler.records.ready_logs
+        self.pool = WarmPool(cluster, self.view, pods, logs, RUNNER, pool)
 
     def watch(self):
         """Bring what is there."""
@@ -494,6 +496,9 @@ async def test_session_has_a_pod_of_its_own(cluster, start):
     )
     await operator.rest("k")
     assert pod.files is not None and len(cluster.jobs) == 2
+    # The job starts first.
+    assert await operator.pool.step() == REFILL_SECONDS and len(cluster.jobs) == 2
+    await asyncio.sleep(REFILL_SECONDS)
     await operator.pool.step()
     assert len(cluster.jobs) == 3
 

@@ -20,6 +20,13 @@ DEMAND_SECONDS = 30.0
 """The time for which a start counts as demand."""
 
 
+REFILL_SECONDS = 0.25
+"""How long the place of a pod that was claimed stays empty: its job starts first.
+
+A new pod's start takes a second of two processors, and the job's first answer 0.1 s.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class IdlePod:
     """A pod that waits for its job, with its Kubernetes Job."""
@@ -74,6 +81,8 @@ class PoolView:
     """The names of the sessions that are active, those first that were opened first."""
     recent_starts: int = 0
     """The jobs that have started within ``DEMAND_SECONDS``."""
+    recent_claims: int = 0
+    """The pods that jobs have claimed within ``REFILL_SECONDS``."""
     waiting_for_room: int = 0
     """The jobs whose pods find no node, or whose Kubernetes Jobs a quota refuses."""
     makes_room: bool = False

@@ -11,7 +11,13 @@ from controller.build.warm_job import name_pod_class
 from controller.observe.cluster_view import ClusterView
 from controller.observe.memory import JobMemory
 from controller.observe.objects import KubernetesJob, Pod
-from controller.observe.pool_view import DEMAND_SECONDS, ROOM_SECONDS, IdlePod, PoolView
+from controller.observe.pool_view import (
+    DEMAND_SECONDS,
+    REFILL_SECONDS,
+    ROOM_SECONDS,
+    IdlePod,
+    PoolView,
+)
 from controller.settings import RunnerSettings, WarmPoolSettings
 from qiskit_runtime.contract.limits import INTERACTIVE_SECONDS
 from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
@@ -36,6 +42,7 @@ class WarmPods:
         self._paused_until: datetime | None = None
         self._room_at: datetime | None = None
         self._starts: deque[datetime] = deque()
+        self._claims: deque[datetime] = deque()
         self.wake: Callable[[], None] = lambda: None
 
     def find(self, now: datetime, session: str = "") -> tuple[KubernetesJob, Pod] | None:
@@ -78,6 +85,10 @@ class WarmPods:
             self._starts.append(now)
             self.wake()
 
+    def note_claim(self, now: datetime) -> None:
+        """Note that a job is about to claim a pod."""
+        self._claims.append(now)
+
     def note_room(self, now: datetime) -> None:
         """Note that pods were deleted for jobs that wait for room."""
         self._room_at = now
@@ -88,8 +99,8 @@ class WarmPods:
         names = {one.run.name for one in idle}
         self._broken &= names
         self._taken = {name: version for name, version in self._taken.items() if name in names}
-        while self._starts and now - self._starts[0] > timedelta(seconds=DEMAND_SECONDS):
-            self._starts.popleft()
+        _drop_before(now - timedelta(seconds=DEMAND_SECONDS), self._starts)
+        _drop_before(now - timedelta(seconds=REFILL_SECONDS), self._claims)
         waiting = [pod for pod in self._view.pods.all() if _waits_for_room(pod)]
         refused = len(self._memory.refused_since)
         return PoolView(
@@ -97,6 +108,7 @@ class WarmPods:
             idle,
             self._active_sessions(now),
             len(self._starts),
+            len(self._claims),
             len(waiting) + refused,
             self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
         )
@@ -119,6 +131,11 @@ class WarmPods:
             for run, pod in self._view.idle_runs()
             if not run.is_deleted
         ]
+
+
+def _drop_before(moment: datetime, times: deque[datetime]) -> None:
+    while times and times[0] < moment:
+        times.popleft()
 
 
 def _is_active(one: RuntimeSession, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from controller.cluster import JobCluster
 from controller.record.copy import RecordCopy
+from controller.record.ready_logs import OpenLog
 from controller.record.redis_stream import RedisStream
 from controller.record.state import RecordState
 from qiskit_runtime.cluster.client import ClusterError, NotFound
@@ -44,13 +45,14 @@ class RecordPipeline:
     def __init__(
         self,
         cluster: JobCluster,
+        open_log: OpenLog,
         pod: str,
         stream: RedisStream,
         has_ended: Callable[[], bool],
         on_progress: Callable[[], None],
         written: Progress | None = None,
     ) -> None:
-        self._cluster = cluster
+        self._cluster, self._open_log = cluster, open_log
         self._pod = pod
         self._has_ended = has_ended
         self._on_progress = on_progress
@@ -127,7 +129,7 @@ class RecordPipeline:
 
     async def _read_lines(self, attempt: RecordCopy) -> None:
         """Read one log, into a copy that replaces the former one as soon as it is as long."""
-        async with self._cluster.open_log(self._pod) as log:
+        async with self._open_log(self._pod) as log:
             self.attached.set()
             async for data in log:
                 batch = attempt.feed(data)

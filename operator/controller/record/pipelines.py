@@ -4,24 +4,23 @@ An action opens one when there is a log to read; it is kept until the job's end 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from redis.asyncio import Redis
 
 from controller.cluster import JobCluster
 from controller.record.copy import RecordCopy
 from controller.record.pipeline import RecordPipeline
+from controller.record.ready_logs import ReadyLogs
 from controller.record.redis_stream import RedisStream
 from controller.record.state import RecordState
+from controller.workers import Spawn
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.wire.progress import Progress
 
 ATTACH_SECONDS = 10.0
 """How long the deletion of a pod may wait until its log is open."""
-
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class RecordPipelines:
@@ -39,6 +38,8 @@ class RecordPipelines:
         has_ended: Callable[[str], bool],
     ) -> None:
         self._cluster = cluster
+        self.ready_logs = ReadyLogs(cluster.open_log, spawn)
+        """The logs of pods that wait for a job."""
         self._redis = redis
         self._spawn = spawn
         self._enqueue = enqueue
@@ -60,6 +61,7 @@ class RecordPipelines:
         name, written = job.name, job.job.status.progress
         pipeline = self._pipelines[job.uid] = RecordPipeline(
             self._cluster,
+            self.ready_logs.open,
             pod,
             RedisStream(self._redis, job.uid, name),
             lambda: self._has_ended(name),
