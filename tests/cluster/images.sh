@@ -49,8 +49,15 @@ build_image() {
   fi
   id=${id#sha256:}
   "$tool" tag "$prefix$name:dev" "$prefix$name:${id:0:12}"
+  [ "$tool" != buildah ] || remove_older "$prefix$name" "${id:0:12}"
   say "  $prefix$name:${id:0:12}  $size"
   echo "$prefix$name:${id:0:12}"
+}
+
+# remove_older NAME TAG. Each change of a line makes an image anew, and a full disk evicts pods.
+remove_older() {
+  buildah images --format '{{.Name}}:{{.Tag}}' | grep -F "$1:" | grep -vxF -e "$1:$2" -e "$1:dev" \
+    | xargs -r buildah rmi >/dev/null || true
 }
 
 # buildah_build IMAGE DOCKERFILE FOLDER [OPTION...]. runc, because crun refuses some machines' cgroups; with the
