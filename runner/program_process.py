@@ -55,7 +55,7 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
     output.start_flushing()
     output.send_fields(Kind.VERSIONS, load())
     try:
-        _, document = receive(connection)
+        _, document = receive(channel)
     except ChannelBroken:
         # The supervisor ended before it had a job: nobody is left to send anything to.
         return 1
