@@ -4,7 +4,7 @@ A packet is a kind (one byte), a length (four) and that many bytes. Standard lib
 """
 
 import json
-import socket
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -93,16 +93,16 @@ class SupervisorEnd:
     the whole message is there: a program could stop its supervisor with half a packet.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._connection = connection
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
         self._reader = PacketReader()
         self._unsent = memoryview(b"")
         self.is_open = True
 
     def fileno(self) -> int:
         """Return the descriptor, for a selector."""
-        return self._connection.fileno()
+        return self._descriptor
 
     def send(self, packet: bytes) -> None:
         """Have ``send_rest`` send a packet, in as many pieces as it takes."""
@@ -118,7 +118,7 @@ class SupervisorEnd:
         if not self._unsent:
             return
         try:
-            self._unsent = self._unsent[self._connection.send(self._unsent) :]
+            self._unsent = self._unsent[os.write(self._descriptor, self._unsent) :]
         except BlockingIOError:
             return
         except OSError:
@@ -128,7 +128,7 @@ class SupervisorEnd:
     def answer(self, packet: bytes) -> None:
         """Send a small packet at once. A program that does not wait for it may not get it."""
         with suppress(OSError):
-            self._connection.send(packet)
+            os.write(self._descriptor, packet)
 
     def receive(self) -> Iterator[tuple[Kind, bytes]]:
         """Yield the packets that have arrived; at their end the channel is no longer open.
@@ -137,7 +137,7 @@ class SupervisorEnd:
             ChannelBroken: the program wrote something else.
         """
         try:
-            data = self._connection.recv(READ_BYTES)
+            data = os.read(self._descriptor, READ_BYTES)
         except BlockingIOError:
             return
         except ConnectionError:
@@ -184,7 +184,7 @@ def read_circuits(payload: bytes) -> CircuitMetrics:
         raise ChannelBroken(f"a packet that is not about circuits: {error}") from error
 
 
-def receive(connection: socket.socket) -> tuple[Kind, bytes]:
+def receive(descriptor: int) -> tuple[Kind, bytes]:
     """Wait for one packet, at the program process's end.
 
     The supervisor sends one packet at a time, and the next after it was read.
@@ -192,14 +192,14 @@ def receive(connection: socket.socket) -> tuple[Kind, bytes]:
     Raises:
         ChannelBroken: the supervisor ended.
     """
-    code, length = _HEADER.unpack(_receive_exactly(connection, _HEADER.size))
-    return Kind(code), _receive_exactly(connection, length)
+    code, length = _HEADER.unpack(_receive_exactly(descriptor, _HEADER.size))
+    return Kind(code), _receive_exactly(descriptor, length)
 
 
-def _receive_exactly(connection: socket.socket, size: int) -> bytes:
+def _receive_exactly(descriptor: int, size: int) -> bytes:
     received = bytearray()
     while len(received) < size:
-        data = connection.recv(min(size - len(received), 1 << 20))
+        data = os.read(descriptor, min(size - len(received), 1 << 20))
         if not data:
             raise ChannelBroken("the supervisor went away")
         received += data

@@ -39,5 +39,9 @@ class CircuitLog:
             return None
         # Threads that ran circuits at the same time may have noted one more.
         listed = self._listed[: min(MAX_LISTED, self._count)]
-        qubits, depths = (tuple(numbers[place] for numbers in listed) for place in (0, 1))
-        return CircuitMetrics(self._count, self._executions, qubits, depths)
+        return CircuitMetrics(
+            count=self._count,
+            executions=self._executions,
+            qubits=[qubits for qubits, _ in listed],
+            depths=[depth for _, depth in listed],
+        )

@@ -4,13 +4,12 @@ Pure; standard library only.
 """
 
 import signal
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(NamedTuple):
     """The end of a program process.
 
     ``code`` is its exit code (negative: the signal); ``stopped_for`` is the reason for which the
@@ -21,7 +20,7 @@ class ExitStatus:
 
     code: int
     stopped_for: Outcome | None = None
-    error: dict[str, str] = field(default_factory=dict)
+    error: dict[str, str] = {}  # noqa: RUF012  (never changed)
     oom_killed: bool = False
 
     def verdict(self) -> Verdict:

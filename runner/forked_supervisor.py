@@ -9,7 +9,6 @@ as this to import. The zygote has it start without ``site`` for the same reason.
 """
 
 import os
-import socket
 import sys
 from functools import partial
 
@@ -23,7 +22,7 @@ from runner.supervisor import Supervisor
 def main() -> int:
     """Supervise one job; returns the exit code, the same as ``python -m runner``'s."""
     grace, pid, console, channel = sys.argv[1:]
-    start = partial(Program, int(pid), int(console), socket.socket(fileno=int(channel)))
+    start = partial(Program, int(pid), int(console), int(channel))
     try:
         supervisor = Supervisor(start, partial(write_all, 1), float(grace))
         supervisor.watch_input(0)

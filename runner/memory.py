@@ -4,11 +4,10 @@ Used by the supervisor and the program process. Standard library only.
 """
 
 import os
-from pathlib import Path
 
 from qiskit_runtime.host.process_tree import descendants
 
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS = "/sys/fs/cgroup"
 _NO_LIMIT = 1 << 60
 
 
@@ -44,7 +43,7 @@ def _share(pid: int) -> int:
 def _read_sizes(path: str) -> dict[str, int]:
     """Return the lines ``name: number kB`` of a file of /proc, in bytes."""
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = _read_text(path).splitlines()
     except OSError:
         return {}
     fields = (line.split() for line in lines if line.endswith(" kB"))
@@ -70,7 +69,7 @@ def untouched_bytes() -> int:
 def _private_bytes(pid: int) -> tuple[int, int]:
     """Return the private bytes that a process holds, and those that it has reserved."""
     try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
+        fields = _read_text(f"/proc/{pid}/statm").split()
     except OSError:
         return 0, 0
     page = os.sysconf("SC_PAGE_SIZE")
@@ -100,25 +99,31 @@ def _read_cgroup(name: str) -> str:
     """Return a file of this process's memory cgroup, of either version, or an empty text."""
     for folder in _cgroup_folders():
         try:
-            return (folder / name).read_text()
+            return _read_text(f"{folder}/{name}")
         except OSError:
             continue
     return ""
 
 
-def _cgroup_folders() -> list[Path]:
+def _cgroup_folders() -> list[str]:
     """Return the folders of this process's memory cgroup: below the kernel's path, and the top.
 
     In a container the files are at the top.
     """
     try:
-        entries = Path("/proc/self/cgroup").read_text().splitlines()
+        entries = _read_text("/proc/self/cgroup").splitlines()
     except OSError:
         return []
     folders = []
     for entry in entries:
         _, controllers, path = entry.split(":", 2)
         if controllers in ("", "memory"):
-            top = _CGROUPS / controllers
-            folders += [top / path.lstrip("/"), top]
+            top = f"{_CGROUPS}/{controllers}".rstrip("/")
+            folders += [top + path.rstrip("/"), top]
     return folders
+
+
+def _read_text(path: str) -> str:
+    # Without pathlib, whose import is a tenth of a supervisor's start.
+    with open(path) as file:  # noqa: PTH123
+        return file.read()

@@ -5,7 +5,6 @@ Standard library only. The code that runs in the process is ``program_process``.
 
 import os
 import signal
-import socket
 import sys
 from contextlib import suppress
 
@@ -18,14 +17,14 @@ from runner.pipes import widen
 class Program:
     """The program process of one job: a child of this process, and the leader of its own group.
 
-    ``console`` is the reading end of the pipe that it prints into, ``connection`` the supervisor's
-    end of its channel; neither blocks. ``status`` is its exit code (negative: the signal), None
-    while it lives.
+    ``console`` is the reading end of the pipe that it prints into, ``channel`` the supervisor's end
+    of its channel, both as descriptors; neither blocks. ``status`` is its exit code (negative: the
+    signal), None while it lives.
     """
 
-    def __init__(self, pid: int, console: int, connection: socket.socket) -> None:
+    def __init__(self, pid: int, console: int, channel: int) -> None:
         self._pid = pid
-        self.console, self.channel = console, SupervisorEnd(connection)
+        self.console, self.channel = console, SupervisorEnd(channel)
         os.set_blocking(console, False)
         self.status: int | None = None
         self.peak_bytes = 0
@@ -73,6 +72,7 @@ class Program:
 def start_program(folder: str) -> Program:
     """Start a program process, whose working directory and TMPDIR is ``folder``."""
     # Imported here: the supervisor of a process that was forked for it is up sooner without.
+    import socket
     import subprocess
 
     reader, console = os.pipe()
@@ -92,4 +92,4 @@ def start_program(folder: str) -> Program:
     process.returncode = 0
     os.close(console)
     channel.close()
-    return Program(process.pid, reader, connection)
+    return Program(process.pid, reader, connection.detach())

@@ -68,7 +68,7 @@ class ProgramOutput:
             )
         else:
             self.send(Kind.OVERSIZE)
-        answer, reason = receive(self._connection)
+        answer, reason = receive(self._connection.fileno())
         if answer is Kind.REFUSED:
             raise ResultTooLarge(reason.decode())
 
@@ -97,7 +97,7 @@ class ProgramOutput:
         if circuits is not None and os.getpid() == self._process:
             # As for a report of progress.
             with suppress(OSError):
-                self.send(Kind.CIRCUITS, circuits.to_json().encode())
+                self.send(Kind.CIRCUITS, json.dumps(circuits).encode())
 
     def _keep_flushing(self) -> None:
         while True:

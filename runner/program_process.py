@@ -34,6 +34,12 @@ from runner.program_failure import InvalidParams, describe_failure
 from runner.program_output import ProgramOutput, open_console
 from runner.program_source import import_program, locate
 
+_SPINS = "3000"
+"""How often a thread of Aer looks for more work before it sleeps, if the user has set nothing.
+
+Of OpenMP's own number, threads burn more of a processor than a small circuit takes: all the time
+between two runs, also of other jobs' processors."""
+
 logger = logging.getLogger("runner")
 
 
@@ -55,7 +61,7 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
     output.start_flushing()
     output.send_fields(Kind.VERSIONS, load())
     try:
-        _, document = receive(connection)
+        _, document = receive(channel)
     except ChannelBroken:
         # The supervisor ended before it had a job: nobody is left to send anything to.
         return 1
@@ -68,6 +74,9 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
 
 def preload() -> dict[str, str]:
     """Import what every program needs, before there is a job; returns the versions."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Read by Aer's OpenMP as it is loaded.
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     import qiskit
     import qiskit_aer
 

@@ -5,7 +5,6 @@ Used by the supervisor. ``contract.wire.record_form`` describes the format.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record_form import LINE_OVERHEAD, MARK, PROGRESS_BUDGET
@@ -84,8 +83,7 @@ class RecordWriter:
         """Write the last line; returns the verdict in it, completed with the writer's counts."""
         self.flush()
         self._messages.write_gap()
-        complete = replace(
-            verdict,
+        complete = verdict._replace(
             final=self.has_final,
             lines=self._lines,
             sha256=self._digest.hexdigest(),

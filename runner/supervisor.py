@@ -11,7 +11,6 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
@@ -28,13 +27,16 @@ from runner.channel import (
     read_seed,
 )
 from runner.exit_status import ExitStatus
-from runner.handover_port import HandoverPort
 from runner.job_output import JobOutput
 from runner.pipes import readable_bytes
 from runner.program import Program
 
 MEMORY_CHECK_SECONDS = 0.2
 """The time between two looks at a job's memory, where the job has a limit of its own."""
+
+
+OpenPort = Callable[[selectors.BaseSelector, Callable[[], None]], None]
+"""Opens a port in the loop of this selector; calls the function when the input is there."""
 
 
 class Supervisor:
@@ -77,7 +79,7 @@ class Supervisor:
     def start_job(self, job: JobInput) -> None:
         """Send the program process its job; the time it may take begins."""
         # The parameters may be large, and only the program process reads them.
-        self._job = replace(job, params="")
+        self._job = job._replace(params="")
         self._started = time.monotonic()
         self._output.begin(self._started)
         if job.memory_bytes:
@@ -103,13 +105,13 @@ class Supervisor:
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
 
-    def watch_port(self, port: HandoverPort, read: Callable[[], JobInput]) -> None:
-        """Open the port when the program process is ready, and start the job that comes over it.
+    def watch_port(self, open_port: OpenPort, read: Callable[[], JobInput]) -> None:
+        """Open a port when the program process is ready, and start the job that comes over it.
 
         ``read`` reads the input that the port has taken.
         """
         self.has_port = True
-        self._when_ready = lambda: port.open(self._selector, lambda: self.start_job(read()))
+        self._when_ready = lambda: open_port(self._selector, lambda: self.start_job(read()))
 
     @property
     def has_job(self) -> bool:
@@ -238,8 +240,7 @@ class Supervisor:
         # The program process can't change the versions of the job input.
         known = self._job.versions if self._job else {}
         versions = self._versions | known
-        return replace(
-            end.verdict(),
+        return end.verdict()._replace(
             peak_memory_bytes=self._program.peak_bytes or None,
             seconds=round(time.monotonic() - self._started, 3),
             versions=(versions if is_version_map(versions) else known) or None,

@@ -77,7 +77,7 @@ class JobQuery:
         spec = job.spec
         # The phase is asked first: it sorts most jobs out, and there may be tens of thousands.
         return (
-            self.pending in (None, not job.is_final)
+            (self.pending is None or self.pending is not job.is_final)
             and self.program in (None, spec.program_id)
             and self.backend in (None, spec.backend)
             and self.session_id in (None, spec.session_id)

@@ -4,6 +4,7 @@ Each benchmark runs against a real server process. Names on the command line cho
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -65,6 +66,8 @@ def main() -> int:
     if missing := find_missing():
         print(f"without {', '.join(ON_A_CLUSTER)}: {missing}", file=sys.stderr)
         known = BENCHMARKS | OF_A_CONTROL_PLANE
+    # Where it is set, each process compiles again what an installation has compiled once.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     rows = []
     for name, run in known.items():
         if not arguments.names or name in arguments.names:

@@ -117,7 +117,7 @@ def test_final_status_has_the_last_progress(phase):
 
 def test_final_status_has_the_circuits():
     """The status has the verdict's circuits as the CRD shapes them, and is read back as such."""
-    circuits = CircuitMetrics(3, 2, (5, 2), (7, 1))
+    circuits = CircuitMetrics(count=3, executions=2, qubits=[5, 2], depths=[7, 1])
     verdict = Verdict(Outcome.SUCCEEDED, exit_code=0, circuits=circuits)
     ended = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, FinalRecord(verdict))
     assert ended["circuits"] == {"count": 3, "executions": 2, "qubits": [5, 2], "depths": [7, 1]}

@@ -23,7 +23,7 @@ from runner.channel import (
 def ends():
     """The supervisor's end, and the program's socket."""
     ours, theirs = socket.socketpair()
-    yield SupervisorEnd(ours), theirs
+    yield SupervisorEnd(ours.fileno()), theirs
     ours.close()
     theirs.close()
 
@@ -67,7 +67,7 @@ def test_job_is_sent_in_as_many_pieces_as_it_takes(ends):
     job = os.urandom(5_000_000)
     end.send(pack(Kind.JOB, job))
     got = []
-    reader = threading.Thread(target=lambda: got.append(receive(program)))
+    reader = threading.Thread(target=lambda: got.append(receive(program.fileno())))
     end.send_rest()
     assert end.has_unsent
     end.send_rest()  # the buffer is full: it returns at once
@@ -105,13 +105,13 @@ def test_answers_that_nobody_reads_are_dropped(ends):
     assert not end.has_unsent
 
 
-def test_program_whose_supervisor_ended_gets_an_error(ends):
+def test_program_whose_supervisor_ended_gets_an_error():
     """A channel without its supervisor is broken, also in the middle of a packet."""
-    end, program = ends
-    end.answer(pack(Kind.REFUSED, b"too large")[:7])
-    end._connection.close()
-    with pytest.raises(ChannelBroken, match="went away"):
-        receive(program)
+    ours, program = socket.socketpair()
+    with ours:
+        SupervisorEnd(ours.fileno()).answer(pack(Kind.REFUSED, b"too large")[:7])
+    with program, pytest.raises(ChannelBroken, match="went away"):
+        receive(program.fileno())
 
 
 @pytest.mark.parametrize(

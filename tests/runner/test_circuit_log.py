@@ -46,7 +46,9 @@ def test_verdict_has_the_circuits_that_ran(run_program, end, outcome):
     """Their number, used qubits and depths, also where the program failed afterwards."""
     _, verdict, _ = run_program(RUNS.replace("END", end))
     assert verdict.outcome is outcome
-    assert verdict.circuits == CircuitMetrics(3, 2, (5, 1, 1), (3, 2, 2))
+    assert verdict.circuits == CircuitMetrics(
+        count=3, executions=2, qubits=[5, 1, 1], depths=[3, 2, 2]
+    )
 
 
 def test_job_without_circuits_has_no_metrics(run_program):
@@ -78,7 +80,10 @@ def test_all_are_counted_and_the_first_are_listed():
     twin.run([measured(depth) for depth in range(61, 101)], shots=1).result()
 
     assert backend.circuit_metrics == CircuitMetrics(
-        100, 2, (1,) * MAX_LISTED, tuple(range(1, MAX_LISTED + 1))
+        count=100,
+        executions=2,
+        qubits=[1] * MAX_LISTED,
+        depths=[*range(1, MAX_LISTED + 1)],
     )
 
 

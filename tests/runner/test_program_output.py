@@ -184,8 +184,8 @@ class Supervisor:
     """The supervisor's end; ``packets`` is what has arrived, "flush" where the console was."""
 
     def __init__(self):
-        ours, self.program = socket.socketpair()
-        self.end = SupervisorEnd(ours)
+        self.ours, self.program = socket.socketpair()
+        self.end = SupervisorEnd(self.ours.fileno())
         self.packets = []
         self.output = ProgramOutput(self.program, lambda: self.receive("flush"))
 
@@ -204,7 +204,7 @@ class Supervisor:
 def supervisor():
     made = Supervisor()
     yield made
-    made.end._connection.close()
+    made.ours.close()
     made.program.close()
 
 
@@ -241,7 +241,7 @@ def test_fork_sends_no_report(supervisor, monkeypatch):
 
 def test_report_to_a_supervisor_that_ended_is_dropped(supervisor):
     """A report fails in silence, where a message is an error."""
-    supervisor.end._connection.close()
+    supervisor.ours.close()
     supervisor.output.flush = lambda: None
     supervisor.output.report(Progress(1, 9))
     supervisor.output.send_progress()

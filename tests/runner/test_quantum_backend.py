@@ -1,6 +1,9 @@
 """The device that a backend's description becomes: its noise, its qubits, its gates."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 from qiskit import QuantumCircuit, transpile
@@ -12,6 +15,7 @@ from qiskit_aer.backends.aerbackend import AerError
 from qiskit_runtime.contract.resources.backend import BACKENDS, BackendSpec
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.quantum_backend import UnknownDevice, make_backend
+from tests.runner.births import ROOT
 
 SHOTS = 20_000
 LINE = [[0, 1], [1, 0], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [4, 3]]
@@ -373,3 +377,23 @@ def test_variable_that_is_only_stored_runs():
     circuit.measure(0, 0)
 
     assert make().run(circuit, shots=5).result().get_counts() == {"1": 5}
+
+
+@pytest.mark.parametrize(
+    ("variables", "spins"),
+    [
+        ({}, "3000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, "30000000000"),
+    ],
+)
+def test_idle_threads_of_aer_sleep_soon_unless_the_user_has_it_otherwise(variables, spins):
+    """A user's own variables of OpenMP win; what counts is what its library says it has read."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from runner.program_process import preload; preload()"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_DISPLAY_ENV": "verbose", **variables},
+        check=True,
+    )
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr

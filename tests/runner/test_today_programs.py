@@ -76,7 +76,7 @@ def test_sampler_says_what_it_ran(run_library, console, level):
     events, verdict, _ = run_library("sampler", params, log_level=level)
     lines = console(events).decode().splitlines()
 
-    assert verdict.circuits == CircuitMetrics(1, 1, (2,), (3,))
+    assert verdict.circuits == CircuitMetrics(count=1, executions=1, qubits=[2], depths=[3])
     if level == "WARNING":
         assert lines == []
         return
@@ -91,7 +91,7 @@ def test_executor_runs_in_a_job(run_library):
     [text] = [event.text for event in events if isinstance(event, Message)]
 
     assert verdict.outcome is Outcome.SUCCEEDED, verdict.message
-    assert verdict.circuits == CircuitMetrics(1, 1, (2,), (3,))
+    assert verdict.circuits == CircuitMetrics(count=1, executions=1, qubits=[2], depths=[3])
     assert verdict.seed is not None
     assert decode("executor", text)[0]["meas"].shape == (9, 2)
 

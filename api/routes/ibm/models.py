@@ -245,10 +245,10 @@ class MetricsDocument(BaseModel):
             position_in_queue=place.position if place else None,
             estimated_start_time=format_optional_moment(place.start if place else None),
             estimated_completion_time=format_optional_moment(place.end if place else None),
-            executions=circuits.executions if circuits else None,
-            num_circuits=circuits.count if circuits else None,
-            num_qubits=list(circuits.qubits) if circuits else None,
-            circuit_depths=list(circuits.depths) if circuits else None,
+            executions=circuits["executions"] if circuits else None,
+            num_circuits=circuits["count"] if circuits else None,
+            num_qubits=circuits["qubits"] if circuits else None,
+            circuit_depths=circuits["depths"] if circuits else None,
             qiskit_version=(status.versions or {}).get("qiskit"),
         )
 

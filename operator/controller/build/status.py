@@ -1,6 +1,6 @@
 """The status of a RuntimeJob, from its state and its record. Pure."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from qiskit_runtime.contract.lifecycle import Phase, State
@@ -8,7 +8,6 @@ from qiskit_runtime.contract.limits import MAX_INLINE_RESULT_BYTES, MAX_STATUS_M
 from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RESULT_IN_RECORD, RuntimeJob
-from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.record_stream import ATTEMPT
 from qiskit_runtime.contract.wire.verdict import Verdict
@@ -108,15 +107,9 @@ def _build_end(before: Manifest, state: State, now: datetime, record: FinalRecor
             },
             "versions": verdict.versions,
             "seeds": None if verdict.seed is None else {"simulator": verdict.seed},
-            "circuits": _build_circuits(verdict.circuits),
+            "circuits": verdict.circuits,
         }
     return status | _build_result(record.result)
-
-
-def _build_circuits(circuits: CircuitMetrics | None) -> Manifest | None:
-    if circuits is None:
-        return None
-    return {**asdict(circuits), "qubits": [*circuits.qubits], "depths": [*circuits.depths]}
 
 
 def _build_progress(before: Manifest, progress: Progress | None) -> Manifest:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, StringConstraints
 from pydantic.alias_generators import to_camel
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
 from qiskit_runtime.contract.limits import (
@@ -22,7 +23,7 @@ from qiskit_runtime.contract.limits import (
 )
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.program import ProgramSource
-from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
+from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics, read_circuit_metrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Verdict
 
@@ -114,6 +115,13 @@ class JobProgress(ContractModel):
     best: float | None = None
 
 
+CheckedCircuits = Annotated[
+    CircuitMetrics,
+    GetPydanticSchema(lambda *_: no_info_plain_validator_function(read_circuit_metrics)),
+]
+"""Metrics that the contract checks: pydantic takes no ``TypedDict`` of Python 3.11's own."""
+
+
 class JobStatus(ContractModel):
     """The course of a job: phase, times, and facts of its run. Times are UTC."""
 
@@ -127,7 +135,7 @@ class JobStatus(ContractModel):
     """The versions that it ran on, by name; ``program`` is the program's own."""
     seeds: dict[str, int] | None = None
     """``simulator``: the seed of its random numbers."""
-    circuits: CircuitMetrics | None = None
+    circuits: CheckedCircuits | None = None
     """The circuits that it ran; None until it has ended."""
     progress: JobProgress | None = None
 

@@ -1,12 +1,10 @@
 """The circuits that a job ran: how many, and the width and depth of the first ones.
 
-The program process counts them, the verdict carries them, the job's status shows them. Standard
-library only: the supervisor imports it.
+The program process counts them, the verdict carries them, the job's status shows them: the same
+object of JSON everywhere. Standard library only: the supervisor imports it.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 MAX_LISTED = 64
 """The circuits whose width and depth are listed: all of them are only counted."""
@@ -16,8 +14,7 @@ _MAX_LISTED_NUMBER = 2**31
 """With the number of entries, it keeps a verdict within its size."""
 
 
-@dataclass(frozen=True, slots=True)
-class CircuitMetrics:
+class CircuitMetrics(TypedDict):
     """``count`` circuits in ``executions`` runs of the simulator.
 
     ``qubits`` and ``depths`` are those of the first ``MAX_LISTED`` circuits, in order: how many
@@ -26,39 +23,29 @@ class CircuitMetrics:
 
     count: int
     executions: int
-    qubits: tuple[int, ...] = ()
-    depths: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what no program's runs can be.
-
-        Raises:
-            ValueError: a number is negative or too large, or the lists do not match each other.
-        """
-        object.__setattr__(self, "qubits", tuple(self.qubits))
-        object.__setattr__(self, "depths", tuple(self.depths))
-        for number in (self.count, self.executions):
-            _check(number, _MAX_NUMBER)
-        for number in (*self.qubits, *self.depths):
-            _check(number, _MAX_LISTED_NUMBER)
-        if not len(self.qubits) == len(self.depths) <= min(self.count, MAX_LISTED):
-            raise ValueError(f"circuits: a width and a depth of each, of at most {MAX_LISTED}")
-
-    def to_json(self) -> str:
-        """Return the metrics as one line of JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+    qubits: list[int]
+    depths: list[int]
 
 
 def read_circuit_metrics(fields: Any) -> CircuitMetrics:
     """Return the metrics of a JSON object.
 
     Raises:
-        ValueError: it is another object: a program can send any.
+        ValueError: it is another object, a number is negative or too large, or the lists do not
+            match each other: a program can send any.
     """
-    try:
-        return CircuitMetrics(**fields)
-    except TypeError as error:
-        raise ValueError(f"circuits: {error}") from error
+    if not isinstance(fields, dict) or fields.keys() != CircuitMetrics.__annotations__.keys():
+        raise ValueError(f"circuits: an object of {', '.join(CircuitMetrics.__annotations__)}")
+    count, executions, qubits, depths = (fields[name] for name in CircuitMetrics.__annotations__)
+    if not (isinstance(qubits, list) and isinstance(depths, list)):
+        raise ValueError("circuits: qubits and depths are lists")
+    for number in (count, executions):
+        _check(number, _MAX_NUMBER)
+    for number in (*qubits, *depths):
+        _check(number, _MAX_LISTED_NUMBER)
+    if not len(qubits) == len(depths) <= min(count, MAX_LISTED):
+        raise ValueError(f"circuits: a width and a depth of each, of at most {MAX_LISTED}")
+    return CircuitMetrics(count=count, executions=executions, qubits=qubits, depths=depths)
 
 
 def _check(number: Any, limit: int) -> None:

@@ -7,12 +7,13 @@ or from its standard input. Standard library only: the supervisor imports it.
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qiskit_runtime.contract.limits import DEFAULT_MAX_EXECUTION_SECONDS
 from qiskit_runtime.contract.wire.verdict import is_version_map
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JOB_FILE = "job.json"
 """The file of a folder that has the job input without the parameters."""
@@ -42,8 +43,7 @@ class JobInputError(ValueError):
     """The document is not a job input; the text names what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobInput:
+class JobInput(NamedTuple):
     """The job as its runner needs to know it.
 
     ``program`` is the path of the program's entry file or archive, or the id of a library program;
@@ -55,20 +55,20 @@ class JobInput:
     job_id: str
     program: str
     params: str = "{}"
-    backend: dict[str, Any] = field(default_factory=dict)
+    backend: dict[str, Any] = {}  # noqa: RUF012  (never changed)
     max_execution_seconds: float = DEFAULT_MAX_EXECUTION_SECONDS
     memory_bytes: int = 0
     log_level: str = "WARNING"
     params_sha256: str = ""
     """The digest of the parameters' bytes as they were posted, or empty: they may have changed."""
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = {}  # noqa: RUF012  (never changed)
     """Versions for the verdict that the runner can't know: the program's, the image."""
     pod: str = ""
     """The name of the one pod that may run the job; empty in local mode."""
 
     def to_line(self) -> bytes:
         """Return the document as one line, for a runner's standard input."""
-        return json.dumps(asdict(self)).encode() + b"\n"
+        return json.dumps(self._asdict()).encode() + b"\n"
 
 
 def parse_job_input(document: bytes, params: str | None = None) -> JobInput:
@@ -86,7 +86,7 @@ def parse_job_input(document: bytes, params: str | None = None) -> JobInput:
     return job
 
 
-def read_job_input(folder: Path, pod: str = "") -> JobInput:
+def read_job_input(folder: "Path", pod: str = "") -> JobInput:
     """Read the job input of a folder; ``pod`` is the name of this pod.
 
     Raises:
@@ -107,7 +107,7 @@ def read_job_input(folder: Path, pod: str = "") -> JobInput:
     return job
 
 
-def _read_params(folder: Path) -> bytes:
+def _read_params(folder: "Path") -> bytes:
     parts = sorted(folder.glob(f"{PARAMS_FILE}.[0-9][0-9][0-9]"))
     return b"".join(part.read_bytes() for part in parts or [folder / PARAMS_FILE])
 

@@ -6,34 +6,36 @@ only: the supervisor imports it.
 
 import json
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 _MAX_NUMBER = 2.0**53
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """``done`` of ``total`` steps; ``best`` is the best value so far, in the program's own unit."""
-
+class _Numbers(NamedTuple):
     done: float
     total: float
-    best: float | None = None
+    best: float | None
 
-    def __post_init__(self) -> None:
+
+class Progress(_Numbers):
+    """``done`` of ``total`` steps; ``best`` is the best value so far, in the program's own unit."""
+
+    __slots__ = ()
+
+    def __new__(cls, done: float, total: float, best: float | None = None) -> Self:
         """Refuse numbers that can't be shown.
 
         Raises:
             ValueError: a count that is negative or no number, or more done than there is.
         """
-        for name in ("done", "total"):
-            object.__setattr__(self, name, _check_count(name, getattr(self, name)))
-        if self.done > self.total:
-            raise ValueError(f"progress: {self.done:g} of {self.total:g} is more than all")
-        if self.best is not None:
-            best = _to_float("best", self.best)
+        done, total = _check_count("done", done), _check_count("total", total)
+        if done > total:
+            raise ValueError(f"progress: {done:g} of {total:g} is more than all")
+        if best is not None:
+            best = _to_float("best", best)
             # A value that diverged is not a best one, but the steps are still worth showing.
-            object.__setattr__(self, "best", best if math.isfinite(best) else None)
+            best = best if math.isfinite(best) else None
+        return super().__new__(cls, done, total, best)
 
     @property
     def fields(self) -> dict[str, float]:

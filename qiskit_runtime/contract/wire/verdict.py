@@ -6,9 +6,8 @@ life cycle turns it into a phase and a reason. Standard library only: the superv
 
 import json
 import zlib
-from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics, read_circuit_metrics
 
@@ -64,8 +63,7 @@ EXIT_UNUSED = 75
 """The runner's exit code where it waited for a job and was given none: nothing of any job ran."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The facts about a program that has ended.
 
     ``reason`` is a ``lifecycle.Reason`` by value, or empty; ``final`` says whether a final result
@@ -93,7 +91,8 @@ class Verdict:
 
     def to_json(self) -> str:
         """Return the verdict as one line of ASCII JSON, at most ``MAX_VERDICT_BYTES`` long."""
-        fields = {**asdict(self), "reason": shorten(self.reason, MAX_REASON_CHARACTERS)}
+        fields = self._asdict()
+        fields["reason"] = shorten(self.reason, MAX_REASON_CHARACTERS)
         if self.versions is not None and not is_version_map(self.versions):
             fields["versions"] = None
         for keep in (MAX_MESSAGE_CHARACTERS, 300, 0):

@@ -166,7 +166,9 @@ async def test_ended_job_tells_the_circuits_that_it_ran(jobs: StoreUnderTest):
             for _ in range(2):
                 backend.run(circuit, shots=1).result()
         """)
-    assert job.status.circuits == CircuitMetrics(2, 2, (4, 4), (3, 3))
+    assert job.status.circuits == CircuitMetrics(
+        count=2, executions=2, qubits=[4, 4], depths=[3, 3]
+    )
     job, _ = await jobs.run("def main(backend, messenger):\n    return 1")
     assert job.status.circuits is None
 

@@ -1,6 +1,7 @@
 """Circuits' metrics: a verdict and a status carry them, and a program can't forge huge ones."""
 
 import json
+import math
 
 import pytest
 from pydantic import ValidationError
@@ -15,8 +16,13 @@ from qiskit_runtime.contract.wire.verdict import (
 )
 from runner.channel import ChannelBroken, read_circuits
 
-TWO = CircuitMetrics(3, 2, (5, 2), (7, 1))
-LARGEST = CircuitMetrics(2**53 - 1, 2**53 - 1, (2**31 - 1,) * MAX_LISTED, (2**31 - 1,) * MAX_LISTED)
+TWO = CircuitMetrics(count=3, executions=2, qubits=[5, 2], depths=[7, 1])
+LARGEST = CircuitMetrics(
+    count=2**53 - 1,
+    executions=2**53 - 1,
+    qubits=[2**31 - 1] * MAX_LISTED,
+    depths=[2**31 - 1] * MAX_LISTED,
+)
 
 
 @pytest.mark.parametrize("metrics", [None, TWO, LARGEST])
@@ -42,14 +48,20 @@ def test_status_keeps_the_verdict_s_metrics():
     """The local store's file and the resource's status have them as an object."""
     status = JobStatus().with_verdict(Verdict(Outcome.SUCCEEDED, 0, circuits=TWO))
     written = json.loads(status.model_dump_json(by_alias=True))["circuits"]
-    assert written == {"count": 3, "executions": 2, "qubits": [5, 2], "depths": [7, 1]}
+    assert written == TWO
     assert JobStatus.model_validate({"circuits": written}).circuits == TWO
 
 
 def test_status_that_no_verdict_gives_is_invalid():
     """A resource's status is parsed as the contract has it."""
     with pytest.raises(ValidationError, match="from 0 on"):
-        JobStatus.model_validate({"circuits": {"count": -1, "executions": 1}})
+        JobStatus.model_validate({"circuits": TWO | {"count": -1}})
+
+
+def forge(**changed):
+    """Return the JSON of metrics of which some fields are others."""
+    one = {"count": 1, "executions": 1, "qubits": [1], "depths": [1]}
+    return json.dumps(one | changed)
 
 
 @pytest.mark.parametrize(
@@ -58,23 +70,26 @@ def test_status_that_no_verdict_gives_is_invalid():
         "[]",
         "null",
         "nonsense",
-        '{"count": 1}',
-        '{"count": -1, "executions": 1}',
-        '{"count": true, "executions": 1}',
-        '{"count": 1.5, "executions": 1}',
-        '{"count": 1e400, "executions": 1}',
-        f'{{"count": {2**53}, "executions": 1}}',
-        '{"count": 1, "executions": 1, "qubits": [1], "depths": []}',
-        '{"count": 0, "executions": 1, "qubits": [1], "depths": [1]}',
-        '{"count": 1, "executions": 1, "qubits": "1", "depths": [1]}',
-        '{"count": 1, "executions": 1, "qubits": 5, "depths": 5}',
-        f'{{"count": 1, "executions": 1, "qubits": [{2**31}], "depths": [1]}}',
-        json.dumps({"count": 65, "executions": 1, "qubits": [1] * 65, "depths": [1] * 65}),
-        '{"count": 1, "executions": 1, "more": 1}',
+        '{"count": 1, "executions": 1}',
+        forge(count=-1),
+        forge(count=True),
+        forge(count=1.5),
+        forge(count=None),
+        forge(executions=math.inf),
+        forge(count=2**53),
+        forge(depths=[]),
+        forge(count=0),
+        forge(qubits="1"),
+        forge(qubits=5, depths=5),
+        forge(qubits=["1"]),
+        forge(qubits=[2**31]),
+        forge(count=65, qubits=[1] * 65, depths=[1] * 65),
+        forge(more=1),
     ],
 )
 def test_forged_metrics_are_refused(forged):
     """The channel's packet is broken, the verdict none: as for any field that a program sends."""
+    read_circuits(forge().encode())
     with pytest.raises(ChannelBroken, match="about circuits"):
         read_circuits(forged.encode())
     if forged not in ("null", "nonsense"):
