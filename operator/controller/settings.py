@@ -18,37 +18,11 @@ class UnknownResourceClass(LookupError):
     """No resource class has this name; the text says which there are."""
 
 
-class ResourceClass(BaseModel):
-    """The settings that the pods of one class have instead of those of all runner pods."""
-
-    # Numbers, as YAML has them: cpuLimit: 4.
-    model_config = ConfigDict(
-        alias_generator=to_camel, frozen=True, extra="forbid", coerce_numbers_to_str=True
-    )
+class PodSettings(BaseModel):
+    """The settings that pods of different resource classes may have different."""
 
     image: str = ""
-    cpu_request: str = ""
-    cpu_limit: str = ""
-    memory: str = ""
-    scratch: str = ""
-    runtime_class_name: str = ""
-    priority_class_name: str = ""
-    host_users: bool = True
-    node_selector: dict[str, str] = Field(default_factory=dict)
-    tolerations: tuple[dict[str, Any], ...] = ()
-
-
-class RunnerSettings(BaseSettings):
-    """The settings of all runner pods: variables ``RUNTIME_RUNNER_...``."""
-
-    model_config = SettingsConfigDict(env_prefix="RUNTIME_RUNNER_", frozen=True)
-
-    image: str
     """The runner's image."""
-    pull_policy: str = "IfNotPresent"
-    """When a node pulls it."""
-    pull_secrets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    """The Secrets to pull it with, separated by commas; they are in the jobs' namespace."""
     cpu_request: str = "250m"
     """The cpu request of a pod."""
     cpu_limit: str = "1"
@@ -67,6 +41,27 @@ class RunnerSettings(BaseSettings):
     """The labels of the nodes that may run jobs, as JSON."""
     tolerations: tuple[dict[str, Any], ...] = ()
     """The taints that a pod tolerates, as JSON."""
+
+
+class ResourceClass(PodSettings):
+    """A resource class: what is set of it, its pods have instead of the settings of all pods."""
+
+    # Numbers, as YAML has them: cpuLimit: 4.
+    model_config = ConfigDict(
+        alias_generator=to_camel, frozen=True, extra="forbid", coerce_numbers_to_str=True
+    )
+
+
+class RunnerSettings(BaseSettings, PodSettings):
+    """The settings of all runner pods: variables ``RUNTIME_RUNNER_...``."""
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_RUNNER_", frozen=True)
+
+    image: str
+    pull_policy: str = "IfNotPresent"
+    """When a node pulls it."""
+    pull_secrets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """The Secrets to pull it with, separated by commas; they are in the jobs' namespace."""
     keep_seconds: Annotated[int, Field(ge=0)] = 3600
     """How long an ended Kubernetes Job stays, with its pod and its log."""
     classes: dict[str, ResourceClass] = Field(default_factory=dict)

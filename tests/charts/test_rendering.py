@@ -462,7 +462,7 @@ def read_settings(monkeypatch, objects, find):
 
 
 def test_resource_classes_reach_the_operator(tools, find, monkeypatch):
-    """What a class leaves out is as for all jobs; its image is named as every image is."""
+    """Fields that a class leaves out are as for all jobs; its image is named as every image is."""
     large = {"image": "own-runner", "memory": "16Gi", "cpuLimit": 4, "scratch": 5e9}
     large |= {"nodeSelector": {"disk": "fast"}, "warmPool": {"size": 1, "maxSize": 4}}
     classes = {"large": large, "plain": {}}

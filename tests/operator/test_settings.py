@@ -25,7 +25,7 @@ def test_class_has_its_own_settings_and_else_those_of_all(monkeypatch):
 
 
 def test_unknown_class_is_told_with_those_there_are():
-    """Who reads it sees the names to choose from."""
+    """The message has the names to choose from."""
     runner = RunnerSettings(image="i:1", classes={"small": {}, "large": {}})
     with pytest.raises(UnknownResourceClass, match="class huge; there are: large, small"):
         runner.of("huge")
