@@ -604,3 +604,19 @@ def test_values_of_the_packages_page_give_jobs_that_image(tools, tmp_path, find)
     container = find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
     env = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert env["RUNTIME_RUNNER_IMAGE"] == "my-runner:1"
+
+
+def test_values_of_the_page_on_resource_classes_are_a_class_and_its_pool(
+    tools, tmp_path, find, monkeypatch
+):
+    """With the values of the page, the operator has the class that the page describes."""
+    page = read_blocks(ROOT / "docs" / "how-to" / "operate.md")
+    (values,) = [block.text for block in page if block.language == "yaml"]
+    (tmp_path / "values.yaml").write_text(values)
+    text = tools.helm("template", "r", str(CHART), f"--values={tmp_path / 'values.yaml'}")
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    settings = read_settings(monkeypatch, objects, find)
+    large = settings.runner.of("large")
+    assert (large.memory, large.cpu_request, large.cpu_limit) == ("16Gi", "2", "4")
+    assert large.node_selector == {"disktype": "ssd"}
+    assert settings.warm_pool.pools["large"].most == 4
