@@ -90,9 +90,9 @@ async def probe(memo: kopf.Memo, **_: Any) -> float:
 
 
 @kopf.on.probe(id="warmPool")
-async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, int | float]:
+async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, Any]:
     """Return the numbers of the pods that wait for a job, and what they hold of the nodes."""
-    numbers: dict[str, int | float] = memo.pool.measure()
+    numbers: dict[str, Any] = memo.pool.measure()
     return numbers
 
 

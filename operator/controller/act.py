@@ -34,7 +34,7 @@ from controller.observe.memory import JobMemory
 from controller.observe.warm_pods import WarmPods
 from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
-from controller.settings import RunnerSettings
+from controller.settings import RunnerSettings, UnknownResourceClass
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded, Refused
 from qiskit_runtime.contract.lifecycle import Phase, State
@@ -124,15 +124,16 @@ class JobActor:
         job = action.job
         # Others may start meanwhile.
         self._enqueue_next()
-        self.warm_pods.note_start(datetime.now(UTC))
+        self.warm_pods.note_start(datetime.now(UTC), action.resource_class)
         if action.instead_of:
             if await self._has_input(job):
                 return 0
             await self.records.forget(job.name)
         try:
-            created = await self.cluster.create_job(build_job(job, self.runner))
-        except Refused as error:
-            if error.status not in _REFUSALS:
+            manifest = build_job(job, self.runner, action.resource_class)
+            created = await self.cluster.create_job(manifest)
+        except (Refused, UnknownResourceClass) as error:
+            if isinstance(error, Refused) and error.status not in _REFUSALS:
                 raise
             since = self.memory.refused_since.setdefault(job.run_name, datetime.now(UTC))
             raise ActionRefused(Refusal(str(error), since)) from error
@@ -156,7 +157,7 @@ class JobActor:
         except QuotaExceeded as error:
             raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
         if is_claimed:
-            self.warm_pods.note_start(datetime.now(UTC))
+            self.warm_pods.note_start(datetime.now(UTC), action.run.resource_class)
             note = f"the Kubernetes Job {action.run.name} was claimed"
             self._emit_event(action.job, State(Phase.QUEUED), note)
         return 0
@@ -171,7 +172,8 @@ class JobActor:
 
     async def _give_input(self, action: GiveInput) -> float:
         job = action.job
-        manifest = build_input(job, action.plan, self.runner.image, action.pod)
+        image = self.runner.of(action.plan.resource_class).image
+        manifest = build_input(job, action.plan, image, action.pod)
         try:
             written = await self.cluster.create_secret(manifest)
         except QuotaExceeded as error:

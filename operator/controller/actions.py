@@ -31,6 +31,7 @@ class Start:
     """Create the Kubernetes Job; ``instead_of`` is one that was claimed, whose pod ran nothing."""
 
     job: RuntimeJob
+    resource_class: str = ""
     instead_of: str = ""
 
 

@@ -146,7 +146,8 @@ class Claimer:
         if holder is None and plan is not None:
             # Where this breaks off, it is read again who has the input.
             self.memory.holders.pop(job.run_name, None)
-            manifest = build_input(job, plan, self.runner.image, pod.name)
+            image = self.runner.of(plan.resource_class).image
+            manifest = build_input(job, plan, image, pod.name)
             secret, parts = await asyncio.gather(
                 self.cluster.create_secret(manifest), self._read_parts(job)
             )

@@ -103,7 +103,7 @@ def _choose_pod(view: JobView, job: RuntimeJob) -> Action:
     """Choose a pod that was started ahead, where one is ready, else one that is made now."""
     if view.plan and view.idle_run and view.idle_pod:
         return Claim(job, view.plan, view.idle_run, view.idle_pod)
-    return Start(job)
+    return Start(job, view.plan.resource_class if view.plan else "")
 
 
 def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:

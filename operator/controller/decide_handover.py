@@ -26,7 +26,7 @@ def decide_handover(view: JobView, job: RuntimeJob, now: datetime) -> Action | N
     if pod and is_running and is_named and not pod.is_deleted and (holder or view.plan):
         return HandOver(job, view.plan, run, pod, holder)
     if holder is None:
-        return Start(job, instead_of=run.name)
+        return Start(job, run.resource_class, instead_of=run.name)
     if view.holder_never_ran:
         return TakeInputBack(job, holder)
     is_leaving = is_running and is_named and not read_pod_state(run, pod, now).has_ended

@@ -10,6 +10,7 @@ from controller.observe.pool_view import (
     REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
+    Place,
     PoolView,
 )
 
@@ -21,11 +22,11 @@ FAULT_SECONDS = 30.0
 class PoolStep:
     """The change of the pool: Jobs to delete and to make; ``seconds`` until the next look.
 
-    ``make`` has for each one that is made the session that it is for, or an empty name.
+    ``make`` has for each one that is made the place that it is to take.
     """
 
     delete: tuple[KubernetesJob, ...] = ()
-    make: tuple[str, ...] = ()
+    make: tuple[Place, ...] = ()
     seconds: float | None = None
     makes_room: bool = False
     """Whether some are deleted for jobs that wait for room."""
@@ -35,17 +36,17 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
     """Return what is to be done with the pool. Pure.
 
     While a job waits for room on a node, or in a quota, no pod is made, and for each such job one
-    that waits is deleted: those first that are furthest from being ready.
+    that waits is deleted, of any class: those first that are furthest from being ready.
     """
     wanted = _count_wanted(view)
-    gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.run.session, 0), now)]
+    gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.place, 0), now)]
     ended = [one for one in view.idle if one.is_over and one not in gone]
     kept = [one for one in view.idle if one not in gone and one not in ended]
-    missing: list[str] = []
-    for session in {one.run.session for one in view.idle} | set(wanted):
-        there, number = [one for one in kept if one.run.session == session], wanted.get(session, 0)
-        held = sum(one.run.session == session for one in ended)
-        missing += [session] * (number - len(there) - held)
+    missing: list[Place] = []
+    for place in {one.place for one in view.idle} | set(wanted):
+        there, number = [one for one in kept if one.place == place], wanted.get(place, 0)
+        held = sum(one.place == place for one in ended)
+        missing += [place] * (number - len(there) - held)
         gone += _choose_surplus(there, len(there) - number)
     room = False
     if view.waiting_for_room:
@@ -58,15 +59,17 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
     return PoolStep(delete, tuple(make), _seconds_to_wait(view), makes_room=room)
 
 
-def _count_wanted(view: PoolView) -> dict[str, int]:
-    """Return how many pods should wait, by session; the empty name is that of all jobs.
+def _count_wanted(view: PoolView) -> dict[Place, int]:
+    """Return how many pods should wait, by their place.
 
     More wait while many jobs start, and fewer when they do not.
     """
-    settings = view.settings
-    wanted = {"": min(settings.size + view.recent_starts, settings.most) if settings.size else 0}
+    settings, starts = view.settings, view.recent_starts
+    wanted = {
+        Place(name): pool.count_wanted(starts.get(name, 0)) for name, pool in settings.pools.items()
+    }
     if each := settings.per_session:
-        wanted |= dict.fromkeys(view.sessions[: settings.most // each], each)
+        wanted |= dict.fromkeys(view.sessions[: settings.most_of_sessions // each], each)
     return wanted
 
 

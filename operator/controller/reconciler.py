@@ -37,11 +37,11 @@ class JobReconciler:
             cluster, settings.storage_budget, settings.instance_storage_budget
         )
         self.workers = Workers("runtimejob", self.step, self.refresh)
-        self.runnables = Runnables(self.view.programs.find, self.view.backends.find)
+        runner, pool = settings.runner, settings.warm_pool
+        self.runnables = Runnables(self.view.programs.find, self.view.backends.find, runner)
         self.records = records = RecordPipelines(
             cluster, redis, self.workers.spawn, self.workers.enqueue, self._has_ended
         )
-        runner, pool = settings.runner, settings.warm_pool
         self.warm_pods = WarmPods(self.view, memory, runner, pool)
         self._memory = memory
         self._observer = JobObserver(

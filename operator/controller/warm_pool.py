@@ -6,8 +6,10 @@ It is looked at when one of them changes, when a job starts, and twice a minute.
 import asyncio
 import logging
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
@@ -17,9 +19,10 @@ from controller.decide_pool import decide_pool
 from controller.observe.cluster_view import ClusterView
 from controller.observe.objects import KubernetesJob
 from controller.observe.parse import read_job_name
+from controller.observe.pool_view import IdlePod, Place
 from controller.observe.warm_pods import WarmPods
 from controller.record.ready_logs import ReadyLogs
-from controller.settings import RunnerSettings, WarmPoolSettings
+from controller.settings import PoolSize, RunnerSettings, WarmPoolSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
 from qiskit_runtime.contract.resources.resource import WARM_LABEL, Manifest
@@ -96,24 +99,34 @@ class WarmPool:
         with suppress(ClusterError):
             self._view.replace("", None, *await self._cluster.find_warm())
 
-    def measure(self) -> dict[str, int | float]:
-        """Return the pool's numbers and what it holds of the nodes, for the operator's probe."""
+    def measure(self) -> dict[str, Any]:
+        """Return the pools' numbers and what they hold of the nodes, for the operator's probe.
+
+        They are those of all classes together, and of each named one by itself.
+        """
         idle = self._pods.observe(datetime.now(UTC)).idle
         alive = [one for one in idle if not one.is_over]
+        own, *named = (self._measure(name, alive) for name in ("", *self._runner.classes))
+        total = {key: sum(part[key] for part in (own, *named)) for key in own}
+        by_name = dict(zip(self._runner.classes, named, strict=True))
+        return {**total, "classes": by_name} if by_name else {**total}
+
+    def _measure(self, name: str, alive: Sequence[IdlePod]) -> dict[str, int | float]:
+        mine = [one for one in alive if one.run.resource_class == name]
+        runner, pool = self._runner.of(name), self._settings.pools.get(name, PoolSize())
         return {
-            "ready": sum(one.is_ready for one in alive),
-            "starting": sum(not one.is_ready for one in alive),
-            "wanted": self._settings.size,
-            "cores": float(len(alive) * parse_quantity(self._runner.cpu_request)),
-            "memoryBytes": int(len(alive) * parse_quantity(self._runner.memory)),
+            "ready": sum(one.is_ready for one in mine),
+            "starting": sum(not one.is_ready for one in mine),
+            "wanted": pool.size,
+            "cores": float(len(mine) * parse_quantity(runner.cpu_request)),
+            "memoryBytes": int(len(mine) * parse_quantity(runner.memory)),
         }
 
-    async def _make(self, session: str) -> None:
+    async def _make(self, place: Place) -> None:
         name = f"warm-{uuid.uuid4().hex[:12]}"
         key = self._settings.key.get_secret_value()
-        self._view.put_job(
-            await self._cluster.create_job(build_warm_job(name, self._runner, key, session))
-        )
+        manifest = build_warm_job(name, self._runner, key, place.session, place.resource_class)
+        self._view.put_job(await self._cluster.create_job(manifest))
 
     async def _delete(self, run: KubernetesJob) -> None:
         # Nobody claims it meanwhile; another operator may have, and then it is refused.

@@ -13,6 +13,7 @@ import pytest
 import redis
 import yaml
 
+from controller.settings import OperatorSettings
 from tests.charts.conftest import CHART
 from tests.cluster.target import RIG
 from tests.documents import read_blocks
@@ -446,11 +447,64 @@ def test_pool_has_its_key_its_policy_and_its_room(tools, find):
     for name in ("pods", "count/jobs.batch"):
         room = [find(some, "ResourceQuota")["spec"]["hard"][name] for some in (off, objects)]
         assert int(room[1]) == int(room[0]) + 8
-    sessions = tools.render(**{"warmPool.perSession": 1, "warmPool.maxSize": 8})
+    sessions = tools.render(**{"warmPool.size": 1, "warmPool.perSession": 1, "warmPool.maxSize": 8})
     assert env_of(sessions, find, "operator")["RUNTIME_WARM_POOL_PER_SESSION"]["value"] == "1"
     assert find(sessions, "NetworkPolicy", "warm") and find(sessions, "Secret", "warm-pool")
     hard = [find(some, "ResourceQuota")["spec"]["hard"]["pods"] for some in (off, sessions)]
     assert int(hard[1]) == int(hard[0]) + 16
+
+
+def read_settings(monkeypatch, objects, find):
+    """The settings that an operator of these objects has."""
+    for name, variable in env_of(objects, find, "operator").items():
+        monkeypatch.setenv(name, variable.get("value", "k" * 32))
+    return OperatorSettings()
+
+
+def test_resource_classes_reach_the_operator(tools, find, monkeypatch):
+    """Fields that a class leaves out are as for all jobs; its image is named as every image is."""
+    large = {"image": "own-runner", "memory": "16Gi", "cpuLimit": 4, "scratch": 5e9}
+    large |= {"nodeSelector": {"disk": "fast"}, "warmPool": {"size": 1, "maxSize": 4}}
+    classes = {"large": large, "plain": {}}
+    objects = tools.render(
+        **{"runner.classes": classes, "runner.scratch": "3Gi", "image.prefix": "r.example"}
+    )
+    settings = read_settings(monkeypatch, objects, find)
+    own, made = settings.runner, settings.runner.of("large")
+    assert made.image.startswith("r.example/own-runner:") and made.image != own.image
+    assert (made.memory, made.cpu_limit, made.scratch) == ("16Gi", "4", "5000000000")
+    assert made.node_selector == {"disk": "fast"} and made.cpu_request == own.cpu_request
+    assert settings.runner.of("plain") == own
+    pools = settings.warm_pool.pools
+    assert [(name, pool.size, pool.most) for name, pool in pools.items()] == [
+        ("", 0, 0),
+        ("large", 1, 4),
+    ]
+    off = tools.render()
+    assert find(objects, "NetworkPolicy", "warm") and find(objects, "Secret", "warm-pool")
+    hard = [find(some, "ResourceQuota")["spec"]["hard"]["pods"] for some in (off, objects)]
+    assert int(hard[1]) == int(hard[0]) + 4
+    assert "RUNTIME_RUNNER_CLASSES" not in env_of(off, find, "operator")
+    unpooled = tools.render(**{"runner.classes": {"large": {"memory": "16Gi"}}})
+    assert not any("warm" in one["metadata"]["name"] for one in unpooled)
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ({"Large": {}}, "Large"),
+        ({"large": {"memory": "lots"}}, "memory"),
+        ({"large": {"keepSeconds": 3}}, "keepSeconds"),
+        ({"large": {"warmPool": {"perSession": 1}}}, "perSession"),
+        ({"large": {"warmPool": {"size": -1}}}, "size"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_wrong_resource_class_is_refused_by_its_field(tools, classes, words):
+    """A mistake in a class is found before anything is installed, as one of ``runner`` is."""
+    setting = f"--set-json=runner.classes={json.dumps(classes)}"
+    done = tools.run("helm", "template", "r", str(CHART), setting)
+    assert done.returncode != 0 and words in done.stderr
 
 
 def test_platform_team_s_choices_reach_the_pods(tools, find):
@@ -550,3 +604,19 @@ def test_values_of_the_packages_page_give_jobs_that_image(tools, tmp_path, find)
     container = find(objects, "Deployment", "operator")["spec"]["template"]["spec"]["containers"][0]
     env = {variable["name"]: variable.get("value") for variable in container["env"]}
     assert env["RUNTIME_RUNNER_IMAGE"] == "my-runner:1"
+
+
+def test_values_of_the_page_on_resource_classes_are_a_class_and_its_pool(
+    tools, tmp_path, find, monkeypatch
+):
+    """With the values of the page, the operator has the class that the page describes."""
+    page = read_blocks(ROOT / "docs" / "how-to" / "operate.md")
+    (values,) = [block.text for block in page if block.language == "yaml"]
+    (tmp_path / "values.yaml").write_text(values)
+    text = tools.helm("template", "r", str(CHART), f"--values={tmp_path / 'values.yaml'}")
+    objects = [one for one in yaml.safe_load_all(text) if one]
+    settings = read_settings(monkeypatch, objects, find)
+    large = settings.runner.of("large")
+    assert (large.memory, large.cpu_request, large.cpu_limit) == ("16Gi", "2", "4")
+    assert large.node_selector == {"disktype": "ssd"}
+    assert settings.warm_pool.pools["large"].most == 4

@@ -226,6 +226,8 @@ PLACED = {
     ),
     "fixed without value": ("RuntimeBackend", {"seed": {"policy": "Fixed"}}, "goes with"),
     "value without fixed": ("RuntimeBackend", {"seed": {"value": 1}}, "goes with"),
+    "class no name": ("RuntimeBackend", {"resourceClass": "Large"}, "resourceClass"),
+    "class too long": ("RuntimeBackend", {"resourceClass": "l" * 41}, "resourceClass"),
 }
 
 
@@ -251,6 +253,7 @@ def test_program_and_backend_of_every_field_are_taken(make_kind):
     backend = {
         "description": "d", "method": "density_matrix", "qubits": 2, "couplingMap": [[0, 1]],
         "basisGates": ["rz", "sx", "x", "cx"], "seed": {"policy": "Fixed", "value": 2**53 - 1},
+        "resourceClass": "large-2",
         "noise": {
             "depolarizing": {"oneQubit": 0.1, "twoQubit": 0.2},
             "readout": {"prob1Given0": 0, "prob0Given1": 1},

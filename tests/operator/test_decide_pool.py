@@ -10,10 +10,11 @@ from controller.observe.pool_view import (
     REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
+    Place,
     PoolView,
 )
 from controller.settings import WarmPoolSettings
-from qiskit_runtime.contract.resources.resource import SESSION_LABEL
+from qiskit_runtime.contract.resources.resource import CLASS_LABEL, SESSION_LABEL
 from tests.operator.manifests import NOW, ago, make_warm_pod, make_warm_run
 
 NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
@@ -60,11 +61,24 @@ def held(name, session):
     return IdlePod(run, make_warm_pod(name), is_current=True)
 
 
-def pool(*idle, size=2, max_size=0, starts=0, claims=0, waiting=0, each=0, **more):
-    """The view of a pool."""
-    settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each)
+def of_class(name, resource_class, session="", **fields):
+    """A pod of a resource class that waits for a job."""
+    labels = {CLASS_LABEL: resource_class} | ({SESSION_LABEL: session} if session else {})
+    run = make_warm_run(name, labels=labels)
+    return IdlePod(run, make_warm_pod(name), **{"is_current": True, **fields})
+
+
+def pool(*idle, size=2, max_size=0, starts=0, claims=0, waiting=0, each=0, sessions="", **more):
+    """The view of a pool; ``starts`` is a number, or numbers by class, ``sessions`` their names."""
+    classes = more.pop("classes", {})
+    settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each, classes=classes)
+    starts = starts if isinstance(starts, dict) else {"": starts}
+    places = tuple(Place("", name) if isinstance(name, str) else name for name in sessions)
     demand = {"recent_starts": starts, "recent_claims": claims, "waiting_for_room": waiting}
-    return PoolView(settings, idle, **demand, **more)
+    return PoolView(settings, idle, places, **demand, **more)
+
+
+LARGE = {"large": {"size": 1, "maxSize": 3}}
 
 
 CASES = {
@@ -123,6 +137,45 @@ CASES = {
     "two jobs wait for room": (
         pool(held("a", "s"), ready("b"), size=1, each=1, waiting=2), ["a", "b"], 0,
     ),
+    "a class has a pool of its own": (
+        pool(classes=LARGE), [], [Place(), Place(), Place("large")],
+    ),
+    "a class has its pod, and that is no other's": (
+        pool(of_class("a", "large"), size=1, classes=LARGE), [], 1,
+    ),
+    "a class alone has a pool": (pool(size=0, classes=LARGE), [], [Place("large")]),
+    "many jobs of a class start: its pool alone grows": (
+        pool(ready("a"), size=1, max_size=9, classes=LARGE, starts={"large": 7}),
+        [], [Place("large")] * 3,
+    ),
+    "many jobs of no class start": (
+        pool(of_class("a", "large"), size=1, max_size=3, classes=LARGE, starts=7), [], 3,
+    ),
+    "a class without a pool": (pool(size=0, classes={"large": {}}, starts={"large": 7}), [], 0),
+    "the rush of a class is over": (
+        pool(of_class("a", "large"), of_class("b", "large"), size=0, classes=LARGE), ["b"], 0,
+    ),
+    "a class was changed": (
+        pool(of_class("a", "large", is_current=False), size=0, classes=LARGE),
+        ["a"], [Place("large")],
+    ),
+    "a class was removed": (
+        pool(of_class("a", "gone", is_current=False), ready("b"), size=1), ["a"], 0,
+    ),
+    "the pool of a class was turned off": (pool(of_class("a", "large"), size=0), ["a"], 0),
+    "jobs wait for room: the pods of every class give theirs": (
+        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, waiting=2), ["b", "a"], 0,
+    ),
+    "a session of a class is active": (
+        pool(size=0, each=2, sessions=[Place("large", "s")]), [], [Place("large", "s")] * 2,
+    ),
+    "a session has its pod of its class": (
+        pool(of_class("a", "large", "s"), size=0, each=1, sessions=[Place("large", "s")]), [], 0,
+    ),
+    "the backend of a session was given a class": (
+        pool(held("a", "s"), size=0, each=1, sessions=[Place("large", "s")]),
+        ["a"], [Place("large", "s")],
+    ),
 }  # fmt: skip
 
 
@@ -130,7 +183,8 @@ CASES = {
 def test_view_leads_to_its_step(view, deleted, made):
     """Each rule of the pool is one row: what is there, which go, and how many are made."""
     step = decide_pool(view, NOW)
-    wanted = tuple(made) if isinstance(made, str) else ("",) * made
+    wanted = [Place()] * made if isinstance(made, int) else made
+    wanted = tuple(Place("", name) if isinstance(name, str) else name for name in wanted)
     assert ([run.name for run in step.delete], step.make) == (deleted, wanted)
 
 

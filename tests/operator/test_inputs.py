@@ -47,9 +47,9 @@ class Operator:
         if pod:
             self.view.pods.put(pod)
         self.view.unused_pods[RUN] = set(unused)
-        runnables = Runnables(self.view.programs.find, self.view.backends.find)
-        limit = ConcurrencyLimit(1)
         runner = RunnerSettings(image="i:1")
+        runnables = Runnables(self.view.programs.find, self.view.backends.find, runner)
+        limit = ConcurrencyLimit(1)
         warm = WarmPods(self.view, self.memory, runner, WarmPoolSettings())
         self.observer = JobObserver(
             cluster, self.view, self.memory, limit, runnables, Records(), warm

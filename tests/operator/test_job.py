@@ -120,7 +120,7 @@ def test_program_that_a_job_brings_is_mounted_beside_its_parameters(tmp_path):
         programVersion="7",
     )
     files = {"params.json": b"{}", "program.tar": b"an archive"}
-    plan = Runnables(lambda _: None, lambda _: None).plan(job)
+    plan = Runnables(lambda _: None, lambda _: None, RUNNER).plan(job)
     assert plan.program == ProgramSelection("7", "hello_quantum.tar")
     for name, content in read_files(build_input(job, plan, "i:1", "")).items():
         (tmp_path / name).write_bytes(content)

@@ -5,6 +5,7 @@ import pytest
 from controller.observe.cluster_view import ClusterView
 from controller.observe.runnables import NOT_RUNNABLE, Runnables, parse_program, reject_job
 from controller.program_status import ProgramStatusWriter
+from controller.settings import RunnerSettings
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import API_VERSION
 from qiskit_runtime.contract.resources.runtimeprogram import Acceptance
@@ -14,6 +15,7 @@ from tests.operator.manifests import NOW, ago, make_job
 pytestmark = pytest.mark.anyio
 
 SOURCE = "def main(backend, messenger, shots=1): ..."
+RUNNER = RunnerSettings(image="i:1", classes={"large": {"memory": "8Gi"}})
 SCHEMA = {"properties": {"shots": {"type": "integer", "minimum": 1}}}
 
 
@@ -32,7 +34,7 @@ class Programs:
         for manifest in manifests:
             self.cluster.programs[manifest["metadata"]["name"]] = manifest
             self.view.programs.put(manifest)
-        self.runnables = Runnables(self.view.programs.find, self.view.backends.find)
+        self.runnables = Runnables(self.view.programs.find, self.view.backends.find, RUNNER)
         self.writer = ProgramStatusWriter(self.cluster, self.view, self.runnables)
 
     def plan(self, program, **spec):

@@ -32,9 +32,10 @@ class Operator:
         self.cluster, self.view, self.limit = FakeCluster(), ClusterView(), ConcurrencyLimit(slots)
         self.woken = []
         self.keeper = SessionKeeper(self.cluster, self.view, self.woken.append)
-        runnables = Runnables(self.view.programs.find, self.view.backends.find)
+        runner = RunnerSettings(image="i:1")
+        runnables = Runnables(self.view.programs.find, self.view.backends.find, runner)
         memory = JobMemory()
-        warm = WarmPods(self.view, memory, RunnerSettings(image="i:1"), WarmPoolSettings())
+        warm = WarmPods(self.view, memory, runner, WarmPoolSettings())
         self.observer = JobObserver(
             self.cluster, self.view, memory, self.limit, runnables, records=None, warm_pods=warm
         )

@@ -3,19 +3,25 @@
 import asyncio
 import base64
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from controller import claims as claims_module
 from controller.build.warm_job import build_warm_job, make_token, name_pod_class
-from controller.observe.pool_view import REFILL_SECONDS
+from controller.observe.pool_view import REFILL_SECONDS, Place
 from controller.reconciler import JobReconciler
 from controller.settings import OperatorSettings, RunnerSettings, WarmPoolSettings
 from controller.warm_pool import REFUSED_SECONDS, WarmPool
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import Unanswered
-from qiskit_runtime.contract.resources.resource import CLAIMED_AT, JOB_LABEL
+from qiskit_runtime.contract.resources.resource import (
+    CLAIMED_AT,
+    CLASS_LABEL,
+    JOB_LABEL,
+    SESSION_LABEL,
+)
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
@@ -27,7 +33,9 @@ from tests.operator.warm_pods import WaitingPod
 pytestmark = pytest.mark.anyio
 
 KEY = "k" * 32
-RUNNER = RunnerSettings(image="i:1")
+RUNNER = RunnerSettings(
+    image="i:1", classes={"large": {"image": "i:2", "memory": "8Gi", "cpuRequest": 1}, "small": {}}
+)
 WAITS = {"running": {"startedAt": stamp(50)}}
 UNUSED = {"terminated": {"exitCode": 75, "startedAt": stamp(50), "finishedAt": stamp(1)}}
 QUOTA = refused(403, "exceeded quota: full")
@@ -45,11 +53,11 @@ class WarmCluster(FakeCluster):
 
     def __init__(self):
         super().__init__()
-        self.waiting = {}
+        self.waiting, self.backends = {}, {}
 
-    def start_ahead(self, name="warm-1", *, token=None, session="", key=KEY):
+    def start_ahead(self, name="warm-1", *, token=None, session="", key=KEY, resource_class=""):
         """A Job that was started ahead, and its pod, which is ready."""
-        manifest = build_warm_job(name, RUNNER, key, session)
+        manifest = build_warm_job(name, RUNNER, key, session, resource_class)
         manifest["metadata"]["creationTimestamp"] = stamp(60)
         self._store(self.jobs, manifest)
         pod = WaitingPod(token or make_token(key, name))
@@ -72,9 +80,10 @@ class WarmCluster(FakeCluster):
 class Operator:
     """An operator whose watches bring all that is in the cluster before each step."""
 
-    def __init__(self, cluster, redis, size=1, per_session=0):
+    def __init__(self, cluster, redis, size=1, per_session=0, large=0):
         self.cluster = cluster
-        pool = WarmPoolSettings(size=size, per_session=per_session, key=KEY)
+        classes = {"large": {"size": large}} if large else {}
+        pool = WarmPoolSettings(size=size, per_session=per_session, key=KEY, classes=classes)
         own = OperatorSettings(namespace="jobs", runner=RUNNER, warm_pool=pool)
         self.reconciler = JobReconciler(cluster, redis, own)
         self.view = self.reconciler.view
@@ -83,6 +92,8 @@ class Operator:
 
     def watch(self):
         """Bring what is there."""
+        for backend in self.cluster.backends.values():
+            self.view.backends.put(backend)
         for session in self.cluster.sessions.values():
             self.view.sessions.put(session)
         for job in self.cluster.runtimejobs.values():
@@ -262,7 +273,7 @@ async def test_pods_that_are_not_reached_delay_one_job_alone(cluster, start):
     cluster.add_job(name="k", uid="k", creationTimestamp=stamp())
     await operator.rest("k")
     assert second.files is None and "claim_job" not in cluster.calls
-    assert operator.reconciler.warm_pods.find(datetime.now(UTC) + timedelta(seconds=31))
+    assert operator.reconciler.warm_pods.find(datetime.now(UTC) + timedelta(seconds=31), Place())
 
 
 async def test_job_takes_the_next_pod(cluster, start):
@@ -540,9 +551,142 @@ async def test_pool_tells_what_it_costs(cluster, start):
     cluster.add_warm_pod("warm-2", WAITS, ready=False)
     operator = start(cluster, size=2)
     operator.watch()
-    assert operator.pool.measure() == {
+    numbers = operator.pool.measure()
+    nothing = {"ready": 0, "starting": 0, "wanted": 0, "cores": 0.0, "memoryBytes": 0}
+    assert numbers.pop("classes") == {"large": nothing, "small": nothing}
+    assert numbers == {
         "ready": 1, "starting": 1, "wanted": 2, "cores": 0.5, "memoryBytes": 4 * 2**30,
     }  # fmt: skip
+
+
+async def test_pools_of_all_classes_are_told_together_and_each(cluster, start):
+    """The room of a class's pods is counted by its own requests."""
+    cluster.start_ahead("warm-1")
+    cluster.start_ahead("warm-2", resource_class="large")
+    operator = start(cluster, size=1, large=3)
+    operator.watch()
+    numbers = operator.pool.measure()
+    assert numbers["classes"]["large"] == {
+        "ready": 1, "starting": 0, "wanted": 3, "cores": 1.0, "memoryBytes": 8 * 2**30,
+    }  # fmt: skip
+    assert (numbers["wanted"], numbers["cores"], numbers["memoryBytes"]) == (4, 1.25, 10 * 2**30)
+
+
+def use_backend(cluster, resource_class, **job):
+    """Have the job j name a backend of this class."""
+    cluster.backends["big"] = {
+        "apiVersion": "qiskit-runtime.dev/v1alpha1",
+        "kind": "RuntimeBackend",
+        "metadata": {"name": "big", "uid": "b", "resourceVersion": "1"},
+        "spec": {"resourceClass": resource_class},
+    }
+    spec = {"backend": "big", "params": "{}", **job}
+    cluster.add_job({"phase": "Queued"}, creationTimestamp=stamp(), spec=spec)
+
+
+async def test_job_claims_a_pod_of_its_class(cluster, start):
+    """The pod that has waited longer is of another class; its image is the one that is recorded."""
+    other = cluster.start_ahead("warm-1")
+    mine = cluster.start_ahead("warm-2", resource_class="large")
+    use_backend(cluster, "large")
+    await start(cluster, large=1).rest()
+    assert other.files is None and RUN not in cluster.jobs
+    assert json.loads(mine.files["job.json"])["versions"]["image"] == "i:2"
+
+
+async def test_job_of_no_class_leaves_the_pods_of_classes(cluster, start):
+    """It starts with a pod of its own."""
+    pod = cluster.start_ahead(resource_class="large")
+    await start(cluster, large=1).rest()
+    assert RUN in cluster.jobs and pod.files is None
+
+
+async def test_job_of_a_class_without_a_pod_that_waits_is_started_in_one_of_it(cluster, start):
+    """Image and memory are the class's, the rest that of all pods; labels say the class."""
+    cluster.start_ahead()
+    use_backend(cluster, "large")
+    await start(cluster).rest()
+    manifest = cluster.jobs[RUN]
+    template = manifest["spec"]["template"]
+    container = template["spec"]["containers"][0]
+    assert container["image"] == "i:2"
+    assert container["resources"]["requests"]["cpu"] == "1"
+    assert container["resources"]["limits"] == {
+        "memory": "8Gi", "ephemeral-storage": "1Gi", "cpu": "1",
+    }  # fmt: skip
+    for metadata in (manifest["metadata"], template["metadata"]):
+        assert metadata["labels"] == {JOB_LABEL: "j", CLASS_LABEL: "large"}
+
+
+async def test_job_of_an_unknown_class_fails_with_those_there_are(cluster, start):
+    """No pod is made, and the message names the class."""
+    use_backend(cluster, "huge")
+    operator = start(cluster)
+    await operator.rest()
+    assert (operator.status["phase"], operator.status["reason"]) == ("Failed", "UnknownBackend")
+    assert operator.status["message"] == (
+        "no backend is named big that could be used: spec.resourceClass: there is no resource"
+        " class huge; there are: large, small"
+    )
+    assert cluster.jobs == {}
+
+
+async def test_claimed_pod_of_a_class_that_ended_is_replaced_by_one_of_it(cluster, start):
+    """Its job starts once more in a pod of the class, and of no other."""
+    cluster.start_ahead(resource_class="large")
+    use_backend(cluster, "large")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims_module.Handover, "give", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await start(cluster, large=1).rest()
+    cluster.waiting["warm-1"].close()
+    cluster.add_warm_pod("warm-1", UNUSED)
+    await start(cluster, large=1).rest()
+    assert cluster.jobs[RUN]["metadata"]["labels"][CLASS_LABEL] == "large"
+
+
+async def test_claimed_pod_of_a_class_that_is_gone_fails_its_job(cluster, start, monkeypatch):
+    """The job waits for the class until its start deadline, and says so."""
+    cluster.start_ahead(resource_class="large")
+    use_backend(cluster, "large")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims_module.Handover, "give", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await start(cluster, large=1).rest()
+    cluster.waiting["warm-1"].close()
+    cluster.add_warm_pod("warm-1", UNUSED)
+    monkeypatch.setattr(sys.modules[__name__], "RUNNER", RunnerSettings(image="i:1"))
+    operator = start(cluster)
+    await operator.rest()
+    assert operator.status["reason"] == "Unschedulable"
+    assert "there is no resource class large; there are: none" in operator.status["message"]
+
+
+async def test_each_class_has_its_pool_filled(cluster, start):
+    """The pods are of their class; those of a class that was changed or removed are replaced."""
+    cluster.start_ahead("warm-1", resource_class="large")
+    cluster.start_ahead("warm-2", resource_class="small")
+    cluster.jobs["warm-1"]["metadata"]["labels"]["qiskit-runtime.dev/warm"] = "of before"
+    cluster.jobs["warm-2"]["metadata"]["labels"][CLASS_LABEL] = "removed"
+    operator = start(cluster, size=1, large=2)
+    operator.watch()
+    await operator.pool.step()
+    made = [job["metadata"]["labels"].get(CLASS_LABEL) for job in cluster.jobs.values()]
+    assert not {"warm-1", "warm-2"} & set(cluster.jobs)
+    assert sorted(map(str, made)) == ["None", "large", "large"]
+
+
+async def test_session_of_a_class_has_a_pod_of_it(cluster, start):
+    """Its backend says the class."""
+    use_backend(cluster, "large")
+    cluster.add_session(backend="big")
+    cluster.sessions["s"]["metadata"]["creationTimestamp"] = stamp()
+    operator = start(cluster, size=0, per_session=1)
+    operator.watch()
+    await operator.pool.step()
+    [job] = cluster.jobs.values()
+    labels = job["metadata"]["labels"]
+    assert (labels[CLASS_LABEL], labels[SESSION_LABEL]) == ("large", "s")
 
 
 async def test_pool_is_read_again_after_a_failure(cluster, start):

@@ -28,6 +28,35 @@ app.kubernetes.io/component: {{ .component }}
 {{- if .root.Values.image.prefix }}{{ printf "%s/%s" (trimSuffix "/" .root.Values.image.prefix) $name }}{{ else }}{{ $name }}{{ end -}}
 {{- end }}
 
+{{/* The resource classes as the operator reads them: their images by their whole names, without the pools. */}}
+{{- define "qiskit-runtime.classes" -}}
+{{- $classes := dict -}}
+{{- range $name, $class := .Values.runner.classes -}}
+{{- $own := omit $class "warmPool" -}}
+{{- with $own.image }}{{ $_ := set $own "image" (include "qiskit-runtime.image" (dict "root" $ "name" .)) }}{{ end -}}
+{{- $_ := set $classes $name $own -}}
+{{- end -}}
+{{ toJson $classes }}
+{{- end }}
+
+{{- define "qiskit-runtime.classPools" -}}
+{{- $pools := dict -}}
+{{- range $name, $class := .Values.runner.classes }}{{ with $class.warmPool }}{{ $_ := set $pools $name . }}{{ end }}{{ end -}}
+{{ toJson $pools }}
+{{- end }}
+
+{{/* The most pods that wait for jobs; empty where none do. */}}
+{{- define "qiskit-runtime.mostWarm" -}}
+{{- $most := 0 -}}
+{{- range prepend (include "qiskit-runtime.classPools" . | fromJson | values) .Values.warmPool -}}
+{{- if .size }}{{ $most = add $most (max (.size | int64) (.maxSize | default 0 | int64)) }}{{ end -}}
+{{- end -}}
+{{- with .Values.warmPool -}}
+{{- if .perSession }}{{ $most = add $most (max (.size | int64) (.maxSize | int64) (.perSession | int64)) }}{{ end -}}
+{{- end -}}
+{{- if $most }}{{ $most }}{{ end -}}
+{{- end }}
+
 {{- define "qiskit-runtime.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:

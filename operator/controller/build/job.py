@@ -9,7 +9,7 @@ from controller.build.pod import INPUT_FOLDER, build_pod
 from controller.build.program import JobPlan, ProgramSelection
 from controller.settings import RunnerSettings
 from qiskit_runtime.contract.resources.program import name_source
-from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
+from qiskit_runtime.contract.resources.resource import CLASS_LABEL, JOB_LABEL, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.resources.stored_record import RECORD_KEY, split_record
@@ -82,9 +82,19 @@ def _build_secret(metadata: Manifest, files: dict[str, bytes]) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
 
 
-def build_job(job: RuntimeJob, runner: RunnerSettings) -> Manifest:
-    """Build the Kubernetes Job: one pod, once."""
+def build_class_label(resource_class: str) -> dict[str, str]:
+    """Build the label of a Kubernetes Job and its pod that says their resource class, if any."""
+    return {CLASS_LABEL: resource_class} if resource_class else {}
+
+
+def build_job(job: RuntimeJob, runner: RunnerSettings, resource_class: str = "") -> Manifest:
+    """Build the Kubernetes Job: one pod, once.
+
+    Raises:
+        UnknownResourceClass: there is none of this name.
+    """
     metadata = build_metadata(job)
+    metadata["labels"] |= build_class_label(resource_class)
     sources = [{"secret": {"name": job.run_name}}, *_build_sources(job)]
     volume = {"projected": {"defaultMode": 0o440, "sources": sources}}
     # It counts from the Job's creation, so the wait for its start is within.
@@ -100,7 +110,7 @@ def build_job(job: RuntimeJob, runner: RunnerSettings) -> Manifest:
             "ttlSecondsAfterFinished": runner.keep_seconds,
             "template": {
                 "metadata": {"labels": metadata["labels"]},
-                "spec": build_pod(runner, volume),
+                "spec": build_pod(runner.of(resource_class), volume),
             },
         },
     }

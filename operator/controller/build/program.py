@@ -60,3 +60,8 @@ class JobPlan:
 
     program: ProgramSelection
     backend: BackendSpec
+
+    @property
+    def resource_class(self) -> str:
+        """The class of the pod that it runs in; empty is none."""
+        return self.backend.resource_class or ""

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from controller.build.job import OVERTIME_SECONDS
+from controller.build.job import OVERTIME_SECONDS, build_class_label
 from controller.build.pod import build_pod
 from controller.settings import RunnerSettings
 from qiskit_runtime.contract.moment import format_moment
@@ -46,12 +46,16 @@ def name_pod_class(runner: RunnerSettings, key: str) -> str:
     return hashlib.sha256(spec.encode()).hexdigest()[:10]
 
 
-def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "") -> Manifest:
+def build_warm_job(
+    name: str, runner: RunnerSettings, key: str, session: str = "", resource_class: str = ""
+) -> Manifest:
     """Build a Job without an owner, whose runner waits until an input is handed over.
 
     ``session`` is the name of the session whose jobs alone may have it.
     """
-    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(runner, key)}
+    own = runner.of(resource_class)
+    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(own, key)}
+    labels |= build_class_label(resource_class)
     of_session = {SESSION_LABEL: session} if session else {}
     return {
         "apiVersion": "batch/v1",
@@ -64,7 +68,7 @@ def build_warm_job(name: str, runner: RunnerSettings, key: str, session: str = "
             "ttlSecondsAfterFinished": runner.keep_seconds,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _build_spec(runner, _digest(key, name)),
+                "spec": _build_spec(own, _digest(key, name)),
             },
         },
     }

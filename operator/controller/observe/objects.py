@@ -40,6 +40,8 @@ class KubernetesJob:
     started: datetime | None = None
     warm_class: str = ""
     """The class of its pod, where that was started ahead of a RuntimeJob."""
+    resource_class: str = ""
+    """The resource class of its pod; empty is none, the settings of all pods."""
     session: str = ""
     """The name of the session whose jobs alone may claim it; empty is any job."""
     claimed: datetime | None = None

@@ -15,6 +15,7 @@ from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.memory import InputHolder, JobMemory
 from controller.observe.parse import parse_job, parse_pod
 from controller.observe.pod_state import read_pod_state
+from controller.observe.pool_view import Place
 from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
 from controller.observe.warm_pods import WarmPods
 from controller.record.pipelines import RecordPipelines
@@ -108,11 +109,12 @@ class JobObserver:
         if not view.is_current:
             return view
         try:
-            view = replace(view, plan=self._runnables.plan(job))
+            plan = self._runnables.plan(job)
         except NOT_RUNNABLE as error:
             return replace(view, rejection=reject_job(error))
-        run, pod = self._warm_pods.find(now, job.job.spec.session_id) or (None, None)
-        return replace(view, idle_run=run, idle_pod=pod)
+        place = Place(plan.resource_class, job.job.spec.session_id)
+        run, pod = self._warm_pods.find(now, place) or (None, None)
+        return replace(view, plan=plan, idle_run=run, idle_pod=pod)
 
     async def _is_current(self, job: RuntimeJob, now: datetime) -> bool:
         """Return whether a job that seems not to have started is known as it is.

@@ -8,6 +8,7 @@ from kubernetes.utils.quantity import parse_quantity
 from controller.observe.objects import Condition, Container, KubernetesJob, Pod, Termination
 from qiskit_runtime.contract.resources.resource import (
     CLAIMED_AT,
+    CLASS_LABEL,
     JOB_LABEL,
     SESSION_LABEL,
     WARM_LABEL,
@@ -32,6 +33,7 @@ def parse_job(manifest: Manifest) -> KubernetesJob:
         created=_parse_time(metadata.get("creationTimestamp")),
         started=_parse_time(status.get("startTime")),
         warm_class=metadata.get("labels", {}).get(WARM_LABEL, ""),
+        resource_class=metadata.get("labels", {}).get(CLASS_LABEL, ""),
         session=metadata.get("labels", {}).get(SESSION_LABEL, ""),
         claimed=_parse_time(metadata.get("annotations", {}).get(CLAIMED_AT)),
     )

@@ -1,7 +1,9 @@
 """The view of the pods that were started ahead, all that ``decide_pool`` reads. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from controller.build.warm_job import IDLE_SECONDS
 from controller.observe.objects import JOB_ENDS, KubernetesJob, Pod
@@ -27,6 +29,16 @@ A new pod's start takes a second of two processors, and the job's first answer 0
 """
 
 
+class Place(NamedTuple):
+    """A place of a pod that waits: its resource class, and the session whose jobs may have it.
+
+    Empty names are no class and any job.
+    """
+
+    resource_class: str = ""
+    session: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class IdlePod:
     """A pod that waits for its job, with its Kubernetes Job."""
@@ -34,11 +46,16 @@ class IdlePod:
     run: KubernetesJob
     pod: Pod | None
     is_current: bool
-    """Whether its image and resources are those of the settings."""
+    """Whether its image and resources are those of its class in the settings."""
     is_taken: bool = False
     """Whether a job is about to claim it."""
     is_broken: bool = False
     """Whether it did not answer."""
+
+    @property
+    def place(self) -> Place:
+        """The place that it takes in the pool."""
+        return Place(self.run.resource_class, self.run.session)
 
     @property
     def is_free(self) -> bool:
@@ -77,10 +94,10 @@ class PoolView:
 
     settings: WarmPoolSettings
     idle: tuple[IdlePod, ...] = ()
-    sessions: tuple[str, ...] = ()
-    """The names of the sessions that are active, those first that were opened first."""
-    recent_starts: int = 0
-    """The jobs that have started within ``DEMAND_SECONDS``."""
+    sessions: tuple[Place, ...] = ()
+    """The places of the sessions that are active, those first that were opened first."""
+    recent_starts: Mapping[str, int] = field(default_factory=dict)
+    """The number of jobs that have started within ``DEMAND_SECONDS``, by resource class."""
     recent_claims: int = 0
     """The pods that jobs have claimed within ``REFILL_SECONDS``."""
     waiting_for_room: int = 0

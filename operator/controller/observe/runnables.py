@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from controller.build.program import JobPlan, ParamsInvalid, ProgramSelection
+from controller.settings import RunnerSettings, UnknownResourceClass
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, State, reject
 from qiskit_runtime.contract.resources.backend import (
@@ -84,15 +85,20 @@ def _parse_identity(manifest: Manifest) -> tuple[str, bool]:
 
 
 class Runnables:
-    """The programs and backends of the moment; ``programs`` and ``backends`` find resources."""
+    """The programs and backends of the moment; ``programs`` and ``backends`` find resources.
+
+    ``runner`` has the resource classes that a backend may name.
+    """
 
     def __init__(
         self,
         programs: Callable[[str], WatchedProgram | None],
         backends: Callable[[str], WatchedBackend | None],
+        runner: RunnerSettings,
     ) -> None:
         self._programs = programs
         self._backends = backends
+        self._runner = runner
         self._catalog = Catalog()
 
     def plan(self, job: RuntimeJob) -> JobPlan:
@@ -145,6 +151,11 @@ class Runnables:
             return find_backend(name)
         if resource.spec is None:
             raise UnknownBackend(f"{name} that could be used: {resource.error}")
+        try:
+            self._runner.of(resource.spec.resource_class or "")
+        except UnknownResourceClass as error:
+            words = f"{name} that could be used: spec.resourceClass: {error}"
+            raise UnknownBackend(words) from error
         return resource.spec
 
 

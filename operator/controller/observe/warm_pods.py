@@ -3,7 +3,7 @@
 The observer finds one for a job that starts; the pool keeps their number.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from controller.observe.pool_view import (
     REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
+    Place,
     PoolView,
 )
 from controller.settings import RunnerSettings, WarmPoolSettings
@@ -35,18 +36,22 @@ class WarmPods:
         settings: WarmPoolSettings,
     ) -> None:
         self._view, self._memory, self._settings = view, memory, settings
-        self._class = name_pod_class(runner, settings.key.get_secret_value())
+        key = settings.key.get_secret_value()
+        self._classes = {
+            name: name_pod_class(runner.of(name), key) for name in ("", *runner.classes)
+        }
+        """By resource class: what the pods of its settings are labelled with."""
         self._taken: dict[str, int] = {}
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()
         self._paused_until: datetime | None = None
         self._room_at: datetime | None = None
-        self._starts: deque[datetime] = deque()
+        self._starts: deque[tuple[datetime, str]] = deque()
         self._claims: deque[datetime] = deque()
         self.wake: Callable[[], None] = lambda: None
 
-    def find(self, now: datetime, session: str = "") -> tuple[KubernetesJob, Pod] | None:
-        """Return the pod that has waited longest, if any is ready; of the job's session first."""
+    def find(self, now: datetime, place: Place) -> tuple[KubernetesJob, Pod] | None:
+        """Return the pod of a job's class that has waited longest; of its session first."""
         is_paused = self._paused_until is not None and now < self._paused_until
         if is_paused or not self._settings.is_on:
             return None
@@ -55,7 +60,7 @@ class WarmPods:
             for one in self._idle()
             if one.is_ready and one.is_current and not one.is_old(now) and one.is_free
         ]
-        mine = [one for one in free if one.run.session in ("", session)]
+        mine = [one for one in free if one.place in (place, Place(place.resource_class))]
         if not mine:
             return None
         found = min(mine, key=lambda one: (not one.run.session, one.run.created or now))
@@ -79,10 +84,10 @@ class WarmPods:
         self.release(run)
         self.wake()
 
-    def note_start(self, now: datetime) -> None:
+    def note_start(self, now: datetime, resource_class: str) -> None:
         """Count the start of a job, with one of these pods or without."""
         if self._settings.is_on:
-            self._starts.append(now)
+            self._starts.append((now, resource_class))
             self.wake()
 
     def note_claim(self, now: datetime) -> None:
@@ -99,43 +104,49 @@ class WarmPods:
         names = {one.run.name for one in idle}
         self._broken &= names
         self._taken = {name: version for name, version in self._taken.items() if name in names}
-        _drop_before(now - timedelta(seconds=DEMAND_SECONDS), self._starts)
-        _drop_before(now - timedelta(seconds=REFILL_SECONDS), self._claims)
+        demand_since = now - timedelta(seconds=DEMAND_SECONDS)
+        while self._starts and self._starts[0][0] < demand_since:
+            self._starts.popleft()
+        refill_since = now - timedelta(seconds=REFILL_SECONDS)
+        while self._claims and self._claims[0] < refill_since:
+            self._claims.popleft()
         waiting = [pod for pod in self._view.pods.all() if _waits_for_room(pod)]
         refused = len(self._memory.refused_since)
         return PoolView(
             self._settings,
             idle,
             self._active_sessions(now),
-            len(self._starts),
+            Counter(name for _, name in self._starts),
             len(self._claims),
             len(waiting) + refused,
             self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
         )
 
-    def _active_sessions(self, now: datetime) -> tuple[str, ...]:
-        """Return the sessions that have jobs, or were opened a moment ago."""
+    def _active_sessions(self, now: datetime) -> tuple[Place, ...]:
+        """Return the places of the sessions that have jobs, or were opened a moment ago."""
         known = [one for one in self._view.sessions.all() if not one.is_deleted]
         active = [one for one in known if _is_active(one, now)]
-        return tuple(one.name for one in sorted(active, key=lambda one: one.session.created))
+        active.sort(key=lambda one: one.session.created)
+        places = [Place(self._find_class(one), one.name) for one in active]
+        return tuple(place for place in places if place.resource_class in self._classes)
+
+    def _find_class(self, one: RuntimeSession) -> str:
+        """Return the resource class of a session's jobs, by its backend."""
+        backend = self._view.backends.find(one.session.spec.backend)
+        return (backend.spec.resource_class or "") if backend and backend.spec else ""
 
     def _idle(self) -> list[IdlePod]:
         return [
             IdlePod(
                 run,
                 pod,
-                is_current=run.warm_class == self._class,
+                is_current=run.warm_class == self._classes.get(run.resource_class),
                 is_taken=self._taken.get(run.name) == run.version,
                 is_broken=run.name in self._broken,
             )
             for run, pod in self._view.idle_runs()
             if not run.is_deleted
         ]
-
-
-def _drop_before(moment: datetime, times: deque[datetime]) -> None:
-    while times and times[0] < moment:
-        times.popleft()
 
 
 def _is_active(one: RuntimeSession, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from qiskit_runtime.contract.resources.job import ContractModel
-from qiskit_runtime.contract.resources.resource import API_VERSION, is_name
+from qiskit_runtime.contract.resources.resource import API_VERSION, MAX_NAME_LENGTH, is_name
 
 DEFAULT_BACKEND = "aer_simulator"
 """The backend of a job that names none."""
@@ -39,6 +39,9 @@ CONTROL_FLOW = (
 )
 """The instructions of every backend that are no gates; no list of basis gates names them."""
 
+ClassName = Annotated[
+    str, StringConstraints(pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME_LENGTH)
+]
 GateName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$", max_length=32)]
 
 
@@ -104,6 +107,7 @@ class BackendSpec(ContractModel):
     ``fake_device`` names a device of ``qiskit_ibm_runtime.fake_provider``, whose coupling map,
     basis gates and noise the backend has, unless ``noise`` is given; ``qubits`` None means as many
     as its memory holds. ``coupling_map`` lists the pairs of qubits that two-qubit gates act on.
+    ``resource_class`` names the class of pods that run its jobs; a laptop has no pods.
     """
 
     name: str
@@ -119,6 +123,7 @@ class BackendSpec(ContractModel):
     coupling_map: CouplingMap | None = None
     basis_gates: Annotated[tuple[GateName, ...], Field(min_length=1, max_length=64)] | None = None
     seed: SeedPolicy | None = None
+    resource_class: ClassName | None = None
 
     @model_validator(mode="after")
     def check_coupling_map(self) -> Self:

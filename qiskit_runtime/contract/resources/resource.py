@@ -30,6 +30,9 @@ It is empty on what was started ahead: the Job's is set when it is claimed, its 
 WARM_LABEL = f"{GROUP}/warm"
 """Label of Kubernetes Jobs and pods that were started ahead: the class of pods they are of."""
 
+CLASS_LABEL = f"{GROUP}/resource-class"
+"""Label of Kubernetes Jobs and pods of a resource class: its name; those of none do not have it."""
+
 SESSION_LABEL = f"{GROUP}/session"
 """Label of such a Kubernetes Job that waits for the jobs of one session: the session's name."""
 

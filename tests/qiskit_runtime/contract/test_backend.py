@@ -44,6 +44,7 @@ WHOLE = {
         "relaxation": RELAXATION | {"oneQubitGateNanoseconds": 35, "twoQubitGateNanoseconds": 400},
     },
     "seed": {"policy": "Fixed", "value": 7},
+    "resourceClass": "large",
 }
 
 
@@ -110,6 +111,8 @@ MISTAKES = {
     "spec.seed: value:": {"seed": {"value": 3}},
     "spec.seed.value: ": {"seed": {"policy": "Fixed", "value": 2**53}},
     "spec.seed.policy: ": {"seed": {"policy": "Random"}},
+    "spec.resourceClass: ": {"resourceClass": "Large"},
+    "spec.resourceClass:": {"resourceClass": "l" * 41},
 }
 
 
