@@ -1,6 +1,7 @@
 """The page of a job in a browser."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -166,6 +167,47 @@ def test_link_to_a_line_opens_it(page, server):
     number = int(linked.get_by_role("link").inner_text())
     assert number == 40
     assert f"line={number}" in linked.get_by_role("link").get_attribute("href")
+
+
+def tell_stages(page, job_id, **stages):
+    """Let the API tell the stages that a pod has on a cluster: its seconds after the job's post."""
+
+    def add(route):
+        answer = route.fetch()
+        job = answer.json()
+        posted = datetime.fromisoformat(job["created"]).replace(microsecond=0)
+        for name, after in stages.items():
+            job[name] = (posted + timedelta(seconds=after)).isoformat()
+        route.fulfill(response=answer, json=job)
+
+    page.route(f"**/jobs/{job_id}*", add)
+
+
+def test_timeline_has_the_stages_of_the_pod(page, server):
+    """Node and container have their times, between the queue and the run; in local mode none."""
+    job_id = server.run_steps()
+    server.wait(job_id)
+    open_job(page, job_id)
+    items = section(page, "Timeline").get_by_role("listitem")
+    expect(items).to_have_count(4)
+    tell_stages(page, job_id, scheduled=1, containerStarted=4)
+    page.reload()
+    expect(items).to_have_count(6)
+    expect(items.nth(2)).to_contain_text("Pod scheduled")
+    expect(items.nth(3)).to_contain_text("3 s after its pod was scheduled")
+    expect(items.nth(4)).to_contain_text("Running")
+
+
+def test_timeline_says_that_a_pod_was_started_ahead(page, server):
+    """A pod that waited for a job is above the post, and said to be ahead."""
+    job_id = server.run_steps()
+    server.wait(job_id)
+    tell_stages(page, job_id, scheduled=-60, containerStarted=-58)
+    open_job(page, job_id)
+    items = section(page, "Timeline").get_by_role("listitem")
+    expect(items.nth(0)).to_contain_text("Pod scheduled (ahead of the job)")
+    expect(items.nth(1)).to_contain_text("container started (ahead of the job)")
+    expect(items.nth(2)).to_contain_text("Posted")
 
 
 def test_person_cancels_a_running_job(page, server, gate):
