@@ -1,15 +1,15 @@
 // Jobs beside each other: the difference of their parameters, their curves, their counts.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read } from "./api.js";
-import { findCounts } from "./counts.js";
 import { address, PageElement } from "./element.js";
 import { seconds, span } from "./formats.js";
+import { readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
 import { followRecord } from "./record.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
-import "./counts-bars.js";
+import "./counts-choice.js";
 
 const LONG = 200;
 
@@ -39,7 +39,7 @@ class ComparePage extends PageElement {
   async load() {
     this.stop();
     this.loaded = String(this.jobs);
-    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map() });
+    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map(), counts: new Map() });
     document.title = `${texts.comparison(this.jobs.length)} - Qiskit Runtime`;
     if (this.jobs.length < 2 || this.jobs.length > 5) {
       this.error = texts.noCompare;
@@ -62,7 +62,15 @@ class ComparePage extends PageElement {
   }
 
   show(id, record) {
+    const isNews = record.result !== this.records.get(id)?.result;
     this.records.set(id, record);
+    this.version += 1;
+    if (isNews) this.readResult(id, record.result);
+  }
+
+  async readResult(id, result) {
+    const { counts } = await readOutcomes(result);
+    this.counts.set(id, counts);
     this.version += 1;
   }
 
@@ -116,9 +124,11 @@ class ComparePage extends PageElement {
   }
 
   renderCounts() {
-    const sets = this.found.flatMap((job) => listCounts(job, this.records.get(job.id)));
-    if (!sets.length) return nothing;
-    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${sets.slice(0, 5)}></counts-bars></section>`;
+    const sets = this.found.map((job) => labelCounts(job, this.counts.get(job.id) ?? []));
+    if (!sets.flat().length) return nothing;
+    // Of each job one, as they are likely the same; all others can be added.
+    const first = sets.filter((one) => one.length).map(([one]) => one.label);
+    return html`<section><h2>${texts.counts}</h2><counts-choice .sets=${sets.flat()} .first=${first}></counts-choice></section>`;
   }
 }
 
@@ -142,14 +152,10 @@ function readParams(text) {
   }
 }
 
-function listCounts(job, record) {
-  if (record?.result == null) return [];
-  try {
-    const [first] = findCounts(JSON.parse(record.result));
-    return first ? [{ ...first, label: nameJob(job) }] : [];
-  } catch {
-    return [];
-  }
+/** Return counts with labels that name the job, and the set where it has several. */
+function labelCounts(job, counts) {
+  const name = (set) => (counts.length > 1 ? `${nameJob(job)} ${set.label}` : nameJob(job));
+  return counts.map((set) => ({ ...set, label: name(set) }));
 }
 
 customElements.define("compare-page", ComparePage);

@@ -1,16 +1,17 @@
 // The page of a job: its course, its curves, its counts, its result and its log.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read, send } from "./api.js";
-import { findCounts } from "./counts.js";
 import { address, go, PageElement } from "./element.js";
 import { PENDING } from "./formats.js";
+import { NO_OUTCOMES, readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
 import { followRecord, JobRecord } from "./record.js";
 import { copy, save } from "./save.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
-import "./counts-bars.js";
+import "./counts-choice.js";
+import "./estimates-table.js";
 import "./job-timeline.js";
 import "./log-view.js";
 import "./value-tree.js";
@@ -26,6 +27,7 @@ class JobPage extends PageElement {
     found: { state: true },
     place: { state: true },
     record: { state: true },
+    outcomes: { state: true },
     version: { state: true },
     error: { state: true },
     note: { state: true },
@@ -44,7 +46,7 @@ class JobPage extends PageElement {
 
   async load() {
     this.unfollow?.();
-    Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0 });
+    Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0, outcomes: NO_OUTCOMES });
     Object.assign(this, { error: "", note: "", source: "", names: {}, params: null });
     document.title = `${this.job.slice(0, 8)} - Qiskit Runtime`;
     const id = this.job;
@@ -92,10 +94,19 @@ class JobPage extends PageElement {
     if (id !== this.job) return;
     this.record = record;
     this.version += 1;
+    this.readResult(record.result);
     if (code === 1000) this.poll(() => this.refresh(id));
     if (code === 4404) this.error = texts.jobGone;
     if (code === 4410) this.note = texts.streamGone;
     if (code === 1008) this.note = texts.streamWithdrawn;
+  }
+
+  /** Read what can be drawn of a result, once. */
+  async readResult(result) {
+    if (result === this.readText) return;
+    this.readText = result;
+    const outcomes = result == null ? NO_OUTCOMES : await readOutcomes(result);
+    if (result === this.readText) this.outcomes = outcomes;
   }
 
   async act(work) {
@@ -142,7 +153,7 @@ class JobPage extends PageElement {
       ${this.renderError()} ${this.renderActions()}
       ${this.note ? html`<p role="status">${printable(this.note)}</p>` : nothing}
       <div class="columns">${this.renderTimeline()} ${this.renderFacts()}</div>
-      ${this.renderCurves()} ${this.renderCounts()} ${this.renderResult()} ${this.renderMessages()}
+      ${this.renderCurves()} ${this.renderOutcomes()} ${this.renderResult()} ${this.renderMessages()}
       ${this.renderParams()} ${this.renderLog()}`;
   }
 
@@ -196,17 +207,10 @@ class JobPage extends PageElement {
       </select></label></p>`;
   }
 
-  get counts() {
-    if (this.counted !== this.record.result) {
-      this.counted = this.record.result;
-      this.countsFound = parseCounts(this.counted);
-    }
-    return this.countsFound ?? [];
-  }
-
-  renderCounts() {
-    if (!this.counts.length) return nothing;
-    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${this.counts.slice(0, 5)}></counts-bars></section>`;
+  renderOutcomes() {
+    const { counts, estimates } = this.outcomes;
+    return html`${counts.length ? html`<section><h2>${texts.counts}</h2><counts-choice .sets=${counts}></counts-choice></section>` : nothing}
+      ${estimates.rows.length ? html`<section><h2>${texts.estimates}</h2><estimates-table .estimates=${estimates}></estimates-table></section>` : nothing}`;
   }
 
   renderResult() {
@@ -251,14 +255,6 @@ class JobPage extends PageElement {
     return html`<section><h2>${texts.log}</h2>
       <log-view .lines=${lines} .count=${this.version} .isCut=${isCut} .job=${this.job}
         .linked=${Number(this.line) || 0}></log-view></section>`;
-  }
-}
-
-function parseCounts(text) {
-  try {
-    return text ? findCounts(JSON.parse(text)) : [];
-  } catch {
-    return [];
   }
 }
 

@@ -1,11 +1,24 @@
 """The page of a job in a browser."""
 
+import base64
 import json
+import re
+import zlib
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy
+import pytest
 from playwright.sync_api import expect
+from qiskit.primitives.containers import (
+    BitArray,
+    DataBin,
+    PrimitiveResult,
+    PubResult,
+    SamplerPubResult,
+)
 
+from qiskit_runtime.serialization import RuntimeEncoder
 from tests.api.conftest import wait_until
 
 
@@ -85,6 +98,83 @@ def test_counts_are_bars_of_which_64_are_shown(page, server):
     page.get_by_label("Order").select_option("outcome")
     shown = table.locator("th code").all_inner_texts()
     assert shown == sorted(shown)
+
+
+def write_result(result):
+    """The JSON of a primitive's result, as the programs of the library publish it."""
+    return json.loads(json.dumps(result, cls=RuntimeEncoder))
+
+
+def test_bits_of_a_sampler_are_bars(page, server):
+    """Each register of each pub, at each place of its parameters, with all bits of the name."""
+    rng = numpy.random.default_rng(7)
+    wide = BitArray.from_bool_array(rng.integers(0, 2, (2, 50, 9)).astype(bool), order="big")
+    small = BitArray.from_samples(["01", "01", "10"], num_bits=2)
+    pubs = [
+        SamplerPubResult(DataBin(meas=small, shape=())),
+        SamplerPubResult(DataBin(c=wide, shape=(2,))),
+    ]
+    job_id = server.run_steps(["final", write_result(PrimitiveResult(pubs))])
+    server.wait(job_id)
+    open_job(page, job_id)
+    shown = section(page, "Counts")
+    for label in ("pubs[1].c[0]", "pubs[1].c[1]"):
+        shown.get_by_label(label).uncheck()
+    expect(shown.locator("tbody tr")).to_have_count(2)
+    expect(shown.locator("tbody tr").first).to_contain_text(re.compile(r"01\s*2\s*66.7 %"))
+    for label in ("pubs[0].meas", "pubs[1].c[0]"):
+        shown.get_by_label(label).uncheck()
+    expect(shown).to_contain_text("Choose a result")
+    shown.get_by_label("pubs[1].c[1]").check()
+    rows = shown.locator("tbody tr")
+    found = {
+        row.locator("th").inner_text(): int(row.locator("td").first.inner_text().split()[0])
+        for row in rows.all()
+    }
+    assert found == wide[1].get_counts()
+
+
+def test_values_of_an_estimator_are_numbers(page, server):
+    """Each expectation value with its standard error, in the order of the pub's shape."""
+    values = numpy.asfortranarray([[0.5, -1.25], [0.125, 2.0]])
+    pubs = [
+        PubResult(DataBin(evs=numpy.float64(0.75), stds=0.1, shape=())),
+        PubResult(DataBin(evs=values, stds=values / 10, shape=(2, 2))),
+    ]
+    job_id = server.run_steps(["final", write_result(PrimitiveResult(pubs))])
+    server.wait(job_id)
+    open_job(page, job_id)
+    rows = section(page, "Expectation values").locator("tbody tr")
+    expect(rows).to_have_count(5)
+    assert [" ".join(text.split()) for text in rows.all_inner_texts()] == [
+        "pubs[0] 0.75 0.1", "pubs[1][0, 0] 0.5 0.05", "pubs[1][0, 1] -1.25 -0.125",
+        "pubs[1][1, 0] 0.125 0.0125", "pubs[1][1, 1] 2 0.2",
+    ]  # fmt: skip
+
+
+READ_OUTCOMES = """
+async text => (await (await import("/console/outcomes.js")).readOutcomes(text)).counts
+"""
+
+
+@pytest.mark.parametrize("shape", ["(1000000000, 1)", "(1,)", "()", "(0, 1)", "(1, 0)"])
+def test_array_that_lies_about_its_size_is_left_alone(page, shape):
+    """Of a result that no library wrote nothing is drawn, and nothing hangs."""
+    page.goto("/")
+    form = write_result(BitArray.from_samples(["01"], num_bits=2))
+    head = b"\x93NUMPY\x01\x00"
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    packed = zlib.compress(head + len(text).to_bytes(2, "little") + text + b"\x01")
+    form["__value__"]["array"]["__value__"] = base64.b64encode(packed).decode()
+    assert page.evaluate(READ_OUTCOMES, json.dumps(form)) == []
+
+
+def test_whole_bits_alone_are_read(page):
+    """The same form is read where it is true, so that the test above can fail."""
+    page.goto("/")
+    form = write_result(BitArray.from_samples(["01"], num_bits=2))
+    (read,) = page.evaluate(READ_OUTCOMES, json.dumps(form))
+    assert read == {"label": "bits", "counts": {"01": 1}}
 
 
 def test_amplitudes_are_no_counts(page, server):
