@@ -1,6 +1,7 @@
 // The page of a job: its course, its curves, its counts, its result and its log.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read, send } from "./api.js";
+import { CircuitFinder } from "./circuits.js";
 import { address, go, PageElement } from "./element.js";
 import { PENDING } from "./formats.js";
 import { NO_OUTCOMES, readOutcomes } from "./outcomes.js";
@@ -28,6 +29,7 @@ class JobPage extends PageElement {
     place: { state: true },
     record: { state: true },
     outcomes: { state: true },
+    drawings: { state: true },
     version: { state: true },
     error: { state: true },
     note: { state: true },
@@ -47,6 +49,7 @@ class JobPage extends PageElement {
   async load() {
     this.unfollow?.();
     Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0, outcomes: NO_OUTCOMES });
+    this.drawings = [];
     Object.assign(this, { error: "", note: "", source: "", names: {}, params: null });
     document.title = `${this.job.slice(0, 8)} - Qiskit Runtime`;
     const id = this.job;
@@ -92,8 +95,10 @@ class JobPage extends PageElement {
 
   show(id, record, code) {
     if (id !== this.job) return;
+    if (record !== this.record) this.finder = new CircuitFinder();
     this.record = record;
     this.version += 1;
+    this.findDrawings(record.lines);
     this.readResult(record.result);
     if (code === 1000) this.poll(() => this.refresh(id));
     if (code === 4404) this.error = texts.jobGone;
@@ -107,6 +112,11 @@ class JobPage extends PageElement {
     this.readText = result;
     const outcomes = result == null ? NO_OUTCOMES : await readOutcomes(result);
     if (result === this.readText) this.outcomes = outcomes;
+  }
+
+  findDrawings(lines) {
+    this.drawings = this.finder.find(lines);
+    if (this.drawings.length) import("./circuit-drawings.js");
   }
 
   async act(work) {
@@ -153,7 +163,7 @@ class JobPage extends PageElement {
       ${this.renderError()} ${this.renderActions()}
       ${this.note ? html`<p role="status">${printable(this.note)}</p>` : nothing}
       <div class="columns">${this.renderTimeline()} ${this.renderFacts()}</div>
-      ${this.renderCurves()} ${this.renderOutcomes()} ${this.renderResult()} ${this.renderMessages()}
+      ${this.renderCurves()} ${this.renderDrawings()} ${this.renderOutcomes()} ${this.renderResult()} ${this.renderMessages()}
       ${this.renderParams()} ${this.renderLog()}`;
   }
 
@@ -205,6 +215,12 @@ class JobPage extends PageElement {
       <select @change=${(event) => (this.source = event.target.value)}>
         <option value="messages">${texts.fromMessages}</option><option value="progress">${texts.fromProgress}</option>
       </select></label></p>`;
+  }
+
+  renderDrawings() {
+    if (!this.drawings.length) return nothing;
+    return html`<section><h2>${texts.circuits}</h2>
+      <circuit-drawings .drawings=${this.drawings} .job=${this.job}></circuit-drawings></section>`;
   }
 
   renderOutcomes() {

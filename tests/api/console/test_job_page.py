@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 from playwright.sync_api import expect
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
 from qiskit.primitives.containers import (
     BitArray,
     DataBin,
@@ -150,6 +151,56 @@ def test_values_of_an_estimator_are_numbers(page, server):
         "pubs[0] 0.75 0.1", "pubs[1][0, 0] 0.5 0.05", "pubs[1][0, 1] -1.25 -0.125",
         "pubs[1][1, 0] 0.125 0.0125", "pubs[1][1, 1] 2 0.2",
     ]  # fmt: skip
+
+
+def draw_circuits():
+    """The lines of circuits as Qiskit draws them, and each as a list of lines."""
+    bell = QuantumCircuit(2, global_phase=0.5)
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure_all()
+    long = QuantumCircuit(QuantumRegister(2, "alpha"), ClassicalRegister(2, "out"))
+    for number in range(30):
+        long.rx(number, number % 2)
+        long.cx(0, 1)
+    long.measure(0, 1)
+    placed = transpile(bell, basis_gates=["rz", "sx", "cx"], initial_layout=[0, 1])
+    drawn = [bell.draw(), bell.draw(), long.draw(fold=80), placed.draw(fold=-1)]
+    return [str(one).split("\n") for one in drawn]
+
+
+def test_circuits_that_were_printed_are_found(page, server):
+    """Each is whole, folded ones too and one after the other, and no table is taken for one."""
+    circuits = draw_circuits()
+    table = ["┌────┬────┐", "│ q: │ 12 │", "└────┴────┘", "loss: ─────", "q_0: nothing"]
+    printed = [
+        *table,
+        *circuits[0],
+        *circuits[1],
+        "   ",
+        "done",
+        *circuits[2],
+        *circuits[3],
+        *table,
+    ]
+    job_id = server.run_steps(["print", "\n".join(printed)])
+    server.wait(job_id)
+    open_job(page, job_id)
+    drawn = section(page, "Circuit").locator("pre")
+    expect(drawn).to_have_count(4)
+    assert [text.split("\n") for text in drawn.all_text_contents()] == circuits
+    assert drawn.first.evaluate("one => getComputedStyle(one).whiteSpace") == "pre"
+    section(page, "Circuit").get_by_role("link").first.click()
+    expect(page.locator("li.linked")).to_contain_text("global phase")
+
+
+def test_circuit_is_there_while_the_program_runs(page, server, gate):
+    """A drawing is shown as soon as it was printed, though nothing is printed after it."""
+    (_, circuit, *_) = draw_circuits()
+    job_id = server.run_steps(["print", "\n".join(circuit)], ["wait", str(gate)])
+    open_job(page, job_id)
+    expect(section(page, "Circuit").locator("pre")).to_have_text("\n".join(circuit), timeout=20_000)
+    gate.touch()
 
 
 READ_OUTCOMES = """
