@@ -26,6 +26,8 @@ export const texts = {
   backend: "Backend",
   tag: "Tag",
   tags: "Tags",
+  hub: "Hub",
+  group: "Group",
   project: "Project",
   instance: "Instance",
   job: "Job",
@@ -185,5 +187,6 @@ export const texts = {
   onlyDifferent: "Only what differs",
   allEqual: "All parameters are equal.",
   parameter: "Parameter",
+  shownCurves: "Curves that are shown",
   noCompare: "Choose 2 to 5 jobs on the list of jobs.",
 };

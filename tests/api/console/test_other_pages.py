@@ -147,6 +147,32 @@ def test_jobs_are_compared(page, server):
     expect(page.get_by_text(f"steps {ids[1][:8]}: {distance:.4f}")).to_be_visible()
 
 
+def test_comparison_has_any_curve_and_any_counts(page, server):
+    """Each column of the messages can be drawn for all jobs, and each counts of each result."""
+    columns = [["publish", {"iteration": n, "energy": -n, "bound": n, "tail": 9}] for n in range(4)]
+    result = {name: {"0": number, "1": 5} for number, name in enumerate("abc", 1)}
+    ids = [server.run_steps(*columns, ["final", result]) for _ in range(2)]
+    for job_id in ids:
+        server.wait(job_id)
+    page.goto(f"/?view=compare&id={ids[0]}&id={ids[1]}")
+    first, second = (f"steps {job_id[:8]}" for job_id in ids)
+    expect(page.get_by_role("group", name=f"{first} energy, {second} energy: 4")).to_be_visible()
+    curves = page.get_by_role("group", name="Curves that are shown")
+    curves.get_by_label("bound").check()
+    curves.get_by_label("tail").check()
+    columns = ("energy", "bound", "tail")
+    names = ", ".join(f"{job} {name}" for job in (first, second) for name in columns)
+    expect(page.get_by_role("group", name=f"{names}: 4 points")).to_be_visible()
+    assert page.evaluate("document.querySelector('convergence-plot').plot.series.length") == 7
+    head = page.locator("table.counts thead")
+    expect(head).to_contain_text(f"{first} a")
+    expect(head).not_to_contain_text(f"{first} b")
+    page.get_by_role("checkbox", name=f"{first} b").check()
+    page.get_by_role("checkbox", name=f"{second} c").check()
+    for label in (f"{first} a", f"{first} b", f"{second} a", f"{second} c"):
+        expect(head).to_contain_text(label)
+
+
 def test_run_again_edited_begins_with_the_jobs_parameters(page, server):
     """The form has them, those that the schema does not name too, and posts what was changed."""
     params = f'{{"steps": [["final", {{"a": 1}}], ["ignore", {2**60 + 1}]]}}'
