@@ -191,6 +191,13 @@ class JobStore(ABC):
         """The number of queued jobs of an instance. From memory, without waiting."""
         return sum(job.spec.instance == instance for job in self.all_queued())
 
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:  # noqa: ARG002
+        """The bytes that the jobs of these instances, or all, take of what may be stored.
+
+        None where nobody counts them, as there is no limit. From memory, without waiting.
+        """
+        return None
+
     @abstractmethod
     async def read_params(self, job_id: str) -> str:
         """The parameters as they were submitted.

@@ -34,6 +34,7 @@ from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import RESULT_READ, make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
@@ -130,6 +131,13 @@ class KubernetesJobStore(JobStore):
     def all_queued(self) -> Iterable[Job]:
         jobs = (found.job for found in self._cache.all())
         return (job for job in jobs if job.status.phase is Phase.QUEUED)
+
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:
+        return sum(
+            found.stored_bytes
+            for found in self._cache.all()
+            if instances is None or found.job.spec.instance in instances
+        )
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.

@@ -53,6 +53,9 @@ class SystemResponse(BaseModel):
     max_queued: int | None
     max_jobs: int | None = Field(description="The most jobs, ended ones included. Kubernetes.")
     storage_bytes: int | None = Field(description="The limit of what jobs may store.")
+    stored_bytes: int | None = Field(
+        description="What the caller's jobs take of it: on one machine the ended ones."
+    )
 
 
 @router.get("/queue", responses=describe(422, 503))
@@ -99,6 +102,7 @@ async def show_system(
         max_queued=settings.max_queued if is_local else None,
         max_jobs=None if is_local else settings.max_jobs,
         storage_bytes=storage or None,
+        stored_bytes=store.stored_bytes() if storage else None,
     )
 
 

@@ -123,7 +123,7 @@ def test_system_page_has_the_servers_numbers(page, server):
     shown = page.locator("dl")
     expect(shown).to_contain_text(system["version"])
     expect(shown).to_contain_text("local: one machine")
-    expect(shown).to_contain_text(re.compile(rf"Jobs at once\s*{system['workers']}"))
+    expect(shown).to_contain_text(re.compile(rf"Workers\s*0 of {system['workers']}"))
 
 
 def test_jobs_are_compared(page, server):
