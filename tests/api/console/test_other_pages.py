@@ -1,5 +1,6 @@
 """Programs, their form and their upload, backends, the server, and comparisons, in a browser."""
 
+import base64
 import json
 import re
 
@@ -189,6 +190,76 @@ def test_run_again_edited_begins_with_the_jobs_parameters(page, server):
     second = page.url.rpartition("id=")[2]
     server.wait(second)
     assert json.loads(server.text(second, "results")) == {"a": 2}
+
+
+NESTED = {
+    "type": "object",
+    "required": ["solver"],
+    "properties": {
+        "solver": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string"},
+                "limits": {
+                    "type": "object",
+                    "properties": {"steps": {"type": "integer", "minimum": 1}},
+                },
+            },
+        },
+        "terms": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["label"],
+                "properties": {"label": {"type": "string"}, "weight": {"type": "number"}},
+            },
+        },
+    },
+}
+NESTED_PROGRAM = "def main(backend, messenger, **given):\n    return given\n"
+
+
+def test_objects_and_lists_of_objects_have_fields(page, server, expected):
+    """They are filled in, refused beside the inner field, posted whole, and filled in again."""
+    expected.add("422 (Unprocessable Content)")
+    expected.add("422 (Unprocessable Entity)")
+    program = {
+        "name": "nested",
+        "description": "Gives back what it was given.",
+        "data": base64.b64encode(NESTED_PROGRAM.encode()).decode(),
+        "spec": {"parameters": NESTED},
+    }
+    program_id = server.http.post("/programs", json=program).raise_for_status().json()["id"]
+    page.goto(f"/?view=program&id={program_id}")
+    run = page.get_by_role("button", name="Run", exact=True)
+    run.click()
+    expect(page.get_by_label("name", exact=False).first).to_be_focused()
+    page.get_by_label("name", exact=False).first.fill("SPSA")
+    page.get_by_label("steps").fill("0")
+    for number, label in ((1, "ZZ"), (2, "lost"), (3, "XX")):
+        page.get_by_role("button", name="Add an entry").click()
+        group = page.get_by_role("group", name=f"terms {number}")
+        group.get_by_label("label").fill(label)
+        group.get_by_label("weight").fill(f"{number}.50")
+    page.get_by_role("group", name="terms 2").get_by_role("button", name="Remove").click()
+    run.click()
+    expect(page.get_by_label("steps")).to_be_focused()
+    expect(page.locator(".field", has_text="steps")).to_contain_text("less than the minimum of 1")
+    page.get_by_label("steps").fill("7")
+    run.click()
+    expect(page.get_by_role("heading", name="Job of")).to_contain_text("Completed", timeout=20_000)
+    first = page.url.rpartition("id=")[2]
+    given = {
+        "solver": {"name": "SPSA", "limits": {"steps": 7}},
+        "terms": [{"label": "ZZ", "weight": 1.5}, {"label": "XX", "weight": 3.5}],
+    }
+    assert json.loads(server.text(first, "results")) == given
+    page.get_by_role("link", name="Run again, edited").click()
+    expect(page.get_by_role("group", name="terms 2").get_by_label("weight")).to_have_value("3.50")
+    page.get_by_role("button", name="Write it as JSON terms").click()
+    text = page.get_by_label("terms", exact=True).input_value()
+    assert json.loads(text) == given["terms"] and "3.50" in text
 
 
 SPLIT = """
