@@ -12,6 +12,7 @@ from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.wire.events import Event
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
 
 def view_jobs(store: JobStore, caller: Caller) -> JobStore:
@@ -58,6 +59,9 @@ class VisibleJobs(JobStore):
         visible = self._caller.visible
         seen = visible if instances is None or visible is None else instances & visible
         return self._store.stored_bytes(instances if seen is None else seen)
+
+    async def find_warm_pods(self) -> PoolNumbers | None:
+        return await self._store.find_warm_pods()
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)

@@ -32,7 +32,7 @@ class SystemPage extends PageElement {
   }
 
   renderFacts() {
-    const { version, mode, queued, running, ended, workers, max_queued, max_jobs } = this.system;
+    const { version, mode, queued, running, ended, workers, warm_pods, max_queued, max_jobs } = this.system;
     const rows = [
       [texts.serverVersion, version],
       [texts.mode, texts.modes[mode] ?? mode],
@@ -40,6 +40,7 @@ class SystemPage extends PageElement {
       [texts.queuedJobs, number(queued)],
       [texts.endedJobs, number(ended)],
       [texts.workers, workers == null ? null : texts.workersBusy(Math.min(running, workers), workers)],
+      [texts.warmPods, warm_pods && texts.warmPodsAre(warm_pods.ready, warm_pods.starting)],
       [texts.maxQueued, max_queued],
       [texts.maxJobs, max_jobs],
     ];

@@ -180,6 +180,8 @@ export const texts = {
   runningJobs: "Running jobs",
   endedJobs: "Ended jobs",
   runningPods: "Running jobs, each in a pod",
+  warmPods: "Pods started ahead",
+  warmPodsAre: (ready, starting) => `${ready} ready${starting ? `, ${starting} starting` : ""}`,
   workers: "Workers",
   workersBusy: (busy, all) => `${busy} of ${all} have a job of yours`,
   storedOf: (stored, limit) => `${stored} of ${limit}`,

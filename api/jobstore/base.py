@@ -13,6 +13,7 @@ from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
 
 class JobNotFound(LookupError):
@@ -196,6 +197,10 @@ class JobStore(ABC):
 
         None where nobody counts them, as there is no limit. From memory, without waiting.
         """
+        return None
+
+    async def find_warm_pods(self) -> PoolNumbers | None:
+        """The pods that were started ahead of jobs; None where there are none, or nobody knows."""
         return None
 
     @abstractmethod

@@ -18,11 +18,11 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 PICTURE = ROOT / "docs" / "assets" / "console.webp"
-SIZE = {"width": 860, "height": 600}
+SIZE: ViewportSize = {"width": 860, "height": 600}
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
 START_SECONDS, RUN_SECONDS = 60, 240
 STEP, LAST_PAUSE = 1.1, 4.0

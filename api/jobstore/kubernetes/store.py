@@ -46,6 +46,7 @@ from qiskit_runtime.contract.resources.runtimejob import (
 )
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
 from qiskit_runtime.contract.wire.events import Event
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
 _KEPT_RESULT_CHARACTERS = 4096
 """The longest result that stays in memory: those of thousands of jobs may be 32 KiB each."""
@@ -138,6 +139,9 @@ class KubernetesJobStore(JobStore):
             for found in self._cache.all()
             if instances is None or found.job.spec.instance in instances
         )
+
+    async def find_warm_pods(self) -> PoolNumbers | None:
+        return await self._streams.read_pool()
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.

@@ -127,6 +127,22 @@ def test_system_page_has_the_servers_numbers(page, server):
     expect(shown).to_contain_text(re.compile(rf"Workers\s*0 of {system['workers']}"))
 
 
+def test_system_page_of_a_cluster_has_pods_and_storage(page, server):
+    """The pods that wait and the storage that is taken are told, where the server tells them."""
+    told = server.http.get("/system").json() | {
+        "mode": "kubernetes", "workers": None, "running": 3, "max_jobs": 5000,
+        "warm_pods": {"ready": 2, "starting": 1},
+        "storage_bytes": 400 * 2**20, "stored_bytes": 100 * 2**20,
+    }  # fmt: skip
+    page.route("**/system", lambda route: route.fulfill(json=told))
+    page.goto("/?view=system")
+    shown = page.locator("dl")
+    expect(shown).to_contain_text(re.compile(r"each in a pod\s*3"))
+    expect(shown).to_contain_text(re.compile(r"Pods started ahead\s*2 ready, 1 starting"))
+    bar = page.get_by_role("progressbar", name="100.0 MiB of 400.0 MiB")
+    assert bar.evaluate("one => one.position") == 0.25
+
+
 def test_jobs_are_compared(page, server):
     """The parameters that differ, the curves over each other, the counts with their distance."""
     ids = [
