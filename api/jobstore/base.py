@@ -193,10 +193,7 @@ class JobStore(ABC):
         return sum(job.spec.instance == instance for job in self.all_queued())
 
     def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:  # noqa: ARG002
-        """The bytes that the jobs of these instances, or all, take of what may be stored.
-
-        None where nobody counts them, as there is no limit. From memory, without waiting.
-        """
+        """The bytes that the jobs of these instances, or all, take; None where nobody counts."""
         return None
 
     async def find_warm_pods(self) -> PoolNumbers | None:

@@ -566,7 +566,7 @@ async def test_pool_reports_its_pods(cluster, start):
 
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"ready": 1}', b'{"ready": "x"}', b"7"])
 def test_unreadable_report_is_none(text):
-    """What no operator of this release has written tells nothing."""
+    """A text that no operator of this release has written tells nothing."""
     assert PoolNumbers.parse(text) is None
     assert PoolNumbers.parse(PoolNumbers(1, 2).pack()) == PoolNumbers(1, 2)
 

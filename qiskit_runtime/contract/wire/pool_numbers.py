@@ -15,7 +15,7 @@ POOL_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class PoolNumbers:
-    """How many pods wait for a job, and how many are on their way to it."""
+    """The pods that wait for a job, and those that are on their way to it."""
 
     ready: int
     starting: int

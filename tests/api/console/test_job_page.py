@@ -210,7 +210,7 @@ async text => (await (await import("/console/outcomes.js")).readOutcomes(text)).
 
 @pytest.mark.parametrize("shape", ["(1000000000, 1)", "(1,)", "()", "(0, 1)", "(1, 0)"])
 def test_array_that_lies_about_its_size_is_left_alone(page, shape):
-    """Of a result that no library wrote nothing is drawn, and nothing hangs."""
+    """A result that no library wrote is not drawn, and nothing hangs."""
     page.goto("/")
     form = write_result(BitArray.from_samples(["01"], num_bits=2))
     head = b"\x93NUMPY\x01\x00"

@@ -87,7 +87,7 @@ async def report_and_read(server):
 
 
 def test_operator_tells_the_api_of_its_pods(server):
-    """What the pool reports is read by the API."""
+    """The numbers that the pool reports are read by the API."""
     before, after = asyncio.run(report_and_read(server))
     assert (before, after) == (None, PoolNumbers(ready=0, starting=0))
 
