@@ -103,8 +103,9 @@ docs: $(DEV_READY) ## Build the documents as a site in site/, links checked, wit
 figures: $(DEV_READY) ## Run the tutorials in docs/, and draw their figures
 	UPDATE_FIGURES=1 $(BIN)/python -m pytest tests/docs/test_tutorials.py $(ARGS)
 
-recording: $(DEV_READY) ## Record quickstart as the README's picture
+recording: $(DEV_READY) ## Record quickstart and the console as the README's pictures (needs Chromium)
 	$(BIN)/python docs/tools/record_quickstart.py
+	$(BIN)/python docs/tools/record_console.py
 
 drawings: $(DEV_READY) ## Draw the README's badges, and the Mermaid diagrams for the site (needs npm and Chromium)
 	$(BIN)/python docs/tools/badges.py

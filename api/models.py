@@ -94,6 +94,13 @@ class JobResponse(RootModel):
         description="Why the job is in this status, as one word for programs; may be empty."
     )
     message: str = Field(description="The reason as a sentence for people; may be empty.")
+    scheduled: str | None = Field(
+        description="When its pod got a node; before `created` where a pod was started ahead. Null"
+        " on one machine."
+    )
+    container_started: str | None = Field(
+        description="When its container started, the image being there. Null on one machine."
+    )
     started: str | None
     finished: str | None
     progress: JobProgress | None = Field(
@@ -123,6 +130,8 @@ class JobResponse(RootModel):
             tags=list(spec.tags),
             reason=status.reason,
             message=status.message,
+            scheduled=format_optional_moment(status.scheduled_at),
+            container_started=format_optional_moment(status.container_started_at),
             started=format_optional_moment(status.started_at),
             finished=format_optional_moment(status.finished_at),
             progress=status.progress,

@@ -92,6 +92,9 @@ async def probe(memo: kopf.Memo, **_: Any) -> float:
 @kopf.on.probe(id="warmPool")
 async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, Any]:
     """Return the numbers of the pods that wait for a job, and what they hold of the nodes."""
+    if memo.pool.is_on:
+        # In the background: a probe waits for no Redis.
+        memo.pool.workers.spawn(memo.pool.report(memo.redis))
     numbers: dict[str, Any] = memo.pool.measure()
     return numbers
 

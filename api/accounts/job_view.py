@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from api.accounts.caller import Caller, InstanceRefused, ViewerRefused
 from api.jobstore.base import JobNotFound, JobPage, JobQuery, JobStore
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.wire.events import Event
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
 
 def view_jobs(store: JobStore, caller: Caller) -> JobStore:
@@ -52,6 +54,14 @@ class VisibleJobs(JobStore):
     def all_queued(self) -> Iterable[Job]:
         queued = self._store.all_queued()
         return (job for job in queued if self._caller.sees(job.spec.instance))
+
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:
+        visible = self._caller.visible
+        seen = visible if instances is None or visible is None else instances & visible
+        return self._store.stored_bytes(instances if seen is None else seen)
+
+    async def find_warm_pods(self) -> PoolNumbers | None:
+        return await self._store.find_warm_pods()
 
     async def read_params(self, job_id: str) -> str:
         await self.get(job_id)

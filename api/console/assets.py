@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -32,6 +33,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+_FOR_READERS = re.compile(rb"^[ \t]*(?:/\*\*.*?\*/\n|//[^\n]*\n)|^[ \t]+", re.DOTALL | re.MULTILINE)
+"""What our own scripts have for people who read them: comments on lines of their own, and
+indentation, which no browser shows. It is a seventh of what they take compressed."""
 
 _SESSION = """<form method="post" action="/logout"><button>Log out</button></form>"""
 
@@ -65,6 +70,8 @@ def read_assets(folder: Path = FOLDER) -> Mapping[str, Asset]:
 
 def _read_asset(path: Path) -> Asset:
     content = path.read_bytes()
+    if path.suffix == ".js" and path.parent == FOLDER:
+        content = _FOR_READERS.sub(b"", content)
     kind = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0]
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     # Without the time of day: replicas send the same bytes.

@@ -1,15 +1,15 @@
 // Jobs beside each other: the difference of their parameters, their curves, their counts.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read } from "./api.js";
-import { findCounts } from "./counts.js";
 import { address, PageElement } from "./element.js";
 import { seconds, span } from "./formats.js";
+import { readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
 import { followRecord } from "./record.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
-import "./counts-bars.js";
+import "./counts-choice.js";
 
 const LONG = 200;
 
@@ -20,6 +20,7 @@ class ComparePage extends PageElement {
     version: { state: true },
     error: { state: true },
     showAll: { state: true },
+    chosen: { state: true },
   };
 
   willUpdate(changed) {
@@ -39,7 +40,7 @@ class ComparePage extends PageElement {
   async load() {
     this.stop();
     this.loaded = String(this.jobs);
-    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map() });
+    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map(), counts: new Map(), chosen: null });
     document.title = `${texts.comparison(this.jobs.length)} - Qiskit Runtime`;
     if (this.jobs.length < 2 || this.jobs.length > 5) {
       this.error = texts.noCompare;
@@ -62,7 +63,15 @@ class ComparePage extends PageElement {
   }
 
   show(id, record) {
+    const isNews = record.result !== this.records.get(id)?.result;
     this.records.set(id, record);
+    this.version += 1;
+    if (isNews) this.readResult(id, record.result);
+  }
+
+  async readResult(id, result) {
+    const { counts } = await readOutcomes(result);
+    this.counts.set(id, counts);
     this.version += 1;
   }
 
@@ -101,28 +110,53 @@ class ComparePage extends PageElement {
   }
 
   renderCurves() {
-    const curves = this.found.flatMap((job) => this.listCurves(job));
-    if (!curves.length) return html`<section><h2>${texts.convergence}</h2><p>${texts.noCurves}</p></section>`;
-    return html`<section><h2>${texts.convergence}</h2><convergence-plot .curves=${curves}></convergence-plot></section>`;
+    const all = this.found.map((job) => [job, this.listCurves(job)]);
+    const names = [...new Set(all.flatMap(([, curves]) => curves.map((curve) => curve.name)))];
+    if (!names.length) return html`<section><h2>${texts.convergence}</h2><p>${texts.noCurves}</p></section>`;
+    // Of each job its main curves, as far as one can tell them apart; all others can be added.
+    const main = all.flatMap(([, curves]) => curves.filter((curve) => curve.isShown).slice(0, 2));
+    const chosen = this.chosen ?? new Set(main.map((curve) => curve.name));
+    return html`<section><h2>${texts.convergence}</h2>
+      ${names.length > 1 ? this.renderChoice(names, chosen) : nothing}
+      <convergence-plot .curves=${all.flatMap(([job, curves]) => pickCurves(job, curves, chosen))}></convergence-plot></section>`;
   }
 
-  /** Return the main curves of a job, named by the job too. */
+  renderChoice(names, chosen) {
+    return html`<fieldset class="bar"><legend>${texts.shownCurves}</legend>
+      ${names.map((name) => html`<label><input type="checkbox" .checked=${chosen.has(name)}
+        @change=${(event) => this.choose(name, event.target.checked, chosen)} /> ${printable(name)}</label>`)}</fieldset>`;
+  }
+
+  choose(name, isChosen, before) {
+    const chosen = new Set(before);
+    if (isChosen) chosen.add(name);
+    else chosen.delete(name);
+    this.chosen = chosen;
+  }
+
   listCurves(job) {
     const record = this.records.get(job.id);
     if (!record) return [];
     const series = record.values.isEmpty ? record.progress : record.values;
-    const main = series.list(this.names.get(job.program)).filter((curve) => curve.isShown);
-    return main.slice(0, 2).map((curve) => ({ ...curve, name: `${nameJob(job)} ${curve.name}` }));
+    return series.list(this.names.get(job.program));
   }
 
   renderCounts() {
-    const sets = this.found.flatMap((job) => listCounts(job, this.records.get(job.id)));
-    if (!sets.length) return nothing;
-    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${sets.slice(0, 5)}></counts-bars></section>`;
+    const sets = this.found.map((job) => labelCounts(job, this.counts.get(job.id) ?? []));
+    if (!sets.flat().length) return nothing;
+    // Of each job one, as they are likely the same; all others can be added.
+    const first = sets.filter((one) => one.length).map(([one]) => one.label);
+    return html`<section><h2>${texts.counts}</h2><counts-choice .sets=${sets.flat()} .first=${first}></counts-choice></section>`;
   }
 }
 
 const nameJob = (job) => `${printable(job.program)} ${job.id.slice(0, 8)}`;
+
+/** Return the chosen curves of a job, named by the job too. */
+function pickCurves(job, curves, chosen) {
+  const picked = curves.filter((curve) => chosen.has(curve.name));
+  return picked.map((curve) => ({ ...curve, isShown: true, name: `${nameJob(job)} ${curve.name}` }));
+}
 
 function makeRow(name, values) {
   return { name, values, differs: values.some((one) => one !== values[0]) };
@@ -142,14 +176,10 @@ function readParams(text) {
   }
 }
 
-function listCounts(job, record) {
-  if (record?.result == null) return [];
-  try {
-    const [first] = findCounts(JSON.parse(record.result));
-    return first ? [{ ...first, label: nameJob(job) }] : [];
-  } catch {
-    return [];
-  }
+/** Return counts with labels that name the job, and the set where it has several. */
+function labelCounts(job, counts) {
+  const name = (set) => (counts.length > 1 ? `${nameJob(job)} ${set.label}` : nameJob(job));
+  return counts.map((set) => ({ ...set, label: name(set) }));
 }
 
 customElements.define("compare-page", ComparePage);

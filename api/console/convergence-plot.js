@@ -127,8 +127,10 @@ class ConvergencePlot extends PageElement {
 
 function describeCurve({ name, isShown }, index) {
   const stroke = style(`--curve-${(index % COLOURS) + 1}`);
+  // More curves than colours are dashed, by turns.
+  const dash = index < COLOURS ? undefined : [3 + 5 * Math.floor(index / COLOURS), 4];
   const value = (_, one) => (one == null ? "–" : number(one));
-  return { label: printable(name), stroke, width: 1.5, show: isShown, spanGaps: true, value, points: { size: 4 } };
+  return { label: printable(name), stroke, dash, width: 1.5, show: isShown, spanGaps: true, value, points: { size: 4 } };
 }
 
 /** Return a curve's newest and smallest value as a sentence. */

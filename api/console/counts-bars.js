@@ -7,6 +7,7 @@ import { printable } from "./printable.js";
 import { texts } from "./texts.js";
 
 const MOST_BARS = 64;
+const COLOURS = 5;
 
 /** `sets` are counts with labels. */
 class CountsBars extends PageElement {
@@ -66,7 +67,7 @@ function compareOutcomes(a, b) {
 
 function renderBar(share, index) {
   return html`<svg aria-hidden="true" viewBox="0 0 100 10" preserveAspectRatio="none">
-    <rect width=${Math.max(0, share * 100)} height="10" class=${`curve-${index + 1}`}></rect></svg>`;
+    <rect width=${Math.max(0, share * 100)} height="10" class=${`curve-${(index % COLOURS) + 1}`}></rect></svg>`;
 }
 
 customElements.define("counts-bars", CountsBars);

@@ -1,7 +1,7 @@
 // Counts of outcomes: where they are in a result, and how far two of them are from each other.
 
 const OUTCOME = /^([01]+( [01]+)*|0x[0-9a-f]+)$/i;
-const MOST_FOUND = 8;
+const MOST_FOUND = 24;
 const DEEPEST = 5;
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);

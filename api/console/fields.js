@@ -3,27 +3,46 @@ import { texts } from "./texts.js";
 
 const NUMBERS = ["integer", "number"];
 
+const DEEPEST = 3;
+
 /** Return the fields of a schema, those that are required first; none where it lists none. */
-export function listFields(schema) {
+export function listFields(schema, within = "", depth = 0) {
   const required = new Set(schema?.required ?? []);
   const properties = Object.entries(schema?.properties ?? {});
-  const fields = properties.map(([name, inner]) => describeField(name, inner, required.has(name)));
+  const fields = properties.map(([name, inner]) => {
+    const path = within ? `${within}.${name}` : name;
+    return describeField(name, inner, { isRequired: required.has(name), path, depth });
+  });
   return fields.sort((a, b) => b.isRequired - a.isRequired);
 }
 
-function describeField(name, schema, isRequired) {
+/** Return a field: `path` is its name with those of the fields around it. */
+export function describeField(name, schema, { isRequired = false, path = name, depth = 0 } = {}) {
   const inner = schema !== null && typeof schema === "object" ? schema : {};
   const types = [inner.type ?? []].flat().filter((one) => one !== "null");
+  const kind = depth < DEEPEST && isGroup(inner, types) ? "group" : chooseKind(inner, types);
+  const isList = depth < DEEPEST && kind === "json" && types.join() === "array" && isGroup(inner.items, [inner.items?.type ?? []].flat());
   return {
     name,
+    path,
+    depth,
+    schema: inner,
     isRequired,
     types,
-    kind: chooseKind(inner, types),
+    kind: isList ? "list" : kind,
+    fields: kind === "group" ? listFields(inner, path, depth + 1) : [],
+    items: [],
     choices: Array.isArray(inner.enum) ? inner.enum : [],
     description: String(inner.description ?? ""),
     default: "default" in inner ? JSON.stringify(inner.default) : "",
     example: Array.isArray(inner.examples) && inner.examples.length ? JSON.stringify(inner.examples[0]) : "",
   };
+}
+
+/** Return whether a schema is of an object whose fields it lists; encoded objects are text. */
+function isGroup(schema, types) {
+  const names = Object.keys(schema?.properties ?? {});
+  return types.join() === "object" && names.length > 0 && !names.includes("__type__");
 }
 
 function chooseKind(inner, types) {
@@ -73,6 +92,22 @@ export function splitParams(text) {
       parts.set(name, text.slice(begin, index).trim());
       name = null;
     }
+    if (token === "{" || token === "[") depth += 1;
+    if (token === "}" || token === "]") depth -= 1;
+  }
+  return parts;
+}
+
+/** Return the values of a list's text, each as its text. */
+export function splitList(text) {
+  if (!Array.isArray(JSON.parse(text))) throw new Error(texts.noJson);
+  const parts = [];
+  let [depth, begin] = [0, null];
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (depth === 1 && (token === "," || token === "]")) {
+      if (begin !== null) parts.push(text.slice(begin, index).trim());
+      begin = null;
+    } else if (depth === 1) begin ??= index;
     if (token === "{" || token === "[") depth += 1;
     if (token === "}" || token === "]") depth -= 1;
   }

@@ -2,7 +2,9 @@
 import { html, nothing } from "./vendor/lit.js";
 import { path, read, send } from "./api.js";
 import { address, go, PageElement } from "./element.js";
-import { joinParams, listFields, readField, splitParams, write } from "./fields.js";
+import { joinParams, listFields, splitParams } from "./fields.js";
+import { addItem, asText, fillField, findPath, readDeep } from "./nested-fields.js";
+import { renderField } from "./param-fields.js";
 import { printable } from "./printable.js";
 import { texts } from "./texts.js";
 
@@ -30,9 +32,8 @@ class JobForm extends PageElement {
 
   async begin() {
     this.fields = listFields(this.program.spec.parameters);
-    this.values = new Map(
-      this.fields.filter((field) => field.isRequired && field.example).map((field) => [field.name, write(field, field.example)]),
-    );
+    this.values = new Map();
+    for (const field of this.fields) if (field.isRequired && field.example) fillField(this.values, field, field.example);
     this.settings = { backend: "", tags: "", instance: "" };
     // Nobody types into a form that another job's parameters will fill.
     this.isReady = !this.origin;
@@ -53,14 +54,36 @@ class JobForm extends PageElement {
     for (const name of given.keys()) {
       if (!known.has(name)) this.fields.push(...listFields({ properties: { [name]: {} } }));
     }
-    this.values = new Map(this.fields.filter(({ name }) => given.has(name)).map((field) => [field.name, write(field, given.get(field.name))]));
+    this.values = new Map();
+    for (const field of this.fields) if (given.has(field.name)) fillField(this.values, field, given.get(field.name));
     const instance = [job.hub, job.group, job.project].join("/");
     this.settings = { backend: job.backend, tags: job.tags.join(", "), instance: instance === "//" ? "" : instance };
     this.whole = job.params[0];
   }
 
-  set(name, text) {
-    this.values = new Map(this.values).set(name, text);
+  set(path, text) {
+    this.values = new Map(this.values).set(path, text);
+  }
+
+  /** Put a JSON text into a field. */
+  fill(field, text) {
+    fillField(this.values, field, text);
+    this.requestUpdate();
+  }
+
+  addItem(field) {
+    addItem(field);
+    this.requestUpdate();
+  }
+
+  removeItem(field, item) {
+    field.items = field.items.filter((one) => one !== item);
+    this.requestUpdate();
+  }
+
+  turnIntoText(field) {
+    asText(this.values, field);
+    this.requestUpdate();
   }
 
   /** Return the body of POST /jobs, or null where a field is wrong. */
@@ -74,16 +97,7 @@ class JobForm extends PageElement {
   }
 
   readFields() {
-    return joinParams(
-      this.fields.map((field) => {
-        try {
-          return [field.name, readField(field, this.values.get(field.name) ?? "")];
-        } catch (error) {
-          this.errors.set(field.name, error.message);
-          return [field.name, ""];
-        }
-      }),
-    );
+    return joinParams(this.fields.map((field) => [field.name, readDeep(this.values, field, this.errors)]));
   }
 
   readWhole() {
@@ -120,10 +134,9 @@ class JobForm extends PageElement {
 
   /** Put what the server refused beside the field that it names. */
   showRefusal(error) {
-    const names = new Set(this.fields.map((field) => field.name));
     for (const { loc, msg } of error.fields ?? []) {
-      const name = loc.find((part) => names.has(part)) ?? [...names].find((one) => msg.includes(`${one}:`));
-      if (name) this.errors.set(name, msg);
+      const path = findPath(this.fields, loc) ?? this.fields.find(({ name }) => msg.includes(`${name}:`))?.path;
+      if (path) this.errors.set(path, msg);
     }
     this.error = error.message;
     this.focusError();
@@ -139,42 +152,10 @@ class JobForm extends PageElement {
     if (!this.isReady) return html`<p>${texts.loading}</p>`;
     return html`<form class="form" novalidate @submit=${this.submit}>
       ${this.origin ? html`<p role="status">${texts.edited(this.origin)}</p>` : nothing}
-      ${this.fields.length ? this.fields.map((field) => this.renderField(field)) : this.renderWhole()}
+      ${this.fields.length ? this.fields.map((field) => renderField(this, field)) : this.renderWhole()}
       ${this.renderSettings()}
       ${this.error ? html`<p role="alert">${printable(this.error)}</p>` : nothing}
       <p><button class="main" ?disabled=${this.isSending}>${texts.run}</button></p></form>`;
-  }
-
-  renderField(field) {
-    const id = `field-${field.name}`;
-    const error = this.errors.get(field.name);
-    const hint = [field.description, field.default ? texts.defaultIs(field.default) : ""].filter(Boolean).join(" – ");
-    return html`<div class="field">
-      <label for=${id}>${printable(field.name)} ${field.isRequired ? html`<small>(${texts.required})</small>` : nothing}</label>
-      ${this.renderInput(field, id, error)}
-      ${error ? html`<p id="${id}-error">${printable(error)}</p>` : nothing}
-      <small id="${id}-hint">${printable(hint)}</small>
-      ${!field.example ? nothing : html`<span><button type="button" @click=${() => this.set(field.name, write(field, field.example))}>${texts.useExample}</button></span>`}
-    </div>`;
-  }
-
-  renderInput(field, id, error) {
-    const value = this.values.get(field.name) ?? "";
-    const take = (event) => this.set(field.name, event.target.value);
-    const described = `${id}-hint${error ? ` ${id}-error` : ""}`;
-    const invalid = error ? "true" : nothing;
-    if (field.kind === "choice" || field.kind === "flag") {
-      const choices = field.kind === "flag" ? [true, false] : field.choices;
-      return html`<select id=${id} aria-describedby=${described} aria-invalid=${invalid} @change=${take}>
-        <option value="" ?selected=${value === ""}>${field.isRequired ? "" : texts.leaveDefault}</option>
-        ${choices.map((one) => html`<option value=${JSON.stringify(one)} ?selected=${JSON.stringify(one) === value}>${printable(typeof one === "string" ? one : JSON.stringify(one))}</option>`)}
-      </select>`;
-    }
-    if (field.kind === "json") {
-      return html`<textarea id=${id} spellcheck="false" aria-describedby=${described} aria-invalid=${invalid} .value=${value} @input=${take}></textarea>`;
-    }
-    return html`<input id=${id} inputmode=${field.kind === "number" ? "decimal" : "text"} autocomplete="off"
-      aria-describedby=${described} aria-invalid=${invalid} .value=${value} @input=${take} />`;
   }
 
   renderWhole() {

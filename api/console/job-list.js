@@ -19,7 +19,13 @@ const COLUMNS = [
   [texts.created, "created", true],
   [texts.duration, "duration", true],
 ];
-const FILTERS = ["status", "program", "backend", "tags", "project", "search"];
+const FILTERS = ["status", "program", "backend", "tags", "hub", "group", "project", "search"];
+
+/** Return the values of the filter that an address has. */
+function readFields(query) {
+  const named = FILTERS.map((name) => [name, query.getAll(name)]);
+  return Object.fromEntries(named.filter(([, values]) => values.length));
+}
 
 class JobList extends PageElement {
   static properties = {
@@ -51,8 +57,7 @@ class JobList extends PageElement {
   }
 
   get fields() {
-    const named = FILTERS.map((name) => [name, this.query.getAll(name)]);
-    return Object.fromEntries(named.filter(([, values]) => values.length));
+    return readFields(this.query);
   }
 
   async refresh() {
@@ -83,7 +88,9 @@ class JobList extends PageElement {
   }
 
   narrow(fields, options) {
-    go(address("", { ...this.fields, sort: this.query.get("sort") ?? "", ...fields }), options);
+    // Of the address: a person may be faster than the page that a change before this one leads to.
+    const query = new URLSearchParams(location.search);
+    go(address("", { ...readFields(query), sort: query.get("sort") ?? "", ...fields }), options);
   }
 
   choose(id, isChosen) {
@@ -114,7 +121,8 @@ class JobList extends PageElement {
           ${STATUSES.map((one) => html`<option ?selected=${one === value("status")}>${one}</option>`)}
         </select></label>
       ${field("program", texts.program)} ${field("backend", texts.backend)}
-      ${field("tags", texts.tag)} ${field("project", texts.project)}
+      ${field("tags", texts.tag)}
+      ${field("hub", texts.hub)} ${field("group", texts.group)} ${field("project", texts.project)}
       ${Object.keys(this.fields).length ? html`<a href="/">${texts.clearFilter}</a>` : ""}
     </form>`;
   }
@@ -191,7 +199,5 @@ class JobList extends PageElement {
       ${begin + count < total ? turn(begin + PAGE, texts.next) : ""}`;
   }
 }
-
-
 
 customElements.define("job-list", JobList);

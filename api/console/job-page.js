@@ -1,16 +1,18 @@
 // The page of a job: its course, its curves, its counts, its result and its log.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read, send } from "./api.js";
-import { findCounts } from "./counts.js";
+import { CircuitFinder } from "./circuits.js";
 import { address, go, PageElement } from "./element.js";
 import { PENDING } from "./formats.js";
+import { NO_OUTCOMES, readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
 import { followRecord, JobRecord } from "./record.js";
 import { copy, save } from "./save.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
-import "./counts-bars.js";
+import "./counts-choice.js";
+import "./estimates-table.js";
 import "./job-timeline.js";
 import "./log-view.js";
 import "./value-tree.js";
@@ -26,6 +28,8 @@ class JobPage extends PageElement {
     found: { state: true },
     place: { state: true },
     record: { state: true },
+    outcomes: { state: true },
+    drawings: { state: true },
     version: { state: true },
     error: { state: true },
     note: { state: true },
@@ -44,7 +48,8 @@ class JobPage extends PageElement {
 
   async load() {
     this.unfollow?.();
-    Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0 });
+    Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0, outcomes: NO_OUTCOMES });
+    this.drawings = [];
     Object.assign(this, { error: "", note: "", source: "", names: {}, params: null });
     document.title = `${this.job.slice(0, 8)} - Qiskit Runtime`;
     const id = this.job;
@@ -90,12 +95,28 @@ class JobPage extends PageElement {
 
   show(id, record, code) {
     if (id !== this.job) return;
+    if (record !== this.record) this.finder = new CircuitFinder();
     this.record = record;
     this.version += 1;
+    this.findDrawings(record.lines);
+    this.readResult(record.result);
     if (code === 1000) this.poll(() => this.refresh(id));
     if (code === 4404) this.error = texts.jobGone;
     if (code === 4410) this.note = texts.streamGone;
     if (code === 1008) this.note = texts.streamWithdrawn;
+  }
+
+  /** Read what can be drawn of a result, once. */
+  async readResult(result) {
+    if (result === this.readText) return;
+    this.readText = result;
+    const outcomes = result == null ? NO_OUTCOMES : await readOutcomes(result);
+    if (result === this.readText) this.outcomes = outcomes;
+  }
+
+  findDrawings(lines) {
+    this.drawings = this.finder.find(lines);
+    if (this.drawings.length) import("./circuit-drawings.js");
   }
 
   async act(work) {
@@ -142,7 +163,7 @@ class JobPage extends PageElement {
       ${this.renderError()} ${this.renderActions()}
       ${this.note ? html`<p role="status">${printable(this.note)}</p>` : nothing}
       <div class="columns">${this.renderTimeline()} ${this.renderFacts()}</div>
-      ${this.renderCurves()} ${this.renderCounts()} ${this.renderResult()} ${this.renderMessages()}
+      ${this.renderCurves()} ${this.renderDrawings()} ${this.renderOutcomes()} ${this.renderResult()} ${this.renderMessages()}
       ${this.renderParams()} ${this.renderLog()}`;
   }
 
@@ -196,17 +217,16 @@ class JobPage extends PageElement {
       </select></label></p>`;
   }
 
-  get counts() {
-    if (this.counted !== this.record.result) {
-      this.counted = this.record.result;
-      this.countsFound = parseCounts(this.counted);
-    }
-    return this.countsFound ?? [];
+  renderDrawings() {
+    if (!this.drawings.length) return nothing;
+    return html`<section><h2>${texts.circuits}</h2>
+      <circuit-drawings .drawings=${this.drawings} .job=${this.job}></circuit-drawings></section>`;
   }
 
-  renderCounts() {
-    if (!this.counts.length) return nothing;
-    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${this.counts.slice(0, 5)}></counts-bars></section>`;
+  renderOutcomes() {
+    const { counts, estimates } = this.outcomes;
+    return html`${counts.length ? html`<section><h2>${texts.counts}</h2><counts-choice .sets=${counts}></counts-choice></section>` : nothing}
+      ${estimates.rows.length ? html`<section><h2>${texts.estimates}</h2><estimates-table .estimates=${estimates}></estimates-table></section>` : nothing}`;
   }
 
   renderResult() {
@@ -251,14 +271,6 @@ class JobPage extends PageElement {
     return html`<section><h2>${texts.log}</h2>
       <log-view .lines=${lines} .count=${this.version} .isCut=${isCut} .job=${this.job}
         .linked=${Number(this.line) || 0}></log-view></section>`;
-  }
-}
-
-function parseCounts(text) {
-  try {
-    return text ? findCounts(JSON.parse(text)) : [];
-  } catch {
-    return [];
   }
 }
 

@@ -32,20 +32,29 @@ class SystemPage extends PageElement {
   }
 
   renderFacts() {
-    const { version, mode, queued, running, ended, workers, max_queued, max_jobs, storage_bytes } = this.system;
+    const { version, mode, queued, running, ended, workers, warm_pods, max_queued, max_jobs } = this.system;
     const rows = [
       [texts.serverVersion, version],
       [texts.mode, texts.modes[mode] ?? mode],
-      [texts.runningJobs, number(running)],
+      [mode === "kubernetes" ? texts.runningPods : texts.runningJobs, number(running)],
       [texts.queuedJobs, number(queued)],
       [texts.endedJobs, number(ended)],
-      [texts.workers, workers],
+      [texts.workers, workers == null ? null : texts.workersBusy(Math.min(running, workers), workers)],
+      [texts.warmPods, warm_pods && texts.warmPodsAre(warm_pods.ready, warm_pods.starting)],
       [texts.maxQueued, max_queued],
       [texts.maxJobs, max_jobs],
     ];
     const known = rows.filter(([, value]) => value != null);
     return html`<section><dl>${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
-      <dt>${texts.storage}</dt><dd>${storage_bytes == null ? texts.unlimited : bytes(storage_bytes)}</dd></dl></section>`;
+      <dt>${texts.storage}</dt><dd>${this.renderStorage()}</dd></dl></section>`;
+  }
+
+  renderStorage() {
+    const { storage_bytes: limit, stored_bytes: stored } = this.system;
+    if (limit == null) return texts.unlimited;
+    if (stored == null) return bytes(limit);
+    const words = texts.storedOf(bytes(stored), bytes(limit));
+    return html`<progress max=${limit} .value=${stored} aria-label=${words}></progress> ${words}`;
   }
 }
 

@@ -13,6 +13,7 @@ from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
 
 class JobNotFound(LookupError):
@@ -190,6 +191,14 @@ class JobStore(ABC):
     def count_queued(self, instance: Instance) -> int:
         """The number of queued jobs of an instance. From memory, without waiting."""
         return sum(job.spec.instance == instance for job in self.all_queued())
+
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:  # noqa: ARG002
+        """The bytes that the jobs of these instances, or all, take; None where nobody counts."""
+        return None
+
+    async def find_warm_pods(self) -> PoolNumbers | None:
+        """The pods that were started ahead of jobs; None where there are none, or nobody knows."""
+        return None
 
     @abstractmethod
     async def read_params(self, job_id: str) -> str:

@@ -206,7 +206,7 @@ class JobActor:
         job = action.job
         record = await self.archive.store(job, self.records.copy(job))
         now = datetime.now(UTC)
-        status = build_status(job, action.state, action.names, now, record)
+        status = build_status(job, action.state, action.facts, now, record)
         await self._write(job, action.state, status)
         self._leave(job.name)
         if action.delete_job:

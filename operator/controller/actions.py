@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.build.program import JobPlan
-from controller.build.status import NO_NAMES, Names
+from controller.build.status import NO_FACTS, RunFacts
 from controller.observe.memory import InputHolder
 from controller.observe.objects import KubernetesJob, Pod
 from qiskit_runtime.contract.lifecycle import State
@@ -115,13 +115,13 @@ class Finish:
 
     job: RuntimeJob
     state: State
-    names: Names = NO_NAMES
+    facts: RunFacts = NO_FACTS
     delete_job: bool = False
 
     @property
     def run_name(self) -> str:
         """The name of that Kubernetes Job."""
-        return self.names.job or self.job.run_name
+        return self.facts.job or self.job.run_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from controller.actions import (
     Update,
     Wait,
 )
-from controller.build.status import NO_NAMES, Names, build_status
+from controller.build.status import NO_FACTS, RunFacts, build_status
 from controller.decide_handover import decide_handover
 from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.pod_state import (
@@ -183,12 +183,12 @@ def _decide_record(view: JobView, job: RuntimeJob, pod_state: PodState) -> Actio
 def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> Action:
     """Decide what follows from the job's state: its end, a write, a stop or a wait."""
     state = _derive_state(view, job, pod_state, now)
-    names = Names(view.run_name, view.pod.name if view.pod else "")
+    facts = _read_facts(view)
     if state.phase.is_final:
         verdict = view.record.verdict if view.record else None
         # Without a verdict the pod may be on its way still, and nobody waits for it.
         may_run = verdict is None and pod_state.runner not in _EXITED
-        return Finish(job, state, names, delete_job=may_run)
+        return Finish(job, state, facts, delete_job=may_run)
     seconds = _seconds_to_wait(view, job, pod_state, state, now)
     limit = job.max_execution_seconds
     is_over = is_over_time(view.kubernetes_job, view.pod, limit, now)
@@ -196,8 +196,16 @@ def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
     progress = view.record.progress if view.record else None
     if must_end and view.record and view.pod and not view.pod.is_deleted:
         stop = StopPod(job, view.pod.name, seconds)
-        return _update(job, state, now, names, progress) or stop
-    return _update(job, state, now, names, progress, seconds) or Wait(seconds)
+        return _update(job, state, now, facts, progress) or stop
+    return _update(job, state, now, facts, progress, seconds) or Wait(seconds)
+
+
+def _read_facts(view: JobView) -> RunFacts:
+    """Return the facts of what runs a job, for its status."""
+    pod = view.pod
+    if pod is None:
+        return RunFacts(view.run_name)
+    return RunFacts(view.run_name, pod.name, pod.scheduled, pod.container.started)
 
 
 def _derive_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> State:
@@ -267,10 +275,10 @@ def _update(
     job: RuntimeJob,
     state: State,
     now: datetime,
-    names: Names = NO_NAMES,
+    facts: RunFacts = NO_FACTS,
     progress: Progress | None = None,
     seconds: float = 0,
 ) -> Update | None:
     """Return the write that a state needs; None where the status says all of it already."""
-    status = build_status(job, state, names, now, progress=progress)
+    status = build_status(job, state, facts, now, progress=progress)
     return Update(job, state, status, seconds, progress) if status else None

@@ -6,7 +6,7 @@ It starts with a pod of its own only if it is certain that the claimed one was g
 from datetime import datetime
 
 from controller.actions import Action, Finish, HandOver, Start, TakeInputBack, Wait
-from controller.build.status import Names
+from controller.build.status import RunFacts
 from controller.observe.job_view import JobView
 from controller.observe.pod_state import read_pod_state
 from qiskit_runtime.contract.lifecycle import Observation, derive_state
@@ -20,7 +20,7 @@ def decide_handover(view: JobView, job: RuntimeJob, now: datetime) -> Action | N
     seen = Observation(cancel_requested=job.cancel_requested, session_closed=view.close_words)
     state = derive_state(seen)
     if holder is None and state.phase.is_final:
-        return Finish(job, state, Names(run.name), delete_job=True)
+        return Finish(job, state, RunFacts(run.name), delete_job=True)
     is_running = pod is not None and pod.container.is_running
     is_named = pod is not None and (holder is None or holder.pod == pod.name)
     if pod and is_running and is_named and not pod.is_deleted and (holder or view.plan):

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from controller.build.warm_job import build_warm_job
 from controller.cluster import JobCluster
@@ -26,6 +28,7 @@ from controller.settings import PoolSize, RunnerSettings, WarmPoolSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
 from qiskit_runtime.contract.resources.resource import WARM_LABEL, Manifest
+from qiskit_runtime.contract.wire.pool_numbers import POOL_KEY, POOL_SECONDS, PoolNumbers
 
 REFUSED_SECONDS = 10.0
 """The pause after the cluster has refused a pod, by a quota or an admission rule."""
@@ -98,6 +101,18 @@ class WarmPool:
         """Read the Jobs that were started ahead, and their pods, from the API server."""
         with suppress(ClusterError):
             self._view.replace("", None, *await self._cluster.find_warm())
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether pods are started ahead at all."""
+        return self._settings.is_on
+
+    async def report(self, redis: Redis) -> None:
+        """Leave the numbers of the pods in Redis, for the API; the next report is soon."""
+        numbers = self.measure()
+        found = PoolNumbers(int(numbers["ready"]), int(numbers["starting"]))
+        with suppress(RedisError, OSError):
+            await redis.set(POOL_KEY, found.pack(), ex=POOL_SECONDS)
 
     def measure(self) -> dict[str, Any]:
         """Return the pools' numbers and what they hold of the nodes, for the operator's probe.

@@ -13,7 +13,7 @@ from tests.api.conftest import WORKERS, Server, wait_until
 
 JOB_FIELDS = {
     *("id", "hub", "group", "project", "backend", "status", "params", "program", "created"),
-    *("tags", "reason", "message", "started", "finished"),
+    *("tags", "reason", "message", "scheduled", "containerStarted", "started", "finished"),
     "progress",
     "seeds",
     "versions",

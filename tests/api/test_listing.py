@@ -130,7 +130,8 @@ def test_system_has_numbers_and_limits(ask):
     system = ask("/system").json()
     assert system == system | {"mode": "local", "queued": 1, "running": 1, "ended": 3}
     assert system["workers"] == 4 and system["max_queued"] == 1000
-    assert system["storage_bytes"] is None and system["max_jobs"] is None
+    assert system["storage_bytes"] is None and system["stored_bytes"] is None
+    assert system["max_jobs"] is None
 
 
 def test_others_are_neither_listed_nor_counted(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from tests.documents import DOCS, ROOT
 
@@ -74,6 +75,20 @@ def test_pictures_need_nothing_else(picture):
     text = picture.read_text("utf-8")
     assert "<script" not in text and "@import" not in text
     assert not re.search(r"(href|src)=\"(?!#)|url\((?!#)", text)
+
+
+def test_recording_of_the_console_moves_and_is_small():
+    """The picture of the README's console has its steps, each long enough to be seen."""
+    path = ASSETS / "console.webp"
+    assert path.stat().st_size <= 600 * 1024
+    with Image.open(path) as picture:
+        assert picture.format == "WEBP" and 15 <= picture.n_frames <= 80
+        shown = []
+        for number in range(picture.n_frames):
+            picture.seek(number)
+            picture.load()
+            shown.append(picture.info["duration"])
+    assert min(shown) >= 200 and 15_000 <= sum(shown) <= 60_000
 
 
 def test_recording_is_of_the_whole_command():

@@ -22,7 +22,7 @@ from controller.actions import (
     Wait,
 )
 from controller.build.program import JobPlan, ProgramSelection
-from controller.build.status import Names
+from controller.build.status import RunFacts
 from controller.decide import HELD, REFUSED_SECONDS, decide
 from controller.observe.job_view import JobView, Refusal
 from controller.observe.memory import UNNAMED, InputHolder
@@ -304,7 +304,11 @@ THE_RUN = {
 THE_END = {
     "the verdict was read": (
         started(RUNNING, pod=make_pod(state=RUNS), record=WHOLE),
-        Finish(RUNNING, State(Phase.COMPLETED), Names(RUN, "p")),
+        Finish(
+            RUNNING,
+            State(Phase.COMPLETED),
+            RunFacts(RUN, "p", container_started=NOW - timedelta(seconds=5)),
+        ),
     ),
     "the container ended": (
         started(RUNNING, pod=make_pod(state=EXITED), record=READING), ExpectRecordEnd(RUNNING),
@@ -479,9 +483,22 @@ def test_start_is_written_with_all_that_is_known():
     action = decide(started(pod=make_pod(state=RUNS), record=READING), NOW)
     assert action.status == {
         "phase": "Running", "observedGeneration": 2, "queuedAt": ago(60), "podName": "p",
-        "startedAt": "2026-11-23T12:00:00.000000Z", "attempt": 1,
+        "containerStartedAt": ago(5), "startedAt": "2026-11-23T12:00:00.000000Z", "attempt": 1,
     }  # fmt: skip
     assert action.seconds == CHECK_SECONDS
+
+
+def test_stages_are_those_of_the_pod():
+    """The scheduler's time and the kubelet's come into the start, and the end."""
+    placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(7)}
+    own = decide(started(pod=make_pod(state=RUNS, conditions=[placed]), record=READING), NOW)
+    assert (own.status["scheduledAt"], own.status["containerStartedAt"]) == (ago(7), ago(5))
+    ended = make_pod(state=EXITED, conditions=[placed])
+    done = decide(started(pod=ended, record=WHOLE), NOW)
+    assert (done.facts.scheduled, done.facts.container_started) == (
+        NOW - timedelta(seconds=7),
+        NOW - timedelta(seconds=9),
+    )
 
 
 def test_cancelled_job_is_written_before_its_pod_is_stopped():

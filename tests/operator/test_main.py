@@ -100,6 +100,17 @@ async def test_pods_that_wait_for_a_job_wake_the_pool(door, memo):
     assert (await door.probe_pool(memo=memo))["ready"] == 0
 
 
+async def test_probe_reports_the_pool_where_there_is_one(door, memo, monkeypatch):
+    """The report is told in the background: a probe that waits for Redis would be a restart."""
+    reports = []
+    monkeypatch.setattr(memo.pool.workers, "spawn", lambda work: (reports.append(1), work.close()))
+    await door.probe_pool(memo=memo)
+    assert reports == []
+    monkeypatch.setattr(type(memo.pool), "is_on", True)
+    await door.probe_pool(memo=memo)
+    assert reports == [1]
+
+
 async def test_deleted_objects_leave_the_view(door, memo):
     """Their RuntimeJob is looked at once more."""
     job, run, pod = job_manifest(), run_manifest(), pod_manifest()

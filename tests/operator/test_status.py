@@ -1,10 +1,12 @@
 """The status that a RuntimeJob gets."""
 
+from datetime import timedelta
+
 import pytest
 
 from controller.build.status import (
     FinalRecord,
-    Names,
+    RunFacts,
     build_status,
 )
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State
@@ -12,10 +14,10 @@ from qiskit_runtime.contract.limits import MAX_INLINE_RESULT_BYTES, MAX_STATUS_M
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
-from tests.operator.manifests import NOW, make_job
+from tests.operator.manifests import NOW, ago, make_job
 
 VERDICT = Verdict(Outcome.SUCCEEDED, exit_code=0, final=True, lines=3, sha256="ab", seconds=1.25)
-NAMES = Names("j", "p")
+NAMES = RunFacts("j", "p")
 
 
 def job_with(**status):
@@ -134,3 +136,31 @@ def test_final_status_has_the_seed():
         assert ended["seeds"] == expected
     ended = build_status(job_with(), State(Phase.COMPLETED), NAMES, NOW, FinalRecord(VERDICT))
     assert "seeds" not in ended
+
+
+def test_stages_come_with_a_write_that_happens_anyway():
+    """Node and container have their times on the status with the start, and cost no write."""
+    facts = RunFacts("j", "p", NOW - timedelta(seconds=3), NOW - timedelta(seconds=1))
+    first = build_status(job_with(), State(Phase.RUNNING), facts, NOW)
+    assert first["scheduledAt"] == "2026-11-23T11:59:57Z"
+    assert first["containerStartedAt"] == "2026-11-23T11:59:59Z"
+    running = job_with(phase="Running", podName="p")
+    assert build_status(running, State(Phase.RUNNING), facts, NOW) == {}
+
+
+def test_stage_that_has_not_come_is_not_written():
+    """A pod whose image is pulled has its node, and no container."""
+    pull = State(Phase.QUEUED, Reason.IMAGE_PULL, "x:1")
+    status = build_status(job_with(), pull, RunFacts("j", "p", NOW), NOW)
+    assert status["scheduledAt"] == "2026-11-23T12:00:00Z"
+    assert "containerStartedAt" not in status
+
+
+def test_stages_of_another_pod_are_replaced():
+    """The times are those of the pod that the status names; an end without a pod keeps them."""
+    held = job_with(phase="Queued", reason="ImagePull", podName="old", scheduledAt=ago(9))
+    other = State(Phase.QUEUED, Reason.UNSCHEDULABLE, "0/1 nodes")
+    status = build_status(held, other, RunFacts("j", "new"), NOW)
+    assert (status["podName"], status["scheduledAt"]) == ("new", None)
+    ended = build_status(held, State(Phase.FAILED), RunFacts("j"), NOW, FinalRecord())
+    assert "scheduledAt" not in ended

@@ -23,6 +23,7 @@ from qiskit_runtime.contract.resources.resource import (
     SESSION_LABEL,
 )
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
 from tests.operator.manifests import RUN, warm_pod_manifest
@@ -687,6 +688,36 @@ async def test_session_of_a_class_has_a_pod_of_it(cluster, start):
     [job] = cluster.jobs.values()
     labels = job["metadata"]["labels"]
     assert (labels[CLASS_LABEL], labels[SESSION_LABEL]) == ("large", "s")
+
+
+class ReportedTo:
+    """A Redis that keeps what it is told, or answers nobody."""
+
+    def __init__(self, error=None):
+        self.error, self.told = error, []
+
+    async def set(self, key, text, ex):
+        if self.error:
+            raise self.error
+        self.told.append((key, PoolNumbers.parse(text), ex))
+
+
+async def test_pool_reports_its_pods(cluster, start):
+    """The numbers are told for a minute; a Redis that is away harms nobody."""
+    cluster.start_ahead("warm-1")
+    operator = start(cluster, size=2)
+    operator.watch()
+    redis = ReportedTo()
+    await operator.pool.report(redis)
+    assert redis.told == [("warm-pool", PoolNumbers(ready=1, starting=0), 60)]
+    await operator.pool.report(ReportedTo(ConnectionError("away")))
+
+
+@pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"ready": 1}', b'{"ready": "x"}', b"7"])
+def test_unreadable_report_is_none(text):
+    """A text that no operator of this release has written tells nothing."""
+    assert PoolNumbers.parse(text) is None
+    assert PoolNumbers.parse(PoolNumbers(1, 2).pack()) == PoolNumbers(1, 2)
 
 
 async def test_pool_is_read_again_after_a_failure(cluster, start):

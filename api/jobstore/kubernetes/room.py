@@ -1,6 +1,6 @@
 """The room for a new job: in the namespace, and in the share of it that an instance has. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from api.store_errors import StorageFull
@@ -34,6 +34,15 @@ class Room:
                 for whole in (self.storage_budget, self.max_jobs)
             )
             _check(own, size, budget, most, instance)
+
+
+def count_stored(known: Iterable[RuntimeJob], instances: frozenset[Instance] | None) -> int:
+    """Return the bytes that the jobs of these instances, or all, take of the budget."""
+    return sum(
+        found.stored_bytes
+        for found in known
+        if instances is None or found.job.spec.instance in instances
+    )
 
 
 def _check(

@@ -9,7 +9,7 @@ import heapq
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,11 +29,13 @@ from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_streams import LiveStreams
 from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
-from api.jobstore.kubernetes.room import Room
+from api.jobstore.kubernetes.room import Room, count_stored
+from api.jobstore.kubernetes.slim_job import parse_slim
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest
 from qiskit_runtime.contract.resources.resource import RESULT_READ, make_job_id
 from qiskit_runtime.contract.resources.runtimejob import (
@@ -45,9 +47,7 @@ from qiskit_runtime.contract.resources.runtimejob import (
 )
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
 from qiskit_runtime.contract.wire.events import Event
-
-_KEPT_RESULT_CHARACTERS = 4096
-"""The longest result that stays in memory: those of thousands of jobs may be 32 KiB each."""
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class KubernetesJobStore(JobStore):
         self._tasks: set[asyncio.Task[None]] = set()
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._kind = WatchedKind(
-            settings.namespace, PLURAL, _parse_slim, settings.redis_url, connect
+            settings.namespace, PLURAL, parse_slim, settings.redis_url, connect
         )
         self._cache = self._kind.cache
 
@@ -130,6 +130,12 @@ class KubernetesJobStore(JobStore):
     def all_queued(self) -> Iterable[Job]:
         jobs = (found.job for found in self._cache.all())
         return (job for job in jobs if job.status.phase is Phase.QUEUED)
+
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:
+        return count_stored(self._cache.all(), instances)
+
+    async def find_warm_pods(self) -> PoolNumbers | None:
+        return await self._streams.read_pool()
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.
@@ -282,16 +288,3 @@ class KubernetesJobStore(JobStore):
 
 def _age(job: Job) -> tuple[int, str]:
     return job.sequence, job.id
-
-
-def _parse_slim(manifest: Manifest) -> RuntimeJob:
-    """Parse a RuntimeJob without what is seldom read, or never: thousands are in memory.
-
-    A long result is read from the record, where that is there, as a large one is. The status as it
-    is in the cluster matters to its writer alone.
-    """
-    job = replace(parse_runtimejob(manifest), status={})
-    has_record = job.record is not None and job.record.complete and not job.record_dropped
-    if has_record and job.result and len(job.result) > _KEPT_RESULT_CHARACTERS:
-        return replace(job, result=None, result_in_record=True)
-    return job

@@ -101,6 +101,17 @@ class Retention:
         """Look again soon: a job has ended."""
         self._due.set()
 
+    def stored_bytes(self, instances: frozenset[Instance] | None) -> int | None:
+        """The bytes of the ended jobs of these instances, or all, as they were measured last."""
+        if not self._bounds.keep_bytes:
+            return None
+        ended = (job for job in self._book.all() if job.is_final)
+        return sum(
+            self._sizes.get(job.id, 0)
+            for job in ended
+            if instances is None or job.spec.instance in instances
+        )
+
     async def _keep_looking(self) -> None:
         while True:
             self._due.clear()

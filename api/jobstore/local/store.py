@@ -37,6 +37,7 @@ from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Observation, Phase, derive_state
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
+from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Event
@@ -163,6 +164,9 @@ class LocalJobStore(JobStore):
 
     def all_queued(self) -> Iterable[Job]:
         return self._book.all_queued()
+
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:
+        return self._retention.stored_bytes(instances)
 
     async def read_params(self, job_id: str) -> str:
         job = await self.get(job_id)

@@ -41,6 +41,13 @@ class QueueResponse(BaseModel):
     total: int
 
 
+class WarmPods(BaseModel):
+    """The pods that were started ahead of jobs."""
+
+    ready: int
+    starting: int
+
+
 class SystemResponse(BaseModel):
     """The server: the caller's jobs in numbers, and its limits; null where it has none."""
 
@@ -50,9 +57,15 @@ class SystemResponse(BaseModel):
     running: int
     ended: int
     workers: int | None = Field(description="The jobs that run at once. Local mode.")
+    warm_pods: WarmPods | None = Field(
+        description="Of all the server's. Kubernetes; null where no pods are started ahead."
+    )
     max_queued: int | None
     max_jobs: int | None = Field(description="The most jobs, ended ones included. Kubernetes.")
     storage_bytes: int | None = Field(description="The limit of what jobs may store.")
+    stored_bytes: int | None = Field(
+        description="What the caller's jobs take of it: on one machine the ended ones."
+    )
 
 
 @router.get("/queue", responses=describe(422, 503))
@@ -88,6 +101,7 @@ async def show_system(
 ) -> SystemResponse:
     """Return what this server is, and how much it has to do."""
     is_local = not settings.namespace
+    pods = await store.find_warm_pods()
     storage = settings.keep_bytes if is_local else settings.storage_budget_mib * MIB
     return SystemResponse(
         version=version("qiskit-runtime-server"),
@@ -96,9 +110,11 @@ async def show_system(
         running=await _count(store, Phase.RUNNING),
         ended=(await store.find(JobQuery(pending=False), 0, 0)).total,
         workers=settings.workers if is_local else None,
+        warm_pods=WarmPods(ready=pods.ready, starting=pods.starting) if pods else None,
         max_queued=settings.max_queued if is_local else None,
         max_jobs=None if is_local else settings.max_jobs,
         storage_bytes=storage or None,
+        stored_bytes=store.stored_bytes() if storage else None,
     )
 
 

@@ -14,19 +14,33 @@ from qiskit_runtime.contract.wire.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """The names of the Kubernetes Job and the pod that run a job; empty until they are known."""
+class RunFacts:
+    """The Kubernetes Job and the pod that run a job, and how far the pod has come.
+
+    The names are empty, and the times None, until they are known. A pod that was started ahead
+    has times before the job's own.
+    """
 
     job: str = ""
     pod: str = ""
+    scheduled: datetime | None = None
+    container_started: datetime | None = None
 
-    def fields(self) -> Manifest:
-        """Return the status fields of the names that are known."""
+    def fields(self, before: Manifest) -> Manifest:
+        """Return the status fields of what is known; the times of another pod go."""
         named = {"jobName": self.job, "podName": self.pod}
-        return {field: name for field, name in named.items() if name}
+        stages = {
+            "scheduledAt": self.scheduled,
+            "containerStartedAt": self.container_started,
+        }
+        is_other = bool(self.pod) and self.pod != before.get("podName")
+        times = {name: _format_seconds(time) if time else None for name, time in stages.items()}
+        return {name: value for name, value in named.items() if value} | {
+            name: time for name, time in times.items() if time or is_other
+        }
 
 
-NO_NAMES = Names()
+NO_FACTS = RunFacts()
 """Those of a job that was not started."""
 
 
@@ -47,7 +61,7 @@ class FinalRecord:
 def build_status(
     job: RuntimeJob,
     state: State,
-    names: Names,
+    facts: RunFacts,
     now: datetime,
     record: FinalRecord | None = None,
     progress: Progress | None = None,
@@ -68,7 +82,7 @@ def build_status(
         "message": state.message[:MAX_STATUS_MESSAGE_CHARACTERS] or None,
         "observedGeneration": job.generation,
         "queuedAt": _format_seconds(job.created),
-        **names.fields(),
+        **facts.fields(before),
         **_build_progress(before, record.progress if record else progress),
     }
     if state.phase is Phase.RUNNING:

@@ -96,13 +96,17 @@ class Container:
     termination: Termination | None = None
 
     @property
+    def started(self) -> datetime | None:
+        """The time at which it started, to the second."""
+        return self.termination.started if self.termination else self.running_since
+
+    @property
     def never_ran(self) -> bool:
         """Return whether it was never made, as far as the kubelet has reported.
 
         The kubelet reports an end also of a container whose pod was deleted before it was made.
         """
-        started = self.termination.started if self.termination else None
-        return not (self.was_made or started or self.is_running)
+        return not (self.was_made or self.started or self.is_running)
 
     @property
     def had_no_job(self) -> bool:
@@ -111,8 +115,7 @@ class Container:
 
     def ran_seconds(self, now: datetime, claimed: datetime | None = None) -> float:
         """Return for how long it has run, or ran, since it was claimed; 0 if that is not known."""
-        ran = self.termination
-        since = ran.started if ran else self.running_since
+        ran, since = self.termination, self.started
         if since is None:
             return 0.0
         until = ran.finished or now if ran else now
@@ -136,6 +139,8 @@ class Pod:
     phase: str = ""
     reason: str = ""
     message: str = ""
+    scheduled: datetime | None = None
+    """The time at which it got its node, to the second."""
     not_scheduled: str | None = None
     """The scheduler's message while no node takes the pod."""
     image: str = ""

@@ -53,7 +53,7 @@ def parse_pod(manifest: Manifest) -> Pod:
         phase=status.get("phase", ""),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
-        not_scheduled=_find_scheduler_message(status),
+        **_parse_scheduling(status),
         image=container.get("image", ""),
         requests=tuple(sorted(resources.get("requests", {}).items())),
         memory_bytes=int(parse_quantity(resources.get("limits", {}).get("memory", "0"))),
@@ -103,11 +103,14 @@ def _parse_termination(ended: Manifest | None) -> Termination | None:
     )
 
 
-def _find_scheduler_message(status: Manifest) -> str | None:
+def _parse_scheduling(status: Manifest) -> dict[str, Any]:
+    """Parse when a pod got its node, or the scheduler's message while it has none."""
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return str(condition.get("message", "no node takes its pod"))
-    return None
+            return {"not_scheduled": str(condition.get("message", "no node takes its pod"))}
+        if condition["type"] == "PodScheduled" and condition["status"] == "True":
+            return {"scheduled": _parse_time(condition.get("lastTransitionTime"))}
+    return {}
 
 
 def _parse_time(text: str | None) -> datetime | None:

@@ -128,6 +128,11 @@ class JobStatus(ContractModel):
     phase: Phase = Phase.QUEUED
     reason: Reason = Reason.NONE
     message: str = ""
+    scheduled_at: datetime | None = None
+    """When its pod got a node; before the job was made, if the pod was started ahead. None on one
+    machine, as the next."""
+    container_started_at: datetime | None = None
+    """When the pod's container started, its image being there."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     peak_memory_bytes: int | None = None

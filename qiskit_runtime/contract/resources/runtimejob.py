@@ -51,6 +51,8 @@ _STATUS_FIELDS = (
     "phase",
     "reason",
     "message",
+    "scheduledAt",
+    "containerStartedAt",
     "startedAt",
     "finishedAt",
     "versions",

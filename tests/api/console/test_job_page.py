@@ -1,10 +1,25 @@
 """The page of a job in a browser."""
 
+import base64
 import json
+import re
+import zlib
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy
+import pytest
 from playwright.sync_api import expect
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, transpile
+from qiskit.primitives.containers import (
+    BitArray,
+    DataBin,
+    PrimitiveResult,
+    PubResult,
+    SamplerPubResult,
+)
 
+from qiskit_runtime.serialization import RuntimeEncoder
 from tests.api.conftest import wait_until
 
 
@@ -84,6 +99,133 @@ def test_counts_are_bars_of_which_64_are_shown(page, server):
     page.get_by_label("Order").select_option("outcome")
     shown = table.locator("th code").all_inner_texts()
     assert shown == sorted(shown)
+
+
+def write_result(result):
+    """The JSON of a primitive's result, as the programs of the library publish it."""
+    return json.loads(json.dumps(result, cls=RuntimeEncoder))
+
+
+def test_bits_of_a_sampler_are_bars(page, server):
+    """Each register of each pub, at each place of its parameters, with all bits of the name."""
+    rng = numpy.random.default_rng(7)
+    wide = BitArray.from_bool_array(rng.integers(0, 2, (2, 50, 9)).astype(bool), order="big")
+    small = BitArray.from_samples(["01", "01", "10"], num_bits=2)
+    pubs = [
+        SamplerPubResult(DataBin(meas=small, shape=())),
+        SamplerPubResult(DataBin(c=wide, shape=(2,))),
+    ]
+    job_id = server.run_steps(["final", write_result(PrimitiveResult(pubs))])
+    server.wait(job_id)
+    open_job(page, job_id)
+    shown = section(page, "Counts")
+    for label in ("pubs[1].c[0]", "pubs[1].c[1]"):
+        shown.get_by_label(label).uncheck()
+    expect(shown.locator("tbody tr")).to_have_count(2)
+    expect(shown.locator("tbody tr").first).to_contain_text(re.compile(r"01\s*2\s*66.7 %"))
+    for label in ("pubs[0].meas", "pubs[1].c[0]"):
+        shown.get_by_label(label).uncheck()
+    expect(shown).to_contain_text("Choose a result")
+    shown.get_by_label("pubs[1].c[1]").check()
+    rows = shown.locator("tbody tr")
+    found = {
+        row.locator("th").inner_text(): int(row.locator("td").first.inner_text().split()[0])
+        for row in rows.all()
+    }
+    assert found == wide[1].get_counts()
+
+
+def test_values_of_an_estimator_are_numbers(page, server):
+    """Each expectation value with its standard error, in the order of the pub's shape."""
+    values = numpy.asfortranarray([[0.5, -1.25], [0.125, 2.0]])
+    pubs = [
+        PubResult(DataBin(evs=numpy.float64(0.75), stds=0.1, shape=())),
+        PubResult(DataBin(evs=values, stds=values / 10, shape=(2, 2))),
+    ]
+    job_id = server.run_steps(["final", write_result(PrimitiveResult(pubs))])
+    server.wait(job_id)
+    open_job(page, job_id)
+    rows = section(page, "Expectation values").locator("tbody tr")
+    expect(rows).to_have_count(5)
+    assert [" ".join(text.split()) for text in rows.all_inner_texts()] == [
+        "pubs[0] 0.75 0.1", "pubs[1][0, 0] 0.5 0.05", "pubs[1][0, 1] -1.25 -0.125",
+        "pubs[1][1, 0] 0.125 0.0125", "pubs[1][1, 1] 2 0.2",
+    ]  # fmt: skip
+
+
+def draw_circuits():
+    """The lines of circuits as Qiskit draws them, and each as a list of lines."""
+    bell = QuantumCircuit(2, global_phase=0.5)
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure_all()
+    long = QuantumCircuit(QuantumRegister(2, "alpha"), ClassicalRegister(2, "out"))
+    for number in range(30):
+        long.rx(number, number % 2)
+        long.cx(0, 1)
+    long.measure(0, 1)
+    placed = transpile(bell, basis_gates=["rz", "sx", "cx"], initial_layout=[0, 1])
+    drawn = [bell.draw(), bell.draw(), long.draw(fold=80), placed.draw(fold=-1)]
+    return [str(one).split("\n") for one in drawn]
+
+
+def test_circuits_that_were_printed_are_found(page, server):
+    """Each is whole, folded ones too and one after the other, and no table is taken for one."""
+    circuits = draw_circuits()
+    table = ["┌────┬────┐", "│ q: │ 12 │", "└────┴────┘", "loss: ─────", "q_0: nothing"]
+    printed = [
+        *table,
+        *circuits[0],
+        *circuits[1],
+        "   ",
+        "done",
+        *circuits[2],
+        *circuits[3],
+        *table,
+    ]
+    job_id = server.run_steps(["print", "\n".join(printed)])
+    server.wait(job_id)
+    open_job(page, job_id)
+    drawn = section(page, "Circuit").locator("pre")
+    expect(drawn).to_have_count(4)
+    assert [text.split("\n") for text in drawn.all_text_contents()] == circuits
+    assert drawn.first.evaluate("one => getComputedStyle(one).whiteSpace") == "pre"
+    section(page, "Circuit").get_by_role("link").first.click()
+    expect(page.locator("li.linked")).to_contain_text("global phase")
+
+
+def test_circuit_is_there_while_the_program_runs(page, server, gate):
+    """A drawing is shown as soon as it was printed, though nothing is printed after it."""
+    (_, circuit, *_) = draw_circuits()
+    job_id = server.run_steps(["print", "\n".join(circuit)], ["wait", str(gate)])
+    open_job(page, job_id)
+    expect(section(page, "Circuit").locator("pre")).to_have_text("\n".join(circuit), timeout=20_000)
+    gate.touch()
+
+
+READ_OUTCOMES = """
+async text => (await (await import("/console/outcomes.js")).readOutcomes(text)).counts
+"""
+
+
+@pytest.mark.parametrize("shape", ["(1000000000, 1)", "(1,)", "()", "(0, 1)", "(1, 0)"])
+def test_array_that_lies_about_its_size_is_left_alone(page, shape):
+    """A result that no library wrote is not drawn, and nothing hangs."""
+    page.goto("/")
+    form = write_result(BitArray.from_samples(["01"], num_bits=2))
+    head = b"\x93NUMPY\x01\x00"
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    packed = zlib.compress(head + len(text).to_bytes(2, "little") + text + b"\x01")
+    form["__value__"]["array"]["__value__"] = base64.b64encode(packed).decode()
+    assert page.evaluate(READ_OUTCOMES, json.dumps(form)) == []
+
+
+def test_whole_bits_alone_are_read(page):
+    """The same form is read where it is true, so that the test above can fail."""
+    page.goto("/")
+    form = write_result(BitArray.from_samples(["01"], num_bits=2))
+    (read,) = page.evaluate(READ_OUTCOMES, json.dumps(form))
+    assert read == {"label": "bits", "counts": {"01": 1}}
 
 
 def test_amplitudes_are_no_counts(page, server):
@@ -166,6 +308,47 @@ def test_link_to_a_line_opens_it(page, server):
     number = int(linked.get_by_role("link").inner_text())
     assert number == 40
     assert f"line={number}" in linked.get_by_role("link").get_attribute("href")
+
+
+def tell_stages(page, job_id, **stages):
+    """Let the API tell the stages that a pod has on a cluster: its seconds after the job's post."""
+
+    def add(route):
+        answer = route.fetch()
+        job = answer.json()
+        posted = datetime.fromisoformat(job["created"]).replace(microsecond=0)
+        for name, after in stages.items():
+            job[name] = (posted + timedelta(seconds=after)).isoformat()
+        route.fulfill(response=answer, json=job)
+
+    page.route(f"**/jobs/{job_id}*", add)
+
+
+def test_timeline_has_the_stages_of_the_pod(page, server):
+    """Node and container have their times, between the queue and the run; in local mode none."""
+    job_id = server.run_steps()
+    server.wait(job_id)
+    open_job(page, job_id)
+    items = section(page, "Timeline").get_by_role("listitem")
+    expect(items).to_have_count(4)
+    tell_stages(page, job_id, scheduled=1, containerStarted=4)
+    page.reload()
+    expect(items).to_have_count(6)
+    expect(items.nth(2)).to_contain_text("Pod scheduled")
+    expect(items.nth(3)).to_contain_text("3 s after its pod was scheduled")
+    expect(items.nth(4)).to_contain_text("Running")
+
+
+def test_timeline_says_that_a_pod_was_started_ahead(page, server):
+    """A pod that waited for a job is above the post, and said to be ahead."""
+    job_id = server.run_steps()
+    server.wait(job_id)
+    tell_stages(page, job_id, scheduled=-60, containerStarted=-58)
+    open_job(page, job_id)
+    items = section(page, "Timeline").get_by_role("listitem")
+    expect(items.nth(0)).to_contain_text("Pod scheduled (ahead of the job)")
+    expect(items.nth(1)).to_contain_text("container started (ahead of the job)")
+    expect(items.nth(2)).to_contain_text("Posted")
 
 
 def test_person_cancels_a_running_job(page, server, gate):

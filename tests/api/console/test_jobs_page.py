@@ -45,10 +45,28 @@ def test_table_is_live_and_says_who_waits_for_what(page, server, tmp_path):
     assert page.evaluate("window.isSame")
 
 
+def test_filter_takes_an_instance_apart(page, server):
+    """Hub, group and project each narrow the list, alone and together."""
+    for group in ("deep", "flat"):
+        server.wait(server.run_steps(hub="sea", group=group, project="reef"))
+    page.goto("/")
+    page.get_by_label("Hub").fill("sea")
+    page.keyboard.press("Enter")
+    expect(rows(page)).to_have_count(2)
+    page.get_by_label("Group").fill("deep")
+    page.keyboard.press("Enter")
+    expect(rows(page)).to_have_count(1)
+    assert "hub=sea" in page.url and "group=deep" in page.url
+    page.get_by_label("Project").fill("dune")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No job matches.")).to_be_visible()
+
+
 def test_filter_narrows_and_is_part_of_the_address(page, server):
     """By text, status, program and tag; the address keeps it, and a link clears it."""
     job_id = server.run_steps(["final", 1], tags=["blue whale"], project="ocean")
     server.wait(job_id)
+    server.wait(server.run_steps(["fail", "no"]))
     page.goto("/")
     page.get_by_label("Text in id").fill("BLUE")
     expect(rows(page)).to_have_count(1)

@@ -22,6 +22,7 @@ def addresses(server):
         "comparison": f"/?view=compare&id={first}&id={second}",
         "programs": "/?view=programs",
         "form": "/?view=program&id=vqe",
+        "nested form": "/?view=program&id=sampler",
         "backends": "/?view=backends",
         "backend": "/?view=backend&name=aer_montreal",
         "system": "/?view=system",
@@ -30,7 +31,7 @@ def addresses(server):
 
 VIEWS = [
     *("jobs", "job", "failed job", "comparison", "programs"),
-    *("form", "backends", "backend", "system"),
+    *("form", "nested form", "backends", "backend", "system"),
 ]
 
 

@@ -1,5 +1,6 @@
 """Programs, their form and their upload, backends, the server, and comparisons, in a browser."""
 
+import base64
 import json
 import re
 
@@ -123,7 +124,23 @@ def test_system_page_has_the_servers_numbers(page, server):
     shown = page.locator("dl")
     expect(shown).to_contain_text(system["version"])
     expect(shown).to_contain_text("local: one machine")
-    expect(shown).to_contain_text(re.compile(rf"Jobs at once\s*{system['workers']}"))
+    expect(shown).to_contain_text(re.compile(rf"Workers\s*0 of {system['workers']}"))
+
+
+def test_system_page_of_a_cluster_has_pods_and_storage(page, server):
+    """The pods that wait and the storage that is taken are told, where the server tells them."""
+    told = server.http.get("/system").json() | {
+        "mode": "kubernetes", "workers": None, "running": 3, "max_jobs": 5000,
+        "warm_pods": {"ready": 2, "starting": 1},
+        "storage_bytes": 400 * 2**20, "stored_bytes": 100 * 2**20,
+    }  # fmt: skip
+    page.route("**/system", lambda route: route.fulfill(json=told))
+    page.goto("/?view=system")
+    shown = page.locator("dl")
+    expect(shown).to_contain_text(re.compile(r"each in a pod\s*3"))
+    expect(shown).to_contain_text(re.compile(r"Pods started ahead\s*2 ready, 1 starting"))
+    bar = page.get_by_role("progressbar", name="100.0 MiB of 400.0 MiB")
+    assert bar.evaluate("one => one.position") == 0.25
 
 
 def test_jobs_are_compared(page, server):
@@ -147,6 +164,32 @@ def test_jobs_are_compared(page, server):
     expect(page.get_by_text(f"steps {ids[1][:8]}: {distance:.4f}")).to_be_visible()
 
 
+def test_comparison_has_any_curve_and_any_counts(page, server):
+    """Each column of the messages can be drawn for all jobs, and each counts of each result."""
+    columns = [["publish", {"iteration": n, "energy": -n, "bound": n, "tail": 9}] for n in range(4)]
+    result = {name: {"0": number, "1": 5} for number, name in enumerate("abc", 1)}
+    ids = [server.run_steps(*columns, ["final", result]) for _ in range(2)]
+    for job_id in ids:
+        server.wait(job_id)
+    page.goto(f"/?view=compare&id={ids[0]}&id={ids[1]}")
+    first, second = (f"steps {job_id[:8]}" for job_id in ids)
+    expect(page.get_by_role("group", name=f"{first} energy, {second} energy: 4")).to_be_visible()
+    curves = page.get_by_role("group", name="Curves that are shown")
+    curves.get_by_label("bound").check()
+    curves.get_by_label("tail").check()
+    columns = ("energy", "bound", "tail")
+    names = ", ".join(f"{job} {name}" for job in (first, second) for name in columns)
+    expect(page.get_by_role("group", name=f"{names}: 4 points")).to_be_visible()
+    assert page.evaluate("document.querySelector('convergence-plot').plot.series.length") == 7
+    head = page.locator("table.counts thead")
+    expect(head).to_contain_text(f"{first} a")
+    expect(head).not_to_contain_text(f"{first} b")
+    page.get_by_role("checkbox", name=f"{first} b").check()
+    page.get_by_role("checkbox", name=f"{second} c").check()
+    for label in (f"{first} a", f"{first} b", f"{second} a", f"{second} c"):
+        expect(head).to_contain_text(label)
+
+
 def test_run_again_edited_begins_with_the_jobs_parameters(page, server):
     """The form has them, those that the schema does not name too, and posts what was changed."""
     params = f'{{"steps": [["final", {{"a": 1}}], ["ignore", {2**60 + 1}]]}}'
@@ -163,6 +206,76 @@ def test_run_again_edited_begins_with_the_jobs_parameters(page, server):
     second = page.url.rpartition("id=")[2]
     server.wait(second)
     assert json.loads(server.text(second, "results")) == {"a": 2}
+
+
+NESTED = {
+    "type": "object",
+    "required": ["solver"],
+    "properties": {
+        "solver": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string"},
+                "limits": {
+                    "type": "object",
+                    "properties": {"steps": {"type": "integer", "minimum": 1}},
+                },
+            },
+        },
+        "terms": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["label"],
+                "properties": {"label": {"type": "string"}, "weight": {"type": "number"}},
+            },
+        },
+    },
+}
+NESTED_PROGRAM = "def main(backend, messenger, **given):\n    return given\n"
+
+
+def test_objects_and_lists_of_objects_have_fields(page, server, expected):
+    """They are filled in, refused beside the inner field, posted whole, and filled in again."""
+    expected.add("422 (Unprocessable Content)")
+    expected.add("422 (Unprocessable Entity)")
+    program = {
+        "name": "nested",
+        "description": "Gives back what it was given.",
+        "data": base64.b64encode(NESTED_PROGRAM.encode()).decode(),
+        "spec": {"parameters": NESTED},
+    }
+    program_id = server.http.post("/programs", json=program).raise_for_status().json()["id"]
+    page.goto(f"/?view=program&id={program_id}")
+    run = page.get_by_role("button", name="Run", exact=True)
+    run.click()
+    expect(page.get_by_label("name", exact=False).first).to_be_focused()
+    page.get_by_label("name", exact=False).first.fill("SPSA")
+    page.get_by_label("steps").fill("0")
+    for number, label in ((1, "ZZ"), (2, "lost"), (3, "XX")):
+        page.get_by_role("button", name="Add an entry").click()
+        group = page.get_by_role("group", name=f"terms {number}")
+        group.get_by_label("label").fill(label)
+        group.get_by_label("weight").fill(f"{number}.50")
+    page.get_by_role("group", name="terms 2").get_by_role("button", name="Remove").click()
+    run.click()
+    expect(page.get_by_label("steps")).to_be_focused()
+    expect(page.locator(".field", has_text="steps")).to_contain_text("less than the minimum of 1")
+    page.get_by_label("steps").fill("7")
+    run.click()
+    expect(page.get_by_role("heading", name="Job of")).to_contain_text("Completed", timeout=20_000)
+    first = page.url.rpartition("id=")[2]
+    given = {
+        "solver": {"name": "SPSA", "limits": {"steps": 7}},
+        "terms": [{"label": "ZZ", "weight": 1.5}, {"label": "XX", "weight": 3.5}],
+    }
+    assert json.loads(server.text(first, "results")) == given
+    page.get_by_role("link", name="Run again, edited").click()
+    expect(page.get_by_role("group", name="terms 2").get_by_label("weight")).to_have_value("3.50")
+    page.get_by_role("button", name="Write it as JSON terms").click()
+    text = page.get_by_label("terms", exact=True).input_value()
+    assert json.loads(text) == given["terms"] and "3.50" in text
 
 
 SPLIT = """

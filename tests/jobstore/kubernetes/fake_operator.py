@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
 from api.jobstore.local.scratch import Scratch
 from controller.build.job import build_record
-from controller.build.status import FinalRecord, Names, build_status
+from controller.build.status import FinalRecord, RunFacts, build_status
 from controller.record.copy import RecordCopy
 from controller.record.redis_stream import RedisStream
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
@@ -181,7 +181,7 @@ class FakeOperator:
 
     def _write(self, name: str, state: State, ending: FinalRecord | None = None) -> None:
         job = self._cluster.objects["runtimejobs"][name]
-        names = Names(f"{name}-0")
+        names = RunFacts(f"{name}-0")
         status = build_status(parse_runtimejob(job), state, names, datetime.now(UTC), ending)
         self._cluster.patch("runtimejobs", name, {"status": status})
 

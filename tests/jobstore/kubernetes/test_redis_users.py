@@ -8,8 +8,12 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError
 
 from api.jobstore.kubernetes.live_streams import LiveStreams
+from controller.reconciler import JobReconciler
 from controller.record.copy import RecordCopy
 from controller.record.redis_stream import RedisStream
+from controller.settings import OperatorSettings, RunnerSettings, WarmPoolSettings
+from controller.warm_pool import WarmPool
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 from qiskit_runtime.contract.wire.record_stream import Batch, notification_channel
 from tests.jobstore.kubernetes.redis_server import PASSWORD, run_redis, write_users
 
@@ -64,6 +68,30 @@ def test_operator_and_api_do_their_work(server):
     assert (again, left, deleted, notified) == (2, 1, [], b"2")
 
 
+async def report_and_read(server):
+    """Have the operator's pool report, and the API read it, before and after."""
+    operator = Redis.from_url(server.url_of("operator"))
+    streams = LiveStreams(server.url_of("api"))
+    settings = WarmPoolSettings(size=2, key="k" * 32)
+    own = OperatorSettings(namespace="jobs", runner=RunnerSettings(image="i:1"), warm_pool=settings)
+    reconciler = JobReconciler(None, operator, own)
+    pool = WarmPool(None, reconciler.view, reconciler.warm_pods, own.runner, settings)
+    streams.open()
+    try:
+        before = await streams.read_pool()
+        await pool.report(operator)
+        return before, await streams.read_pool()
+    finally:
+        await operator.aclose()
+        await streams.close()
+
+
+def test_operator_tells_the_api_of_its_pods(server):
+    """The numbers that the pool reports are read by the API."""
+    before, after = asyncio.run(report_and_read(server))
+    assert (before, after) == (None, PoolNumbers(ready=0, starting=0))
+
+
 def test_api_keeps_its_marks(server):
     """A script of the API's reads and writes the marks of what was written, and they alone."""
     with redis.Redis.from_url(server.url_of("api")) as api:
@@ -81,13 +109,14 @@ BOTH = [
     "MONITOR", "ACL LIST", "ACL WHOAMI", "CLIENT LIST", "CLIENT KILL ID 1", "SAVE",
     "REPLICAOF NO ONE", "MODULE LIST", "INFO", "FUNCTION LIST", "SCRIPT FLUSH", "RENAME a b",
     "XADD other:1 * a b", "XRANGE other:1 - +", "EXPIRE other:1 1", "GET other:1", "SET other:1 x",
+    "GET warm-pod", "SET warm-pod x",
     "PUBLISH other x", "SUBSCRIBE other", "PSUBSCRIBE *", "XTRIM runtimejob:uid MAXLEN 0",
     "XDEL runtimejob:uid 1-1", "SELECT 1", "DUMP runtimejob:uid", "SORT runtimejob:uid",
 ]  # fmt: skip
 DENIED = {
     "api": [*BOTH, "XADD runtimejob:uid * lines x", "DEL runtimejob:uid", "DEL written:x",
             "EXPIRE runtimejob:uid 1", "PUBLISH job-results:bell 1", "SET runtimejob:uid x",
-            "SUBSCRIBE job-results:bell", "PSUBSCRIBE job-results:*"],
+            "SET warm-pool x", "SUBSCRIBE job-results:bell", "PSUBSCRIBE job-results:*"],
     "operator": [*BOTH, "EVAL return 0", "GET written:x", "SET written:x 1", "DEL written:x",
                  "PSUBSCRIBE job-results:*"],
 }  # fmt: skip

@@ -233,6 +233,9 @@ async def test_an_instance_takes_no_more_than_its_share_and_others_have_the_rest
     mine = SPEC.model_copy(update={"hub": "chem", "group": "lab", "project": "vqe"})
     async with open_world(max_jobs=4, share=50) as world:
         await world.store.submit(JobRequest(mine, text))
+        taken = world.store.stored_bytes()
+        assert taken >= len(text) and world.store.stored_bytes(frozenset([mine.instance])) == taken
+        assert world.store.stored_bytes(frozenset([others.instance])) == 0
         with pytest.raises(StorageFull) as full:
             await world.store.submit(JobRequest(mine, text))
         assert str(full.value) == (

@@ -111,6 +111,25 @@ async def test_ended_jobs_go_at_a_start_and_after_each_end(tmp_path: Path):
     assert {path.name for path in (tmp_path / "jobs").iterdir()} == {queued.id, another.id}
 
 
+async def test_what_is_stored_is_told_by_instance(tmp_path: Path):
+    """The bytes of ended jobs are counted for all and for some instances, where a limit is."""
+    mine = SPEC.model_copy(update={"hub": "h", "group": "g", "project": "p"})
+    store = make_store(tmp_path, Bounds(keep_bytes=10**9))
+    await store.open()
+    try:
+        jobs = [await store.submit(JobRequest(spec, "{}")) for spec in (SPEC, mine, mine)]
+        assert store.stored_bytes() == 0
+        for job in jobs:
+            await store.cancel(job.id)
+        sizes = [store._folder.measure(job.id) for job in jobs]
+        await wait_until(lambda: store.stored_bytes() == sum(sizes), 30)
+        assert store.stored_bytes(frozenset([mine.instance])) == sum(sizes[1:])
+        assert store.stored_bytes(frozenset()) == 0
+    finally:
+        await store.close()
+    assert make_store(tmp_path, Bounds()).stored_bytes() is None
+
+
 async def test_submission_over_the_bound_is_refused_with_the_number(tmp_path: Path):
     """As many as may wait do; then the refusal says how many, and one that left makes room."""
     store = make_store(tmp_path, Bounds(max_queued=2))
