@@ -1,11 +1,10 @@
 // Jobs beside each other: the difference of their parameters, their curves, their counts.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read } from "./api.js";
-import { findCounts } from "./counts.js";
 import { address, PageElement } from "./element.js";
+import { followRecord } from "./follow.js";
 import { seconds, span } from "./formats.js";
 import { printable } from "./printable.js";
-import { followRecord } from "./record.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
@@ -143,13 +142,8 @@ function readParams(text) {
 }
 
 function listCounts(job, record) {
-  if (record?.result == null) return [];
-  try {
-    const [first] = findCounts(JSON.parse(record.result));
-    return first ? [{ ...first, label: nameJob(job) }] : [];
-  } catch {
-    return [];
-  }
+  const [first] = record?.counts ?? [];
+  return first ? [{ ...first, label: nameJob(job) }] : [];
 }
 
 customElements.define("compare-page", ComparePage);

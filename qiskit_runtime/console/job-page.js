@@ -1,11 +1,11 @@
 // The page of a job: its course, its curves, its counts, its result and its log.
 import { html, nothing } from "./vendor/lit.js";
 import { path, read, send } from "./api.js";
-import { findCounts } from "./counts.js";
 import { address, go, PageElement } from "./element.js";
+import { followRecord } from "./follow.js";
 import { PENDING } from "./formats.js";
 import { printable } from "./printable.js";
-import { followRecord, JobRecord } from "./record.js";
+import { JobRecord } from "./record.js";
 import { copy, save } from "./save.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
@@ -182,11 +182,9 @@ class JobPage extends PageElement {
   renderCurves() {
     const { values, progress } = this.record;
     if (values.isEmpty && progress.isEmpty) return nothing;
-    const isProgress = values.isEmpty || (this.source === "progress" && !progress.isEmpty);
-    const curves = isProgress ? progress.list({ best: texts.best("").trim() }) : values.list(this.names);
     return html`<section><h2>${texts.convergence}</h2>
       ${values.isEmpty || progress.isEmpty ? nothing : this.renderSources()}
-      <convergence-plot .curves=${curves}></convergence-plot></section>`;
+      <convergence-plot .curves=${this.record.listCurves(this.names, this.source)}></convergence-plot></section>`;
   }
 
   renderSources() {
@@ -196,17 +194,10 @@ class JobPage extends PageElement {
       </select></label></p>`;
   }
 
-  get counts() {
-    if (this.counted !== this.record.result) {
-      this.counted = this.record.result;
-      this.countsFound = parseCounts(this.counted);
-    }
-    return this.countsFound ?? [];
-  }
-
   renderCounts() {
-    if (!this.counts.length) return nothing;
-    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${this.counts.slice(0, 5)}></counts-bars></section>`;
+    const { counts } = this.record;
+    if (!counts.length) return nothing;
+    return html`<section><h2>${texts.counts}</h2><counts-bars .sets=${counts.slice(0, 5)}></counts-bars></section>`;
   }
 
   renderResult() {
@@ -251,14 +242,6 @@ class JobPage extends PageElement {
     return html`<section><h2>${texts.log}</h2>
       <log-view .lines=${lines} .count=${this.version} .isCut=${isCut} .job=${this.job}
         .linked=${Number(this.line) || 0}></log-view></section>`;
-  }
-}
-
-function parseCounts(text) {
-  try {
-    return text ? findCounts(JSON.parse(text)) : [];
-  } catch {
-    return [];
   }
 }
 
