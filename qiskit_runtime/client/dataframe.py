@@ -1,7 +1,7 @@
 """Interim results and progress as a table of pandas: a row for each, a column for each number."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qiskit_runtime.client.calls import Calls
@@ -20,7 +20,11 @@ COLUMNS = ("kind", "number", "step", "total", "best", "value")
 _STEP = re.compile(r"iteration|iter|step|epoch|nfev|evaluation|n", re.IGNORECASE)
 """Names of steps, as the console knows them (``series.js``)."""
 
+_OUTCOME = re.compile(r"[01 ]+|0x[0-9a-f]+", re.IGNORECASE)
+"""Names of a circuit's outcomes."""
+
 _LONGEST_NAME = 60
+_MAX_NUMBER = 2.0**53
 
 
 class InterimTable:
@@ -106,26 +110,40 @@ def _name(item: Any) -> str:
 
 def _flatten(value: Any, names: Mapping[int, str]) -> dict[str, Any]:
     """Return a message's values by their columns' names; its step, where it names one."""
-    if isinstance(value, dict):
-        row = _flatten_object(value)
+    if isinstance(value, dict) and not _is_one_value(value):
+        row = dict(_walk(value))
         steps = [name for name, one in row.items() if _STEP.fullmatch(name) and _is_number(one)]
-        return {"step": row.pop(steps[0]), **row} if steps else row
+        return _step(row, steps[0]) if steps else row
     if isinstance(value, list):
         row = {names.get(place, f"[{place}]"): one for place, one in enumerate(value)}
-        is_counted = len(value) > 1 and type(value[0]) is int and value[0] >= 0
-        return {"step": row.pop(next(iter(row))), **row} if is_counted else row
+        is_counted = len(value) > 1 and _is_number(value[0]) and value[0] == abs(int(value[0]))
+        return _step(row, next(iter(row))) if is_counted else row
     return {"value": value}
 
 
-def _flatten_object(value: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, one in value.items():
-        if isinstance(one, dict) and one and "__type__" not in one:
-            row |= _flatten_object(one, f"{before}{name}.")
+def _step(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {"step": row.pop(name), **row}
+
+
+def _walk(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of an object by their names, those of objects in it too."""
+    for name, one in values.items():
+        if isinstance(one, dict) and not _is_one_value(one):
+            yield from _walk(one, f"{before}{name}.")
         else:
-            row[before + name] = one
-    return row
+            yield _name_column(before + name, one), one
+
+
+def _name_column(name: str, value: Any) -> str:
+    """Return a column's name; the table's own columns have no values of another kind."""
+    is_taken = name in COLUMNS and not (name in ("total", "best", "value") and _is_number(value))
+    return f"message.{name}" if is_taken else name
+
+
+def _is_one_value(value: Mapping[str, Any]) -> bool:
+    """Return whether an object is no names with values: counts of outcomes, or an encoded value."""
+    return "__type__" in value or all(map(_OUTCOME.fullmatch, value))
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < _MAX_NUMBER

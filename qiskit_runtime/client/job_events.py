@@ -45,7 +45,11 @@ class JobEvents(AsyncIterator[FrameEvent]):
     async def _show(self) -> JobInfo:
         async with aclosing(self):
             if (widget := self._job.find_widget()) is not None:
-                await _show_widget(widget)
+                # A notebook has it.
+                from IPython.display import display
+
+                display(self._job)  # type: ignore[no-untyped-call]
+                await _watch(widget)
             else:
                 async for event in self:
                     _print(event)
@@ -59,15 +63,12 @@ async def _without_notices(events: AsyncGenerator[StreamEvent]) -> AsyncGenerato
                 yield event
 
 
-async def _show_widget(widget: "JobWidget") -> None:
-    """Show the widget until it has shown all.
+async def _watch(widget: "JobWidget") -> None:
+    """Wait until the widget has shown all.
 
     Raises:
         ClientError: the job, or the server, was gone before.
     """
-    from IPython.display import display
-
-    display(widget)  # type: ignore[no-untyped-call]
     while not widget.feed.has_ended:  # noqa: ASYNC110  (a thread ends it)
         await asyncio.sleep(_LOOK_SECONDS)
     if widget.feed.failure is not None:

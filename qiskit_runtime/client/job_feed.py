@@ -30,7 +30,7 @@ Tell = Callable[[list[str]], None]
 
 
 class JobFeed:
-    """The state that a notebook's widget shows: ``facts``, and frames as ``part_0``, ``part_1``, ...
+    """The state that a notebook's widget shows: ``facts``, frames as ``part_0``, ``part_1``, ...
 
     All of it is there for whoever looks late. A part grows, and is told again, until it has its
     size; so what is told is in bunches, and no frame is told often.
