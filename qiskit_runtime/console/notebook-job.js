@@ -1,6 +1,7 @@
 // A job in a notebook: what the kernel has read of its stream, by the elements of the console.
 import { html, nothing } from "./vendor/lit.js";
 import { define, PageElement } from "./element.js";
+import { number } from "./formats.js";
 import { printable } from "./printable.js";
 import { JobRecord } from "./record.js";
 import { nameCurves } from "./series.js";
@@ -15,7 +16,7 @@ class NotebookJob extends PageElement {
 
   constructor() {
     super();
-    Object.assign(this, { record: new JobRecord(), part: 0, taken: 0, version: 0 });
+    Object.assign(this, { record: new JobRecord(), reached: 0, taken: 0, version: 0 });
     this.take = () => this.takeParts();
   }
 
@@ -31,10 +32,10 @@ class NotebookJob extends PageElement {
   }
 
   takeParts() {
-    for (let frames; (frames = this.model.get(`part_${this.part}`)); this.part += 1) {
+    for (let frames; (frames = this.model.get(`part_${this.reached}`)); this.reached += 1) {
       this.record.take(frames.slice(this.taken));
       this.taken = frames.length;
-      if (!this.model.get(`part_${this.part + 1}`)) break;
+      if (!this.model.get(`part_${this.reached + 1}`)) break;
       this.taken = 0;
     }
     this.version += 1;
@@ -58,8 +59,8 @@ class NotebookJob extends PageElement {
   }
 
   renderProgress({ done, total, best }) {
-    return html`<span><progress max=${total || 1} value=${total ? done : 1} aria-label=${texts.progress(done, total)}></progress>
-      ${texts.progress(done, total)}${best == null ? nothing : html`, ${texts.best(best)}`}</span>`;
+    return html`<span><progress max=${total || 1} value=${total ? done : 1} aria-label=${texts.detail}></progress>
+      ${texts.progress(number(done), number(total))}${best == null ? nothing : html`, ${texts.best(number(best))}`}</span>`;
   }
 
   renderCurves(names) {
