@@ -140,7 +140,7 @@ def test_deleted_job_says_so(url, show, server, gate):
         job = client.run("steps", steps=[["publish", 1], ["wait", str(gate)]])
         widget = show(job)
         wait_until(lambda: "part_0" in widget.feed.state, 15)
-        assert server.http.delete(f"PREFIX/jobs/{job.id}").status_code == 204
+        assert server.http.delete(f"/api/v1/jobs/{job.id}").status_code == 204
         assert "deleted" in follow(widget)[0]["error"]
 
 
