@@ -97,7 +97,7 @@ def test_job_is_shown_by_one_widget(url, notebook):
 
 
 def test_widget_follows_while_the_cell_is_busy_and_stops_when_closed(client, show, gate):
-    """What comes later is shown without the client's doing; after the close nothing is read."""
+    """Later frames are shown without the client's doing; after the close nothing is read."""
     job = client.run("steps", steps=[["publish", 1], ["wait", str(gate)], ["publish", 2]])
     widget = show(unwrap(job))
     wait_until(lambda: len(widget.get_state().get("part_0", ())) == 1, 15)
@@ -155,8 +155,12 @@ def test_server_that_goes_away_is_one_line(tmp_path, show, monkeypatch):
     """The widget says that its stream did not come back, and so does await."""
     monkeypatch.setattr(job_stream, "TRIES", 2)
     with run_server(tmp_path / "server") as server:
-        client = AsyncClient(f"http://127.0.0.1:{server.port}")
-        job = asyncio.run(client.run("steps", steps=[["publish", 1], ["wait", "/never"]]))
+
+        async def run():
+            async with AsyncClient(f"http://127.0.0.1:{server.port}") as client:
+                return await client.run("steps", steps=[["publish", 1], ["wait", "/never"]])
+
+        job = asyncio.run(run())
         widget = show(job)
         wait_until(lambda: "part_0" in widget.feed.state, 15)
     facts, frames = follow(widget)
@@ -218,7 +222,7 @@ def test_awaited_stream_prints_and_returns_the_job(url, capsys):
 
 
 def test_awaited_stream_shows_the_widget(url, notebook, monkeypatch):
-    """Where there is one, the job is displayed, and has all its frames when the cell ends."""
+    """The job is displayed where there is one, and has all its frames when the cell ends."""
     displayed = []
     monkeypatch.setattr("IPython.display.display", displayed.append)
 
@@ -313,7 +317,7 @@ def test_kernel_of_ipython_is_known():
 
 
 def test_state_is_json(url, show):
-    """What browsers get needs no encoder, whatever a job prints."""
+    """The state that browsers get needs no encoder, whatever a job prints."""
     with Client(url) as client:
         job = client.run("steps", steps=[["bytes", b"\xff\x00".hex()], ["publish", "\ud83d"]])
         facts, frames = follow(show(job))
