@@ -127,7 +127,7 @@ format: $(DEV_READY) ## Format the code
 lock: $(DEV_READY) ## Lock the newest versions of all dependencies, with hashes
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --extra api --extra cluster --extra operator --extra runner --group dev pyproject.toml -o requirements/dev.txt
+	  --extra api --extra cluster --extra operator --extra runner --extra notebook --group dev pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --extra api --extra runner --group build -c requirements/dev.txt pyproject.toml -o requirements/local.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

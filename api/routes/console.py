@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.browser.login import BROWSER_SESSION
 from api.browser.sessions import Session
-from api.console.assets import ConsolePage, read_assets
+from api.console import ConsolePage, read_assets
 from api.dependencies import CallerDep
 
 ASSETS, PAGE = read_assets(), ConsolePage()

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "api" / "console" / "vendor"
+FOLDER = Path(__file__).parents[2] / "qiskit_runtime" / "console" / "vendor"
 VERSIONS = {"lit": "3.3.3", "uplot": "1.6.32", "esbuild": "0.28.2"}
 LIT = """export { LitElement, html, svg, nothing } from "lit";
 export { repeat } from "lit/directives/repeat.js";

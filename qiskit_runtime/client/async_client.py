@@ -5,7 +5,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,21 +14,24 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from qiskit_runtime.client.address import Address
 from qiskit_runtime.client.calls import Calls
+from qiskit_runtime.client.dataframe import begin_table
+from qiskit_runtime.client.job_events import JobEvents
+from qiskit_runtime.client.job_handle import JobHandle
 from qiskit_runtime.client.job_stream import (
     AFTER_ALL,
     NEVER,
     STREAM_LOSSES,
     TICK_SECONDS,
     JobStream,
-    Notice,
     StreamEvent,
 )
 from qiskit_runtime.client.models import BackendInfo, JobInfo, ProgramInfo, UploadedProgram
 from qiskit_runtime.client.steps import LOSSES, Answer, Flow, Pause, Request, Step, WaitEnd
-from qiskit_runtime.contract.wire.events import FrameEvent
 from qiskit_runtime.contract.wire.progress import Progress
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from qiskit_runtime.client.upload import MayReplace, Source
 
 T = TypeVar("T")
@@ -42,9 +45,10 @@ class AsyncClient:
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        self._address = Address.find(url, token)
-        self._http = httpx.AsyncClient(**self._address.http_options())
-        self.calls = Calls(self._address)
+        self.address = Address.find(url, token)
+        """The server's address, and the token for it."""
+        self._http = httpx.AsyncClient(**self.address.http_options())
+        self.calls = Calls(self.address)
         """The calls that ``perform`` does."""
 
     async def __aenter__(self) -> Self:
@@ -165,7 +169,7 @@ class AsyncClient:
         match step:
             case Request(method=method, path=path, arguments=arguments):
                 try:
-                    return await self._http.request(method, self._address.url + path, **arguments)
+                    return await self._http.request(method, self.address.url + path, **arguments)
                 except LOSSES as error:
                     return error
             case Pause(seconds=seconds):
@@ -184,7 +188,7 @@ class AsyncClient:
 
         After the deadline no connection is waited for; it is on the caller to stop then.
         """
-        stream = JobStream(self._address, job_id, after, deadline)
+        stream = JobStream(self.address, job_id, after, deadline)
         while not stream.has_ended:
             try:
                 async with connect(stream.url, **stream.options) as connection:
@@ -206,29 +210,33 @@ async def _receive(connection: ClientConnection) -> str | bytes | None:
         return None
 
 
-class AsyncJob:
+class AsyncJob(JobHandle[AsyncClient]):
     """A job on the server."""
 
-    def __init__(self, client: AsyncClient, job_id: str) -> None:
-        self._client = client
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"AsyncJob({self.id!r})"
-
-    async def stream(self, after: int = 0) -> AsyncIterator[FrameEvent]:
+    def stream(self, after: int = 0) -> JobEvents:
         """Yield each event once, live, from the first or from the one after message ``after``.
 
-        Lost connections are made again. The stream ends when the job has ended.
+        Lost connections are made again. The stream ends when the job has ended. To await it, in a
+        notebook's cell, shows the job live and returns it once it has ended.
         """
-        async with aclosing(self.follow(after)) as events:
-            async for event in events:
-                if not isinstance(event, Notice):
-                    yield event
+        return JobEvents(self, after)
 
     def follow(self, after: int = 0) -> AsyncGenerator[StreamEvent]:
         """Yield the same, and ``Waiting`` and ``Reconnecting`` in between, for a display."""
         return self._client.follow(self.id, after)
+
+    async def to_dataframe(self, *, decoded: bool = True) -> "DataFrame":
+        """Return interim results and progress so far as a table of pandas, a row for each.
+
+        Its columns are kind, number, step, total, best and value, and those that the program names.
+        """
+        calls = self._client.calls
+        table = await self._client.perform(begin_table(calls, self.id, decoded=decoded))
+        async with aclosing(self.follow()) as events:
+            async for event in events:
+                if not table.takes(event):
+                    break
+        return table.to_dataframe()
 
     async def wait(self, timeout: float | None = None) -> JobInfo:  # noqa: ASYNC109  (the twin's)
         """Return the job once it has ended, however it ended.

@@ -13,6 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from qiskit_runtime.client.address import Address
 from qiskit_runtime.client.calls import Calls
+from qiskit_runtime.client.dataframe import begin_table
+from qiskit_runtime.client.job_handle import JobHandle
 from qiskit_runtime.client.job_stream import (
     AFTER_ALL,
     NEVER,
@@ -28,6 +30,8 @@ from qiskit_runtime.contract.wire.events import FrameEvent
 from qiskit_runtime.contract.wire.progress import Progress
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from qiskit_runtime.client.upload import MayReplace, Source
 
 T = TypeVar("T")
@@ -41,9 +45,10 @@ class Client:
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        self._address = Address.find(url, token)
-        self._http = httpx.Client(**self._address.http_options())
-        self.calls = Calls(self._address)
+        self.address = Address.find(url, token)
+        """The server's address, and the token for it."""
+        self._http = httpx.Client(**self.address.http_options())
+        self.calls = Calls(self.address)
         """The calls that ``perform`` does."""
 
     def __enter__(self) -> Self:
@@ -164,7 +169,7 @@ class Client:
         match step:
             case Request(method=method, path=path, arguments=arguments):
                 try:
-                    return self._http.request(method, self._address.url + path, **arguments)
+                    return self._http.request(method, self.address.url + path, **arguments)
                 except LOSSES as error:
                     return error
             case Pause(seconds=seconds):
@@ -183,7 +188,7 @@ class Client:
 
         After the deadline no connection is waited for; it is on the caller to stop then.
         """
-        stream = JobStream(self._address, job_id, after, deadline)
+        stream = JobStream(self.address, job_id, after, deadline)
         while not stream.has_ended:
             try:
                 with connect(stream.url, **stream.options) as connection:
@@ -202,15 +207,8 @@ def _receive(connection: ClientConnection) -> str | bytes | None:
         return None
 
 
-class Job:
+class Job(JobHandle[Client]):
     """A job on the server."""
-
-    def __init__(self, client: Client, job_id: str) -> None:
-        self._client = client
-        self.id = job_id
-
-    def __repr__(self) -> str:
-        return f"Job({self.id!r})"
 
     def stream(self, after: int = 0) -> Iterator[FrameEvent]:
         """Yield each event once, live, from the first or from the one after message ``after``.
@@ -225,6 +223,19 @@ class Job:
     def follow(self, after: int = 0) -> Generator[StreamEvent]:
         """Yield the same, and ``Waiting`` and ``Reconnecting`` in between, for a display."""
         return self._client.follow(self.id, after)
+
+    def to_dataframe(self, *, decoded: bool = True) -> "DataFrame":
+        """Return interim results and progress so far as a table of pandas, a row for each.
+
+        Its columns are kind, number, step, total, best and value, and those that the program names.
+        """
+        calls = self._client.calls
+        table = self._client.perform(begin_table(calls, self.id, decoded=decoded))
+        with closing(self.follow()) as events:
+            for event in events:
+                if not table.takes(event):
+                    break
+        return table.to_dataframe()
 
     def wait(self, timeout: float | None = None) -> JobInfo:
         """Return the job once it has ended, however it ended.

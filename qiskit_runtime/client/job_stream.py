@@ -42,6 +42,9 @@ TICK_SECONDS = 0.1
 OPEN_SECONDS = 10.0
 """The time to connect."""
 
+QUIET_TICKS, LONGEST_CATCH_UP_SECONDS = 3, 10.0
+"""The silence, and the time, after which all that a running job had is taken as read."""
+
 NEVER = float("inf")
 
 AFTER_ALL = 2**31 - 1
@@ -72,6 +75,24 @@ class Reconnecting:
 
 Notice = Waiting | Reconnecting
 StreamEvent = FrameEvent | Notice
+
+
+class CatchUp:
+    """The rule for readers of what is there already: it has come when a stream ends, or is quiet.
+
+    An ended job's stream ends by itself. A running job's is taken as far as it has come: until
+    nothing comes for a moment, or the time is up in a flood.
+    """
+
+    def __init__(self, *, has_ended: bool) -> None:
+        self._deadline = NEVER if has_ended else time.monotonic() + LONGEST_CATCH_UP_SECONDS
+        self._ticks = NEVER if has_ended else QUIET_TICKS
+        self._quiet = 0
+
+    def is_done(self, event: StreamEvent) -> bool:
+        """Return whether all has come with this event."""
+        self._quiet = self._quiet + 1 if isinstance(event, Waiting) else 0
+        return self._quiet >= self._ticks or time.monotonic() >= self._deadline
 
 
 class JobStream:

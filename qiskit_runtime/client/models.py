@@ -78,6 +78,8 @@ class ProgramInfo:
     max_execution_seconds: int
     parameters: dict[str, Any] | None
     """The JSON Schema of its parameters; None where the program describes none."""
+    interim_results: dict[str, Any] | None
+    """The JSON Schema of what it publishes while it runs; None the same."""
     fields: dict[str, Any] = field(repr=False, compare=False)
 
     @classmethod
@@ -90,6 +92,7 @@ class ProgramInfo:
             is_public=fields["isPublic"],
             max_execution_seconds=fields["max_execution_time"],
             parameters=fields["spec"].get("parameters"),
+            interim_results=fields["spec"].get("interim_results"),
             fields=fields,
         )
 

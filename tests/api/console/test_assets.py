@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.console.assets import FOLDER, POLICY, read_assets
+from api.console import FOLDER, POLICY, read_assets
 
 ROOT = Path(__file__).parents[3]
 ROW = re.compile(r"\| (\S+) \| (\S+) \| (\S+) \| (\S+) \| (\d+) \| ([0-9a-f]{64}) \|")
@@ -31,8 +31,8 @@ def test_vendored_files_are_those_of_the_list():
 def test_every_file_is_packed():
     """The wheel, and so the images, have all files of the folder."""
     document = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    patterns = document["tool"]["setuptools"]["package-data"]["api"]
-    packed = {path for pattern in patterns for path in (ROOT / "api").glob(pattern)}
+    patterns = document["tool"]["setuptools"]["package-data"]["qiskit_runtime"]
+    packed = {path for pattern in patterns for path in (ROOT / "qiskit_runtime").glob(pattern)}
     listed = subprocess.run(
         ["git", "ls-files", str(FOLDER)], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -36,10 +36,11 @@ class Blocking:
         return lambda *arguments, **more: self._take(method(*arguments, **more))
 
     def _take(self, value):
-        if inspect.isawaitable(value):
-            value = self._runner.run(self._wait(value))
+        # A stream can be awaited too.
         if isinstance(value, AsyncIterator):
             return self._iterate(value)
+        if inspect.isawaitable(value):
+            value = self._runner.run(self._wait(value))
         return Blocking(value, self._runner) if isinstance(value, AsyncJob) else value
 
     @staticmethod

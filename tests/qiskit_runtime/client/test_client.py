@@ -318,7 +318,8 @@ def test_a_gap_is_an_event(client):
 
 def test_the_import_is_light():
     """The client imports neither the server's libraries nor Qiskit, and no model library."""
-    heavy = ["fastapi", "kubernetes", "pydantic", "qiskit", "numpy", "redis", "uvicorn"]
+    heavy = ["fastapi", "kubernetes", "pydantic", "qiskit", "numpy", "redis", "uvicorn",
+             "anywidget", "IPython", "pandas"]  # fmt: skip
     code = (
         "import sys, qiskit_runtime.client;"
         f"print([name for name in {heavy} if name in sys.modules])"

@@ -38,6 +38,11 @@ export class PageElement extends LitElement {
   }
 }
 
+/** Name an element; a notebook may have loaded it already, of another kernel, and then the first stays. */
+export function define(name, element) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
+
 /** Go to another page of the console. */
 export function go(address, { replace = false } = {}) {
   history[replace ? "replaceState" : "pushState"](null, "", address);

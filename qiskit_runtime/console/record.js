@@ -1,6 +1,7 @@
 // A job's record as the console keeps it: lines, messages, and the numbers in them.
-import { follow } from "./api.js";
+import { readCounts } from "./counts.js";
 import { Series } from "./series.js";
+import { texts } from "./texts.js";
 
 const KEPT_MESSAGES = 200;
 
@@ -40,6 +41,21 @@ export class JobRecord {
     this.values.addMessage(number, text);
   }
 
+  /** Return the curves of interim results, or of reported progress where that is wanted or all there is. */
+  listCurves(names, source = "") {
+    const isProgress = this.values.isEmpty || (source === "progress" && !this.progress.isEmpty);
+    return isProgress ? this.progress.list({ best: texts.best("").trim() }) : this.values.list(names);
+  }
+
+  /** Return the counts in the result. */
+  get counts() {
+    if (this.counted !== this.result) {
+      this.counted = this.result;
+      this.countsFound = readCounts(this.result);
+    }
+    return this.countsFound ?? [];
+  }
+
   get newestMessages() {
     return this.messages.slice(-KEPT_MESSAGES);
   }
@@ -52,16 +68,3 @@ const TAKE = {
   cut: (record) => (record.isCut = true),
   progress: (record, frame) => record.progress.addProgress(frame),
 };
-
-/** Follow a job's record; `show` gets it after each change, and the code of its end, if it ended. */
-export function followRecord(id, show) {
-  let record;
-  return follow(id, {
-    reset: () => (record = new JobRecord()),
-    take: (frames) => {
-      record.take(frames);
-      show(record, 0);
-    },
-    end: (code) => show(record, code),
-  });
-}

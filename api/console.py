@@ -1,4 +1,4 @@
-"""The console's files as they are served: read once, and compressed once."""
+"""The console: its page at ``/`` and the files that this loads, read once and compressed once."""
 
 import gzip
 import hashlib
@@ -12,7 +12,9 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, Response
 
-FOLDER = Path(__file__).parent
+import qiskit_runtime.console
+
+FOLDER = Path(qiskit_runtime.console.__file__).parent
 """The folder of the files; ``index.html`` is the page, the others are what it loads."""
 
 SERVED = frozenset({".css", ".js", ".svg"})

@@ -1,7 +1,7 @@
 // Curves over steps, drawn as they come: by uPlot, on a canvas, with a sentence for who can't see it.
 import uPlot from "./vendor/uplot.js";
 import { html } from "./vendor/lit.js";
-import { PageElement } from "./element.js";
+import { define, PageElement } from "./element.js";
 import { number } from "./formats.js";
 import { printable } from "./printable.js";
 import { toCsv } from "./series.js";
@@ -12,11 +12,11 @@ const HEIGHT = 300;
 const COLOURS = 5;
 const ASINH = 4;
 
-/** Return the colour that a name has in the style sheet now: a canvas knows no variables. */
-function style(name) {
+/** Return the colour that a name has in the style sheet of a place now: a canvas knows no variables. */
+function style(place, name) {
   const probe = document.createElement("span");
   probe.style.color = `var(${name})`;
-  document.body.append(probe);
+  place.append(probe);
   const { color } = getComputedStyle(probe);
   probe.remove();
   return color;
@@ -34,7 +34,8 @@ class ConvergencePlot extends PageElement {
 
   connectedCallback() {
     super.connectedCallback();
-    loadStyle();
+    // In a notebook it is there already.
+    if (this.getRootNode() === document) loadStyle();
     addEventListener("themechange", this.redraw);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.scheme.addEventListener("change", this.redraw);
@@ -86,7 +87,8 @@ class ConvergencePlot extends PageElement {
   }
 
   describe(width) {
-    const axis = { stroke: style("--quiet"), grid: { stroke: style("--line") }, ticks: { stroke: style("--line") } };
+    const [stroke, line] = [style(this, "--quiet"), { stroke: style(this, "--line") }];
+    const axis = { stroke, grid: line, ticks: line };
     return {
       width,
       height: HEIGHT,
@@ -94,7 +96,7 @@ class ConvergencePlot extends PageElement {
       hooks: { setSelect: [(plot) => (this.isZoomed ||= plot.select.width > 0)] },
       scales: { x: { time: false }, y: this.isLog ? { distr: ASINH, asinh: 1e-3 } : {} },
       axes: [{ ...axis, label: texts.step, labelSize: 20 }, { ...axis, size: 70, values: (_, all) => all.map((one) => (one == null ? "" : number(one))) }],
-      series: [{ label: texts.step }, ...this.curves.map(describeCurve)],
+      series: [{ label: texts.step }, ...this.curves.map((curve, index) => describeCurve(curve, index, this))],
     };
   }
 
@@ -125,8 +127,8 @@ class ConvergencePlot extends PageElement {
   }
 }
 
-function describeCurve({ name, isShown }, index) {
-  const stroke = style(`--curve-${(index % COLOURS) + 1}`);
+function describeCurve({ name, isShown }, index, place) {
+  const stroke = style(place, `--curve-${(index % COLOURS) + 1}`);
   // More curves than colours are dashed, by turns.
   const dash = index < COLOURS ? undefined : [3 + 5 * Math.floor(index / COLOURS), 4];
   const value = (_, one) => (one == null ? "–" : number(one));
@@ -167,4 +169,4 @@ function loadStyle() {
   document.head.append(link);
 }
 
-customElements.define("convergence-plot", ConvergencePlot);
+define("convergence-plot", ConvergencePlot);

@@ -3,10 +3,11 @@ import { html, nothing } from "./vendor/lit.js";
 import { path, read, send } from "./api.js";
 import { CircuitFinder } from "./circuits.js";
 import { address, go, PageElement } from "./element.js";
+import { followRecord } from "./follow.js";
 import { PENDING } from "./formats.js";
 import { NO_OUTCOMES, readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
-import { followRecord, JobRecord } from "./record.js";
+import { JobRecord } from "./record.js";
 import { copy, save } from "./save.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
@@ -203,11 +204,9 @@ class JobPage extends PageElement {
   renderCurves() {
     const { values, progress } = this.record;
     if (values.isEmpty && progress.isEmpty) return nothing;
-    const isProgress = values.isEmpty || (this.source === "progress" && !progress.isEmpty);
-    const curves = isProgress ? progress.list({ best: texts.best("").trim() }) : values.list(this.names);
     return html`<section><h2>${texts.convergence}</h2>
       ${values.isEmpty || progress.isEmpty ? nothing : this.renderSources()}
-      <convergence-plot .curves=${curves}></convergence-plot></section>`;
+      <convergence-plot .curves=${this.record.listCurves(this.names, this.source)}></convergence-plot></section>`;
   }
 
   renderSources() {

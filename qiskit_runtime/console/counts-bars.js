@@ -1,7 +1,7 @@
 // Counts as bars, one or several beside each other, with the distance between them.
 import { html, nothing } from "./vendor/lit.js";
 import { findDistance, toShares } from "./counts.js";
-import { PageElement } from "./element.js";
+import { define, PageElement } from "./element.js";
 import { number } from "./formats.js";
 import { printable } from "./printable.js";
 import { texts } from "./texts.js";
@@ -70,4 +70,4 @@ function renderBar(share, index) {
     <rect width=${Math.max(0, share * 100)} height="10" class=${`curve-${(index % COLOURS) + 1}`}></rect></svg>`;
 }
 
-customElements.define("counts-bars", CountsBars);
+define("counts-bars", CountsBars);

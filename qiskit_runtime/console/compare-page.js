@@ -2,10 +2,10 @@
 import { html, nothing } from "./vendor/lit.js";
 import { path, read } from "./api.js";
 import { address, PageElement } from "./element.js";
+import { followRecord } from "./follow.js";
 import { seconds, span } from "./formats.js";
 import { readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
-import { followRecord } from "./record.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";

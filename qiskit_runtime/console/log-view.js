@@ -1,6 +1,6 @@
 // A log: its lines in a window of a bounded size, searched as a whole, with a link to each line.
 import { html, nothing, repeat } from "./vendor/lit.js";
-import { address, PageElement } from "./element.js";
+import { address, define, PageElement } from "./element.js";
 import { printable } from "./printable.js";
 import { save } from "./save.js";
 import { texts } from "./texts.js";
@@ -8,7 +8,7 @@ import { texts } from "./texts.js";
 const WINDOW = 1000;
 const STEP = 500;
 
-/** `lines` have numbers of the record and text; `count` says when there are more of them. */
+/** `lines` have numbers of the record and text; `count` says when there are more; `job` is what links to lines lead to. */
 class LogView extends PageElement {
   static properties = {
     lines: {},
@@ -104,7 +104,7 @@ class LogView extends PageElement {
       ${this.wanted ? this.renderFound() : nothing}
       <label><input type="checkbox" .checked=${this.isFollowing} @change=${(event) => (this.isFollowing = event.target.checked)} /> ${texts.followLog}</label>
       <label><input type="checkbox" .checked=${!!this.isWrapped} @change=${(event) => (this.isWrapped = event.target.checked)} /> ${texts.wrap}</label>
-      <button @click=${() => save(`${this.job}.log`, text())}>${texts.downloadLog}</button></div>`;
+      <button @click=${() => save(`${this.job || "job"}.log`, text())}>${texts.downloadLog}</button></div>`;
   }
 
   renderFound() {
@@ -127,7 +127,13 @@ class LogView extends PageElement {
     const isFound = isCurrent || (this.wanted && contains(text, this.wanted.toLowerCase()));
     const isLinked = index === this.linkedIndex;
     const classes = [isFound && "found", isCurrent && "current", isLinked && "linked"].filter(Boolean).join(" ");
-    return html`<li class=${classes}><a href=${address("job", { id: this.job, line })} aria-label=${texts.linkLine(line)}>${line}</a><span>${printable(text)}</span></li>`;
+    return html`<li class=${classes}>${this.renderNumber(line)}<span>${printable(text)}</span></li>`;
+  }
+
+  renderNumber(line) {
+    // A notebook has no addresses of lines.
+    if (!this.job) return html`<b>${line}</b>`;
+    return html`<a href=${address("job", { id: this.job, line })} aria-label=${texts.linkLine(line)}>${line}</a>`;
   }
 
   findLinked() {
@@ -146,4 +152,4 @@ export function findLines(lines, wanted) {
   return found;
 }
 
-customElements.define("log-view", LogView);
+define("log-view", LogView);

@@ -1,0 +1,149 @@
+"""Interim results and progress as a table of pandas: a row for each, a column for each number."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from qiskit_runtime.client.calls import Calls
+from qiskit_runtime.client.errors import ClientError, Refused
+from qiskit_runtime.client.job_stream import CatchUp, StreamEvent
+from qiskit_runtime.client.steps import Flow
+from qiskit_runtime.client.values import decode
+from qiskit_runtime.contract.wire.events import Message, ProgressEvent
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("kind", "number", "step", "total", "best", "value")
+"""The columns that every table begins with; what programs publish by name comes after them."""
+
+_STEP = re.compile(r"iteration|iter|step|epoch|nfev|evaluation|n", re.IGNORECASE)
+"""Names of steps, as the console knows them (``series.js``)."""
+
+_OUTCOME = re.compile(r"[01 ]+|0x[0-9a-f]+", re.IGNORECASE)
+"""Names of a circuit's outcomes."""
+
+_LONGEST_NAME = 60
+_MAX_NUMBER = 2.0**53
+
+
+class InterimTable:
+    """The rows of a job's table, taken from its stream one by one."""
+
+    def __init__(self, *, has_ended: bool, schema: Any, decoded: bool) -> None:
+        self._catch_up = CatchUp(has_ended=has_ended)
+        self._names = name_places(schema)
+        self._decoded = decoded
+        self._rows: list[dict[str, Any]] = []
+
+    def takes(self, event: StreamEvent) -> bool:
+        """Take an event; returns False once all that was there has come."""
+        match event:
+            case Message(number=number, text=text, final=False):
+                value = _read(text, decoded=self._decoded)
+                row = _flatten(value, self._names)
+                self._rows.append({"kind": "message", "number": number, "step": number, **row})
+            case ProgressEvent(progress=progress):
+                done = {"step": progress.done, "total": progress.total, "best": progress.best}
+                self._rows.append({"kind": "progress", **done})
+        return not self._catch_up.is_done(event)
+
+    def to_dataframe(self) -> "DataFrame":
+        """Return the table."""
+        pandas = _import_pandas()
+        named = {name: None for row in self._rows for name in row if name not in COLUMNS}
+        frame = pandas.DataFrame(self._rows, columns=[*COLUMNS, *named])
+        numbers = {"step": "float64", "total": "float64", "best": "float64"}
+        return frame.astype({"kind": "str", "number": "Int64", **numbers})
+
+
+def begin_table(calls: Calls, job_id: str, *, decoded: bool) -> Flow[InterimTable]:
+    """Return a job's table without rows.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    _import_pandas()
+    job = yield from calls.job(job_id)
+    try:
+        schema = (yield from calls.program(job.program)).interim_results
+    except Refused:
+        # It was deleted; its columns have the places' numbers then.
+        schema = None
+    return InterimTable(has_ended=job.has_ended, schema=schema, decoded=decoded)
+
+
+def _import_pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("to_dataframe needs pandas: pip install pandas") from error
+    return pandas
+
+
+def _read(text: str, *, decoded: bool) -> Any:
+    try:
+        return decode(text, types=decoded)
+    except ClientError:
+        # A value that is not for this Python, or no JSON: the row is there all the same.
+        return text
+
+
+def name_places(schema: Any) -> dict[int, str]:
+    """Return names for the places of a list, as the program's schema of interim results has them.
+
+    They are those of the console's curves.
+    """
+    fields = schema if isinstance(schema, dict) else {}
+    items = fields.get("prefixItems", fields.get("items"))
+    named = enumerate(map(_name, items)) if isinstance(items, list) else ()
+    return {place: name for place, name in named if 0 < len(name) < _LONGEST_NAME}
+
+
+def _name(item: Any) -> str:
+    fields = item if isinstance(item, dict) else {}
+    if title := fields.get("title"):
+        return str(title)
+    first = re.sub(r"[.:].*", "", str(fields.get("description", "")), flags=re.DOTALL)
+    return re.sub(r"^(the|an?) ", "", first, flags=re.IGNORECASE)
+
+
+def _flatten(value: Any, names: Mapping[int, str]) -> dict[str, Any]:
+    """Return a message's values by their columns' names; its step, where it names one."""
+    if isinstance(value, dict) and not _is_one_value(value):
+        row = dict(_walk(value))
+        steps = [name for name, one in row.items() if _STEP.fullmatch(name) and _is_number(one)]
+        return _step(row, steps[0]) if steps else row
+    if isinstance(value, list):
+        row = {names.get(place, f"[{place}]"): one for place, one in enumerate(value)}
+        is_counted = len(value) > 1 and _is_number(value[0]) and value[0] == abs(int(value[0]))
+        return _step(row, next(iter(row))) if is_counted else row
+    return {"value": value}
+
+
+def _step(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {"step": row.pop(name), **row}
+
+
+def _walk(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of an object by their names, those of objects in it too."""
+    for name, one in values.items():
+        if isinstance(one, dict) and not _is_one_value(one):
+            yield from _walk(one, f"{before}{name}.")
+        else:
+            yield _name_column(before + name, one), one
+
+
+def _name_column(name: str, value: Any) -> str:
+    """Return a column's name; the table's own columns have no values of another kind."""
+    is_taken = name in COLUMNS and not (name in ("total", "best", "value") and _is_number(value))
+    return f"message.{name}" if is_taken else name
+
+
+def _is_one_value(value: Mapping[str, Any]) -> bool:
+    """Return whether an object is no names with values: counts of outcomes, or an encoded value."""
+    return "__type__" in value or all(map(_OUTCOME.fullmatch, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < _MAX_NUMBER

@@ -1,0 +1,179 @@
+"""The console's element for notebooks, on a page without a server: the kernel is played."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from qiskit_runtime.console.bundle import ENTRY, FOLDER, bundle_notebook, read_modules
+from tests.api.console.test_hostile_text import CORPUS
+
+MODEL = """
+(state, source) => {
+  const listeners = new Set();
+  const model = {
+    get: name => state[name],
+    on: (_, listener) => listeners.add(listener),
+    off: (_, listener) => listeners.delete(listener),
+    tell: more => { Object.assign(state, more); [...listeners].forEach(listener => listener()); },
+    listeners,
+  };
+  (window.models ??= []).push(model);
+  const el = document.body.appendChild(document.createElement("div"));
+  const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
+  return import(url).then(loaded => loaded.default.render({model, el}))
+    .then(end => { (window.ends ??= []).push(end); });
+}
+"""
+"""What anywidget does with the text of a widget."""
+
+ALONE = "http://127.0.0.1:1/"
+"""The address of a page that the test plays itself."""
+
+ODD = re.compile("[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that would act."""
+
+PAPER = """() => getComputedStyle(document.querySelector("div").shadowRoot
+  .querySelector("notebook-job")).backgroundColor"""
+
+POINTS = """() => document.querySelector("div").shadowRoot
+  .querySelector("convergence-plot").plot.data.map(one => one.length)"""
+
+
+@pytest.fixture
+def lab(chromium):
+    """A page where the element can be shown; whatever else is asked for fails the test."""
+    context = chromium.new_context(viewport={"width": 900, "height": 900})
+    page = context.new_page()
+    problems, asked = [], []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda one: one.type == "error" and problems.append(one.text))
+    page.on("request", lambda request: asked.append(request.url))
+    page.route(ALONE, lambda route: route.fulfill(body="<body>", content_type="text/html"))
+    page.goto(ALONE)
+    yield page
+    context.close()
+    assert problems == []
+    assert [url for url in asked if url != ALONE and not url.startswith("blob:")] == []
+
+
+def show(page, *frames, **facts):
+    """Show a job with these frames."""
+    state = {"facts": {"program": "p", "status": "Running", **facts}, "part_0": list(frames)}
+    page.evaluate(f"([state, source]) => ({MODEL})(state, source)", [state, bundle_notebook()])
+
+
+def tell(page, **more):
+    """Send more, as a kernel does."""
+    page.evaluate("more => models[0].tell(more)", more)
+
+
+def publish(number, value, *, final=False):
+    """The frame of a message."""
+    return {"type": "message", "number": number, "final": final, "text": json.dumps(value)}
+
+
+def console(line, text):
+    """The frame of a printed line."""
+    return {"type": "console", "line": line, "text": text, "newline": True}
+
+
+def test_a_job_grows_by_what_the_kernel_sends(lab):
+    """Parts that grow, and parts that follow, are drawn each frame once; the end has counts."""
+    first = [publish(at, at / 2) for at in range(1, 4)]
+    show(lab, *first, progress={"done": 3, "total": 9, "best": -1.25})
+    expect(lab.get_by_role("group", name="value: 3 points")).to_be_visible()
+    expect(lab.locator("notebook-job [role=status]")).to_contain_text("3 of 9, best -1.25")
+    tell(lab, part_0=[*first, publish(4, 7), console(1, "cold")])
+    expect(lab.get_by_text("value: last 7, smallest 0.5")).to_be_visible()
+    expect(lab.get_by_text("cold")).to_be_visible()
+    expect(lab.get_by_role("list", name="Log").get_by_role("link")).to_have_count(0)
+    more = [publish(5, 8)]
+    tell(lab, part_1=more)
+    tell(lab, part_1=[*more, publish(6, 9)], part_2=[publish(7, {"00": 3, "11": 5}, final=True)])
+    tell(lab, facts={"program": "p", "status": "Completed"})
+    expect(lab.locator("notebook-job .status")).to_have_text("Completed")
+    expect(lab.locator("notebook-job [role=status]")).to_contain_text("Interim results: 6")
+    expect(lab.locator("counts-bars tbody tr")).to_have_count(2)
+    expect(lab.locator("counts-bars tbody tr").first).to_contain_text("11")
+    lab.wait_for_timeout(200)
+    assert lab.evaluate(POINTS) == [6, 6]
+
+
+def test_late_display_has_the_whole_curve_and_a_page_has_many_jobs(lab):
+    """Two jobs, the second from texts of another version, are drawn beside each other."""
+    show(lab, *(publish(at, at) for at in range(1, 301)))
+    state = {"facts": {}, "part_0": [publish(1, 5)], "part_1": [publish(2, 6)]}
+    other = bundle_notebook().replace('const VERSION = "', 'const VERSION = "another ')
+    lab.evaluate(f"([state, source]) => ({MODEL})(state, source)", [state, other])
+    expect(lab.get_by_role("group", name="value: 300 points")).to_be_visible()
+    expect(lab.get_by_role("group", name="value: 2 points")).to_be_visible()
+    assert lab.locator("canvas").count() == 2
+
+
+def test_a_removed_output_listens_no_more(lab):
+    """Its listener and its plot are gone."""
+    show(lab, publish(1, 1))
+    expect(lab.locator("canvas")).to_be_visible()
+    lab.evaluate("ends[0](); document.querySelector('div').remove()")
+    assert lab.evaluate("models[0].listeners.size") == 0
+
+
+def test_texts_are_seen_as_texts(lab):
+    """Whatever a program prints, publishes or fails with: nothing runs, nothing hides."""
+    texts = [text for name, text in CORPUS.items() if name != "surrogate"]
+    frames = [console(line, text) for line, text in enumerate(texts, 1)]
+    frames += [publish(at, {text: at, "x": 1}) for at, text in enumerate(texts[:8], 1)]
+    frames += [publish(99, {"a": dict.fromkeys(texts, 1), "b": {"00": 1}}, final=True)]
+    all_texts = "".join(texts)
+    show(lab, *frames, error=all_texts, note=all_texts, program=all_texts, status="Failed")
+    expect(lab.get_by_role("alert")).to_be_visible()
+    lab.wait_for_timeout(300)
+    seen = lab.evaluate("""() => {
+      const root = document.querySelector("div").shadowRoot;
+      const made = ["script", "iframe", "img", "[onerror]", "[onload]", "[href]"];
+      return {hit: window.hit ?? null, made: made.filter(one => root.querySelector(one)),
+              text: root.querySelector("notebook-job").innerText};
+    }""")
+    assert (seen["hit"], seen["made"]) == (None, [])
+    assert "<script>window.hit = 1</script>" in seen["text"]
+    assert not re.search(
+        "[\u0000-\u0008\u000b-\u001f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", seen["text"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "theme"),
+    [({"jpThemeLight": "false"}, "dark"), ({"jpThemeLight": "true"}, "light"),
+     ({"vscodeThemeKind": "vscode-dark"}, "dark"), ({}, "")],
+)  # fmt: skip
+def test_colours_are_those_of_the_notebook(lab, attributes, theme):
+    """JupyterLab's and VS Code's choice counts, also when it changes; the system's otherwise."""
+    show(lab, publish(1, 1))
+    lab.evaluate("attributes => Object.assign(document.body.dataset, attributes)", attributes)
+    expect(lab.locator("div").first).to_have_attribute("data-theme", theme)
+    paper = lab.evaluate(PAPER)
+    assert paper == ("rgb(30, 33, 39)" if theme == "dark" else "rgb(255, 255, 255)")
+
+
+def test_page_around_it_keeps_its_style(lab):
+    """The console's style sheet reaches nothing of the notebook's."""
+    before = lab.evaluate("getComputedStyle(document.body).cssText")
+    show(lab, publish(1, 1))
+    assert lab.evaluate("document.styleSheets.length + document.adoptedStyleSheets.length") == 0
+    assert lab.evaluate("getComputedStyle(document.body).fontFamily") in before or not before
+
+
+def test_the_bundle_is_the_console_s_own_modules():
+    """Each is the file that the console loads, behind what it imports, and none asks a server."""
+    modules = read_modules(ENTRY)
+    seen = set()
+    for name, text in modules.items():
+        assert text == (FOLDER / name).read_text("utf-8")
+        if not name.startswith("./vendor/"):
+            imported = re.findall(r'"(\./[^"]+\.js)"', text)
+            assert set(imported) <= seen and "import(" not in text
+            assert not re.search(r"\bfetch\(|WebSocket|XMLHttpRequest", text)
+        seen.add(name)
+    assert {"./convergence-plot.js", "./counts-bars.js", "./log-view.js", "./record.js"} <= seen
