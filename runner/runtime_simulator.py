@@ -61,7 +61,7 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
     @property
     def num_qubits(self) -> int:
         """Return the number of the device's qubits, or else the most that a circuit may have."""
-        return super().configuration().n_qubits  # type: ignore[no-any-return]
+        return super().configuration().n_qubits  # type: ignore[no-any-return]  # Aer is untyped
 
     @property
     def target(self) -> Target:

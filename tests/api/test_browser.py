@@ -4,6 +4,7 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.chromium import COLLECT_FRAMES, open_chromium
 
@@ -62,8 +63,8 @@ def test_redoc_page_needs_no_other_host(browser, server):
     page.route(lambda url: not url.startswith(here), lambda route: route.abort())
     page.goto(f"{here}redoc", wait_until="networkidle")
 
-    page.locator("h1", has_text="Qiskit Runtime").wait_for()
-    page.get_by_text("/stream/jobs/{job_id}").first.wait_for()
+    expect(page.locator("h1", has_text="Qiskit Runtime")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("/stream/jobs/{job_id}").first).to_be_visible(timeout=30_000)
     page.close()
 
 

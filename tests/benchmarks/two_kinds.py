@@ -26,9 +26,7 @@ class BareJobs:
 
     def time(self) -> float:
         """Seconds from the creation of one to its condition Complete."""
-        seconds = _time_until_end(self._create, self.watch)
-        self._remove()
-        return seconds
+        return 1 / self.rate(1)
 
     def rate(self, count: int, in_flight: int | None = None) -> float:
         """Jobs a second, of many at once, or of so many in flight."""
@@ -114,15 +112,6 @@ class OurJobs:
 
 
 Watch = Callable[[dict[str, float]], "Ends"]
-
-
-def _time_until_end(make: Callable[[], str], watch: Watch) -> float:
-    ends: dict[str, float] = {}
-    with watch(ends):
-        begin = time.monotonic()
-        name = make()
-        _wait_for(ends, name)
-    return ends[name] - begin
 
 
 def _measure_rate(

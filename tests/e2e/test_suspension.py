@@ -47,7 +47,10 @@ def test_program_runs_once_also_where_no_operator_looks(stand):
     try:
         stand.suspend("unseen", value=True)
         label = f"{JOB_LABEL}=unseen"
-        pods = lambda: stand.core.list_namespaced_pod(stand.namespace, label_selector=label).items  # noqa: E731
+
+        def pods():
+            return stand.core.list_namespaced_pod(stand.namespace, label_selector=label).items
+
         wait_until(lambda: not pods(), 90, "its pod is gone")
         stand.suspend("unseen", value=False)
         second = wait_until(

@@ -72,7 +72,7 @@ class StoreUnderTest:
         """Return the job once it is in one of these phases."""
         async with asyncio.timeout(self.patience):
             # As clients do.
-            while (job := await self.store.get(job_id)).status.phase not in phases:  # noqa: ASYNC110
+            while (job := await self.store.get(job_id)).status.phase not in phases:  # noqa: ASYNC110  (as a client polls)
                 await asyncio.sleep(POLL_SECONDS)
         return job
 

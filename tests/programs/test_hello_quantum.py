@@ -20,7 +20,7 @@ DRAWING = """\
                       ║  ║ 
 meas: 2/══════════════╩══╩═
                       0  1 
-"""  # noqa: W291  # the drawing pads its lines with blanks
+"""  # noqa: W291  (the drawing pads its lines with blanks)
 
 RUN_IT = """
 import sys

@@ -21,7 +21,7 @@ def kubectl(cluster, name, **spec):
 
 async def until(condition):
     async with asyncio.timeout(5):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():  # noqa: ASYNC110  (no event tells it)
             await asyncio.sleep(0.01)
 
 

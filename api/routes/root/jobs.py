@@ -93,14 +93,13 @@ async def get_job(
     return StreamingResponse(pieces, media_type="application/json")
 
 
-# FAST003 does not see the job_id of the dependencies.
-@router.get("/jobs/{job_id}/logs", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003
+@router.get("/jobs/{job_id}/logs", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003  (a dependency takes job_id)
 async def get_logs(events: EventsDep) -> StreamingResponse:
     """Return the text that the job printed and published so far, as one JSON string."""
     return _stream_string(log_pieces(events))
 
 
-@router.get("/jobs/{job_id}/results", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003
+@router.get("/jobs/{job_id}/results", response_model=str, responses=describe(404, 410, 503))  # noqa: FAST003  (a dependency takes job_id)
 async def get_results(result: ResultDep) -> StreamingResponse:
     """Return the final result's JSON text as one JSON string, empty until it is published."""
     return _stream_string([result or ""])

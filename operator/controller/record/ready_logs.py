@@ -1,7 +1,7 @@
 """The logs of pods that wait for a job, opened before there is anything to read.
 
 To open a log takes 40 to 80 ms, by way of the API server and the kubelet; a line comes through an
-open one within 5 ms. The pool keeps them open; the record's pipeline of a job takes one over.
+open one after 4 ms. The pool keeps them open; the record's pipeline of a job takes one over.
 """
 
 import asyncio

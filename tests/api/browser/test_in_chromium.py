@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from playwright.sync_api import expect
 
 from tests.api.conftest import run_server, wait_until
 from tests.chromium import COLLECT_FRAMES, POST_JOB, open_chromium
@@ -130,7 +131,7 @@ def test_login_works_without_javascript(chromium, origin):
     page = context.new_page()
     log_in(page, "/")
     page.get_by_role("button", name="Log out").click()
-    page.get_by_label("Token").wait_for()
+    expect(page.get_by_label("Token")).to_be_visible(timeout=30_000)
     context.close()
 
 
@@ -276,7 +277,7 @@ def test_page_of_another_origin_neither_frames_nor_logs_out(page, origin, other_
     page.wait_for_url("**/logout")
     assert "may not use this server" in page.content()
     page.goto(f"{origin}/")
-    page.get_by_text("You are logged in").wait_for()
+    expect(page.get_by_text("You are logged in")).to_be_visible(timeout=30_000)
 
 
 def test_link_of_another_site_finds_the_person_logged_in(page, origin, other_port):
@@ -361,7 +362,8 @@ def test_person_logs_in_at_the_provider(visitor, with_provider):
     assert kept[name]["sameSite"] == "Strict" and kept[name]["httpOnly"]
     assert not [one for one in kept if "login" in one], "the login's own cookie is gone"
     visitor.goto("/")
-    visitor.get_by_text("You are logged in as alice.").wait_for()
+    logged_in = visitor.get_by_text("You are logged in as alice.")
+    expect(logged_in).to_be_visible(timeout=30_000)
     visitor.get_by_role("button", name="Log out").click()
     visitor.goto("/docs")
     assert urlsplit(visitor.url).path == "/login"

@@ -158,11 +158,11 @@ async def test_silent_watch_is_given_up_and_readiness_says_so(open_world, monkey
             },
         )
         async with asyncio.timeout(10):
-            while world.store.is_ready:  # noqa: ASYNC110
+            while world.store.is_ready:  # noqa: ASYNC110  (no event tells it)
                 await asyncio.sleep(0.05)
         world.cluster.watches_are_silent = False
         async with asyncio.timeout(20):
-            while not world.store.is_ready:  # noqa: ASYNC110
+            while not world.store.is_ready:  # noqa: ASYNC110  (no event tells it)
                 await asyncio.sleep(0.05)
         assert made["metadata"]["name"] in {
             job.id for job in (await world.store.find(JobQuery(), 10, 0)).jobs
@@ -187,7 +187,7 @@ async def test_submission_whose_params_fail_leaves_no_job(open_world):
         with pytest.raises(StoreUnavailable):
             await world.store.submit(JobRequest(SPEC, "{}"))
         async with asyncio.timeout(10):
-            while world.cluster.objects["runtimejobs"]:  # noqa: ASYNC110
+            while world.cluster.objects["runtimejobs"]:  # noqa: ASYNC110  (no event tells it)
                 await asyncio.sleep(0.02)
 
 
@@ -265,7 +265,7 @@ async def test_quota_that_refuses_a_submission_is_no_outage(open_world, kind):
         with pytest.raises(StorageFull, match="ResourceQuota has no room"):
             await world.store.submit(JobRequest(SPEC, "{}"))
         async with asyncio.timeout(30):
-            while world.cluster.objects.get("runtimejobs"):  # noqa: ASYNC110  (as above)
+            while world.cluster.objects.get("runtimejobs"):  # noqa: ASYNC110  (no event tells it)  (as above)
                 await asyncio.sleep(0.02)
         world.cluster.words = "no rights"
         with pytest.raises(StoreUnavailable):
@@ -314,7 +314,7 @@ async def test_job_that_is_deleted_elsewhere_is_gone_here(open_world):
         job, _ = await world.jobs.run(QUICK)
         world.cluster.delete("runtimejobs", job.id)
         async with asyncio.timeout(5):
-            while (await world.store.find(JobQuery(), 10, 0)).total:  # noqa: ASYNC110
+            while (await world.store.find(JobQuery(), 10, 0)).total:  # noqa: ASYNC110  (no event tells it)
                 await asyncio.sleep(0.02)
         with pytest.raises(JobNotFound):
             await world.store.get(job.id)
