@@ -3,7 +3,7 @@
 import os
 import signal
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import hypothesis
 import pytest
@@ -27,6 +27,12 @@ STORE_MODE = "store mode"
 STORE_COUNTS: defaultdict[str, Counter[str]] = defaultdict(Counter)
 """The number of tests of each mode by outcome."""
 
+
+FAILED = pytest.StashKey[bool]()
+"""Whether the last try of a test has failed."""
+
+REASON_LIMIT = 1_500
+"""The characters of a failed try's traceback that the summary prints."""
 
 COVERAGE_OF_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 """The environment variable by which coverage measures the processes that tests start."""
@@ -65,6 +71,30 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
             os.environ[COVERAGE_OF_PROCESSES] = configuration
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember of a test's try whether it failed."""
+    report = yield
+    failed_before = report.when != "setup" and item.stash.get(FAILED, False)
+    item.stash[FAILED] = report.failed or failed_before
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Take down all fixtures of a test that failed, where it is tried again (``--reruns``).
+
+    Its second try would meet what the first has left in those that are shared, such as jobs of the
+    same names in an installation of its module.
+    """
+    if item.stash.get(FAILED, False) and item.config.getoption("reruns", None):
+        # No public call does it; the plugin that runs a test again works on the same object, and
+        # finds nothing left to keep.
+        item.session._setupstate.teardown_exact(None)
+
+
 @pytest.fixture(autouse=True)
 def _drawn_inputs(request: pytest.FixtureRequest) -> None:
     """Make what a test draws depend on TEST_SEED and its name alone."""
@@ -79,7 +109,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many tests of the stores' suite and of a real cluster ended in each way."""
+    """Print how many tests of the stores' suite and of a real cluster ended in each way.
+
+    A test that passed at its second try is printed with what it failed by.
+    """
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first try of {report.nodeid}", sep="_")
+        terminalreporter.write_line(report.longreprtext[-REASON_LIMIT:])
     for mode, outcomes in STORE_COUNTS.items():
         counts_text = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items())
         terminalreporter.write_line(f"JobStore behaviour suite, {mode} mode: {counts_text}")

@@ -9,6 +9,7 @@ import time
 
 import httpx
 import pytest
+from kubernetes import watch
 from kubernetes.client.exceptions import ApiException
 
 from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION
@@ -82,26 +83,43 @@ def test_ended_job_has_one_job_one_pod_and_no_traces_of_kopf(stand):
 def test_gate_lets_two_run_and_the_others_in_their_order(stand):
     """No more jobs than the limit run at once, first come first served; a cancelled one is out."""
     names = [f"gate-{number}" for number in range(5)]
+    before = stand.batch.list_namespaced_job(stand.namespace).metadata.resource_version
     for name in names:
         stand.submit(name, "sleep", '{"seconds": 2}')
         # Times of creation are whole seconds; the order of these shall be known.
         time.sleep(1.1)
     stand.patch("gate-3", cancelRequested=True)
-    most, admitted = 0, []
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
-        admitted += [name for name in names if name not in admitted and stand.kubernetes_jobs(name)]
-        phases = [stand.phase(name) for name in names]
+    most = 0
+
+    def all_ended():
+        nonlocal most
+        # Of one moment: read one by one, a job that ends and its successor both run.
+        jobs = stand.jobs()
+        phases = [jobs[name].get("status", {}).get("phase") for name in names]
         most = max(most, phases.count("Running"))
-        if all(phase in ENDED for phase in phases):
-            break
-        time.sleep(0.1)
-    statuses = {name: stand.get(name)["status"] for name in names}
+        return all(phase in ENDED for phase in phases)
+
+    wait_until(all_ended, 150, "all jobs of the gate have ended")
+    phases = {name: stand.phase(name) for name in names}
     assert most <= 2
-    assert statuses.pop("gate-3")["phase"] == "Cancelled"
-    assert {status["phase"] for status in statuses.values()} == {"Completed"}
+    assert phases.pop("gate-3") == "Cancelled"
+    assert set(phases.values()) == {"Completed"}
     # Their pods may start in another order, on two nodes.
-    assert admitted == [*statuses]
+    assert admitted_since(stand, before) == [*phases]
+
+
+def admitted_since(stand, version):
+    """The names of the jobs whose Kubernetes Jobs were made after a version, in their order."""
+    stream = watch.Watch().stream(
+        stand.batch.list_namespaced_job,
+        stand.namespace,
+        label_selector=JOB_LABEL,
+        resource_version=version,
+        timeout_seconds=2,
+    )
+    return [
+        event["object"].metadata.labels[JOB_LABEL] for event in stream if event["type"] == "ADDED"
+    ]
 
 
 def test_suspended_job_waits_and_goes_on(stand):
