@@ -85,10 +85,12 @@ def test_gate_lets_two_run_and_the_others_in_their_order(stand):
     names = [f"gate-{number}" for number in range(5)]
     before = stand.batch.list_namespaced_job(stand.namespace).metadata.resource_version
     for name in names:
-        stand.submit(name, "sleep", '{"seconds": 2}')
+        # So long that the first two still run when the fourth is cancelled.
+        stand.submit(name, "sleep", '{"seconds": 7}')
+        if name == "gate-3":
+            stand.patch(name, cancelRequested=True)
         # Times of creation are whole seconds; the order of these shall be known.
         time.sleep(1.1)
-    stand.patch("gate-3", cancelRequested=True)
     most = 0
 
     def all_ended():
