@@ -20,6 +20,9 @@ FOLDER = Path(qiskit_runtime.console.__file__).parent
 SERVED = frozenset({".css", ".js", ".svg"})
 """The kinds of files that the page loads."""
 
+FOR_NOTEBOOKS = "notebook-"
+"""The beginning of the names of what only a notebook loads, by ``bundle``."""
+
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none';"
@@ -66,7 +69,11 @@ class Asset:
 
 def read_assets(folder: Path = FOLDER) -> Mapping[str, Asset]:
     """Return what the page loads, by its path in the folder. No other path leads anywhere."""
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix in SERVED)
+    files = (
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in SERVED and not path.name.startswith(FOR_NOTEBOOKS)
+    )
     return {path.relative_to(folder).as_posix(): _read_asset(path) for path in files}
 
 

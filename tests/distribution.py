@@ -37,6 +37,8 @@ PLACES = (
     ("tests/e2e/test_installed.py", Kind.RELEASE),
     ("tests/e2e/test_reads.py", Kind.RELEASE),
     ("tests/e2e/test_programs.py", Kind.RELEASE),
+    ("tests/e2e/test_browser.py", Kind.RELEASE),
+    ("tests/e2e/test_console.py", Kind.RELEASE),
     ("tests/clients/test_on_cluster.py", Kind.RELEASE),
     ("tests/docs/test_pages.py::test_every_block_for_a_cluster_runs", Kind.RELEASE),
     ("tests/test_readme.py::test_every_block_for_a_cluster_runs", Kind.RELEASE),

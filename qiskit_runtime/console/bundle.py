@@ -19,7 +19,7 @@ ENTRY = "./notebook-job.js"
 LOADER = "notebook-loader.js"
 STYLES = ("style.css", "vendor/uplot.css")
 
-_IMPORT = re.compile(r'^import [^"]*"([^"]+)";$', re.MULTILINE)
+_IMPORT = re.compile(r'(?:^import [^"]*|\bimport\()"([^"]+)"', re.MULTILINE)
 
 
 @functools.cache

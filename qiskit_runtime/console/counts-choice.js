@@ -1,6 +1,6 @@
 // Several counts, of which a person chooses those that are drawn beside each other.
 import { html, nothing } from "./vendor/lit.js";
-import { PageElement } from "./element.js";
+import { define, PageElement } from "./element.js";
 import { printable } from "./printable.js";
 import { texts } from "./texts.js";
 import "./counts-bars.js";
@@ -43,4 +43,4 @@ class CountsChoice extends PageElement {
   }
 }
 
-customElements.define("counts-choice", CountsChoice);
+define("counts-choice", CountsChoice);

@@ -16,7 +16,7 @@ function isCounts(value) {
 }
 
 /** Return the counts in a result, each with the names that lead to it. */
-function findCounts(value, label = "", depth = 0) {
+export function findCounts(value, label = "", depth = 0) {
   if (isCounts(value)) return [{ label: label || "counts", counts: value }];
   if (depth >= DEEPEST || value === null || typeof value !== "object") return [];
   const found = [];
@@ -25,15 +25,6 @@ function findCounts(value, label = "", depth = 0) {
     if (found.length >= MOST_FOUND) break;
   }
   return found.slice(0, MOST_FOUND);
-}
-
-/** Return the counts in a result's JSON text. */
-export function readCounts(text) {
-  try {
-    return text ? findCounts(JSON.parse(text)) : [];
-  } catch {
-    return [];
-  }
 }
 
 /** Return the shares of counts: they add up to 1. */

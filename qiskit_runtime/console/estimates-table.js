@@ -1,6 +1,6 @@
 // Expectation values as numbers, with their standard errors where the program gives them.
 import { html, nothing } from "./vendor/lit.js";
-import { PageElement } from "./element.js";
+import { define, PageElement } from "./element.js";
 import { number } from "./formats.js";
 import { printable } from "./printable.js";
 import { texts } from "./texts.js";
@@ -21,4 +21,4 @@ class EstimatesTable extends PageElement {
   }
 }
 
-customElements.define("estimates-table", EstimatesTable);
+define("estimates-table", EstimatesTable);

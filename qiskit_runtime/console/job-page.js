@@ -5,15 +5,13 @@ import { CircuitFinder } from "./circuits.js";
 import { address, go, PageElement } from "./element.js";
 import { followRecord } from "./follow.js";
 import { PENDING } from "./formats.js";
-import { NO_OUTCOMES, readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
 import { JobRecord } from "./record.js";
 import { copy, save } from "./save.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
-import "./counts-choice.js";
-import "./estimates-table.js";
+import "./job-outcomes.js";
 import "./job-timeline.js";
 import "./log-view.js";
 import "./value-tree.js";
@@ -29,7 +27,6 @@ class JobPage extends PageElement {
     found: { state: true },
     place: { state: true },
     record: { state: true },
-    outcomes: { state: true },
     drawings: { state: true },
     version: { state: true },
     error: { state: true },
@@ -49,7 +46,7 @@ class JobPage extends PageElement {
 
   async load() {
     this.unfollow?.();
-    Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0, outcomes: NO_OUTCOMES });
+    Object.assign(this, { found: null, place: null, record: new JobRecord(), version: 0 });
     this.drawings = [];
     Object.assign(this, { error: "", note: "", source: "", names: {}, params: null });
     document.title = `${this.job.slice(0, 8)} - Qiskit Runtime`;
@@ -100,19 +97,10 @@ class JobPage extends PageElement {
     this.record = record;
     this.version += 1;
     this.findDrawings(record.lines);
-    this.readResult(record.result);
     if (code === 1000) this.poll(() => this.refresh(id));
     if (code === 4404) this.error = texts.jobGone;
     if (code === 4410) this.note = texts.streamGone;
     if (code === 1008) this.note = texts.streamWithdrawn;
-  }
-
-  /** Read what can be drawn of a result, once. */
-  async readResult(result) {
-    if (result === this.readText) return;
-    this.readText = result;
-    const outcomes = result == null ? NO_OUTCOMES : await readOutcomes(result);
-    if (result === this.readText) this.outcomes = outcomes;
   }
 
   findDrawings(lines) {
@@ -164,7 +152,7 @@ class JobPage extends PageElement {
       ${this.renderError()} ${this.renderActions()}
       ${this.note ? html`<p role="status">${printable(this.note)}</p>` : nothing}
       <div class="columns">${this.renderTimeline()} ${this.renderFacts()}</div>
-      ${this.renderCurves()} ${this.renderDrawings()} ${this.renderOutcomes()} ${this.renderResult()} ${this.renderMessages()}
+      ${this.renderCurves()} ${this.renderDrawings()} <job-outcomes .text=${this.record.result}></job-outcomes> ${this.renderResult()} ${this.renderMessages()}
       ${this.renderParams()} ${this.renderLog()}`;
   }
 
@@ -220,12 +208,6 @@ class JobPage extends PageElement {
     if (!this.drawings.length) return nothing;
     return html`<section><h2>${texts.circuits}</h2>
       <circuit-drawings .drawings=${this.drawings} .job=${this.job}></circuit-drawings></section>`;
-  }
-
-  renderOutcomes() {
-    const { counts, estimates } = this.outcomes;
-    return html`${counts.length ? html`<section><h2>${texts.counts}</h2><counts-choice .sets=${counts}></counts-choice></section>` : nothing}
-      ${estimates.rows.length ? html`<section><h2>${texts.estimates}</h2><estimates-table .estimates=${estimates}></estimates-table></section>` : nothing}`;
   }
 
   renderResult() {

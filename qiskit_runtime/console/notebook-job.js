@@ -7,7 +7,7 @@ import { JobRecord } from "./record.js";
 import { nameCurves } from "./series.js";
 import { texts } from "./texts.js";
 import "./convergence-plot.js";
-import "./counts-bars.js";
+import "./job-outcomes.js";
 import "./log-view.js";
 
 /** `model` is the kernel's: `facts` of the job, and its frames in parts that grow one after the other. */
@@ -45,7 +45,7 @@ class NotebookJob extends PageElement {
     const facts = this.model.get("facts") ?? {};
     return html`<div class="bar" role="status">${this.renderStatus(facts)}</div>
       ${facts.error ? html`<p role="alert">${printable(facts.error)}</p>` : nothing}
-      ${this.renderCurves(nameCurves(facts.interim_results))} ${this.renderCounts()} ${this.renderLog()}`;
+      ${this.renderCurves(nameCurves(facts.interim_results))} <job-outcomes .text=${this.record.result}></job-outcomes> ${this.renderLog()}`;
   }
 
   renderStatus({ program, status, progress, note }) {
@@ -66,11 +66,6 @@ class NotebookJob extends PageElement {
   renderCurves(names) {
     const curves = this.record.listCurves(names);
     return curves.length ? html`<convergence-plot .curves=${curves}></convergence-plot>` : nothing;
-  }
-
-  renderCounts() {
-    const { counts } = this.record;
-    return counts.length ? html`<counts-bars .sets=${counts.slice(0, 5)}></counts-bars>` : nothing;
   }
 
   renderLog() {

@@ -2,7 +2,7 @@
 // becomes a module of the browser's, once a page, however many jobs it shows.
 /* global MODULES, STYLES, VERSION */
 
-const LINK = /^(import [^"]*)"([^"]+)"/gm;
+const LINK = /(^import [^"]*|\bimport\()"([^"]+)"/gm;
 
 function load() {
   const places = new Map();

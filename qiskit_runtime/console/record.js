@@ -1,5 +1,4 @@
 // A job's record as the console keeps it: lines, messages, and the numbers in them.
-import { readCounts } from "./counts.js";
 import { Series } from "./series.js";
 import { texts } from "./texts.js";
 
@@ -45,15 +44,6 @@ export class JobRecord {
   listCurves(names, source = "") {
     const isProgress = this.values.isEmpty || (source === "progress" && !this.progress.isEmpty);
     return isProgress ? this.progress.list({ best: texts.best("").trim() }) : this.values.list(names);
-  }
-
-  /** Return the counts in the result. */
-  get counts() {
-    if (this.counted !== this.result) {
-      this.counted = this.result;
-      this.countsFound = readCounts(this.result);
-    }
-    return this.countsFound ?? [];
   }
 
   get newestMessages() {
