@@ -119,24 +119,3 @@ def test_cookie_is_secure_where_the_ingress_is_told_to_be_reached_over_tls(insta
     assert answer.status_code == 303
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith("__Host-") and "; Secure" in cookie
-
-
-def test_person_uses_the_console_through_the_ingress(installed, page):
-    """Logged in, from the console at /: a program's form, the job's live page, its numbers."""
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto("/")
-    page.get_by_role("link", name="Programs").first.click()
-    page.get_by_role("link", name="hello-quantum", exact=True).click()
-    page.get_by_label("Parameters, as a JSON object").fill('{"greeting": "hello, console"}')
-    page.get_by_role("button", name="Run", exact=True).click()
-    heading = page.get_by_role("heading", name="Job of hello-quantum")
-    heading.get_by_text("Completed").wait_for(timeout=60_000)
-    page.locator("counts-bars tbody tr").first.wait_for()
-    job_id = page.url.rpartition("id=")[2]
-    assert installed.job(job_id)["status"] == "Completed"
-    page.get_by_role("link", name="System").click()
-    page.get_by_text("Kubernetes").wait_for()
-    page.get_by_role("link", name="Jobs").first.click()
-    page.get_by_role("link", name=job_id[:8]).wait_for()
-    assert problems == []
