@@ -30,6 +30,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     own = OperatorSettings()
     # Each running job holds a connection for its log, and so does a pod that waits for one.
     logs_at_once = 2 * own.max_running_jobs + own.warm_pool.most
+    memo.namespace = own.namespace
     memo.clients = [await connect(), await connect(logs_at_once)]
     calls, logs = map(ClusterApi, memo.clients)
     cluster = JobCluster(calls, logs, own.namespace)
@@ -94,7 +95,7 @@ async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, Any]:
     """Return the numbers of the pods that wait for a job, and what they hold of the nodes."""
     if memo.pool.is_on:
         # In the background: a probe waits for no Redis.
-        memo.pool.workers.spawn(memo.pool.report(memo.redis))
+        memo.pool.workers.spawn(memo.pool.report(memo.redis, memo.namespace))
     numbers: dict[str, Any] = memo.pool.measure()
     return numbers
 

@@ -172,8 +172,7 @@ class JobActor:
 
     async def _give_input(self, action: GiveInput) -> float:
         job = action.job
-        image = self.runner.of(action.plan.resource_class).image
-        manifest = build_input(job, action.plan, image, action.pod)
+        manifest = build_input(job, action.plan, action.image, action.pod)
         try:
             written = await self.cluster.create_secret(manifest)
         except QuotaExceeded as error:

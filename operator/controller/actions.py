@@ -63,6 +63,8 @@ class GiveInput:
     job: RuntimeJob
     plan: JobPlan
     pod: str
+    image: str
+    """The image of the pod, which the job's record names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod
 from controller.observe.warm_pods import WarmPods
 from controller.record.pipelines import RecordPipelines
-from controller.settings import RunnerSettings
 from qiskit_runtime.cluster.client import ClusterError, Conflict, NotFound
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
@@ -56,7 +55,6 @@ class Claimer:
     memory: JobMemory
     records: RecordPipelines
     warm_pods: WarmPods
-    runner: RunnerSettings
     key: str
 
     async def claim(self, action: Claim) -> bool:
@@ -146,8 +144,7 @@ class Claimer:
         if holder is None and plan is not None:
             # Where this breaks off, it is read again who has the input.
             self.memory.holders.pop(job.run_name, None)
-            image = self.runner.of(plan.resource_class).image
-            manifest = build_input(job, plan, image, pod.name)
+            manifest = build_input(job, plan, pod.image, pod.name)
             secret, parts = await asyncio.gather(
                 self.cluster.create_secret(manifest), self._read_parts(job)
             )

@@ -151,7 +151,7 @@ def _decide_input(view: JobView, job: RuntimeJob, pod_state: PodState) -> Action
     assert view.pod is not None
     can_start = pod_state.runner not in (RunnerState.RUNNING, RunnerState.SUSPENDED)
     if view.holder is None and view.plan and can_start and not view.refusal:
-        return GiveInput(job, view.plan, view.pod.name)
+        return GiveInput(job, view.plan, view.pod.name, view.pod.image)
     return None
 
 

@@ -35,8 +35,9 @@ class PoolStep:
 def decide_pool(view: PoolView, now: datetime) -> PoolStep:
     """Return what is to be done with the pool. Pure.
 
-    While a job waits for room on a node, or in a quota, no pod is made, and for each such job one
-    that waits is deleted, of any class: those first that are furthest from being ready.
+    While a job waits for room in a quota, no pod is made, and while one waits for a node, none that
+    could take the same nodes. For each such job one of these that waits is deleted: those first
+    that are furthest from being ready.
     """
     wanted = _count_wanted(view)
     gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.place, 0), now)]
@@ -48,15 +49,24 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
         held = sum(one.place == place for one in ended)
         missing += [place] * (number - len(there) - held)
         gone += _choose_surplus(there, len(there) - number)
-    room = False
-    if view.waiting_for_room:
-        missing, left = [], [one for one in kept if one not in gone]
-        made_room = sum(one in kept for one in gone)
-        if not view.makes_room:
-            victims = _choose_surplus(left, view.waiting_for_room - made_room)
-            gone, room = gone + victims, bool(victims)
-    delete, make = tuple(one.run for one in gone), sorted(missing)[view.recent_claims :]
-    return PoolStep(delete, tuple(make), _seconds_to_wait(view), makes_room=room)
+    victims = _choose_victims(view, kept, gone)
+    missing = [one for one in missing if not (view.refused or view.nodes_of(one) in view.homeless)]
+    delete = tuple(one.run for one in gone + victims)
+    make = tuple(sorted(missing)[view.recent_claims :])
+    return PoolStep(delete, make, _seconds_to_wait(view), makes_room=bool(victims))
+
+
+def _choose_victims(view: PoolView, kept: list[IdlePod], gone: list[IdlePod]) -> list[IdlePod]:
+    """Return the pods that make room for jobs, besides those of ``kept`` that go anyway."""
+    victims: list[IdlePod] = []
+    if view.makes_room:
+        return victims
+    waiting: list[tuple[str | None, int]] = [*view.homeless.items(), (None, view.refused)]
+    for nodes, number in waiting:
+        near = [one for one in kept if nodes is None or view.nodes_of(one.place) == nodes]
+        left = [one for one in near if one not in gone and one not in victims]
+        victims += _choose_surplus(left, number - sum(one in gone for one in near))
+    return victims
 
 
 def _count_wanted(view: PoolView) -> dict[Place, int]:
@@ -98,7 +108,7 @@ def _seconds_to_wait(view: PoolView) -> float | None:
     """Return the time until the pool may have to change without an event."""
     if view.recent_claims:
         return REFILL_SECONDS
-    if view.waiting_for_room and view.idle:
+    if view.waits_for_room and view.idle:
         return ROOM_SECONDS
     if not view.settings.is_on and not view.idle:
         return None

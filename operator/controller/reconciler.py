@@ -48,7 +48,7 @@ class JobReconciler:
             cluster, self.view, memory, limit, self.runnables, records, self.warm_pods
         )
         key = pool.key.get_secret_value()
-        claimer = Claimer(cluster, self.view, memory, records, self.warm_pods, runner, key)
+        claimer = Claimer(cluster, self.view, memory, records, self.warm_pods, key)
         self._actor = JobActor(
             cluster,
             self.view,

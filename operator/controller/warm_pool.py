@@ -28,7 +28,7 @@ from controller.settings import PoolSize, RunnerSettings, WarmPoolSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
 from qiskit_runtime.contract.resources.resource import WARM_LABEL, Manifest
-from qiskit_runtime.contract.wire.pool_numbers import POOL_KEY, POOL_SECONDS, PoolNumbers
+from qiskit_runtime.contract.wire.pool_numbers import POOL_SECONDS, PoolNumbers, pool_key
 
 REFUSED_SECONDS = 10.0
 """The pause after the cluster has refused a pod, by a quota or an admission rule."""
@@ -107,12 +107,12 @@ class WarmPool:
         """Return whether pods are started ahead at all."""
         return self._settings.is_on
 
-    async def report(self, redis: Redis) -> None:
+    async def report(self, redis: Redis, namespace: str) -> None:
         """Leave the numbers of the pods in Redis, for the API; the next report is soon."""
         numbers = self.measure()
         found = PoolNumbers(int(numbers["ready"]), int(numbers["starting"]))
         with suppress(RedisError, OSError):
-            await redis.set(POOL_KEY, found.pack(), ex=POOL_SECONDS)
+            await redis.set(pool_key(namespace), found.pack(), ex=POOL_SECONDS)
 
     def measure(self) -> dict[str, Any]:
         """Return the pools' numbers and what they hold of the nodes, for the operator's probe.

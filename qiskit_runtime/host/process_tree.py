@@ -48,7 +48,9 @@ def prctl(option: int, value: int) -> None:
 def list_children() -> dict[int, list[int]]:
     """Return the children of every process at this moment; nothing on other systems than Linux."""
     # From every process's parent: many kernels lack /proc/<pid>/task/<tid>/children.
-    children = defaultdict(list)
+    children: dict[int, list[int]] = defaultdict(list)
+    if not IS_LINUX:
+        return children
     # Without pathlib, whose import is a tenth of a supervisor's start.
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal():

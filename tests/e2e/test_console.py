@@ -102,7 +102,7 @@ def test_page_of_a_pods_job_tells_its_stages_and_all_it_said(page, installed, pr
 
 
 def test_curve_grows_while_the_pod_runs_and_a_cancel_ends_it(page, installed, program):
-    """Who comes late sees the curve so far, and more of it; a question comes before the end."""
+    """A late opener sees the curve so far, and more of it; a question comes before the end."""
     job_id = installed.post(program, {"n": 10_000, "pause": 0.2})
     installed.wait(job_id, "Running")
     heading = open_job(page, job_id)

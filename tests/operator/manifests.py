@@ -83,11 +83,14 @@ def warm_run_manifest(name="warm-1", *, owner="", labels=None, **metadata):
     return {"metadata": {**stamp, **owners, "labels": known, **metadata}, "spec": {}}
 
 
-def warm_pod_manifest(run="warm-1", state=None, *, address="127.0.0.1", ready=True, **fields):
+def warm_pod_manifest(
+    run="warm-1", state=None, *, address="127.0.0.1", ready=True, image="x:1", **fields
+):
     """The pod of such a Job; it waits for a job."""
     state = {"running": {"startedAt": ago(50)}} if state is None else state
     labels = {JOB_LABEL: "", WARM_LABEL: "class", "batch.kubernetes.io/job-name": run}
     manifest = pod_manifest(f"{run}-p", state, labels=labels, **fields)
+    manifest["spec"]["containers"][0]["image"] = image
     manifest["status"]["podIP"] = address
     for container in manifest["status"]["containerStatuses"]:
         container["ready"] = ready

@@ -162,7 +162,7 @@ INPUT = {
         Wait(CHECK_SECONDS),
     ),
     "a pod that waits for its input": (
-        started(pod=make_pod(), holder=None), GiveInput(STARTED, PLAN, "p"),
+        started(pod=make_pod(), holder=None), GiveInput(STARTED, PLAN, "p", "x:1"),
     ),
     "a pod that runs without": (
         started(RUNNING, pod=make_pod(state=RUNS), holder=InputHolder(UNNAMED, "s")),

@@ -74,11 +74,13 @@ def pool(*idle, size=2, max_size=0, starts=0, claims=0, waiting=0, each=0, sessi
     settings = WarmPoolSettings(size=size, max_size=max_size, per_session=each, classes=classes)
     starts = starts if isinstance(starts, dict) else {"": starts}
     places = tuple(Place("", name) if isinstance(name, str) else name for name in sessions)
-    demand = {"recent_starts": starts, "recent_claims": claims, "waiting_for_room": waiting}
+    waiting = {"homeless": waiting} if isinstance(waiting, dict) else {"refused": waiting}
+    demand = {"recent_starts": starts, "recent_claims": claims, **waiting}
     return PoolView(settings, idle, places, **demand, **more)
 
 
 LARGE = {"large": {"size": 1, "maxSize": 3}}
+GPU = {"nodes": {"": "", "large": "gpu"}}
 
 
 CASES = {
@@ -163,8 +165,24 @@ CASES = {
         pool(of_class("a", "gone", is_current=False), ready("b"), size=1), ["a"], 0,
     ),
     "the pool of a class was turned off": (pool(of_class("a", "large"), size=0), ["a"], 0),
-    "jobs wait for room: the pods of every class give theirs": (
+    "a quota has no room for jobs: the pods of every class give theirs": (
         pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, waiting=2), ["b", "a"], 0,
+    ),
+    "a job finds no node: those of a class on the same nodes give theirs": (
+        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, waiting={"": 2}),
+        ["b", "a"], 0,
+    ),
+    "a job of a class finds none of its nodes: others keep their pods": (
+        pool(ready("a"), of_class("b", "large"), classes=LARGE, waiting={"gpu": 9}, **GPU),
+        ["b"], 1,
+    ),
+    "a job finds none of the common nodes: those of a class keep their pods": (
+        pool(ready("a"), size=1, classes=LARGE, waiting={"": 1}, **GPU), ["a"], [Place("large")],
+    ),
+    "jobs wait for nodes and for a quota": (
+        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, homeless={"gpu": 1},
+             waiting=1, **GPU),
+        ["b", "a"], 0,
     ),
     "a session of a class is active": (
         pool(size=0, each=2, sessions=[Place("large", "s")]), [], [Place("large", "s")] * 2,

@@ -7,8 +7,8 @@ from controller.build.warm_job import (
     IDLE_SECONDS,
     build_claim,
     build_warm_job,
+    digest_template,
     make_token,
-    name_pod_class,
 )
 from controller.settings import RunnerSettings
 from qiskit_runtime.contract.resources.resource import (
@@ -75,27 +75,27 @@ def test_job_without_an_owner_ends_by_itself():
     metadata = manifest["metadata"]
     assert "ownerReferences" not in metadata
     assert metadata["labels"] == {
-        JOB_LABEL: "", WARM_LABEL: name_pod_class(RUNNER, KEY), SESSION_LABEL: "s",
+        JOB_LABEL: "", WARM_LABEL: digest_template(RUNNER, KEY), SESSION_LABEL: "s",
     }  # fmt: skip
     labels = manifest["spec"]["template"]["metadata"]["labels"]
-    assert labels == {JOB_LABEL: "", WARM_LABEL: name_pod_class(RUNNER, KEY)}
+    assert labels == {JOB_LABEL: "", WARM_LABEL: digest_template(RUNNER, KEY)}
     assert manifest["spec"]["activeDeadlineSeconds"] == IDLE_SECONDS
     assert manifest["spec"]["backoffLimit"] == 0
 
 
 def test_class_is_that_of_the_pods_settings():
     """Another image, or other resources, is another class; the time to keep it is not."""
-    known = name_pod_class(RUNNER, KEY)
-    assert known == name_pod_class(RUNNER.model_copy(update={"keep_seconds": 1}), KEY)
+    known = digest_template(RUNNER, KEY)
+    assert known == digest_template(RUNNER.model_copy(update={"keep_seconds": 1}), KEY)
     others = {"image": "i:2", "memory": "1Gi", "cpu_limit": "2", "runtime_class_name": ""}
     changed = [RUNNER.model_copy(update={field: others[field]}) for field in others]
-    classes = [name_pod_class(runner, KEY) for runner in changed]
+    classes = [digest_template(runner, KEY) for runner in changed]
     assert len({*classes, known}) == len(others) + 1
 
 
 def test_pods_of_another_key_are_another_class():
     """A key that was drawn anew opens none of them: they are replaced, and not tried."""
-    assert name_pod_class(RUNNER, KEY) != name_pod_class(RUNNER, "l" * 32)
+    assert digest_template(RUNNER, KEY) != digest_template(RUNNER, "l" * 32)
 
 
 def test_claim_is_one_write_of_the_version_that_was_seen():

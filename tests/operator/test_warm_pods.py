@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller import claims as claims_module
-from controller.build.warm_job import build_warm_job, make_token, name_pod_class
+from controller.build.warm_job import build_warm_job, digest_template, make_token
 from controller.observe.pool_view import REFILL_SECONDS, Place
 from controller.reconciler import JobReconciler
 from controller.settings import OperatorSettings, RunnerSettings, WarmPoolSettings
@@ -39,6 +39,7 @@ RUNNER = RunnerSettings(
 )
 WAITS = {"running": {"startedAt": stamp(50)}}
 UNUSED = {"terminated": {"exitCode": 75, "startedAt": stamp(50), "finishedAt": stamp(1)}}
+NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
 QUOTA = refused(403, "exceeded quota: full")
 
 
@@ -63,7 +64,7 @@ class WarmCluster(FakeCluster):
         self._store(self.jobs, manifest)
         pod = WaitingPod(token or make_token(key, name))
         self.waiting[name] = pod
-        self.add_warm_pod(name, WAITS)
+        self.add_warm_pod(name, WAITS, image=RUNNER.of(resource_class).image)
         return pod
 
     def add_warm_pod(self, name="warm-1", state=None, **fields):
@@ -232,7 +233,7 @@ async def test_pod_of_another_image_is_not_claimed(cluster, start):
     """After an upgrade jobs run in the new image alone."""
     cluster.start_ahead()
     labels = cluster.jobs["warm-1"]["metadata"]["labels"]
-    labels["qiskit-runtime.dev/warm"] = name_pod_class(RunnerSettings(image="i:0"), KEY)
+    labels["qiskit-runtime.dev/warm"] = digest_template(RunnerSettings(image="i:0"), KEY)
     await start(cluster).rest()
     assert RUN in cluster.jobs and "claim_job" not in cluster.calls
 
@@ -538,8 +539,7 @@ async def test_pool_makes_room_for_jobs(cluster, start):
     cluster.start_ahead()
     operator = start(cluster, size=2)
     cluster.add_run()
-    no_node = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
-    cluster.add_pod(node="", conditions=[no_node])
+    cluster.add_pod(node="", conditions=[NO_NODE])
     operator.watch()
     await operator.pool.step()
     assert list(cluster.jobs) == [RUN]
@@ -646,7 +646,7 @@ async def test_claimed_pod_of_a_class_that_ended_is_replaced_by_one_of_it(cluste
     assert cluster.jobs[RUN]["metadata"]["labels"][CLASS_LABEL] == "large"
 
 
-async def test_claimed_pod_of_a_class_that_is_gone_fails_its_job(cluster, start, monkeypatch):
+async def test_claimed_pod_of_a_class_that_is_gone_has_its_job_wait(cluster, start, monkeypatch):
     """The job waits for the class until its start deadline, and says so."""
     cluster.start_ahead(resource_class="large")
     use_backend(cluster, "large")
@@ -675,6 +675,27 @@ async def test_each_class_has_its_pool_filled(cluster, start):
     made = [job["metadata"]["labels"].get(CLASS_LABEL) for job in cluster.jobs.values()]
     assert not {"warm-1", "warm-2"} & set(cluster.jobs)
     assert sorted(map(str, made)) == ["None", "large", "large"]
+
+
+async def test_job_that_finds_none_of_its_nodes_leaves_the_pods_on_others(
+    cluster, start, monkeypatch
+):
+    """The pods that could take its nodes give theirs; common ones stay, and are filled up."""
+    classes = {"large": {"image": "i:2", "nodeSelector": {"gpu": "yes"}}}
+    runner = RunnerSettings(image="i:1", classes=classes)
+    monkeypatch.setattr(sys.modules[__name__], "RUNNER", runner)
+    cluster.start_ahead("warm-1")
+    cluster.start_ahead("warm-2", resource_class="large")
+    use_backend(cluster, "large")
+    cluster.add_run()
+    cluster.jobs[RUN]["metadata"]["labels"] = {JOB_LABEL: "j", CLASS_LABEL: "large"}
+    cluster.add_pod(node="", conditions=[NO_NODE])
+    operator = start(cluster, size=2, large=1)
+    operator.watch()
+    await operator.pool.step()
+    assert "warm-2" not in cluster.jobs and "warm-1" in cluster.jobs
+    made = [job for name, job in cluster.jobs.items() if name not in ("warm-1", RUN)]
+    assert [job["metadata"]["labels"].get(CLASS_LABEL) for job in made] == [None]
 
 
 async def test_session_of_a_class_has_a_pod_of_it(cluster, start):
@@ -708,9 +729,9 @@ async def test_pool_reports_its_pods(cluster, start):
     operator = start(cluster, size=2)
     operator.watch()
     redis = ReportedTo()
-    await operator.pool.report(redis)
-    assert redis.told == [("warm-pool", PoolNumbers(ready=1, starting=0), 60)]
-    await operator.pool.report(ReportedTo(ConnectionError("away")))
+    await operator.pool.report(redis, "jobs")
+    assert redis.told == [("warm-pool:jobs", PoolNumbers(ready=1, starting=0), 60)]
+    await operator.pool.report(ReportedTo(ConnectionError("away")), "jobs")
 
 
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b'{"ready": 1}', b'{"ready": "x"}', b"7"])

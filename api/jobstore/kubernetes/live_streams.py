@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from api.resources.redis_client import CALL_SECONDS, REDIS_ERRORS, open_redis
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.cluster.client import is_cancelled
-from qiskit_runtime.contract.wire.pool_numbers import POOL_KEY, PoolNumbers
+from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers, pool_key
 from qiskit_runtime.contract.wire.record_stream import ATTEMPT, Batch, stream_key
 from qiskit_runtime.host.backoff import Backoff
 
@@ -90,11 +90,11 @@ class LiveStreams:
             raise StoreUnavailable("the live streams (Redis) can't be read just now") from error
         return [Batch.from_entry(*entry) for entry in entries]
 
-    async def read_pool(self) -> PoolNumbers | None:
+    async def read_pool(self, namespace: str) -> PoolNumbers | None:
         """Return what the operator has reported of the pods that wait; None where it has not."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                return PoolNumbers.parse(await self._redis.get(POOL_KEY))
+                return PoolNumbers.parse(await self._redis.get(pool_key(namespace)))
         except REDIS_ERRORS:
             return None
 

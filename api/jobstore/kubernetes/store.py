@@ -135,7 +135,7 @@ class KubernetesJobStore(JobStore):
         return count_stored(self._cache.all(), instances)
 
     async def find_warm_pods(self) -> PoolNumbers | None:
-        return await self._streams.read_pool()
+        return await self._streams.read_pool(self._settings.namespace)
 
     async def read_params(self, job_id: str) -> str:
         # They never change: a job in memory is new enough, however old.

@@ -37,8 +37,8 @@ def make_token(key: str, name: str) -> bytes:
     return hmac.digest(key.encode(), name.encode(), "sha256")
 
 
-def name_pod_class(runner: RunnerSettings, key: str) -> str:
-    """Return the class of the pods of these settings: of another one, none may be claimed.
+def digest_template(runner: RunnerSettings, key: str) -> str:
+    """Return the digest of the template of these settings' pods: none of another may be claimed.
 
     Nor one whose token was made of another key.
     """
@@ -54,7 +54,7 @@ def build_warm_job(
     ``session`` is the name of the session whose jobs alone may have it.
     """
     own = runner.of(resource_class)
-    labels = {JOB_LABEL: "", WARM_LABEL: name_pod_class(own, key)}
+    labels = {JOB_LABEL: "", WARM_LABEL: digest_template(own, key)}
     labels |= build_class_label(resource_class)
     of_session = {SESSION_LABEL: session} if session else {}
     return {

@@ -111,7 +111,7 @@ class ClusterView:
         """Take up a Kubernetes Job as it is now."""
         self.jobs.put(manifest)
         if run := self.jobs.find(manifest["metadata"]["name"]):
-            if run.warm_class:
+            if run.template_digest:
                 self._claims |= dict.fromkeys(run.owners, run.name)
             self._note_start(run.runtimejob)
 

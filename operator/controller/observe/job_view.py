@@ -80,7 +80,7 @@ class JobView:
         """Return whether it has claimed a pod that has not got its input, as far as is known."""
         if self.kubernetes_job is None or self.job is None or self.job.has_run:
             return False
-        is_warm = bool(self.kubernetes_job.warm_class)
+        is_warm = bool(self.kubernetes_job.template_digest)
         return is_warm and (not self.is_handed or self.holder_never_ran)
 
     @property

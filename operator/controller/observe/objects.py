@@ -38,7 +38,7 @@ class KubernetesJob:
     conditions: tuple[Condition, ...] = ()
     created: datetime | None = None
     started: datetime | None = None
-    warm_class: str = ""
+    template_digest: str = ""
     """The class of its pod, where that was started ahead of a RuntimeJob."""
     resource_class: str = ""
     """The resource class of its pod; empty is none, the settings of all pods."""
@@ -50,7 +50,7 @@ class KubernetesJob:
     @property
     def is_idle(self) -> bool:
         """Return whether it was started ahead, and no RuntimeJob has claimed it yet."""
-        return bool(self.warm_class) and not self.owners
+        return bool(self.template_digest) and not self.owners
 
     def has_condition(self, *types: str) -> bool:
         """Return whether one of these conditions is true."""

@@ -32,7 +32,7 @@ def parse_job(manifest: Manifest) -> KubernetesJob:
         ),
         created=_parse_time(metadata.get("creationTimestamp")),
         started=_parse_time(status.get("startTime")),
-        warm_class=metadata.get("labels", {}).get(WARM_LABEL, ""),
+        template_digest=metadata.get("labels", {}).get(WARM_LABEL, ""),
         resource_class=metadata.get("labels", {}).get(CLASS_LABEL, ""),
         session=metadata.get("labels", {}).get(SESSION_LABEL, ""),
         claimed=_parse_time(metadata.get("annotations", {}).get(CLAIMED_AT)),

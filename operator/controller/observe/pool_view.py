@@ -100,7 +100,20 @@ class PoolView:
     """The number of jobs that have started within ``DEMAND_SECONDS``, by resource class."""
     recent_claims: int = 0
     """The pods that jobs have claimed within ``REFILL_SECONDS``."""
-    waiting_for_room: int = 0
-    """The jobs whose pods find no node, or whose Kubernetes Jobs a quota refuses."""
+    refused: int = 0
+    """The jobs whose Kubernetes Jobs a quota refuses: any pod that goes makes room for them."""
+    homeless: Mapping[str, int] = field(default_factory=dict)
+    """The jobs whose pods find no node, by the nodes that may run them (``nodes_of``)."""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """The nodes that may run the pods of a resource class: selector and tolerations, as text."""
     makes_room: bool = False
     """Whether pods were deleted for such jobs a moment ago: the scheduler has to see it first."""
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Return whether a job waits for room."""
+        return bool(self.refused or self.homeless)
+
+    def nodes_of(self, place: Place) -> str:
+        """Return the nodes that may run the pods of a place."""
+        return self.nodes.get(place.resource_class, "")

@@ -3,11 +3,12 @@
 The observer finds one for a job that starts; the pool keeps their number.
 """
 
+import json
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from controller.build.warm_job import name_pod_class
+from controller.build.warm_job import digest_template
 from controller.observe.cluster_view import ClusterView
 from controller.observe.memory import JobMemory
 from controller.observe.objects import KubernetesJob, Pod
@@ -19,7 +20,7 @@ from controller.observe.pool_view import (
     Place,
     PoolView,
 )
-from controller.settings import RunnerSettings, WarmPoolSettings
+from controller.settings import PodSettings, RunnerSettings, WarmPoolSettings
 from qiskit_runtime.contract.limits import INTERACTIVE_SECONDS
 from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
 from qiskit_runtime.contract.resources.session import SessionState
@@ -37,10 +38,10 @@ class WarmPods:
     ) -> None:
         self._view, self._memory, self._settings = view, memory, settings
         key = settings.key.get_secret_value()
-        self._classes = {
-            name: name_pod_class(runner.of(name), key) for name in ("", *runner.classes)
-        }
+        settings_of = {name: runner.of(name) for name in ("", *runner.classes)}
+        self._digests = {name: digest_template(one, key) for name, one in settings_of.items()}
         """By resource class: what the pods of its settings are labelled with."""
+        self._nodes = {name: describe_nodes(one) for name, one in settings_of.items()}
         self._taken: dict[str, int] = {}
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()
@@ -110,17 +111,22 @@ class WarmPods:
         refill_since = now - timedelta(seconds=REFILL_SECONDS)
         while self._claims and self._claims[0] < refill_since:
             self._claims.popleft()
-        waiting = [pod for pod in self._view.pods.all() if _waits_for_room(pod)]
-        refused = len(self._memory.refused_since)
         return PoolView(
             self._settings,
             idle,
             self._active_sessions(now),
             Counter(name for _, name in self._starts),
             len(self._claims),
-            len(waiting) + refused,
+            len(self._memory.refused_since),
+            Counter(self._find_nodes(pod) for pod in self._view.pods.all() if _waits_for_room(pod)),
+            self._nodes,
             self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
         )
+
+    def _find_nodes(self, pod: Pod) -> str:
+        """Return the nodes that may run the pod of a job, by its Kubernetes Job's class."""
+        run = self._view.jobs.find(pod.job_name)
+        return self._nodes.get(run.resource_class if run else "", "")
 
     def _active_sessions(self, now: datetime) -> tuple[Place, ...]:
         """Return the places of the sessions that have jobs, or were opened a moment ago."""
@@ -128,7 +134,7 @@ class WarmPods:
         active = [one for one in known if _is_active(one, now)]
         active.sort(key=lambda one: one.session.created)
         places = [Place(self._find_class(one), one.name) for one in active]
-        return tuple(place for place in places if place.resource_class in self._classes)
+        return tuple(place for place in places if place.resource_class in self._digests)
 
     def _find_class(self, one: RuntimeSession) -> str:
         """Return the resource class of a session's jobs, by its backend."""
@@ -140,13 +146,18 @@ class WarmPods:
             IdlePod(
                 run,
                 pod,
-                is_current=run.warm_class == self._classes.get(run.resource_class),
+                is_current=run.template_digest == self._digests.get(run.resource_class),
                 is_taken=self._taken.get(run.name) == run.version,
                 is_broken=run.name in self._broken,
             )
             for run, pod in self._view.idle_runs()
             if not run.is_deleted
         ]
+
+
+def describe_nodes(settings: PodSettings) -> str:
+    """Return the nodes that may run pods, as text: equal ones are the same nodes."""
+    return json.dumps([settings.node_selector, settings.tolerations], sort_keys=True)
 
 
 def _is_active(one: RuntimeSession, now: datetime) -> bool:

@@ -28,7 +28,7 @@ It is empty on what was started ahead: the Job's is set when it is claimed, its 
 """
 
 WARM_LABEL = f"{GROUP}/warm"
-"""Label of Kubernetes Jobs and pods that were started ahead: the class of pods they are of."""
+"""Label of Kubernetes Jobs and pods that were started ahead: the digest of their template."""
 
 CLASS_LABEL = f"{GROUP}/resource-class"
 """Label of Kubernetes Jobs and pods of a resource class: its name; those of none do not have it."""

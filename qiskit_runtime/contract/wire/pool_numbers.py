@@ -6,11 +6,13 @@ They are news of a minute at most, and nobody decides by them. Pure.
 import json
 from dataclasses import asdict, dataclass
 
-POOL_KEY = "warm-pool"
-"""The key under which the operator keeps them."""
-
 POOL_SECONDS = 60
 """After so long without a newer report they are gone: no operator says that they are true."""
+
+
+def pool_key(namespace: str) -> str:
+    """Return the key under which the operator of a namespace keeps them."""
+    return f"warm-pool:{namespace}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The chart's users of Redis, on a real one: each may do what its process does, and no more."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -74,13 +75,15 @@ async def report_and_read(server):
     streams = LiveStreams(server.url_of("api"))
     settings = WarmPoolSettings(size=2, key="k" * 32)
     own = OperatorSettings(namespace="jobs", runner=RunnerSettings(image="i:1"), warm_pool=settings)
-    reconciler = JobReconciler(None, operator, own)
-    pool = WarmPool(None, reconciler.view, reconciler.warm_pods, own.runner, settings)
+    cluster = SimpleNamespace(open_log=None)
+    reconciler = JobReconciler(cluster, operator, own)
+    pods, logs = reconciler.warm_pods, reconciler.records.ready_logs
+    pool = WarmPool(cluster, reconciler.view, pods, logs, own.runner, settings)
     streams.open()
     try:
-        before = await streams.read_pool()
-        await pool.report(operator)
-        return before, await streams.read_pool()
+        before = await streams.read_pool("jobs")
+        await pool.report(operator, "jobs")
+        return before, await streams.read_pool("jobs")
     finally:
         await operator.aclose()
         await streams.close()
@@ -116,7 +119,7 @@ BOTH = [
 DENIED = {
     "api": [*BOTH, "XADD runtimejob:uid * lines x", "DEL runtimejob:uid", "DEL written:x",
             "EXPIRE runtimejob:uid 1", "PUBLISH job-results:bell 1", "SET runtimejob:uid x",
-            "SET warm-pool x", "SUBSCRIBE job-results:bell", "PSUBSCRIBE job-results:*"],
+            "SET warm-pool:jobs x", "SUBSCRIBE job-results:bell", "PSUBSCRIBE job-results:*"],
     "operator": [*BOTH, "EVAL return 0", "GET written:x", "SET written:x 1", "DEL written:x",
                  "PSUBSCRIBE job-results:*"],
 }  # fmt: skip
