@@ -102,9 +102,11 @@ def name_places(schema: Any) -> dict[int, str]:
 
 def _name(item: Any) -> str:
     fields = item if isinstance(item, dict) else {}
-    if title := fields.get("title"):
-        return str(title)
-    first = re.sub(r"[.:].*", "", str(fields.get("description", "")), flags=re.DOTALL)
+    title, description = (fields.get(name) for name in ("title", "description"))
+    if title and isinstance(title, str):
+        return title
+    text = description if isinstance(description, str) else ""
+    first = re.sub(r"[.:].*", "", text, flags=re.DOTALL)
     return re.sub(r"^(the|an?) ", "", first, flags=re.IGNORECASE)
 
 

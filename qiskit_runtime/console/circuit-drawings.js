@@ -1,5 +1,6 @@
 // The circuits that a program has printed, each as it was drawn.
 import { html, nothing } from "./vendor/lit.js";
+import { MOST_DRAWINGS } from "./circuits.js";
 import { address, PageElement } from "./element.js";
 import { printable } from "./printable.js";
 import { texts } from "./texts.js";
@@ -13,7 +14,7 @@ class CircuitDrawings extends PageElement {
   render() {
     const more = this.drawings.length - MOST_SHOWN;
     return html`${this.drawings.slice(0, MOST_SHOWN).map((lines) => this.renderDrawing(lines))}
-      ${more > 0 ? html`<p>${texts.moreCircuits(more)}</p>` : nothing}`;
+      ${more > 0 ? html`<p>${texts.moreCircuits(more, this.drawings.length < MOST_DRAWINGS)}</p>` : nothing}`;
   }
 
   renderDrawing(lines) {

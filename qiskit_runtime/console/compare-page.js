@@ -3,7 +3,7 @@ import { html, nothing } from "./vendor/lit.js";
 import { path, read } from "./api.js";
 import { address, PageElement } from "./element.js";
 import { followRecord } from "./follow.js";
-import { seconds, span } from "./formats.js";
+import { PENDING, seconds, span } from "./formats.js";
 import { readOutcomes } from "./outcomes.js";
 import { printable } from "./printable.js";
 import { nameCurves } from "./series.js";
@@ -12,6 +12,7 @@ import "./convergence-plot.js";
 import "./counts-choice.js";
 
 const LONG = 200;
+const POLL_MS = 1000;
 
 class ComparePage extends PageElement {
   static properties = {
@@ -33,6 +34,7 @@ class ComparePage extends PageElement {
   }
 
   stop() {
+    this.stopPolling();
     for (const unfollow of this.unfollows ?? []) unfollow();
     this.unfollows = [];
   }
@@ -40,7 +42,8 @@ class ComparePage extends PageElement {
   async load() {
     this.stop();
     this.loaded = String(this.jobs);
-    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map(), counts: new Map(), chosen: null });
+    Object.assign(this, { found: null, error: "", version: 0, records: new Map(), names: new Map(), results: new Map(), counts: new Map() });
+    this.chosen = null;
     document.title = `${texts.comparison(this.jobs.length)} - Qiskit Runtime`;
     if (this.jobs.length < 2 || this.jobs.length > 5) {
       this.error = texts.noCompare;
@@ -55,6 +58,18 @@ class ComparePage extends PageElement {
     await Promise.allSettled(this.found.map((job) => this.loadNames(job.program)));
     if (!this.isConnected) return;
     this.unfollows = this.jobs.map((id) => followRecord(id, (record) => this.show(id, record)));
+    this.poll(() => this.refresh());
+  }
+
+  /** Read again the jobs that had not ended; one that can't be read stays as it was. */
+  async refresh() {
+    const before = this.found;
+    const isPending = (job) => PENDING.includes(job.status);
+    const again = async (job) => ({ ...(await read(`${path("jobs", job.id)}?exclude_params=true`)), params: job.params });
+    const found = await Promise.all(before.map((job) => (isPending(job) ? again(job).catch(() => job) : job)));
+    if (this.found !== before) return 0;
+    this.found = found;
+    return found.some(isPending) ? POLL_MS : 0;
   }
 
   async loadNames(program) {
@@ -63,13 +78,15 @@ class ComparePage extends PageElement {
   }
 
   show(id, record) {
-    const isNews = record.result !== this.records.get(id)?.result;
     this.records.set(id, record);
     this.version += 1;
-    if (isNews) this.readResult(id, record.result);
+    this.readResult(id, record.result);
   }
 
   async readResult(id, result) {
+    // The record is the same while it grows.
+    if (result == null || result === this.results.get(id)) return;
+    this.results.set(id, result);
     const { counts } = await readOutcomes(result);
     this.counts.set(id, counts);
     this.version += 1;
@@ -106,7 +123,7 @@ class ComparePage extends PageElement {
   listParams() {
     const all = this.found.map((job) => readParams(job.params[0]));
     const names = [...new Set(all.flatMap((one) => Object.keys(one)))].sort();
-    return names.map((name) => makeRow(name, all.map((one) => (name in one ? JSON.stringify(one[name]) : "–"))));
+    return names.map((name) => makeRow(name, all.map((one) => (Object.hasOwn(one, name) ? JSON.stringify(one[name]) : "–"))));
   }
 
   renderCurves() {

@@ -5,19 +5,24 @@ const NUMBERS = ["integer", "number"];
 
 const DEEPEST = 3;
 
+let described = 0;
+
+/** Return the path of what is within another: no two have the same, whatever they are named. */
+export const joinPath = (within, name) => `${within}/${name.replace(/[~/]/g, "~$&")}`;
+
 /** Return the fields of a schema, those that are required first; none where it lists none. */
 export function listFields(schema, within = "", depth = 0) {
   const required = new Set(schema?.required ?? []);
   const properties = Object.entries(schema?.properties ?? {});
   const fields = properties.map(([name, inner]) => {
-    const path = within ? `${within}.${name}` : name;
-    return describeField(name, inner, { isRequired: required.has(name), path, depth });
+    return describeField(name, inner, { isRequired: required.has(name), path: joinPath(within, name), depth });
   });
   return fields.sort((a, b) => b.isRequired - a.isRequired);
 }
 
-/** Return a field: `path` is its name with those of the fields around it. */
-export function describeField(name, schema, { isRequired = false, path = name, depth = 0 } = {}) {
+/** Return a field: `path` is its name with those of the fields around it, `number` is its own on the page. */
+export function describeField(name, schema, { isRequired = false, path, depth = 0 }) {
+  described += 1;
   const inner = schema !== null && typeof schema === "object" ? schema : {};
   const types = [inner.type ?? []].flat().filter((one) => one !== "null");
   const kind = depth < DEEPEST && isGroup(inner, types) ? "group" : chooseKind(inner, types);
@@ -25,6 +30,7 @@ export function describeField(name, schema, { isRequired = false, path = name, d
   return {
     name,
     path,
+    number: described,
     depth,
     schema: inner,
     isRequired,
@@ -53,9 +59,17 @@ function chooseKind(inner, types) {
   return "json";
 }
 
+/** Return whether a field can show a value's JSON text so that it is posted again as it is. */
+export function canShow({ kind, choices }, text) {
+  // A field of blanks is left out, and one of one line has no others.
+  if (kind === "text") return /^"/.test(text) && /^[^\r\n]*\S[^\r\n]*$/.test(JSON.parse(text));
+  if (kind === "flag") return text === "true" || text === "false";
+  return kind !== "choice" || choices.some((one) => JSON.stringify(one) === JSON.stringify(JSON.parse(text)));
+}
+
 /** Return what a field shows for a value's JSON text. */
 export function write(field, text) {
-  if (field.kind === "text") return text.startsWith('"') ? JSON.parse(text) : "";
+  if (field.kind === "text") return JSON.parse(text);
   return field.kind === "json" || field.kind === "number" ? text : JSON.stringify(JSON.parse(text));
 }
 

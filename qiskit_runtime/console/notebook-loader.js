@@ -13,10 +13,19 @@ function load() {
   return import([...places.values()].at(-1));
 }
 
+function loadOnce() {
+  const loaded = (globalThis.qiskitRuntimeConsole ??= new Map());
+  if (!loaded.has(VERSION)) {
+    const loading = load();
+    loaded.set(VERSION, loading);
+    // A later display tries again.
+    loading.catch(() => loaded.delete(VERSION));
+  }
+  return loaded.get(VERSION);
+}
+
 export default {
   async render(context) {
-    const loaded = (globalThis.qiskitRuntimeConsole ??= new Map());
-    if (!loaded.has(VERSION)) loaded.set(VERSION, load());
-    return (await loaded.get(VERSION)).render(context, STYLES);
+    return (await loadOnce()).render(context, STYLES);
   },
 };

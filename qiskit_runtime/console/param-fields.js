@@ -18,7 +18,7 @@ export function renderField(form, field) {
   </div>`;
 }
 
-const makeId = (field) => `field-${encodeURIComponent(field.path)}`;
+const makeId = (field) => `field-${field.number}`;
 const renderRequired = (field) => (field.isRequired ? html`<small>(${texts.required})</small>` : nothing);
 const describe = (field) =>
   [field.description, field.default ? texts.defaultIs(field.default) : ""].filter(Boolean).join(" – ");

@@ -55,7 +55,7 @@ function takeNumbers(estimates, label, numbers) {
   longest.values.forEach((_, place) => {
     estimates.total += 1;
     if (estimates.rows.length >= MOST_ROWS) return;
-    const values = Object.fromEntries(numbers.map(([name, array]) => [name, array.values[place]]));
+    const values = new Map(numbers.map(([name, array]) => [name, array.values[place]]));
     estimates.rows.push({ label: label + namePlace(longest.shape, place), values });
   });
 }

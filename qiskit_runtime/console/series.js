@@ -48,7 +48,7 @@ export class Series {
 
   /** Return the curves with names for people, each as long as the steps, and whether it is a main one. */
   list(labels = {}) {
-    const names = [...this.curves.keys()].map((name) => labels[name] ?? name);
+    const names = [...this.curves.keys()].map((name) => (Object.hasOwn(labels, name) ? labels[name] : name));
     const hasMain = names.some((name) => MAIN.test(name) && !ASIDE.test(name));
     return [...this.curves.values()].map((values, index) => {
       while (values.length < this.steps.length) values.push(null);
@@ -85,11 +85,15 @@ function readObject(object) {
 
 /** Return names for the places of a list, as the program's schema of interim results describes them. */
 export function nameCurves(schema) {
-  const items = schema?.prefixItems ?? (Array.isArray(schema?.items) ? schema.items : []);
-  const name = (item) => item?.title ?? item?.description?.replace(/[.:].*$/s, "").replace(/^(the|an?) /i, "");
-  return Object.fromEntries(
-    items.map((item, index) => [`[${index}]`, name(item)]).filter(([, text]) => text && text.length < 60),
-  );
+  const items = schema?.prefixItems ?? schema?.items;
+  const names = Array.isArray(items) ? items.map((item, index) => [`[${index}]`, nameItem(item)]) : [];
+  return Object.fromEntries(names.filter(([, name]) => name && name.length < 60));
+}
+
+function nameItem(item) {
+  if (item?.title && typeof item.title === "string") return item.title;
+  const text = typeof item?.description === "string" ? item.description : "";
+  return text.replace(/[.:].*$/s, "").replace(/^(the|an?) /i, "");
 }
 
 /** Return curves as the text of a CSV file. */

@@ -80,7 +80,7 @@ export const texts = {
   step: "step",
   circuits: "Circuit",
   circuitAt: (line) => `The circuit at line ${line} of the log`,
-  moreCircuits: (count) => `The log has ${count} more.`,
+  moreCircuits: (count, isAll) => `The log has ${isAll ? "" : "at least "}${count} more.`,
   counts: "Counts",
   outcome: "Outcome",
   sortShare: "by share",

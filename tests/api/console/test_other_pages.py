@@ -164,6 +164,37 @@ def test_jobs_are_compared(page, server):
     expect(page.get_by_text(f"steps {ids[1][:8]}: {distance:.4f}")).to_be_visible()
 
 
+def test_comparison_grows_with_its_jobs(page, server, gate):
+    """Counts, status and parameters of a job that ends while they are compared are shown."""
+    ends = ["final", {"00": 10, "11": 10}]
+    first = server.run(params=json.dumps({"steps": [ends]}))
+    second = server.run_steps(["count", 3], ["wait", str(gate)], ["final", {"00": 20, "11": 10}])
+    server.wait(first)
+    page.goto(f"/?view=compare&id={first}&id={second}")
+    head = page.locator("table.counts thead")
+    expect(head).to_contain_text(first[:8])
+    expect(page.get_by_role("group", name=f"steps {second[:8]} value")).to_be_visible()
+    expect(head).not_to_contain_text(second[:8])
+    status = page.get_by_role("row", name="Status")
+    expect(status).to_contain_text("Running")
+    gate.touch()
+    expect(head).to_contain_text(second[:8])
+    expect(page.get_by_text(f"steps {second[:8]}: {20 / 30 - 10 / 20:.4f}")).to_be_visible()
+    expect(status).to_have_count(0)
+    expect(page.locator("tbody").first).to_contain_text("wait")
+
+
+def test_parameters_named_like_javascript_s_own_are_compared(page, server):
+    """A parameter that one job alone has is missing of the other, whatever its name."""
+    body = {"name": "any-name", "data": base64.b64encode(NESTED_PROGRAM.encode()).decode()}
+    program = server.http.post("/programs", json=body).raise_for_status().json()["id"]
+    ids = [server.run(program, params=text) for text in ('{"constructor": 1}', "{}")]
+    for job_id in ids:
+        server.wait(job_id)
+    page.goto(f"/?view=compare&id={ids[0]}&id={ids[1]}")
+    expect(page.get_by_role("row", name="constructor")).to_contain_text(re.compile("1\\s*\u2013"))
+
+
 def test_comparison_has_any_curve_and_any_counts(page, server):
     """Each column of the messages can be drawn for all jobs, and each counts of each result."""
     columns = [["publish", {"iteration": n, "energy": -n, "bound": n, "tail": 9}] for n in range(4)]
