@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit_runtime.client.calls import Calls
 from qiskit_runtime.client.errors import ClientError, Refused
-from qiskit_runtime.client.job_stream import CatchUp, StreamEvent
+from qiskit_runtime.client.job_stream import StreamEvent
 from qiskit_runtime.client.steps import Flow
 from qiskit_runtime.client.values import decode
 from qiskit_runtime.contract.wire.events import Message, ProgressEvent
@@ -30,14 +30,13 @@ _MAX_NUMBER = 2.0**53
 class InterimTable:
     """The rows of a job's table, taken from its stream one by one."""
 
-    def __init__(self, *, has_ended: bool, schema: Any, decoded: bool) -> None:
-        self._catch_up = CatchUp(has_ended=has_ended)
+    def __init__(self, *, schema: Any, decoded: bool) -> None:
         self._names = name_places(schema)
         self._decoded = decoded
         self._rows: list[dict[str, Any]] = []
 
-    def takes(self, event: StreamEvent) -> bool:
-        """Take an event; returns False once all that was there has come."""
+    def take(self, event: StreamEvent) -> None:
+        """Add the row of an event, if it has one."""
         match event:
             case Message(number=number, text=text, final=False):
                 value = _read(text, decoded=self._decoded)
@@ -46,7 +45,6 @@ class InterimTable:
             case ProgressEvent(progress=progress):
                 done = {"step": progress.done, "total": progress.total, "best": progress.best}
                 self._rows.append({"kind": "progress", **done})
-        return not self._catch_up.is_done(event)
 
     def to_dataframe(self) -> "DataFrame":
         """Return the table."""
@@ -70,7 +68,7 @@ def begin_table(calls: Calls, job_id: str, *, decoded: bool) -> Flow[InterimTabl
     except Refused:
         # It was deleted; its columns have the places' numbers then.
         schema = None
-    return InterimTable(has_ended=job.has_ended, schema=schema, decoded=decoded)
+    return InterimTable(schema=schema, decoded=decoded)
 
 
 def _import_pandas() -> Any:

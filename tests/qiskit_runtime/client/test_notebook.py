@@ -10,9 +10,12 @@ import time
 import pytest
 
 from qiskit_runtime.client import AsyncClient, Client, StreamLost, job_handle, job_stream
+from qiskit_runtime.client.address import Address
+from qiskit_runtime.client.job_feed import describe_job
 from qiskit_runtime.client.job_widget import JobWidget
 from qiskit_runtime.contract.wire.events import frame_fields
 from tests.api.conftest import run_server, wait_until
+from tests.qiskit_runtime.client.conftest import CuttingProxy
 
 MESSAGES = 10_000
 
@@ -293,6 +296,58 @@ def test_table_of_a_running_job_is_what_there_is(client, gate):
     gate.touch()
     job.wait(timeout=30)
     assert len(job.to_dataframe()) == 0
+
+
+class StallingProxy(CuttingProxy):
+    """Passes on all, the frames of a stream after a while: those of a server that is busy."""
+
+    @staticmethod
+    def _pass_on(client, server, left):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += server.recv(1)
+        client.sendall(head)
+        if head.startswith(b"HTTP/1.1 101"):
+            time.sleep(0.8)
+        CuttingProxy._pass_on(client, server, left)
+
+
+def test_running_job_s_record_is_whole_however_slow_it_comes(server, connect, client, gate):
+    """All that was published is in the table, and in the text, after a stall too."""
+    job = client.run("steps", steps=[["count", 50], ["wait", str(gate)], ["final", 1]])
+    wait_until(lambda: job.logs().count("\n") == 50, 15)
+    with StallingProxy(server.port, 0, 1).listening() as url:
+        slow = connect(url).job(job.id)
+        assert slow.to_dataframe().number.to_list() == [*range(1, 51)]
+        assert describe_job(Address.find(url, ""), job.id).endswith("Running; 50 interim results")
+    gate.touch()
+    job.wait(timeout=30)
+
+
+def test_record_of_a_running_job_goes_on_where_its_connection_broke(server, connect, client, gate):
+    """Streams that are cut at random places make one table without a hole."""
+    job = client.run("steps", steps=[["count", 300], ["wait", str(gate)], ["final", 1]])
+    wait_until(lambda: job.logs().count("\n") == 300, 15)
+    proxy = CuttingProxy(server.port, 4, seed=3)
+    with proxy.listening() as url:
+        frame = connect(url).job(job.id).to_dataframe()
+    assert proxy.streams == 5
+    assert frame.number.to_list() == [*range(1, 301)]
+    gate.touch()
+    job.wait(timeout=30)
+
+
+def test_record_that_can_t_be_read_is_an_error(connect, tmp_path, monkeypatch):
+    """No part of it is taken for all of it: a stream that does not come back raises."""
+    monkeypatch.setattr(job_stream, "TRIES", 2)
+    with run_server(tmp_path / "server") as server:
+        client = connect(f"http://127.0.0.1:{server.port}")
+        job = client.run("steps", steps=[["count", 300], ["wait", "/never"]])
+        wait_until(lambda: job.logs().count("\n") == 300, 15)
+        proxy = CuttingProxy(server.port, 99, seed=3)
+        proxy.random.randrange = lambda *_: 60
+        with proxy.listening() as url, pytest.raises(StreamLost, match=job.id):
+            connect(url).job(job.id).to_dataframe()
 
 
 def test_table_without_pandas_says_what_to_install(client, monkeypatch):
