@@ -107,7 +107,7 @@ def name_places(schema: Any) -> dict[int, str]:
 def _name(item: Any) -> str:
     fields = item if isinstance(item, dict) else {}
     title, description = fields.get("title"), fields.get("description")
-    if isinstance(title, str):
+    if title and isinstance(title, str):
         return title
     text = description if isinstance(description, str) else ""
     first = re.sub(r"[.:].*", "", text, flags=re.DOTALL)

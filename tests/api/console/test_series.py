@@ -5,11 +5,12 @@ import json
 from tests.qiskit_runtime.client.conftest import COLUMN_NAMES
 
 READ = """async cases => {
-  const {readNumbers, nameCurves} = await import("/console/series.js");
+  const {Series, nameCurves, readNumbers} = await import("/console/series.js");
   return cases.map(({value, schema}) => {
-    const [step, numbers] = readNumbers(value);
-    const names = nameCurves(schema);
-    return [step, numbers.map(([name, number]) => [names[name] ?? name, number])];
+    const series = new Series();
+    series.addMessage(5, JSON.stringify(value));
+    const curves = series.list(nameCurves(schema)).map(({name, values}) => [name, values[0]]);
+    return [readNumbers(value)[0], curves];
   });
 }"""
 

@@ -3,9 +3,12 @@
 import asyncio
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
 import numpy
 import pandas
@@ -21,6 +24,7 @@ from tests.api.conftest import run_server, wait_until
 from tests.qiskit_runtime.client.conftest import COLUMN_NAMES, CuttingProxy
 
 MESSAGES = 10_000
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
 @pytest.fixture
@@ -393,6 +397,14 @@ def test_record_that_can_t_be_read_is_an_error(connect, tmp_path, monkeypatch):
         proxy.random.randrange = lambda *_: 60
         with proxy.listening() as url, pytest.raises(StreamLost, match=job.id):
             connect(url).job(job.id).to_dataframe()
+
+
+def test_extra_for_notebooks_has_the_client():
+    """Who installs ``notebook`` alone can import the client."""
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert f"{project['name']}[client]" in extras["notebook"]
+    assert {re.match(r"\w+", one)[0] for one in extras["client"]} == {"httpx", "websockets"}
 
 
 def test_table_without_pandas_says_what_to_install(client, monkeypatch):
