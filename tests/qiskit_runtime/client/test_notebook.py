@@ -400,7 +400,7 @@ def test_record_that_can_t_be_read_is_an_error(connect, tmp_path, monkeypatch):
 
 
 def test_extra_for_notebooks_has_the_client():
-    """Who installs ``notebook`` alone can import the client."""
+    """An environment with ``notebook`` alone can import the client."""
     project = tomllib.loads(PYPROJECT.read_text())["project"]
     extras = project["optional-dependencies"]
     assert f"{project['name']}[client]" in extras["notebook"]
