@@ -67,15 +67,16 @@ class Address:
             "proxy": True if self.uses_proxies else None,
         }
 
-    def stream_url(self, job_id: str, after: int) -> str:
+    def stream_url(self, job_id: str, after: int, *, live: bool = True) -> str:
         """Return the websocket of a job's typed frames, from the one after message ``after``."""
         # http -> ws, https -> wss.
-        return "ws" + self.url.removeprefix("http") + stream_path(job_id, after)
+        return "ws" + self.url.removeprefix("http") + stream_path(job_id, after, live=live)
 
 
-def stream_path(job_id: str, after: int) -> str:
-    """Return the path of a job's typed frames."""
-    return f"/stream/jobs/{quote(job_id, safe='')}?logs=true&after={after}"
+def stream_path(job_id: str, after: int, *, live: bool = True) -> str:
+    """Return the path of a job's typed frames; without ``live`` they are those so far."""
+    so_far = "" if live else "&live=false"
+    return f"/stream/jobs/{quote(job_id, safe='')}?logs=true&after={after}{so_far}"
 
 
 def job_path(job_id: str, part: str = "") -> str:

@@ -182,13 +182,14 @@ class AsyncClient:
         return None
 
     async def follow(
-        self, job_id: str, after: int = 0, deadline: float = NEVER
+        self, job_id: str, after: int = 0, deadline: float = NEVER, *, live: bool = True
     ) -> AsyncGenerator[StreamEvent]:
         """Yield a job's events, each once, and notices of waiting and lost connections.
 
-        After the deadline no connection is waited for; it is on the caller to stop then.
+        Without ``live`` they end with the newest that there is. After the deadline no connection
+        is waited for; it is on the caller to stop then.
         """
-        stream = JobStream(self.address, job_id, after, deadline)
+        stream = JobStream(self.address, job_id, after, deadline, live=live)
         while not stream.has_ended:
             try:
                 async with connect(stream.url, **stream.options) as connection:
@@ -232,10 +233,9 @@ class AsyncJob(JobHandle[AsyncClient]):
         """
         calls = self._client.calls
         table = await self._client.perform(begin_table(calls, self.id, decoded=decoded))
-        async with aclosing(self.follow()) as events:
+        async with aclosing(self._client.follow(self.id, live=False)) as events:
             async for event in events:
-                if not table.takes(event):
-                    break
+                table.take(event)
         return table.to_dataframe()
 
     async def wait(self, timeout: float | None = None) -> JobInfo:  # noqa: ASYNC109  (the twin's)

@@ -182,13 +182,14 @@ class Client:
         return None
 
     def follow(
-        self, job_id: str, after: int = 0, deadline: float = NEVER
+        self, job_id: str, after: int = 0, deadline: float = NEVER, *, live: bool = True
     ) -> Generator[StreamEvent]:
         """Yield a job's events, each once, and notices of waiting and lost connections.
 
-        After the deadline no connection is waited for; it is on the caller to stop then.
+        Without ``live`` they end with the newest that there is. After the deadline no connection
+        is waited for; it is on the caller to stop then.
         """
-        stream = JobStream(self.address, job_id, after, deadline)
+        stream = JobStream(self.address, job_id, after, deadline, live=live)
         while not stream.has_ended:
             try:
                 with connect(stream.url, **stream.options) as connection:
@@ -231,10 +232,9 @@ class Job(JobHandle[Client]):
         """
         calls = self._client.calls
         table = self._client.perform(begin_table(calls, self.id, decoded=decoded))
-        with closing(self.follow()) as events:
+        with closing(self._client.follow(self.id, live=False)) as events:
             for event in events:
-                if not table.takes(event):
-                    break
+                table.take(event)
         return table.to_dataframe()
 
     def wait(self, timeout: float | None = None) -> JobInfo:

@@ -5,14 +5,14 @@ The thread has a client of its own, so it goes on while a cell runs, and after t
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
 from qiskit_runtime.client.address import Address
 from qiskit_runtime.client.client import Client
 from qiskit_runtime.client.errors import ClientError, Refused
-from qiskit_runtime.client.job_stream import CatchUp, Reconnecting, StreamEvent, Waiting
+from qiskit_runtime.client.job_stream import Reconnecting, StreamEvent, Waiting
 from qiskit_runtime.client.models import JobInfo
 from qiskit_runtime.contract.wire.events import FrameEvent, Gap, Message, frame_fields
 
@@ -162,19 +162,11 @@ def describe_job(address: Address, job_id: str) -> str:
     try:
         with Client(address.url, address.token) as client:
             info = client.job(job_id).info()
-            count = sum(_count(event) for event in _read_so_far(client, info))
+            with closing(client.follow(job_id, live=False)) as events:
+                count = sum(map(_count, events))
     except ClientError as error:
         return str(error)
     return _describe(info, count)
-
-
-def _read_so_far(client: Client, info: JobInfo) -> Iterator[StreamEvent]:
-    catch_up = CatchUp(has_ended=info.has_ended)
-    with closing(client.follow(info.id)) as events:
-        for event in events:
-            yield event
-            if catch_up.is_done(event):
-                return
 
 
 def _count(event: StreamEvent) -> int:

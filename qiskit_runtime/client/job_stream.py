@@ -42,9 +42,6 @@ TICK_SECONDS = 0.1
 OPEN_SECONDS = 10.0
 """The time to connect."""
 
-QUIET_TICKS, LONGEST_CATCH_UP_SECONDS = 3, 10.0
-"""The silence, and the time, after which all that a running job had is taken as read."""
-
 NEVER = float("inf")
 
 AFTER_ALL = 2**31 - 1
@@ -77,34 +74,24 @@ Notice = Waiting | Reconnecting
 StreamEvent = FrameEvent | Notice
 
 
-class CatchUp:
-    """The rule for readers of what is there already: it has come when a stream ends, or is quiet.
-
-    An ended job's stream ends by itself. A running job's is taken as far as it has come: until
-    nothing comes for a moment, or the time is up in a flood.
-    """
-
-    def __init__(self, *, has_ended: bool) -> None:
-        self._deadline = NEVER if has_ended else time.monotonic() + LONGEST_CATCH_UP_SECONDS
-        self._ticks = NEVER if has_ended else QUIET_TICKS
-        self._quiet = 0
-
-    def is_done(self, event: StreamEvent) -> bool:
-        """Return whether all has come with this event."""
-        self._quiet = self._quiet + 1 if isinstance(event, Waiting) else 0
-        return self._quiet >= self._ticks or time.monotonic() >= self._deadline
-
-
 class JobStream:
     """The state of one stream: the last event, the failures since, and the end.
 
-    No connection and no pause lasts longer than until ``time.monotonic()`` is at ``deadline``.
+    One that is not ``live`` ends when all that was there has come. No connection and no pause lasts
+    longer than until ``time.monotonic()`` is at ``deadline``.
     """
 
     def __init__(
-        self, address: Address, job_id: str, after: int = 0, deadline: float = NEVER
+        self,
+        address: Address,
+        job_id: str,
+        after: int = 0,
+        deadline: float = NEVER,
+        *,
+        live: bool = True,
     ) -> None:
         self._address, self._job_id, self._deadline = address, job_id, deadline
+        self._live = live
         self._cursor = _Cursor(after)
         self._backoff = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
         self.has_ended = False
@@ -115,7 +102,7 @@ class JobStream:
     @property
     def url(self) -> str:
         """The websocket to connect to next."""
-        return self._address.stream_url(self._job_id, self._cursor.number)
+        return self._address.stream_url(self._job_id, self._cursor.number, live=self._live)
 
     @property
     def options(self) -> dict[str, Any]:

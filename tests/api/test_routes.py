@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
-from api.jobstore.base import JobNotFound
+from api.jobstore.base import JobNotFound, RecordGone
 from api.main import create_app
 from api.models import list_properties
 from api.settings import ApiSettings
@@ -93,6 +93,19 @@ def test_stream_of_a_job_deleted_meanwhile_closes_4404(client, store):
 
     store.follow = follow
     assert _frames(client, f"/stream/jobs/{_post(client)}") == ([], 4404)
+
+
+@pytest.mark.parametrize(("error", "code"), [(StoreUnavailable, 1013), (RecordGone, 4410)])
+def test_record_so_far_that_can_t_be_read_is_not_sent_as_an_empty_one(client, store, error, code):
+    """The close code says why; 1000 would say that this was all."""
+
+    @asynccontextmanager
+    async def open_events(_):
+        raise error("Redis is away")
+        yield
+
+    store.open_events = open_events
+    assert _frames(client, f"/stream/jobs/{_post(client)}?logs=true&live=false") == ([], code)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,29 @@ def test_typed_frames_go_on_behind_a_message(server, numbers):
     assert frames == [{"type": "message", "number": 11, "final": True, "text": '"end"'}]
 
 
+@pytest.mark.parametrize("query", ["live=false", "logs=true&live=false"])
+def test_record_so_far_is_sent_and_closed(server, gate, query):
+    """``?live=false`` closes behind the newest message, while the program goes on."""
+    job_id = server.run_steps(["count", 500], ["wait", str(gate)], ["publish", 0], ["final", 1])
+    wait_until(lambda: server.text(job_id, "logs").count("\n") == 500)
+    frames = [json.loads(frame) for frame in server.frames(job_id, f"?{query}")]
+    assert server.job(job_id)["status"] == "Running"
+    assert [int(one["text"]) if "logs" in query else one for one in frames] == [*range(1, 501)]
+    gate.touch()
+    server.wait(job_id)
+    assert server.frames(job_id, "?live=false&after=499") == ["500", "0", "1"]
+
+
+def test_record_so_far_of_a_queued_job_is_empty(server, gate):
+    """Nobody waits for its start."""
+    jobs = [server.run_steps(["wait", str(gate)], ["final", 1]) for _ in range(WORKERS + 1)]
+    assert server.frames(jobs[-1], "?live=false") == []
+    assert server.job(jobs[-1])["status"] == "Queued"
+    gate.touch()
+    for job_id in jobs:
+        server.wait(job_id)
+
+
 @pytest.mark.parametrize("size", [16 * 1024 - 1, 16 * 1024 + 1, 3 * MIB, 15 * MIB])
 def test_large_message_arrives_whole(server, size):
     """A message larger than any buffer on its way is one frame, and the result, byte for byte."""
@@ -211,7 +234,9 @@ def test_unknown_job_is_refused_before_the_handshake(server):
     assert json.loads(response.body) == {"detail": "Job not found"}
 
 
-@pytest.mark.parametrize("query", ["after=-1", "after=x", "after=1.5", "logs=perhaps", "after="])
+@pytest.mark.parametrize(
+    "query", ["after=-1", "after=x", "after=1.5", "logs=perhaps", "live=perhaps", "after="]
+)
 def test_wrong_query_is_refused_before_the_handshake(server, numbers, query):
     """A query that is wrong is HTTP 422, which names the field."""
     with pytest.raises(InvalidStatus) as refused:

@@ -4,11 +4,12 @@ A frame is the JSON text of a message, as it was published, and nothing else. Wi
 frames are typed: ``{"type": "message", "number", "final", "text"}``, ``{"type": "console", "line",
 "text", "newline"}``, ``{"type": "gap", "first", "count"}``, ``{"type": "cut"}`` and ``{"type":
 "progress", "done", "total"}``, this with ``"best"`` where there is such a value. With
-``?after=N`` the first frame is what follows message N.
+``?after=N`` the first frame is what follows message N. With ``?live=false`` the last frame is the
+newest that there is, also of a job that runs.
 
 A private job's result is sent to nobody.
 
-The server closes with 1000 after the last frame, in whatever phase the job ended; with 4404 if the
+The server closes with 1000 after the last frame, in whatever phase the job is; with 4404 if the
 job was deleted meanwhile, with 4410 if the rest of its record is not kept any more, with 1013 if it
 can't be read just now (try again, with ``?after``), with 1008 within seconds if the login or token
 that opened it has ended; the connection of a client that reads nothing for 30 s is dropped. Frames
@@ -17,7 +18,7 @@ from clients are ignored.
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -64,11 +65,13 @@ router = APIRouter(tags=["jobs"])
 class Wanted:
     """The frames that a client wants: what follows message ``after``, typed ones with ``logs``.
 
-    ``greeting`` is a frame before all others, for dialects that begin with one.
+    Without ``live`` they are those so far. ``greeting`` is a frame before all others, for dialects
+    that begin with one.
     """
 
     after: int = 0
     logs: bool = False
+    live: bool = True
     greeting: str = ""
 
 
@@ -87,13 +90,14 @@ async def stream_job(
     store: JobStoreDep,
     after: Annotated[int, Query(ge=0)] = 0,
     logs: bool = False,
+    live: bool = True,
 ) -> None:
     """Send the job's messages from the first, or from the one after ``after``, and close."""
-    await send_stream(websocket, job_id, store, Wanted(after, logs))
+    await send_stream(websocket, job_id, store, Wanted(after, logs, live))
 
 
 async def send_stream(websocket: WebSocket, job_id: str, store: JobStore, wanted: Wanted) -> None:
-    """Send the frames that are wanted, until the job's last, and close; also other dialects'."""
+    """Send the frames that are wanted, until the last of them, and close; also other dialects'."""
     try:
         job = await store.get(job_id)
     except JobNotFound:
@@ -132,7 +136,7 @@ async def _send_frames(websocket: WebSocket, store: JobStore, job: Job, wanted: 
         await websocket.send_text(wanted.greeting)
     behind = wanted.after > 0
     sent = 0
-    async for event in store.follow(job.id):
+    async for event in store.follow(job.id) if wanted.live else _read_so_far(store, job.id):
         if not may_show(job, event):
             continue
         if behind:
@@ -149,7 +153,14 @@ async def _send_frames(websocket: WebSocket, store: JobStore, job: Job, wanted: 
         if sent % _FRAMES_A_TURN == 0:
             # A long replay never waits otherwise; other tasks need their turn.
             await asyncio.sleep(0)
-    await _close(websocket, 1000, "the job has ended")
+    reason = "the job has ended" if wanted.live else "the record so far has been sent"
+    await _close(websocket, 1000, reason)
+
+
+async def _read_so_far(store: JobStore, job_id: str) -> AsyncIterator[Event]:
+    async with store.open_events(job_id) as events:
+        for event in events:
+            yield event
 
 
 async def _send(websocket: WebSocket, frame: Iterable[str]) -> None:

@@ -8,11 +8,15 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from qiskit_runtime.client import AsyncClient, AsyncJob, Client
 from tests.api.conftest import run_server
+
+COLUMN_NAMES = Path(__file__).with_name("column_names.json")
+"""Messages, each with its step, the curves of the console, and the columns of ``to_dataframe``."""
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,28 @@
 import asyncio
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import time
+import tomllib
+from pathlib import Path
 
+import numpy
+import pandas
 import pytest
 
 from qiskit_runtime.client import AsyncClient, Client, StreamLost, job_handle, job_stream
+from qiskit_runtime.client.address import Address
+from qiskit_runtime.client.dataframe import InterimTable
+from qiskit_runtime.client.job_feed import describe_job
 from qiskit_runtime.client.job_widget import JobWidget
-from qiskit_runtime.contract.wire.events import frame_fields
+from qiskit_runtime.contract.wire.events import Message, frame_fields
 from tests.api.conftest import run_server, wait_until
+from tests.qiskit_runtime.client.conftest import COLUMN_NAMES, CuttingProxy
 
 MESSAGES = 10_000
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
 
 @pytest.fixture
@@ -271,9 +281,51 @@ def test_table_has_a_row_for_each_message_and_report(table):
     assert (frame.energy[2], frame["inner.x"][2]) == (-1.5, 2)
 
 
+@pytest.mark.parametrize("case", json.loads(COLUMN_NAMES.read_text()), ids=lambda one: one["name"])
+def test_columns_of_a_message(case):
+    """Its step is the one that it names, else its number; each value is in its own column."""
+    row = read_only_row(case.get("schema"), case["value"])
+    step = 5 if case["step"] is None else case["step"]
+    assert row == {"kind": "message", "number": 5, "step": step, **case["columns"]}
+
+
+def read_only_row(schema, value):
+    """The columns that have a value, of a table with one message."""
+    table = InterimTable(schema=schema, decoded=True)
+    table.take(Message(0, 5, json.dumps(value)))
+    row = table.to_dataframe().iloc[0].to_dict()
+    return {name: one for name, one in row.items() if numpy.ndim(one) or not pandas.isna(one)}
+
+
+def test_places_of_one_title_are_numbered():
+    """No value of a list is lost, whatever the program's schema calls it."""
+    titles = [{"title": "energy"}, {"title": "energy"}, {"title": "energy 2"}, {"title": "[4]"}]
+    row = read_only_row({"prefixItems": titles}, [0.5, 1.5, 2.5, 3.5, 4.5])
+    del row["kind"], row["number"], row["step"]
+    assert row == {"energy": 0.5, "energy 2": 1.5, "energy 2 2": 2.5, "[4]": 3.5, "[4] 2": 4.5}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        1,
+        [],
+        {"prefixItems": 1},
+        {"items": {"title": "x"}},
+        {"prefixItems": [None, {"title": ""}]},
+        {"prefixItems": [{"title": 5}, {"description": 5}]},
+    ],
+)
+def test_odd_schema_names_no_place(schema):
+    """The places have their numbers then."""
+    row = read_only_row(schema, [0.5, 1.5])
+    assert (row["[0]"], row["[1]"]) == (0.5, 1.5)
+
+
 def test_table_takes_whatever_is_published(table):
     """Counts stay together, lists have places, and no name takes a column of the table's."""
-    clashes = {"kind": "k", "number": 9, "best": "none", "step": 3}
+    clashes = {"kind": "k", "number": 9, "best": "none", "step": 30}
     values = [{"00": 3, "11": 5}, [4, 1.5, "a"], clashes, "text",
               None, [], {}, {"n": 10**400}, {"best": 2.5}, True, {"a": {"01": 1}}]  # fmt: skip
     frame = table(*values)[lambda all_rows: all_rows.kind == "message"].reset_index()
@@ -281,7 +333,7 @@ def test_table_takes_whatever_is_published(table):
     assert frame.value[0] == {"00": 3, "11": 5} and frame.value[3] == "text"
     assert (frame.step[1], frame["[1]"][1], frame["[2]"][1]) == (4, 1.5, "a")
     assert (frame["message.kind"][2], frame["message.number"][2]) == ("k", 9)
-    assert (frame["message.best"][2], frame.step[2], frame.best[8]) == ("none", 3, 2.5)
+    assert (frame["message.best"][2], frame.step[2], frame.best[8]) == ("none", 30, 2.5)
     assert frame.n[7] == 10**400 and frame.step[7] == 8
     assert frame.a[10] == {"01": 1}
 
@@ -293,6 +345,66 @@ def test_table_of_a_running_job_is_what_there_is(client, gate):
     gate.touch()
     job.wait(timeout=30)
     assert len(job.to_dataframe()) == 0
+
+
+class StallingProxy(CuttingProxy):
+    """Passes on all, the frames of a stream after a while: those of a server that is busy."""
+
+    @staticmethod
+    def _pass_on(client, server, left):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += server.recv(1)
+        client.sendall(head)
+        if head.startswith(b"HTTP/1.1 101"):
+            time.sleep(0.8)
+        CuttingProxy._pass_on(client, server, left)
+
+
+def test_running_job_s_record_is_whole_however_slow_it_comes(server, connect, client, gate):
+    """All that was published is in the table, and in the text, after a stall too."""
+    job = client.run("steps", steps=[["count", 50], ["wait", str(gate)], ["final", 1]])
+    wait_until(lambda: job.logs().count("\n") == 50, 15)
+    with StallingProxy(server.port, 0, 1).listening() as url:
+        slow = connect(url).job(job.id)
+        assert slow.to_dataframe().number.to_list() == [*range(1, 51)]
+        assert describe_job(Address.find(url, ""), job.id).endswith("Running; 50 interim results")
+    gate.touch()
+    job.wait(timeout=30)
+
+
+def test_record_of_a_running_job_goes_on_where_its_connection_broke(server, connect, client, gate):
+    """Streams that are cut at random places make one table without a hole."""
+    job = client.run("steps", steps=[["count", 300], ["wait", str(gate)], ["final", 1]])
+    wait_until(lambda: job.logs().count("\n") == 300, 15)
+    proxy = CuttingProxy(server.port, 4, seed=3)
+    with proxy.listening() as url:
+        frame = connect(url).job(job.id).to_dataframe()
+    assert proxy.streams == 5
+    assert frame.number.to_list() == [*range(1, 301)]
+    gate.touch()
+    job.wait(timeout=30)
+
+
+def test_record_that_can_t_be_read_is_an_error(connect, tmp_path, monkeypatch):
+    """No part of it is taken for all of it: a stream that does not come back raises."""
+    monkeypatch.setattr(job_stream, "TRIES", 2)
+    with run_server(tmp_path / "server") as server:
+        client = connect(f"http://127.0.0.1:{server.port}")
+        job = client.run("steps", steps=[["count", 300], ["wait", "/never"]])
+        wait_until(lambda: job.logs().count("\n") == 300, 15)
+        proxy = CuttingProxy(server.port, 99, seed=3)
+        proxy.random.randrange = lambda *_: 60
+        with proxy.listening() as url, pytest.raises(StreamLost, match=job.id):
+            connect(url).job(job.id).to_dataframe()
+
+
+def test_extra_for_notebooks_has_the_client():
+    """An environment with ``notebook`` alone can import the client."""
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert f"{project['name']}[client]" in extras["notebook"]
+    assert {re.match(r"\w+", one)[0] for one in extras["client"]} == {"httpx", "websockets"}
 
 
 def test_table_without_pandas_says_what_to_install(client, monkeypatch):
