@@ -6,11 +6,14 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 import random
 from typing import Any
 
+from qiskit_runtime.contract.devices.fake_devices import UnknownFakeDevice
 from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, find_dt, list_noisy
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
 from runner.circuit_log import CircuitLog
+from runner.device_noise import DeviceNoise
+from runner.measured_device import make_measured
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
 
@@ -52,9 +55,16 @@ def make_backend(
 def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimulator:
     backend: RuntimeSimulator
     if name := spec.get("fake_device"):
-        fake = _find_fake_device(name)
-        backend = RuntimeSimulator.from_backend(fake, **options)
-        backend.take_device(fake.target)
+        try:
+            measured = make_measured(name)
+        except UnknownFakeDevice as error:
+            raise UnknownDevice(
+                f"fakeDevice: qiskit_ibm_runtime.fake_provider has no {name}"
+            ) from error
+        # Without a noise of the description, the device's own.
+        noise = DeviceNoise(measured.operation_names, measured)
+        backend = RuntimeSimulator.from_backend(measured, **({"noise_model": noise} | options))
+        backend.take_device(measured.target)
         return backend
     backend = RuntimeSimulator(**options)
     backend.set_options(n_qubits=spec.get("qubits") or MAX_QUBITS_DEFAULT)
@@ -102,14 +112,3 @@ def _make_gate_error(noise: dict[str, Any], qubits: int) -> Any:
         depolarizing = depolarizing_error(probability, qubits)
         error = error.compose(depolarizing) if error is not None else depolarizing
     return error
-
-
-def _find_fake_device(name: str) -> Any:
-    # Imported here: it takes a second, and most jobs run without.
-    from qiskit.providers import BackendV2
-    from qiskit_ibm_runtime import fake_provider
-
-    device = getattr(fake_provider, name, None)
-    if not (isinstance(device, type) and issubclass(device, BackendV2)):
-        raise UnknownDevice(f"fakeDevice: qiskit_ibm_runtime.fake_provider has no {name}")
-    return device()

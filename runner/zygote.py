@@ -77,6 +77,7 @@ def _preload() -> dict[str, str]:
     # Qiskit's parallel loops start threads for good, which forks would lack.
     os.environ["QISKIT_IN_PARALLEL"] = "TRUE"
     versions = program_process.preload()
+    program_process.preload_rest()
     os.environ.clear()
     os.environ.update(given)
     return versions

@@ -1,0 +1,131 @@
+"""The noise of a measured device, made as far as circuits meet it.
+
+Used by ``quantum_backend`` and ``runtime_simulator``. Aer makes the errors of all gates on all
+qubits, which takes 1 s for 27 qubits and 4 s for 133, and reads all of them at each run, for half
+as long: a small circuit meets a few.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import Gate
+from qiskit.transpiler import QubitProperties, Target
+from qiskit_aer.noise import NoiseModel
+
+from qiskit_runtime.contract.devices.fake_devices import Place
+from runner.measured_device import MeasuredDevice
+
+Meeting = tuple[str, Place]
+"""The name of an instruction, and the qubits that it acts on."""
+
+_TABLES = frozenset(vars(NoiseModel())) - {"_basis_gates"}
+"""The attributes of Aer's noise models that hold errors, or that are told by them."""
+
+
+class DeviceNoise(NoiseModel):  # type: ignore[misc]  # (ships no types)
+    """The noise model that ``NoiseModel.from_backend(device)`` is.
+
+    A run of circuits needs a part of it (``find_part``). Whoever reads or changes anything else
+    than the basis gates has all of it made, and runs get all of it from then on.
+    """
+
+    def __init__(self, basis_gates: Any = None, device: MeasuredDevice | None = None) -> None:
+        super().__init__(basis_gates)
+        self._device = device
+        self._made: dict[Meeting, Any] = {}
+        if device is not None:
+            self._places = frozenset(_list_places(device.target))
+            self._always = frozenset(_choose_always(device.target))
+            for name in _TABLES:
+                delattr(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _TABLES:
+            raise AttributeError(name)
+        vars(self).update(_read_tables(self._device))
+        return vars(self)[name]
+
+    def is_ideal(self) -> bool:
+        """Return whether there is no noise: a device has some."""
+        return self._device is None and bool(super().is_ideal())
+
+    def find_part(self, circuits: Iterable[QuantumCircuit]) -> NoiseModel:
+        """Return a model with the errors that these circuits meet, for one run of them.
+
+        Aer's choice of a method depends on what kinds of errors there are. So there is always one
+        of each kind that the device has.
+        """
+        if self._device is None or not _TABLES.isdisjoint(vars(self)):
+            return self
+        met = {meeting for circuit in circuits for meeting in _list_met(circuit)}
+        needed = self._always | (met & self._places)
+        if missing := needed - self._made.keys():
+            self._make(self._device, missing)
+        part = DeviceNoise(self.basis_gates)
+        part._take({meeting: self._made[meeting] for meeting in needed}, self._passes)
+        return part
+
+    def _make(self, device: MeasuredDevice, missing: Iterable[Meeting]) -> None:
+        tables = _read_tables(device.cut(missing))
+        made = dict.fromkeys(missing)
+        made |= {("measure", qubit): error for qubit, error in tables["_local_readout_errors"].items()}
+        for name, errors in tables["_local_quantum_errors"].items():
+            made |= {(name, place): error for place, error in errors.items()}
+        self._passes = tables["_custom_noise_passes"]
+        self._made |= made
+
+    def _take(self, errors: dict[Meeting, Any], passes: list[Any]) -> None:
+        """Have these errors: None where there is none."""
+        self._custom_noise_passes = passes
+        for (name, place), error in errors.items():
+            if error is not None and name == "measure":
+                self._local_readout_errors[place] = error
+            elif error is not None:
+                self._local_quantum_errors.setdefault(name, {})[place] = error
+
+
+def _read_tables(device: MeasuredDevice | None) -> dict[str, Any]:
+    whole = vars(NoiseModel.from_backend(device))
+    return {name: whole[name] for name in _TABLES}
+
+
+def _list_places(target: Target) -> Iterator[Meeting]:
+    """Yield where something was measured."""
+    for name, places in target.items():
+        yield from ((name, place) for place, known in places.items() if known is not None)
+
+
+def _list_met(circuit: QuantumCircuit) -> Iterator[Meeting]:
+    """Yield what a circuit without branches does, and where; Aer knows a gate by its label too."""
+    index = {qubit: number for number, qubit in enumerate(circuit.qubits)}
+    for item in circuit.data:
+        place = tuple(index[qubit] for qubit in item.qubits)
+        yield item.name, place
+        if item.label is not None:
+            yield item.label, place
+
+
+def _choose_always(target: Target) -> Iterator[Meeting]:
+    """Yield a readout, and the place of an error: one that is no mixture of Paulis, if any is."""
+    readouts = [meeting for meeting in _list_places(target) if meeting[0] == "measure"]
+    yield from readouts[:1]
+    noisy = [(name, place) for name, place in _list_places(target) if _has_error(target, name, place)]
+    yield from sorted(noisy, key=lambda meeting: _rank(target, *meeting))[:1]
+
+
+def _has_error(target: Target, name: str, place: Place) -> bool:
+    known = target[name][place]
+    is_gate = isinstance(target.operation_from_name(name), Gate)
+    return name != "measure" and bool(known.duration or (is_gate and known.error))
+
+
+def _rank(target: Target, name: str, place: Place) -> tuple[bool, int]:
+    """Return what puts Kraus errors first, and of them those of the fewest qubits."""
+    lossy = any(_relaxes_first(target.qubit_properties[qubit]) for qubit in place)
+    return not (target[name][place].duration and lossy), len(place)
+
+
+def _relaxes_first(qubit: QubitProperties) -> bool:
+    """Return whether T2 is above T1, so that no mixture of Paulis and resets is its relaxation."""
+    return qubit.t1 is not None and (qubit.t2 is None or qubit.t2 > qubit.t1)
