@@ -36,7 +36,7 @@ class DeviceNoise(NoiseModel):  # type: ignore[misc]  # (ships no types)
         self._made: dict[Meeting, Any] = {}
         if device is not None:
             self._places = frozenset(_list_places(device.target))
-            self._always = frozenset(_choose_always(device.target))
+            self._kinds = [frozenset(kind) for kind in _list_kinds(device.target)]
             for name in _TABLES:
                 delattr(self, name)
 
@@ -53,13 +53,16 @@ class DeviceNoise(NoiseModel):  # type: ignore[misc]  # (ships no types)
     def find_part(self, circuits: Iterable[QuantumCircuit]) -> NoiseModel:
         """Return a model with the errors that these circuits meet, for one run of them.
 
-        Aer's choice of a method depends on what kinds of errors there are. So there is always one
-        of each kind that the device has.
+        Aer's choice of a method depends on what kinds of errors there are, wherever they are. So
+        there is one of each kind that the device has, also where the circuits meet none.
         """
         if self._device is None or not _TABLES.isdisjoint(vars(self)):
             return self
         met = {meeting for circuit in circuits for meeting in _list_met(circuit)}
-        needed = self._always | (met & self._places)
+        needed = met & self._places
+        for kind in self._kinds:
+            if kind.isdisjoint(needed):
+                needed.add(min(kind, key=_by_size))
         if missing := needed - self._made.keys():
             self._make(self._device, missing)
         part = DeviceNoise(self.basis_gates)
@@ -106,12 +109,18 @@ def _list_met(circuit: QuantumCircuit) -> Iterator[Meeting]:
             yield item.label, place
 
 
-def _choose_always(target: Target) -> Iterator[Meeting]:
-    """Yield a readout, and the place of an error: one that is no mixture of Paulis, if any is."""
-    readouts = [meeting for meeting in _list_places(target) if meeting[0] == "measure"]
-    yield from readouts[:1]
-    noisy = [(name, place) for name, place in _list_places(target) if _has_error(target, name, place)]
-    yield from sorted(noisy, key=lambda meeting: _rank(target, *meeting))[:1]
+def _list_kinds(target: Target) -> Iterator[list[Meeting]]:
+    """Yield the places of readout errors, and those of the errors that fewest methods can do."""
+    if readouts := [meeting for meeting in _list_places(target) if meeting[0] == "measure"]:
+        yield readouts
+    noisy = [meeting for meeting in _list_places(target) if _has_error(target, *meeting)]
+    kraus = [meeting for meeting in noisy if _has_kraus_error(target, *meeting)]
+    if noisy:
+        yield kraus or noisy
+
+
+def _by_size(meeting: Meeting) -> tuple[int, Meeting]:
+    return len(meeting[1]), meeting
 
 
 def _has_error(target: Target, name: str, place: Place) -> bool:
@@ -120,12 +129,12 @@ def _has_error(target: Target, name: str, place: Place) -> bool:
     return name != "measure" and bool(known.duration or (is_gate and known.error))
 
 
-def _rank(target: Target, name: str, place: Place) -> tuple[bool, int]:
-    """Return what puts Kraus errors first, and of them those of the fewest qubits."""
-    lossy = any(_relaxes_first(target.qubit_properties[qubit]) for qubit in place)
-    return not (target[name][place].duration and lossy), len(place)
+def _has_kraus_error(target: Target, name: str, place: Place) -> bool:
+    """Return whether a qubit relaxes meanwhile as no mixture of Paulis and resets does."""
+    lasts = bool(target[name][place].duration)
+    return lasts and any(_is_above(target.qubit_properties[qubit]) for qubit in place)
 
 
-def _relaxes_first(qubit: QubitProperties) -> bool:
-    """Return whether T2 is above T1, so that no mixture of Paulis and resets is its relaxation."""
+def _is_above(qubit: QubitProperties) -> bool:
+    """Return whether the qubit's T2 is above its T1; without one, it is twice as long."""
     return qubit.t1 is not None and (qubit.t2 is None or qubit.t2 > qubit.t1)

@@ -94,9 +94,10 @@ def preload() -> dict[str, str]:
 
 
 def preload_rest() -> None:
-    """Import what takes time and not every program needs, while no job waits for it."""
-    # What Qiskit makes the errors of a device's noise with, takes as long as a small job.
-    import scipy.linalg  # noqa: F401
+    """Do what takes time and not every program needs, while no job waits for it."""
+    from runner.quantum_backend import rehearse
+
+    rehearse()
 
 
 def _run(job: JobInput, messenger: UserMessenger, output: ProgramOutput) -> int:

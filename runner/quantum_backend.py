@@ -6,6 +6,8 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 import random
 from typing import Any
 
+from qiskit import QuantumCircuit
+
 from qiskit_runtime.contract.devices.fake_devices import UnknownFakeDevice
 from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, find_dt, list_noisy
 from qiskit_runtime.contract.limits import MIB
@@ -20,6 +22,10 @@ from runner.runtime_simulator import RuntimeSimulator
 MIN_MIB = 16
 """The least memory that Aer is given: with less than a MiB a thread it makes no shot, and reports
 success."""
+
+
+REHEARSED = "FakeMontrealV2"
+"""The device of the backend aer_montreal, which is always there."""
 
 
 class UnknownDevice(LookupError):
@@ -50,6 +56,21 @@ def make_backend(
     backend.circuit_log = CircuitLog()
     backend.seeds = None if seed is None else random.Random(seed)  # noqa: S311  (no secret)
     return backend
+
+
+def rehearse() -> None:
+    """Make a device and some of its noise, as jobs do.
+
+    The first time takes three times as long as a second one: for imports, of ``scipy.linalg`` above
+    all, for what Qiskit prepares, and for the device's data. Processes that are forked later begin
+    with the second one.
+    """
+    circuit = QuantumCircuit(2)
+    circuit.sx(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    noise = make_backend({"fake_device": REHEARSED}).options.noise_model
+    noise.find_part([circuit])
 
 
 def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimulator:
