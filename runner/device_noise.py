@@ -6,6 +6,7 @@ as long: a small circuit meets a few.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -33,18 +34,15 @@ class DeviceNoise(NoiseModel):  # type: ignore[misc]  # (ships no types)
     def __init__(self, basis_gates: Any = None, device: MeasuredDevice | None = None) -> None:
         super().__init__(basis_gates)
         self._device = device
-        self._made: dict[Meeting, Any] = {}
         if device is not None:
-            self._places = frozenset(_list_places(device.target))
-            self._kinds = [frozenset(kind) for kind in _list_kinds(device.target)]
             for name in _TABLES:
                 delattr(self, name)
 
     def __getattr__(self, name: str) -> Any:
         if name not in _TABLES:
             raise AttributeError(name)
-        vars(self).update(_read_tables(self._device))
-        return vars(self)[name]
+        self.__dict__ |= _read_tables(self._device)
+        return self.__dict__[name]
 
     def is_ideal(self) -> bool:
         """Return whether there is no noise: a device has some."""
@@ -58,25 +56,12 @@ class DeviceNoise(NoiseModel):  # type: ignore[misc]  # (ships no types)
         """
         if self._device is None or not _TABLES.isdisjoint(vars(self)):
             return self
-        met = {meeting for circuit in circuits for meeting in _list_met(circuit)}
-        needed = met & self._places
-        for kind in self._kinds:
-            if kind.isdisjoint(needed):
-                needed.add(min(kind, key=_by_size))
-        if missing := needed - self._made.keys():
-            self._make(self._device, missing)
+        errors = open_errors(self._device)
+        needed = errors.places & {met for circuit in circuits for met in _list_met(circuit)}
+        needed |= {min(kind, key=_by_size) for kind in errors.kinds if kind.isdisjoint(needed)}
         part = DeviceNoise(self.basis_gates)
-        part._take({meeting: self._made[meeting] for meeting in needed}, self._passes)
+        part._take(errors.find(needed), errors.passes)
         return part
-
-    def _make(self, device: MeasuredDevice, missing: Iterable[Meeting]) -> None:
-        tables = _read_tables(device.cut(missing))
-        made = dict.fromkeys(missing)
-        made |= {("measure", qubit): error for qubit, error in tables["_local_readout_errors"].items()}
-        for name, errors in tables["_local_quantum_errors"].items():
-            made |= {(name, place): error for place, error in errors.items()}
-        self._passes = tables["_custom_noise_passes"]
-        self._made |= made
 
     def _take(self, errors: dict[Meeting, Any], passes: list[Any]) -> None:
         """Have these errors: None where there is none."""
@@ -86,6 +71,45 @@ class DeviceNoise(NoiseModel):  # type: ignore[misc]  # (ships no types)
                 self._local_readout_errors[place] = error
             elif error is not None:
                 self._local_quantum_errors.setdefault(name, {})[place] = error
+
+
+class DeviceErrors:
+    """The errors of a device, each made when it is first asked for.
+
+    ``places`` is where something was measured, ``kinds`` the places of each kind of errors, and
+    ``passes`` is how Aer makes the errors of delays.
+    """
+
+    def __init__(self, device: MeasuredDevice) -> None:
+        self._device = device
+        self._made: dict[Meeting, Any] = {}
+        self.places = frozenset(_list_places(device.target))
+        self.kinds = [*map(frozenset, _list_kinds(device.target))]
+        self.passes: list[Any] = _read_tables(device.cut(()))["_custom_noise_passes"]
+
+    def find(self, meetings: Iterable[Meeting]) -> dict[Meeting, Any]:
+        """Return the errors of instructions at places; None where there is none."""
+        asked = set(meetings)
+        if missing := asked - self._made.keys():
+            self._make(missing)
+        return {meeting: self._made[meeting] for meeting in asked}
+
+    def make_all(self) -> Iterator[None]:
+        """Make the errors that are missing, one between two yields."""
+        for meeting in sorted(self.places):
+            self.find([meeting])
+            yield
+
+    def _make(self, missing: Iterable[Meeting]) -> None:
+        tables = _read_tables(self._device.cut(missing))
+        errors = tables["_local_quantum_errors"] | {"measure": tables["_local_readout_errors"]}
+        self._made |= {(name, place): errors.get(name, {}).get(place) for name, place in missing}
+
+
+@lru_cache(maxsize=4)
+def open_errors(device: MeasuredDevice) -> DeviceErrors:
+    """Return the errors of a device; those of the last four devices are kept."""
+    return DeviceErrors(device)
 
 
 def _read_tables(device: MeasuredDevice | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import takes longer than a job.
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -72,8 +73,9 @@ class MeasuredDevice(BackendV2):  # type: ignore[misc]  # (ships no types)
         raise NotImplementedError
 
 
+@lru_cache(maxsize=4)
 def make_measured(name: str) -> MeasuredDevice:
-    """Return the device of a class of ``qiskit_ibm_runtime.fake_provider``.
+    """Return the device of a class of ``qiskit_ibm_runtime.fake_provider``. Nobody changes it.
 
     Raises:
         UnknownFakeDevice: there is no such device.
@@ -124,12 +126,10 @@ def _list_places(device: FakeDevice) -> Iterator[tuple[str, Places]]:
     readouts = [_read(values) for values in device.values]
     yield "measure", {(qubit,): _read_readout(values) for qubit, values in enumerate(readouts)}
     for name in (*device.instructions, *device.signatures):
-        if name in _CONTROL_FLOW or name in device.signatures:
-            places = None
-        else:
-            places = dict.fromkeys((qubit,) for qubit in range(device.qubits))
-        if name not in device.gates:
-            yield name, places
+        if name in _CONTROL_FLOW or name in device.signatures.keys() - device.gates.keys():
+            yield name, None
+        elif name not in device.gates:
+            yield name, dict.fromkeys((qubit,) for qubit in range(device.qubits))
 
 
 def _read(values: list[Value]) -> dict[str, float]:
@@ -146,9 +146,7 @@ def _read_qubit(values: dict[str, float]) -> QubitProperties:
 def _read_place(values: dict[str, float]) -> InstructionProperties | None:
     if not values:
         return None
-    return InstructionProperties(
-        error=values.get("gate_error"), duration=values.get("gate_length")
-    )
+    return InstructionProperties(error=values.get("gate_error"), duration=values.get("gate_length"))
 
 
 def _read_readout(values: dict[str, float]) -> InstructionProperties:

@@ -4,6 +4,7 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 """
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -14,7 +15,7 @@ from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
 from runner.circuit_log import CircuitLog
-from runner.device_noise import DeviceNoise
+from runner.device_noise import DeviceNoise, open_errors
 from runner.measured_device import make_measured
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
@@ -70,7 +71,12 @@ def rehearse() -> None:
     circuit.cx(0, 1)
     circuit.measure_all()
     noise = make_backend({"fake_device": REHEARSED}).options.noise_model
-    noise.find_part([circuit])
+    noise.find_part([circuit]).to_dict(serializable=True)
+
+
+def prepare() -> Iterator[None]:
+    """Make the noise of the device of ``rehearse``, a piece of some milliseconds between yields."""
+    yield from open_errors(make_measured(REHEARSED)).make_all()
 
 
 def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimulator:

@@ -1,7 +1,7 @@
 """Writes the devices of qiskit_ibm_runtime.fake_provider as data that the API describes them by.
 
-``make devices`` runs it after an update of that package. The runner makes its simulators of the same
-data, so numbers are kept as they are; times of single values, and pulses, are left out.
+``make devices`` runs it after an update of that package. The runner makes its simulators of the
+same data, so numbers are kept as they are; times of single values, and pulses, are left out.
 """
 
 import json
@@ -19,7 +19,8 @@ from qiskit_runtime.contract.devices.fake_devices import ARCHIVE, EVERY_EDGE, EV
 NOTICE = f"""The devices of qiskit_ibm_runtime.fake_provider {version("qiskit-ibm-runtime")}.
 
 Copyright IBM 2019-2026, licensed under the Apache License, Version 2.0; see LICENSE.
-Changed: written by docs/tools/fake_devices.py as columns, without pulses and times of single values.
+Changed: written by docs/tools/fake_devices.py as columns, without pulses and times of single
+values.
 """
 
 OTHERS = ("reset", "delay")
