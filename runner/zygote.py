@@ -101,10 +101,7 @@ def _check_threads() -> None:
 
 def _serve(requests: socket.socket) -> _Birth | None:
     """Answer requests until the server ends. A program process returns too, with its birth."""
-    # Imported by preload, which has set what Aer reads as it is loaded.
-    from runner.quantum_backend import prepare
-
-    work = prepare()
+    work = _prepare_for_forks()
     with suppress(ConnectionError):
         requests.send(ForkAnswer(os.getpid()).to_packet())
         while True:
@@ -119,6 +116,13 @@ def _serve(requests: socket.socket) -> _Birth | None:
                 return made
             requests.send(made.to_packet())
     return None
+
+
+def _prepare_for_forks() -> Iterator[None]:
+    # Imported by preload already, which has set what Aer reads as it is loaded.
+    from runner.quantum_backend import prepare
+
+    yield from prepare()
 
 
 def _work_until_asked(work: Iterator[None], requests: socket.socket) -> None:

@@ -91,7 +91,7 @@ import os, socket, sys
 from runner import zygote
 os.setgid(65534); os.setuid(65534)
 zygote.open_to_others()
-zygote.program_process.preload = dict
+zygote.program_process.preload = zygote.program_process.preload_rest = dict
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 def can_open(pid):
     for path in ("mem", "environ", f"fd/{theirs.fileno()}"):
