@@ -113,7 +113,7 @@ def describe_noise(noise):
 
 
 def describe_passes(noise):
-    """What makes the errors of delays."""
+    """The numbers that the errors of delays are made of."""
     return [
         [array.tolist() for array in (one._t1s, one._t2s, one._p1s)] + [one._dt]
         for one in noise._custom_noise_passes
@@ -276,7 +276,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_noise_that_a_program_changes_is_what_runs(change):
-    """What it does to its model is done to Aer's, and is in each run from then on."""
+    """The model that it has changed is the one that Aer gets, in each run from then on."""
     noise, known = (
         make_new("FakeLimaV2").options.noise_model,
         copy.deepcopy(make_whole("FakeLimaV2")),
@@ -346,6 +346,6 @@ print(json.dumps([sum(counts.values()), [m for m in sys.modules if "ibm" in m]])
 
 
 def test_rehearsed_device_is_that_of_the_backend_that_is_always_there():
-    """What is prepared before jobs come is of use to those on aer_montreal."""
+    """Jobs on aer_montreal are those that gain by what is prepared before they come."""
     (montreal,) = [backend for backend in BACKENDS if backend.name == "aer_montreal"]
     assert montreal.fake_device == REHEARSED
