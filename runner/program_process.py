@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from select import select
 from typing import Any, NoReturn
 
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT, JobInput, parse_job_input
@@ -59,7 +60,11 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
     output = ProgramOutput(connection, open_console())
     atexit.register(output.flush)
     output.start_flushing()
-    output.send_fields(Kind.VERSIONS, load())
+    versions = load()
+    if not select([channel], [], [], 0)[0]:
+        # The job is still to come, so that nobody waits for this.
+        preload_rest()
+    output.send_fields(Kind.VERSIONS, versions)
     try:
         _, document = receive(channel)
     except ChannelBroken:
@@ -86,6 +91,13 @@ def preload() -> dict[str, str]:
     load_on_demand()
     version = ".".join(map(str, sys.version_info[:3]))
     return {"python": version, "qiskit": qiskit.__version__, "aer": qiskit_aer.__version__}
+
+
+def preload_rest() -> None:
+    """Do what takes time and not every program needs, while no job waits for it."""
+    from runner.quantum_backend import rehearse
+
+    rehearse()
 
 
 def _run(job: JobInput, messenger: UserMessenger, output: ProgramOutput) -> int:

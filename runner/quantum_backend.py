@@ -4,19 +4,29 @@ Used by the program process. The description is ``contract.resources.backend.Bac
 """
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
+from qiskit import QuantumCircuit
+
+from qiskit_runtime.contract.devices.fake_devices import UnknownFakeDevice
 from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, find_dt, list_noisy
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.programs.inputs.checks import MAX_QUBITS_DEFAULT
 from qiskit_runtime.programs.simulate import targets
 from runner.circuit_log import CircuitLog
+from runner.device_noise import DeviceNoise, open_errors
+from runner.measured_device import make_measured
 from runner.memory import available_bytes
 from runner.runtime_simulator import RuntimeSimulator
 
 MIN_MIB = 16
 """The least memory that Aer is given: with less than a MiB a thread it makes no shot, and reports
 success."""
+
+
+REHEARSED = "FakeMontrealV2"
+"""The device of the backend aer_montreal, which is always there."""
 
 
 class UnknownDevice(LookupError):
@@ -49,12 +59,39 @@ def make_backend(
     return backend
 
 
+def rehearse() -> None:
+    """Make a device and some of its noise, as jobs do.
+
+    The first time takes three times as long as a second one: for imports, of ``scipy.linalg`` above
+    all, for what Qiskit prepares, and for the device's data. Processes that are forked later begin
+    with the second one.
+    """
+    circuit = QuantumCircuit(2)
+    circuit.sx(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    noise = make_backend({"fake_device": REHEARSED}).options.noise_model
+    noise.find_part([circuit]).to_dict(serializable=True)
+
+
+def prepare() -> Iterator[None]:
+    """Make the noise of the device of ``rehearse``, a piece of some milliseconds between yields."""
+    yield from open_errors(make_measured(REHEARSED)).make_all()
+
+
 def _make_device(spec: dict[str, Any], options: dict[str, Any]) -> RuntimeSimulator:
     backend: RuntimeSimulator
     if name := spec.get("fake_device"):
-        fake = _find_fake_device(name)
-        backend = RuntimeSimulator.from_backend(fake, **options)
-        backend.take_device(fake.target)
+        try:
+            measured = make_measured(name)
+        except UnknownFakeDevice as error:
+            raise UnknownDevice(
+                f"fakeDevice: qiskit_ibm_runtime.fake_provider has no {name}"
+            ) from error
+        # Without a noise of the description, the device's own.
+        noise = DeviceNoise(measured.operation_names, measured)
+        backend = RuntimeSimulator.from_backend(measured, **({"noise_model": noise} | options))
+        backend.take_device(measured.target)
         return backend
     backend = RuntimeSimulator(**options)
     backend.set_options(n_qubits=spec.get("qubits") or MAX_QUBITS_DEFAULT)
@@ -102,14 +139,3 @@ def _make_gate_error(noise: dict[str, Any], qubits: int) -> Any:
         depolarizing = depolarizing_error(probability, qubits)
         error = error.compose(depolarizing) if error is not None else depolarizing
     return error
-
-
-def _find_fake_device(name: str) -> Any:
-    # Imported here: it takes a second, and most jobs run without.
-    from qiskit.providers import BackendV2
-    from qiskit_ibm_runtime import fake_provider
-
-    device = getattr(fake_provider, name, None)
-    if not (isinstance(device, type) and issubclass(device, BackendV2)):
-        raise UnknownDevice(f"fakeDevice: qiskit_ibm_runtime.fake_provider has no {name}")
-    return device()

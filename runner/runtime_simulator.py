@@ -22,6 +22,7 @@ from qiskit_runtime.programs.simulate import targets
 from qiskit_runtime.programs.simulate.memory import check_memory
 from runner.backend_properties import BackendStatus, make_properties
 from runner.circuit_log import CircuitLog
+from runner.device_noise import DeviceNoise
 
 logger = logging.getLogger(__name__)
 
@@ -169,6 +170,13 @@ class RuntimeSimulator(AerSimulator):  # type: ignore[misc]  # (ships no types)
                     f"circuit {circuit.name!r} has {circuit.num_qubits} qubits,"
                     f" and the backend {self.name} has {self.width}"
                 )
+
+    def _assemble_noise_model(self, circuits: Any, optypes: Any, **run_options: Any) -> Any:
+        """Do as Aer does; of a device's noise, with what the circuits meet of it."""
+        noise = run_options.get("noise_model", self.options.noise_model)
+        if isinstance(noise, DeviceNoise):
+            run_options["noise_model"] = noise.find_part(circuits)
+        return super()._assemble_noise_model(circuits, optypes, **run_options)
 
     def _execute_circuits_job(self, *args: Any, **kwargs: Any) -> Any:
         """Execute as Aer does; an error that only names an unknown gate gets a remedy."""

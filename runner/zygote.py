@@ -1,8 +1,8 @@
 """The zygote: a process that has imported Qiskit and Aer, and forks the program processes of jobs.
 
 Local mode's server starts one as ``python -m runner.zygote FD``, FD being its end of a socket pair,
-and asks it for runners (``contract.wire.forking``). It runs no user's code, holds no job's data,
-and does nothing but fork; when the server ends, it ends.
+and asks it for runners (``contract.wire.forking``). It runs no user's code and holds no job's data.
+It forks, and between two requests makes what spares forks some time; when the server ends, it ends.
 
 For each runner it forks a process that becomes the supervisor, and that one forks the program
 process, and leaves all of the zygote behind by its ``exec``, which keeps its process id and its
@@ -16,10 +16,12 @@ import os
 import socket
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import current_process
 from pathlib import Path
+from select import select
 
 import qiskit_runtime
 from qiskit_runtime.contract.wire.forking import (
@@ -77,6 +79,7 @@ def _preload() -> dict[str, str]:
     # Qiskit's parallel loops start threads for good, which forks would lack.
     os.environ["QISKIT_IN_PARALLEL"] = "TRUE"
     versions = program_process.preload()
+    program_process.preload_rest()
     os.environ.clear()
     os.environ.update(given)
     return versions
@@ -98,9 +101,11 @@ def _check_threads() -> None:
 
 def _serve(requests: socket.socket) -> _Birth | None:
     """Answer requests until the server ends. A program process returns too, with its birth."""
+    work = _prepare_for_forks()
     with suppress(ConnectionError):
         requests.send(ForkAnswer(os.getpid()).to_packet())
         while True:
+            _work_until_asked(work, requests)
             packet, streams, _, _ = socket.recv_fds(
                 requests, MAX_PACKET_BYTES, 3, socket.MSG_CMSG_CLOEXEC
             )
@@ -111,6 +116,23 @@ def _serve(requests: socket.socket) -> _Birth | None:
                 return made
             requests.send(made.to_packet())
     return None
+
+
+def _prepare_for_forks() -> Iterator[None]:
+    # Imported by preload already, which has set what Aer reads as it is loaded.
+    from runner.quantum_backend import prepare
+
+    yield from prepare()
+
+
+def _work_until_asked(work: Iterator[None], requests: socket.socket) -> None:
+    """Do what spares forks some time, a piece at a time, until a request has come or it is done."""
+    # Nothing of it is needed: without memory for it, say, forks do it themselves.
+    with suppress(Exception):
+        for _ in work:
+            if select([requests], [], [], 0)[0]:
+                break
+    gc.freeze()
 
 
 def _make_runner(request: ForkRequest, streams: list[int]) -> ForkAnswer | _Birth:

@@ -1,7 +1,7 @@
 """Writes the devices of qiskit_ibm_runtime.fake_provider as data that the API describes them by.
 
-``make devices`` runs it after an update of that package. Times of single values are left out, and
-numbers are rounded: what remains is what a transpiler and a person read.
+``make devices`` runs it after an update of that package. The runner makes its simulators of the
+same data, so numbers are kept as they are; times of single values, and pulses, are left out.
 """
 
 import json
@@ -16,20 +16,23 @@ from qiskit_ibm_runtime import fake_provider
 
 from qiskit_runtime.contract.devices.fake_devices import ARCHIVE, EVERY_EDGE, EVERY_QUBIT
 
-DIGITS = 7
-"""The significant digits that are kept: measured values have two or three."""
-
 NOTICE = f"""The devices of qiskit_ibm_runtime.fake_provider {version("qiskit-ibm-runtime")}.
 
 Copyright IBM 2019-2026, licensed under the Apache License, Version 2.0; see LICENSE.
-Changed: written by docs/tools/fake_devices.py as columns, rounded, without pulses and times of
-single values.
+Changed: written by docs/tools/fake_devices.py as columns, without pulses and times of single
+values.
 """
 
 OTHERS = ("reset", "delay")
 """Instructions whose values stand among those of gates, and in no list of gates."""
 
+CONTROL_FLOW = ("for_loop", "if_else", "switch_case", "while_loop")
+"""Instructions that act on any qubits."""
+
 FACTS = ("backend_version", "processor_type", "dt", "timing_constraints")
+
+SIGNATURE = ("num_qubits", "num_clbits", "parameters")
+"""The shape of an instruction that Qiskit does not know."""
 
 
 def main() -> None:
@@ -62,10 +65,16 @@ def describe(device: Any) -> dict[str, Any]:
     facts = {name: configuration[name] for name in FACTS if configuration.get(name) is not None}
     gates = {gate["name"]: gate for gate in configuration["gates"] if gate.get("coupling_map")}
     measured = {entry["gate"]: {"name": entry["gate"]} for entry in properties["gates"]}
-    known = {*configuration["basis_gates"], *OTHERS}
+    signatures = {
+        signature["name"]: {key: signature[key] for key in SIGNATURE}
+        for signature in configuration.get("instruction_signatures", ())
+    }
+    supported = configuration.get("supported_instructions", ("measure", *OTHERS))
+    known = {*configuration["basis_gates"], *OTHERS, *signatures}
     others = {name: gate for name, gate in measured.items() if name in known}
     return {
         "qubits": configuration["n_qubits"],
+        "description": configuration["description"],
         "updated": properties["last_update_date"],
         "online_date": configuration["online_date"],
         "facts": facts,
@@ -74,6 +83,8 @@ def describe(device: Any) -> dict[str, Any]:
             name: _describe_gate(gate, configuration, properties)
             for name, gate in (others | gates).items()
         },
+        "instructions": [name for name in (*OTHERS, *CONTROL_FLOW) if name in supported],
+        "signatures": signatures,
         "values": _list_columns(properties["qubits"]),
     }
 
@@ -108,16 +119,11 @@ def _list_columns(rows: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     columns = []
     for name, unit in keys:
         values = [
-            next((_round(value["value"]) for value in row if value["name"] == name), None)
-            for row in rows
+            next((value["value"] for value in row if value["name"] == name), None) for row in rows
         ]
         every = values[0] if len(set(values)) == 1 else values
         columns.append({"name": name, "unit": unit.replace("µ", "u"), "values": every})
     return columns
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.{DIGITS}g}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The zygote: what it forks is as if it had been started, and knows nothing of it or of others."""
 
+import gc
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ import pytest
 from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import IS_LINUX, list_children
+from runner import zygote as zygote_module
 from tests.runner.births import BOTH_BIRTHS, ROOT, open_zygote
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="only Linux can hand processes on like this")
@@ -88,7 +91,7 @@ import os, socket, sys
 from runner import zygote
 os.setgid(65534); os.setuid(65534)
 zygote.open_to_others()
-zygote.program_process.preload = dict
+zygote.program_process.preload = zygote.program_process.preload_rest = dict
 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 def can_open(pid):
     for path in ("mem", "environ", f"fd/{theirs.fileno()}"):
@@ -299,3 +302,72 @@ def test_job_goes_on_when_the_zygote_is_killed(write_program, wait_until, is_ali
         run.stdin.close()
         assert run.wait(10) == 143
         run.communicate()
+
+
+MADE = """
+    from runner.device_noise import open_errors
+    from runner.measured_device import make_measured
+
+    def main(backend, messenger):
+        errors = open_errors(make_measured("FakeMontrealV2"))
+        return [len(errors._made), len(errors.places)]
+"""
+
+
+def test_zygote_makes_the_errors_of_a_device_between_requests(run_program):
+    """Forks begin with those that are made, in the end with all; none of them waits for it."""
+    until = time.monotonic() + 60
+    while (counts := results(run_program(MADE)[0])[0])[0] < counts[1]:
+        assert time.monotonic() < until, counts
+        time.sleep(0.2)
+    assert counts[0] == counts[1] > 200
+
+
+def pieces(done, failing=False):
+    """Work without an end, or one that fails."""
+    while True:
+        done.append(1)
+        yield
+        if failing:
+            raise MemoryError("no more")
+
+
+def test_request_ends_the_zygote_s_own_work():
+    """It waits for the piece that is being made, and the rest is made after it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.send(b"a request")
+        done = []
+        work = pieces(done)
+        for count in (1, 2):
+            zygote_module._work_until_asked(work, ours)
+            assert len(done) == count
+    gc.unfreeze()
+
+
+def test_work_that_fails_leaves_the_zygote_to_fork():
+    """Without memory for it, say, nothing more is made, and requests are answered."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        done = []
+        work = pieces(done, failing=True)
+        for _ in range(2):
+            zygote_module._work_until_asked(work, ours)
+        assert len(done) == 1
+    gc.unfreeze()
+
+
+IMPORTED = """
+    import sys
+
+    def main(backend, messenger):
+        return "scipy.linalg" in sys.modules
+"""
+
+
+def test_job_that_is_there_waits_for_no_rehearsal(run_program, start_run, write_program):
+    """A started program process with a job imports what it needs; one that waits, some more."""
+    started = start_run(**STARTED_ONE)
+    started.start_job(write_program(IMPORTED))
+    assert results(started.finish()[0]) == [False]
+    assert results(run_program(IMPORTED)[0]) == [True]

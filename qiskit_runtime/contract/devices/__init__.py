@@ -5,5 +5,6 @@
 * ``fake_devices``: the measured devices that a RuntimeBackend may name, as data.
 * ``device``: a ``BackendSpec`` with all this put together; ``documents`` writes it down.
 
-``simulators`` and ``noise`` are the standard library only: the program process imports them too.
+``simulators``, ``noise`` and ``fake_devices`` are the standard library only: the program process
+imports them too, and makes its simulators of the same data.
 """

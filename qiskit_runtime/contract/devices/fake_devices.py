@@ -1,7 +1,7 @@
 """The measured devices that a RuntimeBackend may name, as ``qiskit_ibm_runtime`` has them.
 
 ``fake_devices.zip`` holds one JSON text a device; ``docs/tools/fake_devices.py`` writes it, and its
-entry NOTICE says of what. A device is read when it is asked for.
+entry NOTICE says of what. A device is read when it is asked for. Standard library only.
 """
 
 import json
@@ -32,12 +32,18 @@ class FakeDevice:
     """A device as it was measured: ``updated`` and ``online_date`` are ISO times."""
 
     qubits: int
+    description: str
     online_date: str
     updated: str
     facts: dict[str, Any]
     """Further fields of its configuration."""
     edges: tuple[Place, ...]
     gates: dict[str, dict[Place, list[Value]]]
+    """Its gates, and the instructions of which something was measured."""
+    instructions: tuple[str, ...]
+    """The instructions that it has besides gates and ``measure``, measured or not."""
+    signatures: dict[str, dict[str, Any]]
+    """The numbers of qubits and bits, and the parameters, of instructions that are its own."""
     values: list[list[Value]]
     """The values of each qubit."""
 
@@ -64,11 +70,14 @@ def read_fake_device(name: str) -> FakeDevice:
         gates[gate] = dict(zip(places, rows, strict=True))
     return FakeDevice(
         qubits=qubits,
+        description=document["description"],
         online_date=document["online_date"],
         updated=document["updated"],
         facts=document["facts"],
         edges=edges,
         gates=gates,
+        instructions=tuple(document["instructions"]),
+        signatures=document["signatures"],
         values=_read_rows(document["values"], qubits),
     )
 

@@ -76,7 +76,7 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
         UnknownGate: none of the device's gates is one of the method.
     """
     known, runs = _map_names(), list_gates(method)
-    target = _copy_frame(device, device.num_qubits)
+    target = copy_frame(device)
     for name in device.operation_names:
         is_turned = method == CLIFFORD and name == "rz" and not has_angles
         if name in runs | list_instructions(method) and not is_turned:
@@ -93,6 +93,20 @@ def fit_method(device: Target, method: str, has_angles: bool = False) -> Target:
     for name in sorted(list_instructions(method) - {"initialize"} - set(target.operation_names)):
         target.add_instruction(known[name], None, name=name)
     return target
+
+
+def copy_frame(device: Target) -> Target:
+    """Return a target with the device's qubits and times, and without its gates."""
+    return Target(
+        num_qubits=device.num_qubits,
+        dt=device.dt,
+        granularity=device.granularity,
+        min_length=device.min_length,
+        pulse_alignment=device.pulse_alignment,
+        acquire_alignment=device.acquire_alignment,
+        qubit_properties=device.qubit_properties,
+        concurrent_measurements=device.concurrent_measurements,
+    )
 
 
 def check_gates(names: Iterable[str], method: str) -> None:
@@ -217,19 +231,6 @@ def _place(
     if size != 1 or num_qubits is None:
         raise UnknownGate(f"{name} is no gate of one or two qubits, and a coupling map has pairs")
     return dict.fromkeys((qubit,) for qubit in range(num_qubits))
-
-
-def _copy_frame(device: Target, num_qubits: int | None) -> Target:
-    return Target(
-        num_qubits=num_qubits,
-        dt=device.dt,
-        granularity=device.granularity,
-        min_length=device.min_length,
-        pulse_alignment=device.pulse_alignment,
-        acquire_alignment=device.acquire_alignment,
-        qubit_properties=device.qubit_properties,
-        concurrent_measurements=device.concurrent_measurements,
-    )
 
 
 def _read_places(device: Target, name: str) -> Any:

@@ -11,14 +11,14 @@ from qiskit_runtime.contract.devices.fake_devices import (
     UnknownFakeDevice,
     read_fake_device,
 )
-from qiskit_runtime.contract.devices.simulators import ALWAYS, GATES
+from qiskit_runtime.contract.devices.simulators import ALWAYS, CONTROL_FLOW, GATES
 
 DEVICES = {
     name: kind
     for name, kind in sorted(vars(fake_provider).items())
     if isinstance(kind, type) and issubclass(kind, BackendV2) and getattr(kind, "dirname", "")
 }
-PRECISION = 1e-6
+PRECISION = 1e-12
 REMEDY = "the data is not that of the installed package: run make devices"
 
 
@@ -72,14 +72,15 @@ def check_qubit(values, target, qubit):
 
 
 def approximately(value):
-    """Return what compares with a rounded number; None where nothing was measured."""
+    """Return what compares with a number in another unit; None where nothing was measured."""
     return None if value is None else pytest.approx(value, rel=PRECISION, abs=1e-15)
 
 
 def test_instructions_of_every_device_are_gates_or_known_others():
     """Nothing of the data is left out of documents without this list saying so."""
-    names = {gate for name in DEVICES for gate in read_fake_device(name).gates}
-    assert names - set(GATES) <= set(ALWAYS)
+    for device in map(read_fake_device, DEVICES):
+        assert device.gates.keys() - device.signatures.keys() <= {*GATES, *ALWAYS}
+        assert set(device.instructions) <= {*ALWAYS, *CONTROL_FLOW}
 
 
 @pytest.mark.parametrize("name", ["FakeNobody", "NOTICE", "../FakeLimaV2"])
