@@ -125,5 +125,5 @@ def _cgroup_folders() -> list[str]:
 
 def _read_text(path: str) -> str:
     # Without pathlib, whose import is a tenth of a supervisor's start.
-    with open(path) as file:  # noqa: PTH123
+    with open(path) as file:  # noqa: PTH123  (starts faster)
         return file.read()

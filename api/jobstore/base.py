@@ -194,6 +194,7 @@ class JobStore(ABC):
 
     def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:  # noqa: ARG002
         """The bytes that the jobs of these instances, or all, take; None where nobody counts."""
+        # The argument is for the stores that count.
         return None
 
     async def find_warm_pods(self) -> PoolNumbers | None:

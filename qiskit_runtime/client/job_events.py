@@ -48,7 +48,7 @@ class JobEvents(AsyncIterator[FrameEvent]):
                 # A notebook has it.
                 from IPython.display import display
 
-                display(self._job)  # type: ignore[no-untyped-call]
+                display(self._job)  # type: ignore[no-untyped-call]  # (IPython has no types)
                 await _watch(widget)
             else:
                 async for event in self:

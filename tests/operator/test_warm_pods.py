@@ -632,8 +632,8 @@ async def test_job_of_an_unknown_class_fails_with_those_there_are(cluster, start
     assert cluster.jobs == {}
 
 
-async def test_claimed_pod_of_a_class_that_ended_is_replaced_by_one_of_it(cluster, start):
-    """Its job starts once more in a pod of the class, and of no other."""
+async def claim_in_vain(cluster, start):
+    """Have a pod of a class claimed by an operator that crashes, and end without its job."""
     cluster.start_ahead(resource_class="large")
     use_backend(cluster, "large")
     with pytest.MonkeyPatch.context() as patch:
@@ -642,20 +642,18 @@ async def test_claimed_pod_of_a_class_that_ended_is_replaced_by_one_of_it(cluste
             await start(cluster, large=1).rest()
     cluster.waiting["warm-1"].close()
     cluster.add_warm_pod("warm-1", UNUSED)
+
+
+async def test_claimed_pod_of_a_class_that_ended_is_replaced_by_one_of_it(cluster, start):
+    """Its job starts once more in a pod of the class, and of no other."""
+    await claim_in_vain(cluster, start)
     await start(cluster, large=1).rest()
     assert cluster.jobs[RUN]["metadata"]["labels"][CLASS_LABEL] == "large"
 
 
 async def test_claimed_pod_of_a_class_that_is_gone_has_its_job_wait(cluster, start, monkeypatch):
     """The job waits for the class until its start deadline, and says so."""
-    cluster.start_ahead(resource_class="large")
-    use_backend(cluster, "large")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims_module.Handover, "give", crash)
-        with pytest.raises(KeyboardInterrupt):
-            await start(cluster, large=1).rest()
-    cluster.waiting["warm-1"].close()
-    cluster.add_warm_pod("warm-1", UNUSED)
+    await claim_in_vain(cluster, start)
     monkeypatch.setattr(sys.modules[__name__], "RUNNER", RunnerSettings(image="i:1"))
     operator = start(cluster)
     await operator.rest()
