@@ -46,7 +46,8 @@ logger = logging.getLogger("runner")
 
 def main() -> int:
     """Run one job in a process that was started for it; returns the process's exit code."""
-    return run_one(int(sys.argv[1]), preload)
+    channel = int(sys.argv[1])
+    return run_one(channel, lambda: _load(channel))
 
 
 def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
@@ -60,11 +61,7 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
     output = ProgramOutput(connection, open_console())
     atexit.register(output.flush)
     output.start_flushing()
-    versions = load()
-    if not select([channel], [], [], 0)[0]:
-        # The job is still to come, so that nobody waits for this.
-        preload_rest()
-    output.send_fields(Kind.VERSIONS, versions)
+    output.send_fields(Kind.VERSIONS, load())
     try:
         _, document = receive(channel)
     except ChannelBroken:
@@ -75,6 +72,14 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
         return _run(parse_job_input(document), messenger, output)
     finally:
         output.send_progress()
+
+
+def _load(channel: int) -> dict[str, str]:
+    versions = preload()
+    if not select([channel], [], [], 0)[0]:
+        # The job is still to come, so that nobody waits for this.
+        preload_rest()
+    return versions
 
 
 def preload() -> dict[str, str]:

@@ -127,12 +127,15 @@ def _prepare_for_forks() -> Iterator[None]:
 
 def _work_until_asked(work: Iterator[None], requests: socket.socket) -> None:
     """Do what spares forks some time, a piece at a time, until a request has come or it is done."""
+    has_worked = False
     # Nothing of it is needed: without memory for it, say, forks do it themselves.
     with suppress(Exception):
         for _ in work:
+            has_worked = True
             if select([requests], [], [], 0)[0]:
                 break
-    gc.freeze()
+    if has_worked:
+        gc.freeze()
 
 
 def _make_runner(request: ForkRequest, streams: list[int]) -> ForkAnswer | _Birth:
