@@ -117,6 +117,8 @@ async def test_close_leaves_no_process(tmp_path: Path):
         """)
         # Two runners wait, one runs.
         await wait_until(lambda: len(find_runners(others)) == 3)
+        # The program has yet to fork, and the helpers of the zygote's forks to end.
+        await wait_until(lambda: len(children(others)) == 8)
         before = children(others)
 
     # The zygote, three supervisors, three program processes, one child of a program.
