@@ -1,26 +1,28 @@
 """The operator's door: the handlers that kopf calls. ``controller`` does what follows.
 
 Run it as ``kopf run --standalone --namespace NAMESPACE operator/main.py``; kopf is given this file
-alone. Its handlers are of the kind that leaves no finalizer and no annotation behind.
+alone. Its handlers are of the kind that leaves no finalizer and no annotation behind. RuntimeJobs,
+and what runs them, come by ``job_watches``.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import kopf
 from redis.asyncio import Redis
 
 from controller.cluster import JobCluster
+from controller.observe.job_watches import JobWatches, Listeners
 from controller.observe.resync import STALE_SECONDS, ClusterResync
 from controller.program_status import ProgramStatusWriter
 from controller.reconciler import JobReconciler
 from controller.session_status import SessionKeeper
 from controller.settings import OperatorSettings
 from controller.warm_pool import WarmPool
+from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.cluster.client import ClusterApi, connect
-from qiskit_runtime.contract.resources.resource import GROUP, JOB_LABEL, VERSION, WARM_LABEL
+from qiskit_runtime.contract.resources.resource import GROUP, VERSION
 
 
 @kopf.on.startup()
@@ -50,8 +52,25 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
         own.warm_pool,
     )
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
-    memo.pool.start()
-    memo.rounds = asyncio.create_task(memo.resync.run())
+    memo.watches = JobWatches(
+        cluster,
+        memo.view,
+        Listeners(memo.jobs.enqueue, memo.sessions.enqueue, memo.pool.wake, memo.pool.note_pod),
+    )
+    for workers in (memo.jobs, memo.sessions, memo.pool.workers):
+        workers.hold()
+    rounds = (memo.watches.run(), memo.resync.run(), _begin(memo))
+    memo.rounds = [asyncio.create_task(one) for one in rounds]
+
+
+async def _begin(memo: kopf.Memo) -> None:
+    """Take the first steps once the view is complete; jobs that have not ended come first."""
+    await memo.watches.complete.wait()
+    if memo.pool.is_on:
+        memo.pool.wake()
+    await memo.pool.workers.release()
+    await memo.jobs.release(memo.view.is_unfinished)
+    await memo.sessions.release()
 
 
 def _configure(settings: kopf.OperatorSettings) -> None:
@@ -71,7 +90,9 @@ def _configure(settings: kopf.OperatorSettings) -> None:
 @kopf.on.cleanup()
 async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Leave everything as it is, for the next operator."""
-    memo.rounds.cancel()
+    for one in memo.rounds:
+        one.cancel()
+    await asyncio.gather(*memo.rounds, return_exceptions=True)
     await memo.jobs.close()
     await memo.programs.close()
     await memo.sessions.close()
@@ -100,107 +121,33 @@ async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, Any]:
     return numbers
 
 
-# kopf calls the index functions for all objects before it calls any handler of an event: the view
-# is whole when the first job is looked at. They return nothing, so kopf itself keeps nothing.
-
-
-@kopf.index(GROUP, VERSION, "runtimejobs")
-async def observe_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a RuntimeJob as it is now."""
-    memo.view.put_runtimejob(dict(body))
-
-
-@kopf.index("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
-async def observe_kubernetes_job(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a Kubernetes Job as it is now."""
-    memo.view.put_job(dict(body))
-
-
-@kopf.index("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
-async def observe_pod(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a runner's pod as it is now."""
-    memo.view.pods.put(dict(body))
-
-
-@kopf.index(GROUP, VERSION, "runtimeprograms")
-async def observe_program(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a RuntimeProgram as it is now."""
-    memo.view.programs.put(dict(body))
-
-
-@kopf.index(GROUP, VERSION, "runtimebackends")
-async def observe_backend(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a RuntimeBackend as it is now."""
-    memo.view.backends.put(dict(body))
-
-
-@kopf.index(GROUP, VERSION, "runtimesessions")
-async def observe_session(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a RuntimeSession as it is now."""
-    memo.view.sessions.put(dict(body))
-
-
-@kopf.on.event(GROUP, VERSION, "runtimejobs")
-async def enqueue_job(
-    event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
-) -> None:
-    """Enqueue a RuntimeJob that was created, changed or deleted, and its session."""
-    if event["type"] == "DELETED":
-        memo.view.runtimejobs.drop(dict(body))
-    memo.jobs.enqueue(name)
-    if session := body.get("spec", {}).get("sessionId"):
-        memo.sessions.enqueue(session)
-
-
-@kopf.on.event("batch", "v1", "jobs", labels={JOB_LABEL: kopf.PRESENT})
-async def enqueue_job_of_kubernetes_job(
-    event: kopf.RawEvent, labels: Mapping[str, str], body: kopf.Body, memo: kopf.Memo, **_: Any
-) -> None:
-    """Enqueue the RuntimeJob of a Kubernetes Job that was created, changed or deleted."""
-    if event["type"] == "DELETED":
-        memo.view.drop_job(dict(body))
-    if WARM_LABEL in labels:
-        memo.pool.wake()
-    if name := labels[JOB_LABEL]:
-        memo.jobs.enqueue(name)
-
-
-@kopf.on.event("", "v1", "pods", labels={JOB_LABEL: kopf.PRESENT})
-async def enqueue_job_of_pod(
-    event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, **_: Any
-) -> None:
-    """Enqueue the RuntimeJob of a pod that was created, changed or deleted, or the pool."""
-    name = memo.view.name_job_of(dict(body))
-    if event["type"] == "DELETED":
-        memo.view.drop_pod(dict(body))
-    memo.pool.note_pod(dict(body))
-    if name:
-        memo.jobs.enqueue(name)
-
-
 @kopf.on.event(GROUP, VERSION, "runtimeprograms")
-async def enqueue_program(
+async def observe_program(
     event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """Enqueue a RuntimeProgram; jobs that start from now on do not find a deleted one."""
-    if event["type"] == "DELETED":
-        memo.view.programs.drop(dict(body))
+    """Take up a RuntimeProgram; jobs that start from now on do not find a deleted one."""
+    _observe(memo.view.programs, event, body)
     memo.programs.enqueue(name)
 
 
 @kopf.on.event(GROUP, VERSION, "runtimebackends")
-async def drop_backend(event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Forget a deleted RuntimeBackend: jobs that start from now on do not find it."""
-    if event["type"] == "DELETED":
-        memo.view.backends.drop(dict(body))
+async def observe_backend(event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+    """Take up a RuntimeBackend; jobs that start from now on do not find a deleted one."""
+    _observe(memo.view.backends, event, body)
 
 
 @kopf.on.event(GROUP, VERSION, "runtimesessions")
-async def enqueue_session(
+async def observe_session(
     event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
 ) -> None:
-    """Enqueue a RuntimeSession that was created, changed or deleted."""
-    if event["type"] == "DELETED":
-        memo.view.sessions.drop(dict(body))
+    """Take up a RuntimeSession, whose jobs may have their turn now."""
+    _observe(memo.view.sessions, event, body)
     memo.sessions.enqueue(name)
     memo.pool.note_session()
+
+
+def _observe(cache: ResourceCache[Any], event: kopf.RawEvent, body: kopf.Body) -> None:
+    if event["type"] == "DELETED":
+        cache.drop(dict(body))
+    else:
+        cache.put(dict(body))

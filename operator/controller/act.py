@@ -210,7 +210,8 @@ class JobActor:
         self._leave(job.name)
         if action.delete_job:
             await self.cluster.delete_job(action.run_name)
-        await self.archive.evict(self.view.all_jobs())
+        if self.archive.is_full(self.view.stored):
+            await self.archive.evict(self.view.all_jobs())
         return 0
 
     async def _retire(self, action: Retire) -> float | None:

@@ -1,10 +1,11 @@
 """The operator's calls to the Kubernetes API: RuntimeJobs and what runs them, in one namespace."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from operator import itemgetter
 
 from qiskit_runtime.cluster.client import (
+    JSON,
     MERGE_PATCH,
     METADATA_ONLY,
     PAGE,
@@ -12,6 +13,8 @@ from qiskit_runtime.cluster.client import (
     Conflict,
     Unanswered,
 )
+from qiskit_runtime.cluster.watch import ResourceWatch, WatchedCache
+from qiskit_runtime.contract.resources.backend import PLURAL as BACKENDS
 from qiskit_runtime.contract.resources.resource import (
     API_VERSION,
     JOB_LABEL,
@@ -42,7 +45,24 @@ class JobCluster:
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         resources = f"/apis/{API_VERSION}/namespaces/{namespace}"
         self._runtimejobs, self._programs = f"{resources}/{PLURAL}", f"{resources}/{PROGRAMS}"
-        self._sessions = f"{resources}/{SESSIONS}"
+        self._sessions, self._backends = f"{resources}/{SESSIONS}", f"{resources}/{BACKENDS}"
+
+    def make_watches(
+        self, runtimejobs: WatchedCache, jobs: WatchedCache, pods: WatchedCache
+    ) -> list[ResourceWatch]:
+        """Return the watches of RuntimeJobs, of the Kubernetes Jobs that are ours, and of pods."""
+        return [
+            ResourceWatch(self._api, self._runtimejobs, runtimejobs),
+            ResourceWatch(self._api, self._jobs, jobs, label=JOB_LABEL),
+            ResourceWatch(self._api, self._pods, pods, label=JOB_LABEL),
+        ]
+
+    async def list_runnables(self, *take: Callable[[Manifest], None]) -> None:
+        """List programs, backends and sessions, each kind to a function of its own."""
+        paths = (self._programs, self._backends, self._sessions)
+        for path, take_one in zip(paths, take, strict=True):
+            async for manifest in self._list_pages(path, JSON):
+                take_one(manifest)
 
     async def get_runtimejob(self, name: str) -> Manifest | None:
         """Return the RuntimeJob of this name, or None."""
@@ -89,25 +109,27 @@ class JobCluster:
     async def list_versions(self) -> dict[str, tuple[str, int]]:
         """Return by UID the RuntimeJob that an object is or belongs to, and its version."""
         versions: dict[str, tuple[str, int]] = {}
-        async for metadata in self._list_metadata(self._runtimejobs):
+        async for found in self._list_pages(self._runtimejobs, METADATA_ONLY):
+            metadata = found["metadata"]
             versions[metadata["uid"]] = (metadata["name"], int(metadata["resourceVersion"]))
         for path in (self._jobs, self._pods):
-            async for metadata in self._list_metadata(path, labelSelector=JOB_LABEL):
+            async for found in self._list_pages(path, METADATA_ONLY, labelSelector=JOB_LABEL):
+                metadata = found["metadata"]
                 name = metadata["labels"][JOB_LABEL]
                 versions[metadata["uid"]] = (name, int(metadata["resourceVersion"]))
         return versions
 
-    async def _list_metadata(self, path: str, **query: str) -> AsyncIterator[Manifest]:
-        """Yield the metadata of a kind's objects, a page in memory at a time.
+    async def _list_pages(self, path: str, accept: str, **query: str) -> AsyncIterator[Manifest]:
+        """Yield a kind's objects, a page in memory at a time.
 
-        Those of one job's objects are 8 KB of text, and ten times as much as Python's objects.
+        The metadata of one job's objects are 8 KB of text, and ten times as much as Python's.
         """
         query["limit"] = str(PAGE)
         while True:
-            found = await self._api.call("GET", path, accept=METADATA_ONLY, query=dict(query))
+            found = await self._api.call("GET", path, accept=accept, query=dict(query))
             # An empty list of metadata is null.
             for item in found["items"] or ():
-                yield item["metadata"]
+                yield item
             if not (rest := found.get("metadata", {}).get("continue")):
                 return
             query["continue"] = rest

@@ -55,15 +55,6 @@ class WarmPool:
         self.workers = Workers("warm pool", self.step, self.refresh)
         pods.wake = self.wake
 
-    def start(self) -> None:
-        """Fill the pool; what is there already is read first, as no watch has begun yet."""
-        if self._settings.is_on:
-            self.workers.spawn(self._start())
-
-    async def _start(self) -> None:
-        await self.refresh()
-        self.wake()
-
     def wake(self) -> None:
         """Have the pool looked at."""
         self.workers.enqueue(_POOL)

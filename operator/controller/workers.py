@@ -20,6 +20,9 @@ LONGEST_RETRY_SECONDS = 5.0
 FAULT_SECONDS = 30.0
 """The pause after a step that has failed by a fault of this program."""
 
+RELEASE_AT_ONCE = 50
+"""How many objects' steps are begun at once after all were held."""
+
 Step = Callable[[str], Awaitable[float | None]]
 """Takes the next step; returns the seconds until another one, None if this was the last."""
 
@@ -37,15 +40,33 @@ class Workers:
         self._step = step
         self._refresh = refresh
         self._turns: dict[str, asyncio.Event] = {}
+        self._held: dict[str, None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def enqueue(self, name: str) -> None:
         """Have the next step of this object taken, now or after the one that is being taken."""
+        if self._held is not None:
+            self._held[name] = None
+            return
         if turn := self._turns.get(name):
             turn.set()
             return
         self._turns[name] = asyncio.Event()
         self.spawn(self._work(name, self._turns[name]))
+
+    def hold(self) -> None:
+        """Take no step from now on until ``release``: what steps are decided by is not known."""
+        self._held = {}
+
+    async def release(self, is_urgent: Callable[[str], bool] = lambda _: True) -> None:
+        """Take the steps that were held; those of the objects that are urgent come first."""
+        held, self._held = list(self._held or ()), None
+        held.sort(key=lambda name: not is_urgent(name))
+        for number, name in enumerate(held):
+            self.enqueue(name)
+            if number % RELEASE_AT_ONCE == 0:
+                # Thousands of ended objects leave the first ones time.
+                await asyncio.sleep(0)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something in addition to the steps."""

@@ -1,6 +1,7 @@
 """A cache of the objects of one kind in a namespace, each in the newest version observed.
 
-``watch`` fills it for the API, which answers polls from it; kopf's events fill the operator's.
+``watch`` fills it for the API, which answers polls from it, and for the operator, whose few small
+kinds kopf's events fill.
 Versions are those of Kubernetes (``resourceVersion``), integers that count the changes of all
 objects of a kind (KEP-5504).
 """
@@ -47,15 +48,25 @@ class ResourceCache(Generic[T]):
     """Objects by their keys.
 
     ``parse`` makes a value of a manifest, or raises ValueError; ``make_key`` gives the key of an
-    object, its name as a rule.
+    object, its name as a rule. ``group_of`` names the group that an object belongs to, if any:
+    those of one are found without a look at all the others. ``swapped`` is called with an object
+    as it was and as it is now, for totals; None is one that does not exist.
     """
 
     def __init__(
-        self, parse: Callable[[Manifest], T], make_key: Callable[[Manifest], str] = read_name
+        self,
+        parse: Callable[[Manifest], T],
+        make_key: Callable[[Manifest], str] = read_name,
+        group_of: Callable[[T], str] = lambda _: "",
+        swapped: Callable[[T | None, T | None], None] = lambda *_: None,
     ) -> None:
         self._parse = parse
         self._make_key = make_key
+        self._group_of = group_of
+        self._swapped = swapped
         self._observed: dict[str, Observed[T]] = {}
+        self._groups: dict[str, dict[str, T]] = {}
+        """By group: its objects by their keys."""
         self._listeners: dict[str, set[Callable[[], None]]] = {}
         self._moved = asyncio.Event()
         self.version = 0
@@ -71,6 +82,10 @@ class ResourceCache(Generic[T]):
     def all(self) -> list[T]:
         """Return every object that is not malformed."""
         return [one.value for one in self._observed.values() if one.value is not None]
+
+    def group(self, name: str) -> list[T]:
+        """Return the objects of a group."""
+        return list(self._groups.get(name, {}).values())
 
     def observed(self) -> list[tuple[str, Observed[T]]]:
         """Return every object with its key, malformed ones too."""
@@ -99,6 +114,7 @@ class ResourceCache(Generic[T]):
             if known is None or known.uid != uid or known.value is not None:
                 kind, name = manifest.get("kind", ""), metadata["name"]
                 logger.warning("%s %s is left out: %s", kind, name, error)
+        self._swap(key, known.value if known else None, value)
         self._observed[key] = Observed(uid, version, is_deleted, value)
         self.newest = max(self.newest, version)
         self._notify(key)
@@ -112,8 +128,20 @@ class ResourceCache(Generic[T]):
     def discard(self, key: str, uid: str | None = None) -> None:
         """Remove the object of this key, if it has this uid; None is any."""
         if self.holds(key, uid):
+            self._swap(key, self._observed[key].value, None)
             del self._observed[key]
             self._notify(key)
+
+    def _swap(self, key: str, known: T | None, value: T | None) -> None:
+        self._swapped(known, value)
+        before = self._group_of(known) if known is not None else ""
+        after = self._group_of(value) if value is not None else ""
+        if before and before != after:
+            del self._groups[before][key]
+            if not self._groups[before]:
+                del self._groups[before]
+        if after and value is not None:
+            self._groups.setdefault(after, {})[key] = value
 
     def keep_only(self, uids: set[str], version: int) -> None:
         """Remove the objects that a list of this version does not have."""

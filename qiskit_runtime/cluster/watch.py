@@ -9,9 +9,8 @@ import json
 import logging
 import math
 import time
-from typing import Any
+from typing import Protocol
 
-from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.cluster.client import PAGE, ClusterApi, ClusterError, Expired, make_error
 from qiskit_runtime.cluster.shared_call import SharedCall
 from qiskit_runtime.contract.resources.resource import Manifest
@@ -35,13 +34,35 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 logger = logging.getLogger(__name__)
 
 
-class ResourceWatch:
-    """Keeps ``cache`` equal to the objects at ``path``."""
+class WatchedCache(Protocol):
+    """What a watch keeps; its calls are described at ``cache.ResourceCache``."""
 
-    def __init__(self, api: ClusterApi, path: str, cache: ResourceCache[Any]) -> None:
+    version: int
+
+    def put(self, manifest: Manifest) -> None:
+        """Take up a version of an object."""
+
+    def drop(self, manifest: Manifest) -> None:
+        """Remove an object that was deleted."""
+
+    def keep_only(self, uids: set[str], version: int) -> None:
+        """Remove the objects that a list of this version does not have."""
+
+    def clear(self) -> None:
+        """Remove all."""
+
+    def advance(self, version: int) -> None:
+        """Note that all changes up to this version are known."""
+
+
+class ResourceWatch:
+    """Keeps ``cache`` equal to the objects at ``path`` that have the ``label``, if it names one."""
+
+    def __init__(self, api: ClusterApi, path: str, cache: WatchedCache, *, label: str = "") -> None:
         self._api = api
         self._path = path
         self._cache = cache
+        self._selector = {"labelSelector": label} if label else {}
         self._version = ""
         self._heard = -math.inf
         self.list = SharedCall(self._list)
@@ -78,7 +99,7 @@ class ResourceWatch:
 
     async def _list(self) -> str:
         uids = set[str]()
-        query = {"limit": str(PAGE)}
+        query = {"limit": str(PAGE), **self._selector}
         known = self._cache.version
         while True:
             page = await self._api.call("GET", self._path, query=query)
@@ -104,6 +125,7 @@ class ResourceWatch:
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version,
             "timeoutSeconds": str(SERVER_SECONDS),
+            **self._selector,
         }
         async with (
             asyncio.timeout(CLIENT_SECONDS),

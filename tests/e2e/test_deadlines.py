@@ -20,7 +20,7 @@ from controller.observe.cluster_view import ClusterView
 resync.ROUND_SECONDS, resync.DELAY_SECONDS = 2.0, 0.2
 put = ClusterView.put_runtimejob
 def deaf_put(self, manifest):
-    if sys._getframe(1).f_code.co_name != "observe_job":
+    if sys._getframe(1).f_code.co_name != "put_runtimejob":
         put(self, manifest)
 ClusterView.put_runtimejob = deaf_put
 """

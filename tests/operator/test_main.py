@@ -1,17 +1,15 @@
-"""The door: kopf's handlers bring objects into the view, and enqueue names."""
+"""The door: kopf's handlers bring the small kinds into the view, and enqueue names."""
 
+import asyncio
 import importlib.util
 from pathlib import Path
 
 import kopf
 import pytest
 
-from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from controller.workers import Workers
 from tests.operator.manifests import (
-    RUN,
     job_manifest,
-    pod_manifest,
-    run_manifest,
     session_manifest,
     warm_pod_manifest,
     warm_run_manifest,
@@ -66,37 +64,12 @@ def event(kind):
     return {"type": kind, "object": {}}
 
 
-async def test_objects_are_in_the_view_before_their_names_are_enqueued(door, memo):
-    """The index functions fill the view; the handlers of events name a RuntimeJob."""
-    job, run, pod = job_manifest(), run_manifest(), pod_manifest()
-    await door.observe_job(body=job, memo=memo)
-    await door.observe_kubernetes_job(body=run, memo=memo)
-    await door.observe_pod(body=pod, memo=memo)
-    found = memo.view.find_job("j")
-    assert [one.name for one in memo.view.find_run(found)] == [RUN, "p"]
-    labels, changed = {JOB_LABEL: "j"}, event("MODIFIED")
-    await door.enqueue_job(event=event("ADDED"), name="j", body=job, memo=memo)
-    await door.enqueue_job_of_kubernetes_job(event=changed, labels=labels, body=run, memo=memo)
-    await door.enqueue_job_of_pod(event=changed, body=pod, memo=memo)
-    assert memo.enqueued == ["j"] * 3
-
-
-async def test_pods_that_wait_for_a_job_wake_the_pool(door, memo):
-    """Until a RuntimeJob has claimed the Job, nobody else is looked at; then it is."""
-    woken, changed = [], event("MODIFIED")
-    memo.pool.wake = lambda: woken.append("pool")
-    run, pod = warm_run_manifest(), warm_pod_manifest()
-    await door.observe_kubernetes_job(body=run, memo=memo)
-    await door.observe_pod(body=pod, memo=memo)
-    labels = run["metadata"]["labels"]
-    await door.enqueue_job_of_kubernetes_job(event=changed, labels=labels, body=run, memo=memo)
-    await door.enqueue_job_of_pod(event=changed, body=pod, memo=memo)
-    assert (woken, memo.enqueued) == (["pool"] * 2, [])
+async def test_pool_is_told_of_by_the_probe(door, memo):
+    """A pod that waits counts until a RuntimeJob has claimed its Job."""
+    memo.watches.put_job(warm_run_manifest())
+    memo.watches.put_pod(warm_pod_manifest())
     assert (await door.probe_pool(memo=memo))["ready"] == 1
-    claimed = warm_run_manifest(owner="u", resourceVersion="2")
-    await door.observe_kubernetes_job(body=claimed, memo=memo)
-    await door.enqueue_job_of_pod(event=changed, body=pod, memo=memo)
-    assert memo.enqueued == ["j"]
+    memo.watches.put_job(warm_run_manifest(owner="u", resourceVersion="2"))
     assert (await door.probe_pool(memo=memo))["ready"] == 0
 
 
@@ -111,44 +84,49 @@ async def test_probe_reports_the_pool_where_there_is_one(door, memo, monkeypatch
     assert reports == [1]
 
 
-async def test_deleted_objects_leave_the_view(door, memo):
-    """Their RuntimeJob is looked at once more."""
-    job, run, pod = job_manifest(), run_manifest(), pod_manifest()
-    await door.observe_job(body=job, memo=memo)
-    await door.observe_kubernetes_job(body=run, memo=memo)
-    await door.observe_pod(body=pod, memo=memo)
-    gone, labels = event("DELETED"), {JOB_LABEL: "j"}
-    await door.enqueue_job_of_pod(event=gone, body=pod, memo=memo)
-    await door.enqueue_job_of_kubernetes_job(event=gone, labels=labels, body=run, memo=memo)
-    assert memo.view.find_run(memo.view.find_job("j")) == (None, None)
-    await door.enqueue_job(event=gone, name="j", body=job, memo=memo)
-    assert memo.view.find_job("j") is None and memo.enqueued == ["j"] * 3
-
-
 async def test_programs_and_backends_come_and_go(door, memo):
     """A job that starts finds those that are there."""
     metadata = {"name": "x", "uid": "x", "resourceVersion": "1"}
     body = {"metadata": {**metadata, "creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}}
-    await door.observe_program(body=body, memo=memo)
-    await door.observe_backend(body=body, memo=memo)
-    assert memo.view.programs.find("x") and memo.view.backends.find("x")
-    await door.enqueue_program(event=event("DELETED"), name="x", body=body, memo=memo)
-    await door.drop_backend(event=event("DELETED"), body=body, memo=memo)
-    assert memo.view.programs.find("x") is memo.view.backends.find("x") is None
-    assert memo.enqueued == ["x"]
+    for kind in ("ADDED", "DELETED"):
+        await door.observe_program(event=event(kind), name="x", body=body, memo=memo)
+        await door.observe_backend(event=event(kind), body=body, memo=memo)
+        is_there = kind == "ADDED"
+        assert (memo.view.programs.find("x") is not None) == is_there
+        assert (memo.view.backends.find("x") is not None) == is_there
+    assert memo.enqueued == ["x", "x"]
 
 
 async def test_sessions_come_and_go(door, memo):
-    """A session is looked at when it changes, and when a job of it does."""
+    """A session is looked at when it changes."""
     body = session_manifest()
-    await door.observe_session(body=body, memo=memo)
+    await door.observe_session(event=event("ADDED"), name="s", body=body, memo=memo)
     assert memo.view.sessions.find("s")
-    await door.enqueue_session(event=event("ADDED"), name="s", body=body, memo=memo)
-    job = job_manifest(spec={"sessionId": "s"})
-    await door.enqueue_job(event=event("MODIFIED"), name="j", body=job, memo=memo)
-    await door.enqueue_session(event=event("DELETED"), name="s", body=body, memo=memo)
+    await door.observe_session(event=event("DELETED"), name="s", body=body, memo=memo)
     assert memo.view.sessions.find("s") is None
-    assert memo.enqueued == ["s", "j", "s", "s"]
+    assert memo.enqueued == ["s", "s"]
+
+
+async def test_first_steps_wait_for_the_view_and_unfinished_jobs_come_first(door, memo):
+    """A step that knows half of the cluster would decide wrongly."""
+    steps = []
+    memo.jobs = Workers("runtimejob", lambda name: take(steps, name), None)
+    memo.jobs.hold()
+    for name, phase in (("ended", "Completed"), ("new", "Queued")):
+        memo.view.put_runtimejob(job_manifest({"phase": phase}, name=name, uid=name))
+        memo.jobs.enqueue(name)
+    begun = asyncio.create_task(door._begin(memo))
+    await asyncio.sleep(0.01)
+    assert steps == [] and not begun.done()
+    memo.watches.complete.set()
+    await begun
+    await asyncio.sleep(0.01)
+    assert steps == ["new", "ended"]
+
+
+async def take(steps, name):
+    """A step of a worker: the last one of this object."""
+    steps.append(name)
 
 
 async def test_probe_fails_when_the_view_is_not_confirmed(door, memo):

@@ -29,7 +29,7 @@ from api.jobstore.kubernetes.job_params import JobParams
 from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_streams import LiveStreams
 from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
-from api.jobstore.kubernetes.room import Room, count_stored
+from api.jobstore.kubernetes.room import Room
 from api.jobstore.kubernetes.slim_job import parse_slim
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
@@ -46,6 +46,7 @@ from qiskit_runtime.contract.resources.runtimejob import (
     parse_runtimejob,
 )
 from qiskit_runtime.contract.resources.stored_params import ParamsFrom, ProgramFrom
+from qiskit_runtime.contract.resources.stored_totals import StoredTotals
 from qiskit_runtime.contract.wire.events import Event
 from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
@@ -70,8 +71,9 @@ class KubernetesJobStore(JobStore):
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
         self._latest = datetime.min.replace(tzinfo=UTC)
+        self._totals = StoredTotals()
         self._kind = WatchedKind(
-            settings.namespace, PLURAL, parse_slim, settings.redis_url, connect
+            settings.namespace, PLURAL, parse_slim, settings.redis_url, connect, self._totals.swap
         )
         self._cache = self._kind.cache
 
@@ -97,7 +99,7 @@ class KubernetesJobStore(JobStore):
         encoded, source = request.params.encode(), request.source
         if request.id is None or self._cache.find(request.id) is None:
             size = len(encoded) + (len(source.data) if source else 0)
-            self._settings.room.check(self._cache.all(), request.spec.instance, size)
+            self._settings.room.check(self._totals, request.spec.instance, size)
         name = request.id or make_job_id()
         created = request.admitted or self._now()
         job = Job(id=name, sequence=0, created=created, spec=request.spec)
@@ -132,7 +134,9 @@ class KubernetesJobStore(JobStore):
         return (job for job in jobs if job.status.phase is Phase.QUEUED)
 
     def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:
-        return count_stored(self._cache.all(), instances)
+        if instances is None:
+            return self._totals.count_bytes()
+        return sum(map(self._totals.count_bytes, instances))
 
     async def find_warm_pods(self) -> PoolNumbers | None:
         return await self._streams.read_pool(self._settings.namespace)

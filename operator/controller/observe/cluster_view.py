@@ -1,8 +1,8 @@
 """The watched objects of one namespace, parsed, each in the newest version that was seen.
 
-``main`` fills it from kopf's watches, and the operator adds the answers of its own calls. It is
-complete before the first job is reconciled, because kopf lists all kinds before it calls the first
-handler. Nothing here asks the API server.
+``job_watches`` fills it, ``main`` from kopf's watches of the small kinds, and the operator adds the
+answers of its own calls. It is complete before the first job is reconciled. Nothing here asks the
+API server.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,9 +25,17 @@ from qiskit_runtime.contract.resources.runtimejob import (
     parse_runtimejob,
 )
 from qiskit_runtime.contract.resources.runtimesession import RuntimeSession, parse_runtimesession
+from qiskit_runtime.contract.resources.stored_totals import StoredTotals
 
 Versions = dict[str, tuple[str, int]]
 """By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""
+
+
+_IDLE = "idle"
+"""The group of the Kubernetes Jobs that wait for a RuntimeJob."""
+
+_HOMELESS = "homeless"
+"""The group of the pods that wait for a node."""
 
 
 def _ignore(*_: object) -> None:
@@ -46,9 +54,18 @@ class ClusterView:
 
     def __init__(self, on_started: Callable[[str, Instance], None] = _ignore) -> None:
         self._on_started = on_started
-        self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(_parse)
-        self.jobs: ResourceCache[KubernetesJob] = ResourceCache(parse_job)
-        self.pods: ResourceCache[Pod] = ResourceCache(parse_pod, read_job_name)
+        self.stored = StoredTotals()
+        self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(
+            _parse,
+            group_of=lambda job: job.job.spec.session_id or "",
+            swapped=self.stored.swap,
+        )
+        self.jobs: ResourceCache[KubernetesJob] = ResourceCache(
+            parse_job, group_of=lambda run: _IDLE if run.is_idle else ""
+        )
+        self.pods: ResourceCache[Pod] = ResourceCache(
+            parse_pod, read_job_name, group_of=lambda pod: _HOMELESS if pod.waits_for_room else ""
+        )
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
         self.backends: ResourceCache[WatchedBackend] = ResourceCache(parse_backend)
         self.sessions: ResourceCache[RuntimeSession] = ResourceCache(parse_runtimesession)
@@ -65,13 +82,18 @@ class ClusterView:
         """Return whether there is a RuntimeJob of this name that can't be read."""
         return self.runtimejobs.holds(name) and self.runtimejobs.find(name) is None
 
+    def is_unfinished(self, name: str) -> bool:
+        """Return whether there is a RuntimeJob of this name that has not ended."""
+        job = self.find_job(name)
+        return job is not None and not job.is_final
+
     def all_jobs(self) -> list[RuntimeJob]:
         """Return every RuntimeJob that is not malformed."""
         return self.runtimejobs.all()
 
     def jobs_of(self, session: str) -> list[RuntimeJob]:
         """Return every RuntimeJob of the session of this name."""
-        return [job for job in self.all_jobs() if job.job.spec.session_id == session]
+        return self.runtimejobs.group(session)
 
     def find_run(
         self, job: RuntimeJob, holder: str = ""
@@ -89,8 +111,11 @@ class ClusterView:
 
     def idle_runs(self) -> list[tuple[KubernetesJob, Pod | None]]:
         """Return the Kubernetes Jobs that wait for a RuntimeJob, with their pods."""
-        idle = [run for run in self.jobs.all() if run.is_idle]
-        return [(run, self.pods.find(run.name)) for run in idle]
+        return [(run, self.pods.find(run.name)) for run in self.jobs.group(_IDLE)]
+
+    def homeless_pods(self) -> list[Pod]:
+        """Return the pods of RuntimeJobs that no node takes."""
+        return self.pods.group(_HOMELESS)
 
     def name_job_of(self, pod: Manifest) -> str:
         """Return the name of a pod's RuntimeJob, by its label or else its Kubernetes Job's."""

@@ -160,6 +160,11 @@ class Pod:
         return self.deleted is not None
 
     @property
+    def waits_for_room(self) -> bool:
+        """Return whether no node takes it, and a RuntimeJob waits for it."""
+        return bool(self.runtimejob) and self.not_scheduled is not None and not self.is_deleted
+
+    @property
     def never_ran(self) -> bool:
         """Return whether its container was never made, as far as the kubelet has reported."""
         return self.container.never_ran

@@ -118,7 +118,7 @@ class WarmPods:
             Counter(name for _, name in self._starts),
             len(self._claims),
             len(self._memory.refused_since),
-            Counter(self._find_nodes(pod) for pod in self._view.pods.all() if _waits_for_room(pod)),
+            Counter(self._find_nodes(pod) for pod in self._view.homeless_pods()),
             self._nodes,
             self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
         )
@@ -164,8 +164,3 @@ def _is_active(one: RuntimeSession, now: datetime) -> bool:
     state = one.status.get("state", SessionState.OPEN)
     is_new = (now - one.session.created).total_seconds() < INTERACTIVE_SECONDS
     return state == SessionState.ACTIVE or (state == SessionState.OPEN and is_new)
-
-
-def _waits_for_room(pod: Pod) -> bool:
-    """Return whether no node takes the pod of a RuntimeJob; those without one have time."""
-    return bool(pod.runtimejob) and pod.not_scheduled is not None and not pod.is_deleted

@@ -16,6 +16,7 @@ from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.instance import Instance
 from qiskit_runtime.contract.resources.resource import RECORD_DROPPED, Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
+from qiskit_runtime.contract.resources.stored_totals import StoredTotals
 
 FREE_SHARE = 8
 """One part of so many of the budget stays free, for the parameters of the next jobs."""
@@ -34,7 +35,7 @@ class RecordArchive:
 
     def __init__(self, cluster: JobCluster, budget: int, instance_budget: int) -> None:
         self._cluster = cluster
-        self._budget, self._instance_budget = budget, instance_budget
+        self._budgets = [one - one // FREE_SHARE for one in (budget, instance_budget)]
         self._deleted: set[str] = set()
         """UIDs of jobs whose Secrets are deleted."""
         self._refused: dict[str, float] = {}
@@ -57,14 +58,17 @@ class RecordArchive:
             progress=copy.progress,
         )
 
+    def is_full(self, stored: StoredTotals) -> bool:
+        """Return whether what is kept leaves too little room, so that records are to be evicted."""
+        return stored.exceeds(*self._budgets)
+
     async def evict(self, jobs: Iterable[RuntimeJob]) -> None:
         """Delete the oldest records until the budget has room for the next jobs' parameters.
 
         An instance over its share of it makes room by its own.
         """
         jobs = list(jobs)
-        budgets = (self._budget, self._instance_budget)
-        for job in choose_evicted(jobs, *(one - one // FREE_SHARE for one in budgets)):
+        for job in choose_evicted(jobs, *self._budgets):
             logger.warning("the record of runtimejob %s makes room for others", job.name)
             # The mark comes first: a reader that misses a Secret looks for the reason there.
             await self._mark_deleted(job)
@@ -126,7 +130,6 @@ def choose_evicted(
 def _choose_oldest(jobs: Iterable[RuntimeJob], excess: int) -> list[RuntimeJob]:
     """Return those that ended first, whose records have so many bytes at least."""
     if excess <= 0:
-        # As a rule; this is asked at each job's end, of all jobs that are kept.
         return []
     ended = [job for job in jobs if job.is_final and job.record_bytes]
     chosen = []

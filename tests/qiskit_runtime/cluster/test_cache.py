@@ -128,3 +128,33 @@ async def test_a_wait_ends_when_the_version_is_reached(cache: ResourceCache[str]
     assert not await cache.wait_until(lambda: cache.version >= 3, 0.01)
     cache.advance(3)
     assert await cache.wait_until(lambda: cache.version >= 3, 0.01)
+
+
+def test_groups_and_totals_follow_the_objects():
+    """An object is in the group of its newest version; whoever adds up hears of each change."""
+    changes = []
+    cache = ResourceCache(
+        lambda manifest: manifest["spec"],
+        group_of=lambda spec: spec["group"],
+        swapped=lambda before, after: changes.append((before, after)),
+    )
+
+    def put(name, version, group):
+        identity = {"name": name, "uid": name, "resourceVersion": str(version)}
+        cache.put({"metadata": identity, "spec": {"group": group, "version": version}})
+
+    put("a", 1, "x")
+    put("b", 2, "x")
+    put("c", 3, "")
+    assert [one["version"] for one in cache.group("x")] == [1, 2]
+    put("a", 4, "x")
+    put("b", 5, "y")
+    assert [one["version"] for one in cache.group("x")] == [4]
+    assert [one["version"] for one in cache.group("y")] == [5]
+    put("a", 1, "y")
+    cache.discard("b")
+    assert cache.group("y") == [] and len(cache.group("x")) == 1
+    cache.clear()
+    assert cache.group("x") == [] and cache.all() == [] and not cache._groups
+    assert [before and before["version"] for before, _ in changes[3:]] == [1, 2, 5, 4, 3]
+    assert [after and after["version"] for _, after in changes] == [1, 2, 3, 4, 5] + [None] * 3
