@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class WatchedCache(Protocol):
-    """What a watch keeps; its calls are described at ``cache.ResourceCache``."""
+    """A cache as a watch keeps it; its calls are described at ``cache.ResourceCache``."""
 
     version: int
 
