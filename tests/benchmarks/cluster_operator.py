@@ -86,6 +86,14 @@ class Clock:
         """The delay of a job that has a Job, in seconds."""
         return max(self._jobs[name] - self._made[name], 0.0)
 
+    def made(self, name: str) -> float:
+        """The time at which a RuntimeJob was seen."""
+        return self._made[name]
+
+    def started(self, name: str) -> float:
+        """The time at which its Job was seen."""
+        return self._jobs[name]
+
     def order(self) -> list[str]:
         """The jobs that have a Job, in the order in which these were seen."""
         return list(self._jobs)

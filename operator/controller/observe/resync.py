@@ -15,6 +15,7 @@ from controller.observe.cluster_view import ClusterView
 from controller.record.archive import RecordArchive
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
+from qiskit_runtime.host.freed_memory import return_freed_memory
 
 ROUND_SECONDS = 60.0
 """The time between two rounds."""
@@ -77,6 +78,7 @@ class ClusterResync:
         for name in (missed - {""}) | self._find_expiring():
             self._enqueue(name)
         await self._archive.evict(self._view.all_jobs())
+        return_freed_memory()
         return missed
 
     def _find_expiring(self) -> set[str]:
