@@ -131,7 +131,7 @@ class JobActor:
             await self.records.forget(job.name)
         try:
             manifest = build_job(job, self.runner, action.resource_class)
-            created = await self.cluster.create_job(manifest)
+            created, is_new = await self.cluster.create_job(manifest)
         except (Refused, UnknownResourceClass) as error:
             if isinstance(error, Refused) and error.status not in _REFUSALS:
                 raise
@@ -139,6 +139,9 @@ class JobActor:
             raise ActionRefused(Refusal(str(error), since)) from error
         self.memory.refused_since.pop(job.run_name, None)
         self.view.put_job(created)
+        if is_new:
+            # It has no pod yet, so no pod has the input: nobody needs to ask.
+            self.memory.note_input(job, None)
         note = f"the Kubernetes Job {job.run_name} was created"
         self._emit_event(job, State(Phase.QUEUED), note)
         if action.instead_of:

@@ -134,15 +134,19 @@ class JobCluster:
                 return
             query["continue"] = rest
 
-    async def create_job(self, manifest: Manifest) -> Manifest:
-        """Create a Kubernetes Job; if one of its name and owner is there already, return that."""
+    async def create_job(self, manifest: Manifest) -> tuple[Manifest, bool]:
+        """Create a Kubernetes Job; if one of its name and owner is there already, return that.
+
+        Returns:
+            The Job, and whether it was created by this call.
+        """
         try:
-            return await self._api.call("POST", self._jobs, manifest)
+            return await self._api.call("POST", self._jobs, manifest), True
         except Conflict:
             job = await self.get_job(manifest["metadata"]["name"])
             if job is None or not _same_owner(job, manifest):
                 raise
-            return job
+            return job, False
 
     async def claim_job(self, name: str, claim: Manifest) -> Manifest:
         """Make a Kubernetes Job a RuntimeJob's, if it is still of the version that was seen.

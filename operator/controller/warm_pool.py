@@ -132,7 +132,8 @@ class WarmPool:
         name = f"warm-{uuid.uuid4().hex[:12]}"
         key = self._settings.key.get_secret_value()
         manifest = build_warm_job(name, self._runner, key, place.session, place.resource_class)
-        self._view.put_job(await self._cluster.create_job(manifest))
+        created, _ = await self._cluster.create_job(manifest)
+        self._view.put_job(created)
 
     async def _delete(self, run: KubernetesJob) -> None:
         # Nobody claims it meanwhile; another operator may have, and then it is refused.

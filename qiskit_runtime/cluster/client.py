@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode
+from urllib.request import getproxies_environment
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -79,6 +80,9 @@ async def connect(connections: int = 100) -> client.ApiClient:
         await config.load_kube_config(os.environ.get("KUBECONFIG"))
     configuration = client.Configuration.get_default_copy()
     configuration.connection_pool_maxsize = connections
+    # Where no proxy is named there is nothing to trust the environment for: a thread would look for
+    # ~/.netrc at each request.
+    configuration.client_session_kwargs = {"trust_env": bool(getproxies_environment())}
     return client.ApiClient(configuration)
 
 

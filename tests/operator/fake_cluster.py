@@ -155,7 +155,7 @@ class FakeCluster:
         self._called("create_job")
         created = datetime.now(UTC).isoformat(timespec="seconds")
         metadata = {"creationTimestamp": created, **manifest["metadata"]}
-        return self._store(self.jobs, {**manifest, "metadata": metadata})
+        return self._store(self.jobs, {**manifest, "metadata": metadata}), True
 
     async def write_status(self, job, status):
         self._called("write_status")

@@ -58,7 +58,7 @@ TAKEN = make_error(409, "Conflict", "AlreadyExists")
 async def test_job_that_is_there_already_is_success():
     """A creation that was not answered is repeated, and finds what it made."""
     cluster, _ = open_cluster(**{f"POST {JOBS}": TAKEN, f"GET {JOBS}/r": owned("u")})
-    assert await cluster.create_job(owned("u")) == owned("u")
+    assert await cluster.create_job(owned("u")) == (owned("u"), False)
 
 
 @pytest.mark.parametrize("there", [{}, owned("another")])
