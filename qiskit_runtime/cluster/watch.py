@@ -108,7 +108,7 @@ class ResourceWatch:
                 self._cache.clear()
                 known = 0
             for manifest in page["items"]:
-                self._cache.put(manifest)
+                self._put(manifest)
                 uids.add(manifest["metadata"]["uid"])
             if not (rest := page["metadata"].get("continue")):
                 break
@@ -143,13 +143,20 @@ class ResourceWatch:
         manifest = event["object"]
         match event["type"]:
             case "ADDED" | "MODIFIED":
-                self._cache.put(manifest)
+                self._put(manifest)
             case "DELETED":
                 self._cache.drop(manifest)
             case "ERROR":
                 raise make_error(manifest.get("code", 0), "the watch ended", str(manifest))
         self._version = manifest["metadata"]["resourceVersion"]
         self._cache.advance(int(self._version))
+
+    def _put(self, manifest: Manifest) -> None:
+        try:
+            self._cache.put(manifest)
+        except Exception:
+            # One object that is not what it should be must not hold up the others.
+            logger.exception("watching %s: %s", self._path, manifest["metadata"]["name"])
 
     def _note_failure(self, error: Exception, failures: int) -> None:
         is_expired = isinstance(error, Expired)

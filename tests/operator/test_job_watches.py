@@ -173,3 +173,13 @@ async def test_older_version_of_a_missing_object_is_taken_up(watches):
     kind.advance(90)
     watches._view.put_runtimejob(job_manifest(resourceVersion="7"))
     assert watches._view.find_job("j").version == 7
+
+
+async def test_object_that_can_not_be_read_holds_up_no_other(told, caplog):
+    """It is left out, with its name in the log; those after it come."""
+    bad = job_manifest(name="bad", uid="bad")
+    bad["spec"] = None
+    watches = make_watches(FakeApi(runtimejobs=[bad, job_manifest()]), told)
+    await run_until_complete(watches)
+    assert [job.name for job in watches._view.all_jobs()] == ["j"]
+    assert "bad" in caplog.text

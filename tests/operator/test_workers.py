@@ -120,3 +120,19 @@ async def test_close_stops_all():
     await until(lambda: steps.taken)
     await workers.close()
     assert not workers._tasks
+
+
+async def test_steps_that_were_held_begin_with_the_urgent_ones():
+    """Until the release none is taken; an object that was named twice has one step."""
+    steps = Steps()
+    workers = Workers("runtimejob", steps.step, steps.refresh)
+    workers.hold()
+    for name in ("a", "b", "urgent", "a"):
+        workers.enqueue(name)
+    await asyncio.sleep(0.01)
+    assert steps.taken == []
+    await workers.release(lambda name: name == "urgent")
+    await until(lambda: len(steps.taken) == 3)
+    workers.enqueue("c")
+    await until(lambda: not workers._turns)
+    assert steps.taken == ["urgent", "a", "b", "c"]

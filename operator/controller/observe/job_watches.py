@@ -145,26 +145,26 @@ class JobWatches:
     def put_job(self, manifest: Manifest) -> None:
         """Take up a Kubernetes Job as it is now."""
         self._view.put_job(manifest)
-        labels = manifest["metadata"]["labels"]
-        self._tell_of_job(labels[JOB_LABEL], is_warm=WARM_LABEL in labels)
+        self._tell_of_job(manifest)
 
     def drop_job(self, manifest: Manifest) -> None:
         """Forget a Kubernetes Job that was deleted."""
         self._view.drop_job(manifest)
-        labels = manifest["metadata"]["labels"]
-        self._tell_of_job(labels[JOB_LABEL], is_warm=WARM_LABEL in labels)
+        self._tell_of_job(manifest)
 
     def forget_job(self, name: str) -> None:
         """Forget a Kubernetes Job that is gone."""
         known = self._view.jobs.find(name)
         self._view.jobs.discard(name)
-        if known is not None:
-            self._tell_of_job(known.runtimejob, is_warm=bool(known.template_digest))
+        self._tell.pool()
+        if known is not None and known.runtimejob:
+            self._tell.job(known.runtimejob)
 
-    def _tell_of_job(self, runtimejob: str, *, is_warm: bool) -> None:
-        if is_warm:
+    def _tell_of_job(self, manifest: Manifest) -> None:
+        labels = manifest["metadata"].get("labels", {})
+        if WARM_LABEL in labels:
             self._tell.pool()
-        if runtimejob:
+        if runtimejob := labels.get(JOB_LABEL):
             self._tell.job(runtimejob)
 
     # Pods.
