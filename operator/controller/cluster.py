@@ -20,6 +20,7 @@ from qiskit_runtime.contract.resources.resource import (
     JOB_LABEL,
     WARM_LABEL,
     Manifest,
+    is_name,
 )
 from qiskit_runtime.contract.resources.runtimejob import PLURAL, RuntimeJob
 from qiskit_runtime.contract.resources.runtimeprogram import PLURAL as PROGRAMS
@@ -202,11 +203,19 @@ class JobCluster:
 
     async def get_program(self, name: str) -> Manifest | None:
         """Return the RuntimeProgram of this name, or None."""
-        return await self._api.find("GET", f"{self._programs}/{name}")
+        return await self._get_named(self._programs, name)
+
+    async def get_backend(self, name: str) -> Manifest | None:
+        """Return the RuntimeBackend of this name, or None."""
+        return await self._get_named(self._backends, name)
 
     async def get_session(self, name: str) -> Manifest | None:
         """Return the RuntimeSession of this name, or None."""
-        return await self._api.find("GET", f"{self._sessions}/{name}")
+        return await self._get_named(self._sessions, name)
+
+    async def _get_named(self, path: str, name: str) -> Manifest | None:
+        # A RuntimeJob may name anything, ../secrets/x too.
+        return await self._api.find("GET", f"{path}/{name}") if is_name(name) else None
 
     async def write_session_status(self, session: RuntimeSession, status: Manifest) -> Manifest:
         """Write status fields, if the RuntimeSession is still the one that was read.

@@ -23,6 +23,7 @@ class FakeCluster:
     def __init__(self):
         self.runtimejobs: dict[str, Any] = {}
         self.programs: dict[str, Any] = {}
+        self.backends: dict[str, Any] = {}
         self.sessions: dict[str, Any] = {}
         self.jobs: dict[str, Any] = {}
         self.pods: dict[str, Any] = {}
@@ -75,6 +76,10 @@ class FakeCluster:
     async def get_program(self, name):
         self._called("get_program")
         return self.programs.get(name)
+
+    async def get_backend(self, name):
+        self._called("get_backend")
+        return self.backends.get(name)
 
     async def get_session(self, name):
         self._called("get_session")

@@ -159,6 +159,16 @@ async def test_versions_are_listed_by_pages(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("name", ["../secrets/mine", "a/b", "a?watch=true", "", "A"])
+async def test_text_that_is_no_name_leads_to_no_request(name):
+    """A RuntimeJob may name anything as its program, backend or session."""
+    cluster, api = open_cluster()
+    assert await cluster.get_program(name) is None
+    assert await cluster.get_backend(name) is None
+    assert await cluster.get_session(name) is None
+    assert api.requests == []
+
+
 async def test_reads_and_small_writes_go_where_they_belong():
     """Each call is one request of its kind."""
     cluster, api = open_cluster()

@@ -15,7 +15,7 @@ from controller.record import archive as archive_module
 from controller.settings import OperatorSettings, RunnerSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError
-from qiskit_runtime.contract.resources.resource import RECORD_DROPPED
+from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
 from runner.record_writer import RecordWriter
 from tests.jobstore.kubernetes.redis_server import run_redis
@@ -273,6 +273,26 @@ async def test_job_that_no_pod_can_run_fails_at_once(cluster, start, spec, reaso
     await operator.rest()
     assert (operator.status["phase"], operator.status["reason"]) == ("Failed", reason)
     assert cluster.jobs == {}
+
+
+async def test_program_and_backend_that_came_with_the_job_are_found(cluster, start):
+    """Their watches may be behind the job's: what seems not to exist is asked for."""
+    identity = {"uid": "u-1", "resourceVersion": "1", "creationTimestamp": stamp()}
+    cluster.programs["mine"] = {
+        "metadata": {"name": "mine", **identity},
+        "spec": {"source": "def main(backend, user_messenger): ..."},
+    }
+    cluster.backends["lab"] = {
+        "apiVersion": API_VERSION,
+        "kind": "RuntimeBackend",
+        "metadata": {"name": "lab", **identity},
+        "spec": {"qubits": 3},
+    }
+    cluster.add_job(creationTimestamp=stamp(), spec={"programId": "mine", "backend": "lab"})
+    operator = start(cluster)
+    await operator.rest()
+    assert operator.status.get("phase") != "Failed", operator.status
+    assert len(cluster.jobs) == 1
 
 
 async def test_second_pod_gets_the_input_of_one_that_never_started(cluster, start):

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
+from controller.build.program import JobPlan
 from controller.cluster import JobCluster
 from controller.concurrency_limit import ConcurrencyLimit
 from controller.observe.cluster_view import ClusterView
@@ -20,7 +21,9 @@ from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
 from controller.observe.warm_pods import WarmPods
 from controller.record.pipelines import RecordPipelines
 from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.contract.catalog import UnknownProgram
 from qiskit_runtime.contract.lifecycle import Reason, RunnerState
+from qiskit_runtime.contract.resources.backend import UnknownBackend
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind, judge_turn
@@ -109,12 +112,27 @@ class JobObserver:
         if not view.is_current:
             return view
         try:
-            plan = self._runnables.plan(job)
+            plan = await self._plan(job)
         except NOT_RUNNABLE as error:
             return replace(view, rejection=reject_job(error))
         place = Place(plan.resource_class, job.job.spec.session_id)
         run, pod = self._warm_pods.find(now, place) or (None, None)
         return replace(view, plan=plan, idle_run=run, idle_pod=pod)
+
+    async def _plan(self, job: RuntimeJob) -> JobPlan:
+        """Choose what a job runs; what seems not to exist is asked for: its watch may be behind.
+
+        Raises as ``Runnables.plan``.
+        """
+        try:
+            return self._runnables.plan(job)
+        except (UnknownProgram, UnknownBackend):
+            program, backend = job.job.spec.program_id, job.job.spec.backend
+            if found := await self._cluster.get_program(program):
+                self._view.programs.put(found)
+            if found := await self._cluster.get_backend(backend):
+                self._view.backends.put(found)
+            return self._runnables.plan(job)
 
     async def _is_current(self, job: RuntimeJob, now: datetime) -> bool:
         """Return whether a job that seems not to have started is known as it is.

@@ -289,7 +289,7 @@ async def test_hostile_programs_leave_other_jobs_and_the_store_alone(jobs: Store
         (forks, '"after the forks"'),
         (last, "1"),
     ]:
-        assert (job.status.phase, result(events)) == (Phase.COMPLETED, said)
+        assert (job.status.phase, result(events)) == (Phase.COMPLETED, said), job.status
     assert any(isinstance(event, ConsoleTruncated) for event in flood[1])
     assert printed(line[1]).startswith("y" * 1_000_000)
     assert death.status.phase is Phase.FAILED
