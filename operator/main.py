@@ -1,8 +1,8 @@
-"""The operator's door: the handlers that kopf calls. ``controller`` does what follows.
+"""The operator's door: what kopf calls. ``controller`` does what follows.
 
 Run it as ``kopf run --standalone --namespace NAMESPACE operator/main.py``; kopf is given this file
-alone. Its handlers are of the kind that leaves no finalizer and no annotation behind. RuntimeJobs,
-and what runs them, come by ``job_watches``.
+alone, and runs the process: its start, its stop, its liveness probe. ``controller.watches`` says
+why the watches are not kopf's.
 """
 
 import asyncio
@@ -13,21 +13,19 @@ import kopf
 from redis.asyncio import Redis
 
 from controller.cluster import JobCluster
-from controller.observe.job_watches import JobWatches, Listeners
 from controller.observe.resync import STALE_SECONDS, ClusterResync
 from controller.program_status import ProgramStatusWriter
 from controller.reconciler import JobReconciler
 from controller.session_status import SessionKeeper
 from controller.settings import OperatorSettings
 from controller.warm_pool import WarmPool
-from qiskit_runtime.cluster.cache import ResourceCache
+from controller.watches import ClusterWatches
 from qiskit_runtime.cluster.client import ClusterApi, connect
-from qiskit_runtime.contract.resources.resource import GROUP, VERSION
 
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
-    """Make the reconciler, and have kopf notice a silent watch."""
+    """Make the parts and begin to watch; each holds its first steps until the view is complete."""
     _configure(settings)
     own = OperatorSettings()
     # Each running job holds a connection for its log, and so does a pod that waits for one.
@@ -52,36 +50,21 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
         own.warm_pool,
     )
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
-    memo.watches = JobWatches(
-        cluster,
-        memo.view,
-        Listeners(memo.jobs.enqueue, memo.sessions.enqueue, memo.pool.wake, memo.pool.note_pod),
+    memo.watches = ClusterWatches(
+        cluster, memo.view, memo.jobs, memo.sessions, memo.programs, memo.pool
     )
-    for workers in (memo.jobs, memo.sessions, memo.pool.workers):
-        workers.hold()
-    rounds = (memo.watches.run(), memo.resync.run(), _begin(memo))
-    memo.rounds = [asyncio.create_task(one) for one in rounds]
+    memo.rounds = [asyncio.create_task(memo.watches.run()), asyncio.create_task(_resync(memo))]
 
 
-async def _begin(memo: kopf.Memo) -> None:
-    """Take the first steps once the view is complete; jobs that have not ended come first."""
+async def _resync(memo: kopf.Memo) -> None:
+    # Before, all would be missed; and an operator that never knows all is restarted by its probe.
     await memo.watches.complete.wait()
-    if memo.pool.is_on:
-        memo.pool.wake()
-    await memo.pool.workers.release()
-    await memo.jobs.release(memo.view.is_unfinished)
-    await memo.sessions.release()
+    await memo.resync.run()
 
 
 def _configure(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True
     settings.posting.enabled = False
-    settings.watching.server_timeout = 60
-    settings.watching.client_timeout = 75
-    settings.watching.connect_timeout = 10
-    settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = (1, 2, 3, 5, 8, 8, 8)
-    settings.queueing.error_delays = (1, 1, 2, 3, 5, 8, 10)
     # Events and the operator's own log lines say what happens to a job.
     for name in ("kopf.objects", "kopf.activities", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -119,35 +102,3 @@ async def probe_pool(memo: kopf.Memo, **_: Any) -> dict[str, Any]:
         memo.pool.workers.spawn(memo.pool.report(memo.redis, memo.namespace))
     numbers: dict[str, Any] = memo.pool.measure()
     return numbers
-
-
-@kopf.on.event(GROUP, VERSION, "runtimeprograms")
-async def observe_program(
-    event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
-) -> None:
-    """Take up a RuntimeProgram; jobs that start from now on do not find a deleted one."""
-    _observe(memo.view.programs, event, body)
-    memo.programs.enqueue(name)
-
-
-@kopf.on.event(GROUP, VERSION, "runtimebackends")
-async def observe_backend(event: kopf.RawEvent, body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
-    """Take up a RuntimeBackend; jobs that start from now on do not find a deleted one."""
-    _observe(memo.view.backends, event, body)
-
-
-@kopf.on.event(GROUP, VERSION, "runtimesessions")
-async def observe_session(
-    event: kopf.RawEvent, name: str, body: kopf.Body, memo: kopf.Memo, **_: Any
-) -> None:
-    """Take up a RuntimeSession, whose jobs may have their turn now."""
-    _observe(memo.view.sessions, event, body)
-    memo.sessions.enqueue(name)
-    memo.pool.note_session()
-
-
-def _observe(cache: ResourceCache[Any], event: kopf.RawEvent, body: kopf.Body) -> None:
-    if event["type"] == "DELETED":
-        cache.drop(dict(body))
-    else:
-        cache.put(dict(body))

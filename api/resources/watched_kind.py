@@ -75,7 +75,6 @@ class WatchedKind(Generic[T]):
         """Stop, and disconnect."""
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
-        await self.watch.list.cancel()
         await self._mark.close()
         await self._client.close()
 

@@ -140,8 +140,8 @@ class JobActor:
         self.memory.refused_since.pop(job.run_name, None)
         self.view.put_job(created)
         if is_new:
-            # It has no pod yet, so no pod has the input: nobody needs to ask.
-            self.memory.note_input(job, None)
+            # No pod has the input, as a rule: whoever is to give it, or to end the job, asks again.
+            self.memory.holders.setdefault(job.run_name, None)
         note = f"the Kubernetes Job {job.run_name} was created"
         self._emit_event(job, State(Phase.QUEUED), note)
         if action.instead_of:

@@ -1,11 +1,10 @@
 """The operator's calls to the Kubernetes API: RuntimeJobs and what runs them, in one namespace."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from operator import itemgetter
 
 from qiskit_runtime.cluster.client import (
-    JSON,
     MERGE_PATCH,
     METADATA_ONLY,
     PAGE,
@@ -48,22 +47,23 @@ class JobCluster:
         self._runtimejobs, self._programs = f"{resources}/{PLURAL}", f"{resources}/{PROGRAMS}"
         self._sessions, self._backends = f"{resources}/{SESSIONS}", f"{resources}/{BACKENDS}"
 
-    def make_watches(
-        self, runtimejobs: WatchedCache, jobs: WatchedCache, pods: WatchedCache
-    ) -> list[ResourceWatch]:
-        """Return the watches of RuntimeJobs, of the Kubernetes Jobs that are ours, and of pods."""
-        return [
-            ResourceWatch(self._api, self._runtimejobs, runtimejobs),
-            ResourceWatch(self._api, self._jobs, jobs, label=JOB_LABEL),
-            ResourceWatch(self._api, self._pods, pods, label=JOB_LABEL),
-        ]
+    def make_watches(self, *kinds: WatchedCache) -> list[ResourceWatch]:
+        """Return the watches of RuntimeJobs, Kubernetes Jobs, pods, programs, backends, sessions.
 
-    async def list_runnables(self, *take: Callable[[Manifest], None]) -> None:
-        """List programs, backends and sessions, each kind to a function of its own."""
-        paths = (self._programs, self._backends, self._sessions)
-        for path, take_one in zip(paths, take, strict=True):
-            async for manifest in self._list_pages(path, JSON):
-                take_one(manifest)
+        Of Kubernetes Jobs and pods they are those of RuntimeJobs, and those that wait for one.
+        """
+        watched = (
+            (self._runtimejobs, ""),
+            (self._jobs, JOB_LABEL),
+            (self._pods, JOB_LABEL),
+            (self._programs, ""),
+            (self._backends, ""),
+            (self._sessions, ""),
+        )
+        return [
+            ResourceWatch(self._api, path, kind, label=label)
+            for (path, label), kind in zip(watched, kinds, strict=True)
+        ]
 
     async def get_runtimejob(self, name: str) -> Manifest | None:
         """Return the RuntimeJob of this name, or None."""
@@ -110,27 +110,25 @@ class JobCluster:
     async def list_versions(self) -> dict[str, tuple[str, int]]:
         """Return by UID the RuntimeJob that an object is or belongs to, and its version."""
         versions: dict[str, tuple[str, int]] = {}
-        async for found in self._list_pages(self._runtimejobs, METADATA_ONLY):
-            metadata = found["metadata"]
+        async for metadata in self._list_metadata(self._runtimejobs):
             versions[metadata["uid"]] = (metadata["name"], int(metadata["resourceVersion"]))
         for path in (self._jobs, self._pods):
-            async for found in self._list_pages(path, METADATA_ONLY, labelSelector=JOB_LABEL):
-                metadata = found["metadata"]
+            async for metadata in self._list_metadata(path, labelSelector=JOB_LABEL):
                 name = metadata["labels"][JOB_LABEL]
                 versions[metadata["uid"]] = (name, int(metadata["resourceVersion"]))
         return versions
 
-    async def _list_pages(self, path: str, accept: str, **query: str) -> AsyncIterator[Manifest]:
-        """Yield a kind's objects, a page in memory at a time.
+    async def _list_metadata(self, path: str, **query: str) -> AsyncIterator[Manifest]:
+        """Yield the metadata of a kind's objects, a page in memory at a time.
 
-        The metadata of one job's objects are 8 KB of text, and ten times as much as Python's.
+        Those of one job's objects are 8 KB of text, and ten times as much as Python's objects.
         """
         query["limit"] = str(PAGE)
         while True:
-            found = await self._api.call("GET", path, accept=accept, query=dict(query))
+            found = await self._api.call("GET", path, accept=METADATA_ONLY, query=dict(query))
             # An empty list of metadata is null.
             for item in found["items"] or ():
-                yield item
+                yield item["metadata"]
             if not (rest := found.get("metadata", {}).get("continue")):
                 return
             query["continue"] = rest

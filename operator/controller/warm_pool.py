@@ -19,15 +19,13 @@ from controller.build.warm_job import build_warm_job
 from controller.cluster import JobCluster
 from controller.decide_pool import decide_pool
 from controller.observe.cluster_view import ClusterView
-from controller.observe.objects import KubernetesJob
-from controller.observe.parse import read_job_name
+from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.pool_view import IdlePod, Place
 from controller.observe.warm_pods import WarmPods
 from controller.record.ready_logs import ReadyLogs
 from controller.settings import PoolSize, RunnerSettings, WarmPoolSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
-from qiskit_runtime.contract.resources.resource import WARM_LABEL, Manifest
 from qiskit_runtime.contract.wire.pool_numbers import POOL_SECONDS, PoolNumbers, pool_key
 
 REFUSED_SECONDS = 10.0
@@ -59,12 +57,11 @@ class WarmPool:
         """Have the pool looked at."""
         self.workers.enqueue(_POOL)
 
-    def note_pod(self, manifest: Manifest) -> None:
-        """Have the pool looked at, if a pod of it has changed or another one waits for room."""
-        labels = manifest["metadata"].get("labels", {})
-        pod = self._view.pods.find(read_job_name(manifest))
-        waits_for_room = pod is not None and pod.not_scheduled is not None
-        if WARM_LABEL in labels or (waits_for_room and self._settings.is_on):
+    def note_pod(self, pod: Pod) -> None:
+        """Have the pool looked at, if a pod of it has changed or a job's finds no node."""
+        run = self._view.jobs.find(pod.job_name)
+        is_warm = run is None or bool(run.template_digest)
+        if is_warm or (pod.is_homeless and self._settings.is_on):
             self.wake()
 
     def note_session(self) -> None:

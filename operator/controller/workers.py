@@ -58,13 +58,12 @@ class Workers:
         """Take no step from now on until ``release``: what steps are decided by is not known."""
         self._held = {}
 
-    async def release(self, is_urgent: Callable[[str], bool] = lambda _: True) -> None:
-        """Take the steps that were held; those of the objects that are urgent come first."""
-        held, self._held = list(self._held or ()), None
-        held.sort(key=lambda name: not is_urgent(name))
+    async def release(self, place: Callable[[str], Any] = lambda _: 0) -> None:
+        """Take the steps that were held, in the order of the objects' places."""
+        held, self._held = sorted(self._held or (), key=place), None
         for number, name in enumerate(held):
             self.enqueue(name)
-            if number % RELEASE_AT_ONCE == 0:
+            if number % RELEASE_AT_ONCE == RELEASE_AT_ONCE - 1:
                 # Thousands of ended objects leave the first ones time.
                 await asyncio.sleep(0)
 

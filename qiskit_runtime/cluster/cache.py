@@ -1,7 +1,6 @@
 """A cache of the objects of one kind in a namespace, each in the newest version observed.
 
-``watch`` fills it for the API, which answers polls from it, and for the operator, whose few small
-kinds kopf's events fill.
+``watch`` fills it, for the API, which answers polls from it, and for the operator.
 Versions are those of Kubernetes (``resourceVersion``), integers that count the changes of all
 objects of a kind (KEP-5504).
 """
@@ -47,10 +46,11 @@ def read_name(manifest: Manifest) -> str:
 class ResourceCache(Generic[T]):
     """Objects by their keys.
 
-    ``parse`` makes a value of a manifest, or raises ValueError; ``make_key`` gives the key of an
-    object, its name as a rule. ``group_of`` names the group that an object belongs to, if any:
-    those of one are found without a look at all the others. ``swapped`` is called with an object
-    as it was and as it is now, for totals; None is one that does not exist.
+    ``parse`` makes a value of a manifest; one that it raises an error for is kept as malformed.
+    ``make_key`` gives the key of an object, its name as a rule. ``group_of`` names the group that
+    an object belongs to, if any: those of one are found without a look at all the others.
+    ``swapped`` is called with an object as it was and as it is now, for totals; None is one that
+    does not exist.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ResourceCache(Generic[T]):
         swapped: Callable[[T | None, T | None], None] = lambda *_: None,
     ) -> None:
         self._parse = parse
-        self._make_key = make_key
+        self.make_key = make_key
         self._group_of = group_of
         self._swapped = swapped
         self._observed: dict[str, Observed[T]] = {}
@@ -98,7 +98,7 @@ class ResourceCache(Generic[T]):
 
     def put(self, manifest: Manifest) -> None:
         """Take up a version of an object. One that is older than what is known changes nothing."""
-        metadata, key = manifest["metadata"], self._make_key(manifest)
+        metadata, key = manifest["metadata"], self.make_key(manifest)
         uid, version = metadata["uid"], int(metadata["resourceVersion"])
         is_deleted = "deletionTimestamp" in metadata
         known = self._observed.get(key)
@@ -107,21 +107,29 @@ class ResourceCache(Generic[T]):
             return
         if known and not known.is_replaced_by(uid, version, is_deleted=is_deleted):
             return
-        try:
-            value = self._parse(manifest)
-        except ValueError as error:
-            value = None
-            if known is None or known.uid != uid or known.value is not None:
-                kind, name = manifest.get("kind", ""), metadata["name"]
-                logger.warning("%s %s is left out: %s", kind, name, error)
+        value, error = self._try_parse(manifest)
+        if error and (known is None or known.uid != uid or known.value is not None):
+            kind, name = manifest.get("kind", ""), metadata["name"]
+            words = error if isinstance(error, ValueError) else repr(error)
+            logger.warning("%s %s is left out: %s", kind, name, words)
         self._swap(key, known.value if known else None, value)
         self._observed[key] = Observed(uid, version, is_deleted, value)
         self.newest = max(self.newest, version)
         self._notify(key)
 
+    def read(self, manifest: Manifest) -> T | None:
+        """Return the object that a manifest describes; None where it is malformed."""
+        return self._try_parse(manifest)[0]
+
+    def _try_parse(self, manifest: Manifest) -> tuple[T | None, Exception | None]:
+        try:
+            return self._parse(manifest), None
+        except Exception as error:  # noqa: BLE001  (whatever it is, it must not hold up the others)
+            return None, error
+
     def drop(self, manifest: Manifest) -> None:
         """Remove an object that was deleted. Another one of its key stays."""
-        metadata, key = manifest["metadata"], self._make_key(manifest)
+        metadata, key = manifest["metadata"], self.make_key(manifest)
         self.newest = max(self.newest, int(metadata["resourceVersion"]))
         self.discard(key, metadata["uid"])
 

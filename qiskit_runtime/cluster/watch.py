@@ -11,7 +11,14 @@ import math
 import time
 from typing import Protocol
 
-from qiskit_runtime.cluster.client import PAGE, ClusterApi, ClusterError, Expired, make_error
+from qiskit_runtime.cluster.client import (
+    PAGE,
+    ClusterApi,
+    ClusterError,
+    Expired,
+    NotFound,
+    make_error,
+)
 from qiskit_runtime.cluster.shared_call import SharedCall
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.host.backoff import Backoff
@@ -69,6 +76,8 @@ class ResourceWatch:
         """List all objects into the cache; raises ClusterError."""
         self.synced = asyncio.Event()
         """Set once all objects were listed."""
+        self.answered = asyncio.Event()
+        """Set once they were, or the API server has said that it knows no such kind."""
 
     @property
     def is_fresh(self) -> bool:
@@ -77,6 +86,12 @@ class ResourceWatch:
 
     async def run(self) -> None:
         """Keep the cache until cancelled."""
+        try:
+            await self._run()
+        finally:
+            await self.list.cancel()
+
+    async def _run(self) -> None:
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             try:
@@ -108,7 +123,7 @@ class ResourceWatch:
                 self._cache.clear()
                 known = 0
             for manifest in page["items"]:
-                self._put(manifest)
+                self._cache.put(manifest)
                 uids.add(manifest["metadata"]["uid"])
             if not (rest := page["metadata"].get("continue")):
                 break
@@ -117,6 +132,7 @@ class ResourceWatch:
         self._cache.advance(version)
         self._heard = time.monotonic()
         self.synced.set()
+        self.answered.set()
         return str(version)
 
     async def _watch(self) -> None:
@@ -143,7 +159,7 @@ class ResourceWatch:
         manifest = event["object"]
         match event["type"]:
             case "ADDED" | "MODIFIED":
-                self._put(manifest)
+                self._cache.put(manifest)
             case "DELETED":
                 self._cache.drop(manifest)
             case "ERROR":
@@ -151,14 +167,9 @@ class ResourceWatch:
         self._version = manifest["metadata"]["resourceVersion"]
         self._cache.advance(int(self._version))
 
-    def _put(self, manifest: Manifest) -> None:
-        try:
-            self._cache.put(manifest)
-        except Exception:
-            # One object that is not what it should be must not hold up the others.
-            logger.exception("watching %s: %s", self._path, manifest["metadata"]["name"])
-
     def _note_failure(self, error: Exception, failures: int) -> None:
+        if isinstance(error, NotFound):
+            self.answered.set()
         is_expired = isinstance(error, Expired)
         if is_expired or failures >= RELIST_FAILURES:
             self._version = ""

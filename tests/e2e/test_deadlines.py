@@ -14,15 +14,14 @@ from tests.faults.history import FINAL
 pytestmark = pytest.mark.cluster
 
 DEAF = """
-import sys
 from controller.observe import resync
-from controller.observe.cluster_view import ClusterView
+from controller.watches import KindInView
 resync.ROUND_SECONDS, resync.DELAY_SECONDS = 2.0, 0.2
-put = ClusterView.put_runtimejob
+put = KindInView.put
 def deaf_put(self, manifest):
-    if sys._getframe(1).f_code.co_name != "put_runtimejob":
+    if manifest.get("kind") != "RuntimeJob":
         put(self, manifest)
-ClusterView.put_runtimejob = deaf_put
+KindInView.put = deaf_put
 """
 """An operator whose watch of RuntimeJobs brings nothing."""
 

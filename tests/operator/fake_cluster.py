@@ -158,6 +158,8 @@ class FakeCluster:
 
     async def create_job(self, manifest):
         self._called("create_job")
+        if known := self.jobs.get(manifest["metadata"]["name"]):
+            return known, False
         created = datetime.now(UTC).isoformat(timespec="seconds")
         metadata = {"creationTimestamp": created, **manifest["metadata"]}
         return self._store(self.jobs, {**manifest, "metadata": metadata}), True

@@ -16,11 +16,11 @@ from controller.settings import OperatorSettings, RunnerSettings
 from controller.workers import Workers
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED
-from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
+from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, Outcome, Verdict
 from runner.record_writer import RecordWriter
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
-from tests.operator.manifests import RUN
+from tests.operator.manifests import RUN, warm_pod_manifest, warm_run_manifest
 from tests.operator.operators import start_operators
 
 pytestmark = pytest.mark.anyio
@@ -171,6 +171,31 @@ async def test_operator_that_starts_counts_the_jobs_that_run(start):
     operator = start(cluster)
     assert await operator.step() == CHECK_SECONDS
     assert cluster.jobs == {}
+
+
+async def test_job_that_was_just_created_costs_no_read(cluster, start):
+    """No pod has its input yet: the Secret is not asked for before it is written."""
+    operator = start(cluster)
+    await operator.rest()
+    cluster.add_pod(node="")
+    await operator.rest()
+    assert list(cluster.secrets) == [RUN]
+    assert [call for call in cluster.calls if call.startswith(("get_", "find_"))] == []
+
+
+async def test_input_that_another_operator_gave_to_a_waiting_pod_is_found(cluster, start):
+    """The job's own pod leaves, as the input names another; that one runs the job."""
+    operator = start(cluster)
+    await operator.rest()
+    cluster.add_pod(state={"terminated": {"exitCode": EXIT_UNREADABLE, "finishedAt": stamp()}})
+    document = base64.b64encode(b'{"pod": "warm-1-p"}').decode()
+    secret = {"metadata": {"name": RUN, "uid": "s"}, "data": {"job.json": document}}
+    cluster.secrets[RUN] = secret
+    cluster._store(cluster.jobs, warm_run_manifest(owner="u"))
+    cluster._store(cluster.pods, warm_pod_manifest(state=runs()))
+    await operator.rest()
+    assert operator.status.get("phase") != "Failed", operator.status
+    assert operator.status["podName"] == "warm-1-p"
 
 
 async def test_refused_job_says_so_and_is_tried_again(cluster, start):

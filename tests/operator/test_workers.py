@@ -122,17 +122,17 @@ async def test_close_stops_all():
     assert not workers._tasks
 
 
-async def test_steps_that_were_held_begin_with_the_urgent_ones():
+async def test_steps_that_were_held_are_taken_in_the_order_of_the_places():
     """Until the release none is taken; an object that was named twice has one step."""
     steps = Steps()
     workers = Workers("runtimejob", steps.step, steps.refresh)
     workers.hold()
-    for name in ("a", "b", "urgent", "a"):
+    for name in ("bb", "ccc", "a", "bb"):
         workers.enqueue(name)
     await asyncio.sleep(0.01)
     assert steps.taken == []
-    await workers.release(lambda name: name == "urgent")
+    await workers.release(len)
     await until(lambda: len(steps.taken) == 3)
-    workers.enqueue("c")
+    workers.enqueue("d")
     await until(lambda: not workers._turns)
-    assert steps.taken == ["urgent", "a", "b", "c"]
+    assert steps.taken == ["a", "bb", "ccc", "d"]

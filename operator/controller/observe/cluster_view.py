@@ -1,12 +1,12 @@
 """The watched objects of one namespace, parsed, each in the newest version that was seen.
 
-``job_watches`` fills it, ``main`` from kopf's watches of the small kinds, and the operator adds the
-answers of its own calls. It is complete before the first job is reconciled. Nothing here asks the
-API server.
+``watches`` fills it, and the operator adds the answers of its own calls. It is complete before the
+first job is reconciled. Nothing here asks the API server.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod, read_job_name
@@ -18,7 +18,7 @@ from controller.observe.runnables import (
 )
 from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.contract.resources.instance import Instance
-from qiskit_runtime.contract.resources.resource import JOB_LABEL, Manifest
+from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import (
     RuntimeJob,
     is_final_status,
@@ -31,11 +31,13 @@ Versions = dict[str, tuple[str, int]]
 """By UID: the name of the RuntimeJob that an object is or belongs to, and the object's version."""
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
 _IDLE = "idle"
 """The group of the Kubernetes Jobs that wait for a RuntimeJob."""
 
 _HOMELESS = "homeless"
-"""The group of the pods that wait for a node."""
+"""The group of the pods of RuntimeJobs that no node takes."""
 
 
 def _ignore(*_: object) -> None:
@@ -64,7 +66,7 @@ class ClusterView:
             parse_job, group_of=lambda run: _IDLE if run.is_idle else ""
         )
         self.pods: ResourceCache[Pod] = ResourceCache(
-            parse_pod, read_job_name, group_of=lambda pod: _HOMELESS if pod.waits_for_room else ""
+            parse_pod, read_job_name, group_of=lambda pod: _HOMELESS if pod.is_homeless else ""
         )
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
         self.backends: ResourceCache[WatchedBackend] = ResourceCache(parse_backend)
@@ -82,10 +84,10 @@ class ClusterView:
         """Return whether there is a RuntimeJob of this name that can't be read."""
         return self.runtimejobs.holds(name) and self.runtimejobs.find(name) is None
 
-    def is_unfinished(self, name: str) -> bool:
-        """Return whether there is a RuntimeJob of this name that has not ended."""
+    def find_place(self, name: str) -> tuple[bool, datetime]:
+        """Return the place of a RuntimeJob among those that wait: the ended ones are the last."""
         job = self.find_job(name)
-        return job is not None and not job.is_final
+        return (job.is_final, job.job.created) if job else (True, _NEVER)
 
     def all_jobs(self) -> list[RuntimeJob]:
         """Return every RuntimeJob that is not malformed."""
@@ -117,11 +119,10 @@ class ClusterView:
         """Return the pods of RuntimeJobs that no node takes."""
         return self.pods.group(_HOMELESS)
 
-    def name_job_of(self, pod: Manifest) -> str:
+    def name_job_of(self, pod: Pod) -> str:
         """Return the name of a pod's RuntimeJob, by its label or else its Kubernetes Job's."""
-        named = pod["metadata"].get("labels", {}).get(JOB_LABEL, "")
-        run = self.jobs.find(read_job_name(pod))
-        return named or (run.runtimejob if run else "")
+        run = self.jobs.find(pod.job_name)
+        return pod.runtimejob or (run.runtimejob if run else "")
 
     def was_started(self, job: RuntimeJob) -> bool:
         """Return whether there is or was a Kubernetes Job of it."""
@@ -146,11 +147,16 @@ class ClusterView:
             self._on_started(name, job.job.spec.instance)
 
     def drop_job(self, manifest: Manifest) -> None:
-        """Forget a Kubernetes Job that was deleted, and which of its pods never started."""
-        self.jobs.drop(manifest)
-        name = manifest["metadata"]["name"]
+        """Forget a Kubernetes Job that was deleted. Another one of its name stays."""
+        self.forget_job(manifest["metadata"]["name"], manifest["metadata"]["uid"])
+
+    def forget_job(self, name: str, uid: str | None = None) -> None:
+        """Forget a Kubernetes Job that is gone, who claimed it, and which pods never started."""
+        if not self.jobs.holds(name, uid):
+            return
+        self.jobs.discard(name, uid)
         self.unused_pods.pop(name, None)
-        self._claims = {uid: run for uid, run in self._claims.items() if run != name}
+        self._claims = {claimed: run for claimed, run in self._claims.items() if run != name}
 
     def drop_pod(self, manifest: Manifest) -> None:
         """Forget a pod that was deleted; remember it if it is certain that it never started."""
@@ -181,7 +187,7 @@ class ClusterView:
             self.runtimejobs.discard(name)
         for run in self.jobs.all():
             if run.runtimejob == name and run.uid not in there:
-                self.jobs.discard(run.name, run.uid)
+                self.forget_job(run.name, run.uid)
         for runner in self.pods.all():
             if runner.runtimejob == name and runner.uid not in there:
                 self.pods.discard(runner.job_name, runner.uid)

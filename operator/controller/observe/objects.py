@@ -160,7 +160,7 @@ class Pod:
         return self.deleted is not None
 
     @property
-    def waits_for_room(self) -> bool:
+    def is_homeless(self) -> bool:
         """Return whether no node takes it, and a RuntimeJob waits for it."""
         return bool(self.runtimejob) and self.not_scheduled is not None and not self.is_deleted
 

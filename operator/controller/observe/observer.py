@@ -14,6 +14,7 @@ from controller.concurrency_limit import ConcurrencyLimit
 from controller.observe.cluster_view import ClusterView
 from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.memory import InputHolder, JobMemory
+from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod
 from controller.observe.pod_state import read_pod_state
 from controller.observe.pool_view import Place
@@ -155,12 +156,11 @@ class JobObserver:
     async def _observe_run(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view of a job that was started."""
         record = self._records.state(job)
-        holder = await self._find_holder(job)
-        run, pod = self._view.find_run(job, holder.run_name if holder else "")
+        holder, run, pod = await self._find_run(job, now)
         is_handed = job.run_name in self._memory.handed
         view = replace(view, record=record, holder=holder, is_handed=is_handed)
         view = replace(view, kubernetes_job=run, pod=pod)
-        has_ended = read_pod_state(view.kubernetes_job, view.pod, now).has_ended
+        has_ended = read_pod_state(run, pod, now).has_ended
         is_read = record is not None and record.is_done and record.verdict is None
         if view.kubernetes_job is None or (is_read and not has_ended) or view.lacks_its_pod:
             view = await self._confirm_run(view, job)
@@ -177,6 +177,19 @@ class JobObserver:
         unused = self._view.unused_pods
         names = (view.holder.run_name, view.run_name)
         return any(view.holder.pod in unused.get(name, ()) for name in names)
+
+    async def _find_run(
+        self, job: RuntimeJob, now: datetime
+    ) -> tuple[InputHolder | None, KubernetesJob | None, Pod | None]:
+        """Find which pod has a job's input, and the Kubernetes Job and the pod that run it."""
+        holder = await self._find_holder(job)
+        run, pod = self._view.find_run(job, holder.run_name if holder else "")
+        if holder is None and read_pod_state(run, pod, now).has_ended:
+            # Another operator may have given it meanwhile, to a pod that was started ahead.
+            self._memory.holders.pop(job.run_name, None)
+            holder = await self._find_holder(job)
+            run, pod = self._view.find_run(job, holder.run_name if holder else "")
+        return holder, run, pod
 
     async def _find_holder(self, job: RuntimeJob) -> InputHolder | None:
         if job.run_name not in self._memory.holders:

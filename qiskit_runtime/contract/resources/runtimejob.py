@@ -6,7 +6,6 @@ The API writes them and reads them back; the operator writes their status. Pure.
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -169,7 +168,6 @@ class RuntimeJob:
         return build_owner(self.name, self.uid)
 
 
-@lru_cache(maxsize=4096)
 def make_run_name(name: str, uid: str) -> str:
     """Return the name of what runs the RuntimeJob of this name and UID."""
     return f"{name}-{hashlib.sha256(uid.encode()).hexdigest()[:10]}"

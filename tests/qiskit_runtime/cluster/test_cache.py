@@ -158,3 +158,21 @@ def test_groups_and_totals_follow_the_objects():
     assert cache.group("x") == [] and cache.all() == [] and not cache._groups
     assert [before and before["version"] for before, _ in changes[3:]] == [1, 2, 5, 4, 3]
     assert [after and after["version"] for _, after in changes] == [1, 2, 3, 4, 5] + [None] * 3
+
+
+def test_object_that_breaks_its_parser_is_malformed(caplog):
+    """Whatever the error is, the others are taken up, and its next version may be good."""
+
+    def parse_or_break(manifest):
+        if manifest["value"] == "bad":
+            raise RuntimeError("boom")
+        return manifest["value"]
+
+    cache = ResourceCache(parse_or_break)
+    cache.put(make(value="x"))
+    cache.put(make(version=2, value="bad"))
+    cache.put(make("two", "b", 3))
+    assert cache.find("one") is None and cache.holds("one") and cache.find("two") == "x"
+    assert "boom" in caplog.text
+    cache.put(make(version=4, value="good"))
+    assert cache.find("one") == "good"
