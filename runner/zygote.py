@@ -6,8 +6,8 @@ It forks, and between two requests makes what spares forks some time; when the s
 
 For each runner it forks a process that becomes the supervisor, and that one forks the program
 process, and leaves all of the zygote behind by its ``exec``, which keeps its process id and its
-child. Between zygote and supervisor is a process that ends at once: so the supervisor is the
-server's child, as one that the server starts itself, and outlives the zygote.
+child. It is no child of the zygote's (``sibling``) but the server's, as one that the server starts
+itself, and outlives the zygote.
 """
 
 import errno
@@ -35,6 +35,7 @@ from qiskit_runtime.host.process_tree import close_to_others, open_to_others
 from runner import program_process
 from runner.pipes import widen
 from runner.processes import carry, die_with_parent, refuse_privileges
+from runner.sibling import fork_sibling
 
 _SUPERVISOR = Path(__file__).with_name("forked_supervisor.py")
 
@@ -143,25 +144,21 @@ def _make_runner(request: ForkRequest, streams: list[int]) -> ForkAnswer | _Birt
     told, tell = os.pipe()
     answer = None
     try:
-        if (pid := os.fork()) == 0:
+        if fork_sibling():
             return _become_runner(request, streams, tell)
     except OSError as error:
-        answer, pid = _describe(error), 0
+        answer = _describe(error)
     for descriptor in (tell, *streams):
         os.close(descriptor)
     with os.fdopen(told, "rb") as lines:
         # The pipe ends with the supervisor's exec; the last line counts.
         answers = [parse_answer(line) for line in lines]
-    if pid:
-        os.waitpid(pid, 0)
     return answer or (answers or [ForkAnswer(errno=errno.ECHILD)])[-1]
 
 
 def _become_runner(request: ForkRequest, streams: list[int], tell: int) -> _Birth:
     """Become the supervisor, which does not return, or its program process."""
     try:
-        if os.fork():
-            os._exit(0)
         os.setsid()
         carry(request.mark)
         Path(request.folder).mkdir(mode=0o700)
