@@ -3,7 +3,7 @@
 Used by ``record_writer``; the frames' form is in ``contract.wire.record_form``.
 """
 
-import base64
+import binascii
 import re
 import zlib
 from collections.abc import Callable, Iterable
@@ -121,7 +121,7 @@ def _frames(kind: bytes, first: int, messages: list[bytes]) -> list[bytes]:
     payload, encoding = MARK.join(messages), b"="
     if len(payload) > VERBATIM_BYTES or any(_CONTROL.search(text) for text in messages):
         # Level 1, as a program waits for it: higher levels save a tenth in thrice the time.
-        payload, encoding = base64.b64encode(zlib.compress(payload, 1)), b"~"
+        payload, encoding = binascii.b2a_base64(zlib.compress(payload, 1), newline=False), b"~"
     chunks = [payload[at : at + CHUNK_BYTES] for at in range(0, len(payload), CHUNK_BYTES)] or [b""]
     head = MARK + b"%b %d %d" % (kind, first, len(messages))
     return [

@@ -1,8 +1,8 @@
 """Pipes between the processes of a job, and to the reader of its record. Standard library only."""
 
-import array
 import fcntl
 import os
+import sys
 import termios
 import time
 from contextlib import suppress
@@ -16,9 +16,10 @@ DRAIN_SECONDS = 10.0
 
 def readable_bytes(descriptor: int) -> int:
     """Return the number of bytes that wait in a pipe or socket."""
-    waiting = array.array("i", [0])
+    # A C integer; array, which has them, would be imported for this alone.
+    waiting = bytearray(4)
     fcntl.ioctl(descriptor, termios.FIONREAD, waiting)
-    return waiting[0]
+    return int.from_bytes(waiting, sys.byteorder)
 
 
 def widen(pipe: int) -> None:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 
 from qiskit_runtime.contract.devices.fake_devices import UnknownFakeDevice
 from qiskit_runtime.contract.devices.noise import NOISY, find_depolarizing, find_dt, list_noisy
@@ -72,6 +72,19 @@ def rehearse() -> None:
     circuit.measure_all()
     noise = make_backend({"fake_device": REHEARSED}).options.noise_model
     noise.find_part([circuit]).to_dict(serializable=True)
+
+
+def rehearse_job() -> None:
+    """Do what most jobs do: make a backend, transpile a circuit for it, run that, count.
+
+    It starts threads, of Qiskit and of Aer, so no process may do it that is forked later.
+    """
+    circuit = QuantumCircuit(2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    backend = make_backend({}, seed=0)
+    backend.run(transpile(circuit, backend)).result().get_counts()
 
 
 def prepare() -> Iterator[None]:

@@ -3,7 +3,6 @@
 Used by the supervisor. ``contract.wire.record_form`` describes the format.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 
 from qiskit_runtime.contract.wire.progress import Progress
@@ -11,6 +10,15 @@ from qiskit_runtime.contract.wire.record_form import LINE_OVERHEAD, MARK, PROGRE
 from qiskit_runtime.contract.wire.verdict import Verdict, checksum
 from runner.console_writer import ConsoleWriter
 from runner.message_writer import MessageWriter
+
+try:
+    # Python's own, of 3.11: hashlib loads OpenSSL, a tenth of a supervisor's start and 4 MiB.
+    from _sha256 import sha256  # type: ignore[import-not-found]  # (private, has no stubs)
+except ImportError:
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found]  # (of 3.12)
+    except ImportError:
+        from hashlib import sha256
 
 
 class RecordWriter:
@@ -22,7 +30,7 @@ class RecordWriter:
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
-        self._digest = hashlib.sha256()
+        self._digest = sha256()
         self._lines = 0
         self._console = ConsoleWriter(self._emit)
         self._messages = MessageWriter(self._emit)

@@ -6,8 +6,8 @@ It forks, and between two requests makes what spares forks some time; when the s
 
 For each runner it forks a process that becomes the supervisor, and that one forks the program
 process, and leaves all of the zygote behind by its ``exec``, which keeps its process id and its
-child. Between zygote and supervisor is a process that ends at once: so the supervisor is the
-server's child, as one that the server starts itself, and outlives the zygote.
+child. It is no child of the zygote's (``sibling``) but the server's, as one that the server starts
+itself, and outlives the zygote.
 """
 
 import errno
@@ -34,7 +34,9 @@ from qiskit_runtime.contract.wire.forking import (
 from qiskit_runtime.host.process_tree import close_to_others, open_to_others
 from runner import program_process
 from runner.pipes import widen
-from runner.processes import carry, die_with_parent, refuse_privileges
+from runner.processes import carry, close_all_but, die_with_parent, refuse_privileges
+from runner.sibling import fork_sibling
+from runner.written_pages import Places, copy_pages, find_written
 
 _SUPERVISOR = Path(__file__).with_name("forked_supervisor.py")
 
@@ -42,6 +44,10 @@ _PACKAGES = {
     str(Path(module.__file__ or "").parents[1]) for module in (program_process, qiskit_runtime)
 }
 """The folders of what the supervisor imports: it starts without those that ``site`` knows."""
+
+
+_IDLE_SECONDS = 0.1
+"""How long a fork waits for its job before it copies pages: on a busy machine jobs come sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,20 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     _check_threads()
-    birth = _serve(requests)
+    written: Places = []
+    birth = _serve(requests, written)
     requests.close()
     if birth is None:
         return 0
     _become_program(birth)
-    return program_process.run_one(birth.channel, lambda: versions)
+
+    def load() -> dict[str, str]:
+        # For a job that comes at once, the pages are copied as it writes to them: as fast in sum.
+        if not select([birth.channel], [], [], _IDLE_SECONDS)[0]:
+            copy_pages(written)
+        return versions
+
+    return program_process.run_one(birth.channel, load)
 
 
 def _preload() -> dict[str, str]:
@@ -99,9 +113,12 @@ def _check_threads() -> None:
         raise SystemExit(f"the zygote has {count} threads, so that it can't be forked")
 
 
-def _serve(requests: socket.socket) -> _Birth | None:
-    """Answer requests until the server ends. A program process returns too, with its birth."""
-    work = _prepare_for_forks()
+def _serve(requests: socket.socket, written: Places) -> _Birth | None:
+    """Answer requests until the server ends. A program process returns too, with its birth.
+
+    ``written`` is where the places come that it copies.
+    """
+    work = _prepare_for_forks(written)
     with suppress(ConnectionError):
         requests.send(ForkAnswer(os.getpid()).to_packet())
         while True:
@@ -118,11 +135,15 @@ def _serve(requests: socket.socket) -> _Birth | None:
     return None
 
 
-def _prepare_for_forks() -> Iterator[None]:
+def _prepare_for_forks(written: Places) -> Iterator[None]:
     # Imported by preload already, which has set what Aer reads as it is loaded.
-    from runner.quantum_backend import prepare
+    from runner.quantum_backend import prepare, rehearse_job
 
     yield from prepare()
+    # A collection of what was just made would write to all of it.
+    gc.freeze()
+    written += find_written(rehearse_job)
+    yield
 
 
 def _work_until_asked(work: Iterator[None], requests: socket.socket) -> None:
@@ -143,25 +164,21 @@ def _make_runner(request: ForkRequest, streams: list[int]) -> ForkAnswer | _Birt
     told, tell = os.pipe()
     answer = None
     try:
-        if (pid := os.fork()) == 0:
+        if fork_sibling():
             return _become_runner(request, streams, tell)
     except OSError as error:
-        answer, pid = _describe(error), 0
+        answer = _describe(error)
     for descriptor in (tell, *streams):
         os.close(descriptor)
     with os.fdopen(told, "rb") as lines:
         # The pipe ends with the supervisor's exec; the last line counts.
         answers = [parse_answer(line) for line in lines]
-    if pid:
-        os.waitpid(pid, 0)
     return answer or (answers or [ForkAnswer(errno=errno.ECHILD)])[-1]
 
 
 def _become_runner(request: ForkRequest, streams: list[int], tell: int) -> _Birth:
     """Become the supervisor, which does not return, or its program process."""
     try:
-        if os.fork():
-            os._exit(0)
         os.setsid()
         carry(request.mark)
         Path(request.folder).mkdir(mode=0o700)
@@ -199,11 +216,7 @@ def _become_program(birth: _Birth) -> None:
     os.setsid()
     for standard in (1, 2):
         os.dup2(birth.console, standard)
-    for entry in [*Path("/proc/self/fd").iterdir()]:
-        if (descriptor := int(entry.name)) > 2 and descriptor != birth.channel:
-            # The one of the listing is closed already.
-            with suppress(OSError):
-                os.close(descriptor)
+    close_all_but(birth.channel)
     os.chdir(birth.folder)
     os.environ["TMPDIR"] = birth.folder
     tempfile.tempdir = None

@@ -263,6 +263,21 @@ def test_forks_share_the_zygote_s_memory(zygote, start_run):
     assert sizes["Private_Dirty:"] < 16 << 10 < sizes["Rss:"]
 
 
+def test_fork_that_waits_copies_what_a_job_writes_to(zygote):
+    """Once the zygote knows which pages these are: their faults come before the job."""
+    until = time.monotonic() + 60
+    faults = 0
+    while faults < 2500:
+        assert time.monotonic() < until, faults
+        run = zygote.fork()
+        time.sleep(1)
+        (program,) = list_children()[run.pid]
+        stat = Path(f"/proc/{program}/stat").read_bytes().rpartition(b") ")[2]
+        faults = int(stat.split()[7])
+        run.stdin.close()
+        run.communicate()
+
+
 def test_folder_that_can_not_be_made_is_the_answer(zygote, tmp_path):
     """The error of the system comes back, and the zygote forks on."""
     with pytest.raises(FileNotFoundError):

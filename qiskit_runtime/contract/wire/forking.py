@@ -29,7 +29,7 @@ class ForkRequest:
 
 @dataclass(frozen=True, slots=True)
 class ForkAnswer:
-    """The process id of a runner, whose parent has ended, or the error that there was instead.
+    """The process id of a runner, the server's child, or the error that there was instead.
 
     The first answer comes before any request: the zygote's own process id says that it is ready.
     """

@@ -4,7 +4,6 @@ Local mode and the operator write it; ``python -m runner`` reads it from a folde
 or from its standard input. Standard library only: the supervisor imports it.
 """
 
-import hashlib
 import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -101,6 +100,9 @@ def read_job_input(folder: "Path", pod: str = "") -> JobInput:
     if job.pod != pod:
         # A Kubernetes Job may make a second pod, as after it was suspended and resumed.
         raise JobInputError(f"the job was handed to the pod {job.pod}: it is not run twice")
+    # Imported here: a supervisor that reads no folder is up sooner without.
+    import hashlib
+
     digest = job.params_sha256
     if digest and hashlib.sha256(params).hexdigest() != digest:
         raise JobInputError("params: they are not what was posted: their SHA-256 differs")
