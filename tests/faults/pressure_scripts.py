@@ -1,4 +1,4 @@
-"""The fault of a node under pressure: its kubelet evicts pods, and nothing new is scheduled on it.
+"""The faults of a node under pressure: its kubelet evicts pods, and takes no new ones.
 
 The machine is under none. Each pod that is to go is filled over its own limit of scratch space, so
 that a real kubelet evicts it, with a second of grace as under memory pressure. And the nodes lose a
@@ -7,6 +7,7 @@ label that the pods of this stand alone need, as a taint would keep all pods awa
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -35,6 +36,14 @@ FILL = "open('/tmp/fill', 'wb').write(bytes(2**26))"
 
 EVICTED_SECONDS = 180.0
 """How long the kubelet may take: it measures a volume each one to two minutes."""
+
+REJECTING_SECONDS = 20.0
+REJECTED = {
+    "phase": "Failed",
+    "reason": "Evicted",
+    "message": "Pod was rejected: The node had condition: [DiskPressure]. ",
+}
+"""What a kubelet says of a pod that it does not take."""
 
 HOLDS = """
 import asyncio
@@ -75,6 +84,25 @@ def press_the_node(stand: Stand, recorder: Recorder) -> None:
         phases = {name: stand.phase(name) for name in stand.jobs()}
         failed = {name for name, phase in phases.items() if phase == "Failed"}
         assert failed == {"fi26-kubelet", "fi26-api"}, phases
+        wait_for_pool(stand, POOL)
+
+
+def reject_pods(stand: Stand, recorder: Recorder) -> None:
+    """FI-28: a node takes no pod at all, as one under disk pressure; the pool waits for better."""
+    made: set[str] = set()
+    begun = recorder.seconds
+    while recorder.seconds < begun + REJECTING_SECONDS:
+        made |= {pod.metadata.name for pod in find_idle_pods(stand)}
+        for pod in _find_living(stand):
+            # A watch may be behind, and the pod gone.
+            with suppress(ApiException):
+                stand.core.patch_namespaced_pod_status(pod, stand.namespace, {"status": REJECTED})
+        time.sleep(0.1)
+    say(recorder, f"{len(made)} pods were rejected in {REJECTING_SECONDS:g} s")
+    assert POOL <= len(made) <= 2 * POOL, made
+    with _room(stand, recorder):
+        submit(stand, recorder, "fi28")
+        assert wait_for_ends(stand, recorder) == {("Completed", "")}
         wait_for_pool(stand, POOL)
 
 

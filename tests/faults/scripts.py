@@ -218,13 +218,14 @@ SCRIPTS: dict[str, Script] = {
     "FI-25": warm_scripts.fill_the_node,
     "FI-26": pressure_scripts.press_the_node,
     "FI-27": warm_scripts.run_two_operators_with_classes,
+    "FI-28": pressure_scripts.reject_pods,
 }
 """The scripts by the ids of the fault catalogue."""
 
 OPTIONS: dict[str, dict[str, str]] = {
     **dict.fromkeys(("FI-20", "FI-21", "FI-22", "FI-23", "FI-24"), warm_scripts.OPTIONS),
     "FI-25": warm_scripts.SMALL_NODE,
-    "FI-26": pressure_scripts.OPTIONS,
+    **dict.fromkeys(("FI-26", "FI-28"), pressure_scripts.OPTIONS),
     "FI-27": warm_scripts.CLASSES,
 }
 """The variables of operator and API, where a script needs others than usual."""
