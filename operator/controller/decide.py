@@ -138,7 +138,7 @@ def _decide_started(view: JobView, job: RuntimeJob, now: datetime) -> Action:
         if view.holder and view.holder_never_ran and not job.has_run:
             return TakeInputBack(job, view.holder)
         # It may have run: not knowing is an end, never a second run.
-        pod_state = PodState(RunnerState.DISRUPTED, describe_loss(view.kubernetes_job, view.pod))
+        pod_state = PodState(RunnerState.DISRUPTED, describe_loss(view.kubernetes_job))
         view = replace(view, pod=None)
     if view.pod and not view.pod.is_deleted and not pod_state.has_ended:
         if action := _decide_input(view, job, pod_state):
