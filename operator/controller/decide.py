@@ -47,6 +47,7 @@ from qiskit_runtime.contract.lifecycle import (
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.progress import Progress
+from qiskit_runtime.contract.wire.verdict import Outcome
 
 REFUSED_SECONDS = 10.0
 """The pause until a Kubernetes Job that the cluster refused is created again."""
@@ -182,6 +183,8 @@ def _decide_record(view: JobView, job: RuntimeJob, pod_state: PodState) -> Actio
 
 def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> Action:
     """Decide what follows from the job's state: its end, a write, a stop or a wait."""
+    if _lacks_cause(view, job, pod_state):
+        return Wait()
     state = _derive_state(view, job, pod_state, now)
     facts = _read_facts(view)
     if state.phase.is_final:
@@ -198,6 +201,17 @@ def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
         stop = StopPod(job, view.pod.name, seconds)
         return _update(job, state, now, facts, progress) or stop
     return _update(job, state, now, facts, progress, seconds) or Wait(seconds)
+
+
+def _lacks_cause(view: JobView, job: RuntimeJob, pod_state: PodState) -> bool:
+    """Return whether the runner was told to end, and it is not known yet by whom.
+
+    A kubelet that evicts a pod says so when its container has ended, which is after the verdict.
+    """
+    verdict = view.record.verdict if view.record else None
+    was_told = verdict is not None and verdict.outcome is Outcome.TERMINATED
+    is_known = job.cancel_requested or pod_state.detail
+    return was_told and not is_known and pod_state.runner is RunnerState.RUNNING
 
 
 def _read_facts(view: JobView) -> RunFacts:

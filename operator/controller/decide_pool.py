@@ -92,9 +92,13 @@ def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
 
 
 def _ended_seconds(one: IdlePod, now: datetime) -> float:
-    """Return for how long it has ended; a pod that is gone has ended long ago."""
+    """Return for how long it has ended; a pod that is gone has ended long ago.
+
+    One that a kubelet has rejected has run nothing: it ended about when it was made.
+    """
     ran = one.pod.container.termination if one.pod else None
-    return (now - ran.finished).total_seconds() if ran and ran.finished else FAULT_SECONDS + 1
+    since = ran.finished if ran and ran.finished else one.run.created
+    return (now - since).total_seconds() if one.pod and since else FAULT_SECONDS + 1
 
 
 def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:

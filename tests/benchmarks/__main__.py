@@ -21,6 +21,7 @@ from tests.benchmarks import (
     official_client,
     polls,
     scale,
+    session_jobs,
     supervisor_start,
     timeline,
     vqe_overhead,
@@ -50,6 +51,7 @@ ON_A_CLUSTER = {
     "cluster-operator": cluster_operator.run,
     "cluster-load": cluster_load.run,
     "cluster-warm": warm_jobs.run,
+    "cluster-session": session_jobs.run,
     "cluster-official-client": official_client.run_on_cluster,
 }
 

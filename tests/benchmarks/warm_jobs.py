@@ -9,7 +9,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,14 +66,14 @@ def run() -> list[Row]:
     ratio = percentile(warm, 50) / percentile(cold, 50)
     crowd = f"{RATE:g} a second for {RUSH_SECONDS} s on a pool of {RUSH_POOL}, refilled meanwhile"
     return [
-        Row("warm pod: POST to final message, idle, p50 / p99", "60 ms", _pair(warm), how),
-        Row("cold pod, the same", "", _pair(cold), f"{COLD_JOBS} jobs; warm is {ratio:.2f} of it"),
-        Row("many jobs on a pool, p50 / p99", "120 / 250 ms", _pair(rush), crowd),
+        Row("warm pod: POST to final message, idle, p50 / p99", "60 ms", pair(warm), how),
+        Row("cold pod, the same", "", pair(cold), f"{COLD_JOBS} jobs; warm is {ratio:.2f} of it"),
+        Row("many jobs on a pool, p50 / p99", "120 / 250 ms", pair(rush), crowd),
         make_rate_row(f"{AT_ONCE} jobs at once, a pool of {RUSH_POOL}", ">= 1.5", rates),
         Row(
             "a message's way from a pod's program to a listener, p50 / p99",
             "",
-            _pair(ways),
+            pair(ways),
             f"{MESSAGES} messages, one each {MESSAGE_SECONDS:g} s: container runtime, kubelet, API "
             "server, operator, Redis, API",
         ),
@@ -82,9 +82,13 @@ def run() -> list[Row]:
 
 
 @contextmanager
-def open_stand_with_pool(size: int) -> Iterator[Stand]:
-    """An installation whose pool has this size, and that has the bell program."""
+def open_stand_with_pool(size: int, held: int = 0) -> Iterator[Stand]:
+    """An installation whose pool has this size, and that has the bell program.
+
+    ``held`` is the number of pods that each session holds.
+    """
     pool = {"RUNTIME_WARM_POOL_SIZE": str(size), "RUNTIME_WARM_POOL_KEY": "of this benchmark"}
+    pool["RUNTIME_WARM_POOL_PER_SESSION"] = str(held)
     with (
         tempfile.TemporaryDirectory(prefix="warm-jobs-") as folder,
         open_stand(Path(folder), **pool) as stand,
@@ -93,7 +97,8 @@ def open_stand_with_pool(size: int) -> Iterator[Stand]:
         yield stand
 
 
-def _pair(samples: list[float]) -> str:
+def pair(samples: Sequence[float]) -> str:
+    """Return p50 and p99 of times, for the table."""
     return " / ".join(milliseconds(percentile(samples, percent)) for percent in (50, 99))
 
 

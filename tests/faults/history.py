@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 
 FINAL = ("Completed", "Failed", "Cancelled")
 
+MOMENT_SECONDS = 5.0
+"""How long a pool may be over its bound: two operators fill it, and each sees the other's pods."""
+
 
 @dataclass(frozen=True)
 class WatchEvent:
     """An event of a watch. ``owner`` is the uid of the RuntimeJob that owns the object.
 
     ``ran`` is whether a pod's container has started, and did not refuse its input; ``unused``,
-    whether it has waited for a job in vain.
+    whether it has waited for a job in vain. ``pool`` is the resource class of a Kubernetes Job
+    that waits for a RuntimeJob (empty is none), and None of anything else.
     """
 
     seconds: float
@@ -33,6 +37,7 @@ class WatchEvent:
     result: str | None = None
     ran: bool = False
     unused: bool = False
+    pool: str | None = None
 
 
 @dataclass
@@ -54,6 +59,8 @@ class History:
     counts: dict[str, int] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     """By job: the result's text as the REST API gave it in the end."""
+    bounds: dict[str, int] = field(default_factory=dict)
+    """By resource class: how many pods may wait for a job at most, where that is to be checked."""
 
     def phases(self) -> dict[str, list[str]]:
         """By RuntimeJob's uid: its phases in the order in which they came."""
@@ -83,6 +90,7 @@ def find_violations(history: History) -> list[str]:
         *_check_frames(history),
         *_check_results(history),
         *_check_nothing_left(history),
+        *_check_pools(history),
     ]
 
 
@@ -178,6 +186,25 @@ def _check_nothing_left(history: History) -> Iterator[str]:
             if uid not in gone:
                 yield f"the {kind} {event.name} outlived {names.get(event.owner, 'its owner')}"
         owners = set(owned)
+
+
+def _check_pools(history: History) -> Iterator[str]:
+    """I9: no pool is over its bound for longer than a moment."""
+    for name, bound in history.bounds.items():
+        waiting: set[str] = set()
+        since, most = None, bound
+        for event in history.events:
+            if event.kind == "Job":
+                waits = event.pool == name and event.type != "DELETED"
+                waiting = waiting | {event.uid} if waits else waiting - {event.uid}
+            if len(waiting) <= bound:
+                since, most = None, bound
+                continue
+            since, most = event.seconds if since is None else since, max(most, len(waiting))
+            if event.seconds - since > MOMENT_SECONDS:
+                what = f"the pool of the class {name}" if name else "the pool"
+                yield f"{what} has {most} pods, and may have {bound}, at {event.seconds:.1f} s"
+                break
 
 
 def _check_results(history: History) -> Iterator[str]:

@@ -14,10 +14,10 @@ from kubernetes import client
 
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
-from tests.cluster.target import RIG, find_cluster
+from tests.cluster.target import RIG
 from tests.faults.recorder import Recorder
 from tests.faults.scripts import Script
-from tests.faults.steps import say, submit, wait_for_end
+from tests.faults.steps import kubectl, say, submit, wait_for_end
 
 GRACE_SECONDS = 30
 """Of a runner's pod: from SIGTERM to SIGKILL."""
@@ -65,22 +65,22 @@ def drain(stand: Stand, recorder: Recorder) -> None:
     stays, goes = _run_on_one_of_two(stand, recorder)
     say(recorder, f"drain {goes}")
     selector = f"--pod-selector={JOB_LABEL}=runs"
-    _kubectl("drain", goes, selector, "--delete-emptydir-data", "--timeout=120s")
+    kubectl("drain", goes, selector, "--delete-emptydir-data", "--timeout=120s")
     try:
         _expect_move(stand, recorder, stays, GRACE_SECONDS)
     finally:
-        _kubectl("uncordon", goes)
+        kubectl("uncordon", goes)
 
 
 def taint(stand: Stand, recorder: Recorder) -> None:
     """FI-30b: the node gets a taint that no pod tolerates."""
     stays, goes = _run_on_one_of_two(stand, recorder)
     say(recorder, f"taint {goes}")
-    _kubectl("taint", "node", goes, "qiskit-runtime.dev/test=gone:NoExecute")
+    kubectl("taint", "node", goes, "qiskit-runtime.dev/test=gone:NoExecute")
     try:
         _expect_move(stand, recorder, stays, GRACE_SECONDS)
     finally:
-        _kubectl("taint", "node", goes, "qiskit-runtime.dev/test-")
+        kubectl("taint", "node", goes, "qiskit-runtime.dev/test-")
 
 
 def lose_power(stand: Stand, recorder: Recorder) -> None:
@@ -171,21 +171,15 @@ def _find_node(stand: Stand, name: str) -> str:
 @contextmanager
 def _cordoned(node: str) -> Iterator[None]:
     """A time in which a node takes no more pods."""
-    _kubectl("cordon", node)
+    kubectl("cordon", node)
     try:
         yield
     finally:
-        _kubectl("uncordon", node)
+        kubectl("uncordon", node)
 
 
 def _wait_for_node(stand: Stand, name: str) -> None:
     wait_until(lambda: name in find_nodes(stand.core), 180, f"{name} is ready again")
-
-
-def _kubectl(*arguments: str) -> None:
-    cluster = find_cluster()
-    assert cluster
-    subprocess.run([cluster.kubectl, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def _rig(*arguments: str) -> None:

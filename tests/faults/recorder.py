@@ -13,7 +13,13 @@ from urllib3.exceptions import HTTPError
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
 
-from qiskit_runtime.contract.resources.resource import GROUP, VERSION
+from qiskit_runtime.contract.resources.resource import (
+    CLASS_LABEL,
+    GROUP,
+    JOB_LABEL,
+    VERSION,
+    WARM_LABEL,
+)
 from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, EXIT_UNUSED
 from tests.cluster.stand import Stand
 from tests.faults.history import History, Listener, WatchEvent
@@ -124,6 +130,7 @@ class Recorder:
                 result=status.get("result"),
                 ran=kind == "Pod" and has_run(status),
                 unused=kind == "Pod" and _read_exit_code(status) == EXIT_UNUSED,
+                pool=_read_pool(metadata) if kind == "Job" else None,
             )
         )
 
@@ -152,6 +159,13 @@ def has_run(status: dict[str, Any]) -> bool:
     """Return whether a pod's container has started, and did not end without a job."""
     (container,) = status.get("containerStatuses") or [{}]
     return bool(container.get("containerID")) and _read_exit_code(status) not in WITHOUT_JOB
+
+
+def _read_pool(metadata: dict[str, Any]) -> str | None:
+    """Return the class of a Kubernetes Job that waits for a RuntimeJob; None of any other."""
+    labels = metadata.get("labels", {})
+    waits = WARM_LABEL in labels and not labels.get(JOB_LABEL)
+    return labels.get(CLASS_LABEL, "") if waits else None
 
 
 def _read_exit_code(status: dict[str, Any]) -> int | None:

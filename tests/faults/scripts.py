@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from tests.cluster.stand import Stand, wait_until
-from tests.faults import warm_scripts
+from tests.faults import pressure_scripts, warm_scripts
 from tests.faults.history import FINAL
 from tests.faults.recorder import Recorder
 from tests.faults.steps import say, submit, wait_for_end
@@ -216,11 +216,16 @@ SCRIPTS: dict[str, Script] = {
     "FI-23": warm_scripts.run_two_operators,
     "FI-24": warm_scripts.besiege_ports,
     "FI-25": warm_scripts.fill_the_node,
+    "FI-26": pressure_scripts.press_the_node,
+    "FI-27": warm_scripts.run_two_operators_with_classes,
+    "FI-28": pressure_scripts.reject_pods,
 }
 """The scripts by the ids of the fault catalogue."""
 
 OPTIONS: dict[str, dict[str, str]] = {
     **dict.fromkeys(("FI-20", "FI-21", "FI-22", "FI-23", "FI-24"), warm_scripts.OPTIONS),
     "FI-25": warm_scripts.SMALL_NODE,
+    **dict.fromkeys(("FI-26", "FI-28"), pressure_scripts.OPTIONS),
+    "FI-27": warm_scripts.CLASSES,
 }
 """The variables of operator and API, where a script needs others than usual."""

@@ -103,3 +103,26 @@ def test_what_outlives_a_deleted_job_is_found(kind):
     assert [found.startswith(f"the {kind} ") for found in find_violations(history)] == [True]
     history.events += [tell("DELETED", "Job", "j", "u"), tell("DELETED", "Pod", "p", "j")]
     assert find_violations(history) == []
+
+
+BOTH = [WatchEvent(1.0, "Job", "ADDED", "w", uid, pool="large") for uid in "ab"]
+POOLS = {
+    "full": ({"large": 2}, BOTH, []),
+    "over its bound for a moment": (
+        {"large": 1}, [*BOTH, WatchEvent(4.0, "Job", "DELETED", "w", "a", pool="large")], [],
+    ),
+    "claimed a moment later": (
+        {"large": 1}, [*BOTH, WatchEvent(4.0, "Job", "MODIFIED", "w", "a", owner="v")], [],
+    ),
+    "over its bound": ({"large": 1}, BOTH, ["the pool of the class large has 2 pods"]),
+    "another class": ({"": 1}, BOTH, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("bounds", "events", "words"), POOLS.values(), ids=POOLS)
+def test_pool_over_its_bound_is_found(bounds, events, words):
+    """Two operators may fill it together, and take that back soon."""
+    history = make_history()
+    history.bounds = bounds
+    history.events += [*events, WatchEvent(9.0, "Pod", "MODIFIED", "p", "p")]
+    assert [found.split(",")[0] for found in find_violations(history)] == words

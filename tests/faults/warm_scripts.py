@@ -3,6 +3,7 @@
 ``OPTIONS`` are the variables of a stand with a pool; ``scripts`` puts them beside the others.
 """
 
+import json
 import random
 import socket
 import time
@@ -29,6 +30,15 @@ OPTIONS = {
 
 SMALL_NODE = OPTIONS | {"RUNTIME_RUNNER_CPU_REQUEST": "450m", "RUNTIME_WARM_POOL_MAX_SIZE": "8"}
 """The same, where the node has room for a few pods alone."""
+
+LARGE_MEMORY = "640Mi"
+CLASSES = OPTIONS | {
+    "RUNTIME_RUNNER_CLASSES": json.dumps({"large": {"memory": LARGE_MEMORY}}),
+    "RUNTIME_WARM_POOL_SIZE": "2",
+    "RUNTIME_WARM_POOL_MAX_SIZE": "3",
+    "RUNTIME_WARM_POOL_CLASSES": json.dumps({"large": {"size": 2, "maxSize": 3}}),
+}
+"""A pool of pods of no class, and one of a class."""
 
 DIES = """
 import os
@@ -61,7 +71,7 @@ def wait_for_pool(stand: Stand, number: int, seconds: float = 120.0) -> None:
     """Return when so many pods wait for a job."""
 
     def are_ready() -> bool:
-        return sum(map(_is_ready, _idle_pods(stand))) >= number
+        return sum(map(is_ready, find_idle_pods(stand))) >= number
 
     wait_until(are_ready, seconds, f"{number} pods wait for a job")
 
@@ -127,7 +137,7 @@ def kill_pods(stand: Stand, recorder: Recorder) -> None:
         submit(stand, recorder, f"fi22-{number}")
         time.sleep(moments.uniform(0, 0.5))
         # On a busy machine none may wait just now.
-        if number % 2 and (idle := _idle_pods(stand)):
+        if number % 2 and (idle := find_idle_pods(stand)):
             pod, grace = moments.choice(idle), moments.choice((0, 30))
             say(recorder, f"delete the pod {pod.metadata.name}, grace {grace} s")
             with suppress(ApiException):
@@ -150,10 +160,34 @@ def run_two_operators(stand: Stand, recorder: Recorder) -> None:
     assert wait_for_ends(stand, recorder) == {("Completed", "")}
 
 
+def run_two_operators_with_classes(stand: Stand, recorder: Recorder) -> None:
+    """FI-27: two operators fill the pools of two classes, and claim pods for jobs of both."""
+    recorder.history.bounds = {"": 3, "large": 3}
+    stand.start_operator("second", **CLASSES)
+    stand._create("runtimebackends", "RuntimeBackend", "big", {"resourceClass": "large"})
+    stand._create("runtimebackends", "RuntimeBackend", "small", {})
+    wait_for_pool(stand, 4)
+    wanted = {"big": LARGE_MEMORY, "small": "512Mi"}
+    for number in range(JOBS):
+        for backend in wanted:
+            steps.submit(stand, recorder, f"fi27-{backend}-{number}", FRAMES, backend=backend)
+        time.sleep(0.4)
+    assert wait_for_ends(stand, recorder) == {("Completed", "")}
+    warm = 0
+    for job in stand.jobs().values():
+        pod = stand.core.read_namespaced_pod(job["status"]["podName"], stand.namespace)
+        memory = pod.spec.containers[0].resources.limits["memory"]
+        assert memory == wanted[job["spec"]["backend"]], job
+        warm += job["status"]["jobName"].startswith("warm-")
+    say(recorder, f"{warm} of {2 * JOBS} jobs had pods that were started ahead")
+    assert warm >= len(wanted), warm
+    wait_for_pool(stand, 4)
+
+
 def besiege_ports(stand: Stand, recorder: Recorder) -> None:
     """FI-24: strangers hold connections to the pods' ports, and send what is no hand-over."""
     wait_for_pool(stand, 3)
-    addresses = [pod.status.pod_ip for pod in _idle_pods(stand)]
+    addresses = [pod.status.pod_ip for pod in find_idle_pods(stand)]
     strangers = []
     for address in addresses * 12:
         with suppress(OSError):
@@ -181,14 +215,15 @@ def fill_the_node(stand: Stand, recorder: Recorder) -> None:
     wait_for_pool(stand, 1)
 
 
-def _idle_pods(stand: Stand) -> list:
-    """The pods of the Jobs that nobody has claimed."""
+def find_idle_pods(stand: Stand) -> list:
+    """Return the pods of the Jobs that nobody has claimed."""
     jobs = stand.batch.list_namespaced_job(stand.namespace, label_selector=IDLE).items
     names = {job.metadata.name for job in jobs}
     pods = stand.core.list_namespaced_pod(stand.namespace, label_selector=WARM_LABEL).items
     return [pod for pod in pods if pod.metadata.labels["job-name"] in names]
 
 
-def _is_ready(pod) -> bool:
+def is_ready(pod) -> bool:
+    """Return whether a pod's runner waits on its port."""
     containers = pod.status.container_statuses or ()
     return not pod.metadata.deletion_timestamp and any(one.ready for one in containers)

@@ -57,7 +57,11 @@ HAS_IT = InputHolder("p", "s")
 RUNS = {"running": {"startedAt": ago(5)}}
 EXITED = {"terminated": {"exitCode": 0, "startedAt": ago(9), "finishedAt": ago(1)}}
 KILLED = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "startedAt": ago(9)}}
-EVICTED = make_pod(status={"phase": "Failed", "reason": "Evicted"})
+LEFT = {"terminated": {"exitCode": 143, "startedAt": ago(9), "finishedAt": ago(1)}}
+IS_EVICTED = {"phase": "Failed", "reason": "Evicted"}
+EVICTED = make_pod(status=IS_EVICTED)
+DRAINED = {"type": "DisruptionTarget", "status": "True", "message": "Eviction API: evicting"}
+TOLD = RecordState(Verdict(Outcome.TERMINATED, signal=15), is_done=True)
 PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}}
 NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
 HOLD = make_run({"spec": {"suspend": True}})
@@ -336,6 +340,27 @@ THE_END = {
     "evicted": (
         started(RUNNING, pod=EVICTED, record=READ),
         (Finish, Phase.FAILED, Reason.INTERRUPTED, "evicted"),
+    ),
+    "told to end, and nobody has said why yet": (
+        started(RUNNING, pod=make_pod(state=RUNS), record=TOLD),
+        Wait(CHECK_SECONDS),
+    ),
+    "told to end, by an eviction": (
+        started(RUNNING, pod=make_pod(state=LEFT, status=IS_EVICTED), record=TOLD),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "evicted"),
+    ),
+    "told to end, by who deletes its pod": (
+        started(RUNNING, pod=make_pod(state=RUNS, conditions=[DRAINED], deletionTimestamp=ago(1)),
+                record=TOLD),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "deleted while the job ran (Eviction API: "),
+    ),
+    "told to end, by its user": (
+        started(STOPPING, pod=make_pod(state=RUNS), record=TOLD),
+        (Finish, Phase.CANCELLED, Reason.CANCELLED_BY_USER, "while it ran"),
+    ),
+    "told to end, and its pod does not say by whom": (
+        started(RUNNING, pod=make_pod(state=LEFT), record=TOLD),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "told to end while the job ran"),
     ),
     "ended over its time": (
         started(RUNNING, record=READ, pod=make_pod(state={"terminated": {

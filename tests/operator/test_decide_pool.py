@@ -3,6 +3,7 @@
 import pytest
 
 from controller.decide_pool import FAULT_SECONDS, decide_pool
+from controller.observe.parse import parse_job
 from controller.observe.pool_view import (
     DEMAND_SECONDS,
     OLD_SECONDS,
@@ -15,7 +16,13 @@ from controller.observe.pool_view import (
 )
 from controller.settings import WarmPoolSettings
 from qiskit_runtime.contract.resources.resource import CLASS_LABEL, SESSION_LABEL
-from tests.operator.manifests import NOW, ago, make_warm_pod, make_warm_run
+from tests.operator.manifests import (
+    NOW,
+    ago,
+    make_warm_pod,
+    make_warm_run,
+    warm_run_manifest,
+)
 
 NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
 UNUSED = {"terminated": {"exitCode": 75, "startedAt": ago(50), "finishedAt": ago(5)}}
@@ -47,6 +54,14 @@ def homeless(name):
 def over(name, state=UNUSED):
     """A pod that has ended without a job."""
     return IdlePod(make_warm_run(name), make_warm_pod(name, state), is_current=True)
+
+
+def rejected(name, seconds, is_there=True):
+    """A pod that a kubelet did not take, of a Job that was made so many seconds ago."""
+    run = warm_run_manifest(name, creationTimestamp=ago(seconds))
+    run["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
+    pod = make_warm_pod(name, {}, ready=False, status={"phase": "Failed", "reason": "Evicted"})
+    return IdlePod(parse_job(run), pod if is_there else None, is_current=True)
 
 
 def old(name):
@@ -113,6 +128,9 @@ CASES = {
     "it becomes ready late": (pool(stuck("a", READY_SECONDS - 1), ready("b")), [], 0),
     "it could not start: not made again at once": (pool(over("a"), ready("b")), [], 0),
     "it could not start a while ago": (pool(over("a", LONG_UNUSED), ready("b")), ["a"], 1),
+    "a kubelet has rejected it: not made again at once": (pool(rejected("a", 5)), [], 1),
+    "a kubelet has rejected it a while ago": (pool(rejected("a", FAULT_SECONDS + 1)), ["a"], 2),
+    "its pod was deleted": (pool(rejected("a", 5, is_there=False)), ["a"], 2),
     "a job waits for room": (pool(ready("a"), ready("b"), waiting=1), ["b"], 0),
     "a job waits for room: one on its way goes first": (
         pool(starting("a"), ready("b"), waiting=1), ["a"], 0,

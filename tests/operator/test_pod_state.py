@@ -58,6 +58,7 @@ def condition(kind, status="True"):
 
 
 DELETED = {"name": "p", "deletionTimestamp": ago(5)}
+DISRUPTED = {"type": "DisruptionTarget", "status": "True", "message": "Taint manager: deleting"}
 LOST = {"reason": "ContainerStatusUnknown", "exitCode": 137}
 """What a kubelet says of a container that it never made, when the pod is deleted."""
 
@@ -135,6 +136,12 @@ CASES = {
         RunnerState.RUNNING,
         "deleted while the job ran",
     ),
+    "being evicted": (
+        JOB,
+        make_pod({"running": {}}, metadata=DELETED, conditions=[DISRUPTED]),
+        RunnerState.RUNNING,
+        "deleted while the job ran (Taint manager: deleting)",
+    ),
     "on a lost node": (
         JOB,
         make_pod({"running": {}}, metadata={"deletionTimestamp": ago(61)}),
@@ -184,6 +191,26 @@ def test_termination_message_counts_only_with_its_exit_code(outcome, code, count
     state = read_pod_state(as_job(JOB), as_pod(ended(code, message=text)), NOW)
     assert (state.verdict is not None) is counts
     assert state.exit_code == code
+
+
+CAUSES = {
+    "deleted": ({"metadata": DELETED, "conditions": [DISRUPTED]}, "(Taint manager: deleting)"),
+    "a node that shuts down": (
+        {"phase": "Failed", "reason": "Terminated", "message": "imminent node shutdown"},
+        "Terminated: imminent node shutdown",
+    ),
+    "unknown": ({}, ""),
+}
+
+
+@pytest.mark.parametrize(("fields", "words"), CAUSES.values(), ids=CAUSES)
+def test_runner_that_was_told_to_end_was_told_by_somebody(fields, words):
+    """The pod says who it was, also when its runner has left with a verdict."""
+    text = Verdict(Outcome.TERMINATED, signal=15).to_json()
+    state = {"terminated": {"exitCode": 143, "startedAt": ago(9), "message": text}}
+    found = read_pod_state(as_job(JOB), as_pod(make_pod(state, **fields)), NOW)
+    assert found.runner is RunnerState.ENDED
+    assert words in found.detail and bool(words) == bool(found.detail)
 
 
 @pytest.mark.parametrize(("seconds", "over"), [(69, False), (71, True)])

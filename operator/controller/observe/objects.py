@@ -139,6 +139,8 @@ class Pod:
     phase: str = ""
     reason: str = ""
     message: str = ""
+    disruption: str = ""
+    """The cluster's words for why it ends the pod: evicted by the API, by a taint, preempted."""
     scheduled: datetime | None = None
     """The time at which it got its node, to the second."""
     not_scheduled: str | None = None

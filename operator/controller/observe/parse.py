@@ -53,6 +53,7 @@ def parse_pod(manifest: Manifest) -> Pod:
         phase=status.get("phase", ""),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
+        disruption=_parse_disruption(status),
         **_parse_scheduling(status),
         image=container.get("image", ""),
         requests=tuple(sorted(resources.get("requests", {}).items())),
@@ -111,6 +112,14 @@ def _parse_scheduling(status: Manifest) -> dict[str, Any]:
         if condition["type"] == "PodScheduled" and condition["status"] == "True":
             return {"scheduled": _parse_time(condition.get("lastTransitionTime"))}
     return {}
+
+
+def _parse_disruption(status: Manifest) -> str:
+    """Parse the message of who ends a pod; empty where nobody has said so."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "DisruptionTarget" and condition["status"] == "True":
+            return str(condition.get("message") or condition.get("reason", ""))
+    return ""
 
 
 def _parse_time(text: str | None) -> datetime | None:

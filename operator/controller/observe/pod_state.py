@@ -55,17 +55,17 @@ def read_pod_state(job: KubernetesJob | None, pod: Pod | None, now: datetime) ->
     if pod is None:
         return _read_without_pod(job, now)
     if pod.reason == "Evicted":
-        return PodState(RunnerState.DISRUPTED, f"its pod was evicted: {pod.message}")
+        return PodState(RunnerState.DISRUPTED, _describe_cause(job, pod))
     if pod.is_deleted and pod.never_ran and not _is_lost(pod, now):
         return _read_without_pod(job, now)
     if pod.container.termination:
-        return _read_end(job, pod.container.termination)
+        return _read_end(job, pod, pod.container.termination)
     if pod.phase == "Failed":
-        return PodState(RunnerState.DISRUPTED, f"{pod.reason}: {pod.message}")
+        return PodState(RunnerState.DISRUPTED, _describe_cause(job, pod))
     if _is_lost(pod, now):
         return PodState(RunnerState.DISRUPTED, "its pod was deleted, and its node does not answer")
     if pod.container.is_running:
-        return PodState(RunnerState.RUNNING, describe_loss(job) if pod.is_deleted else "")
+        return PodState(RunnerState.RUNNING, _describe_cause(job, pod))
     if job is not None and job.is_suspended:
         return _read_without_pod(job, now)
     return _read_hold(pod)
@@ -80,9 +80,11 @@ def is_over_time(
     return pod is not None and pod.container.ran_seconds(now, claimed) > limit
 
 
-def describe_loss(job: KubernetesJob | None) -> str:
-    """Return the message of a running job whose pod is gone."""
-    return SUSPENDED if job is not None and job.is_suspended else GONE
+def describe_loss(job: KubernetesJob | None, pod: Pod | None = None) -> str:
+    """Return the message of a running job whose pod is gone, or going."""
+    if job is not None and job.is_suspended:
+        return SUSPENDED
+    return f"{GONE} ({pod.disruption})" if pod is not None and pod.disruption else GONE
 
 
 def can_run_again(ended_pod: str, job: KubernetesJob | None, pod: Pod | None) -> bool:
@@ -116,7 +118,17 @@ def _read_without_pod(job: KubernetesJob | None, now: datetime) -> PodState:
     return PodState(RunnerState.STARTING, "the cluster has made no pod for it")
 
 
-def _read_end(job: KubernetesJob | None, ended: Termination) -> PodState:
+def _describe_cause(job: KubernetesJob | None, pod: Pod) -> str:
+    """Return who has ended a pod, or is ending it; empty where nobody has, as far as is known."""
+    if pod.reason == "Evicted":
+        return f"its pod was evicted: {pod.message}"
+    if pod.is_deleted or (job is not None and job.is_suspended):
+        return describe_loss(job, pod)
+    # A node that shuts down, or a pod that was preempted or rejected.
+    return f"{pod.reason}: {pod.message}" if pod.phase == "Failed" and pod.reason else ""
+
+
+def _read_end(job: KubernetesJob | None, pod: Pod, ended: Termination) -> PodState:
     """Return the state of a pod whose container has ended."""
     code, message = ended.exit_code, ended.message
     if ended.reason == "OOMKilled" and code == _KILLED:
@@ -133,8 +145,7 @@ def _read_end(job: KubernetesJob | None, ended: Termination) -> PodState:
         words = f"its Kubernetes Job was suspended: {message}"
         return PodState(RunnerState.DISRUPTED, words, code)
     runner = RunnerState.ENDED if job is not None else RunnerState.JOB_DELETED
-    words = SUSPENDED if is_suspended else ""
-    return PodState(runner, words if verdict else message, code, verdict)
+    return PodState(runner, _describe_cause(job, pod) if verdict else message, code, verdict)
 
 
 def _is_lost(pod: Pod, now: datetime) -> bool:
