@@ -67,6 +67,7 @@ clusterDomain: cluster.local
 evictionHard: {memory.available: 100Mi, nodefs.available: 1%, imagefs.available: 1%}
 imageGCHighThresholdPercent: 100
 podPidsLimit: 256
+volumeStatsAggPeriod: 10s
 maxPods: 220
 serializeImagePulls: false
 C
