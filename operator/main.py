@@ -21,12 +21,14 @@ from controller.settings import OperatorSettings
 from controller.warm_pool import WarmPool
 from controller.watches import ClusterWatches
 from qiskit_runtime.cluster.client import ClusterApi, connect
+from qiskit_runtime.host.memory import leave_out_of_collections
 
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
     """Make the parts and begin to watch; each holds its first steps until the view is complete."""
     _configure(settings)
+    leave_out_of_collections()
     own = OperatorSettings()
     # Each running job holds a connection for its log, and so does a pod that waits for one.
     logs_at_once = 2 * own.max_running_jobs + own.warm_pool.most

@@ -29,6 +29,7 @@ from api.serving.log_repeats import QueryFilter, RepeatFilter
 from api.serving.server_process import ACCEPTED_AT_ONCE, bound_connections
 from api.serving.websocket_connection import WebsocketConnection
 from api.settings import ApiSettings
+from qiskit_runtime.host.memory import leave_out_of_collections
 from qiskit_runtime.host.process_tree import close_to_others
 
 WEBSOCKET_MESSAGE_BYTES = 1 << 16
@@ -168,6 +169,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        leave_out_of_collections()
         # asyncio accepts as many at once as may wait, before any of them is looked at.
         for listener in sockets or []:
             listener.listen(WAITING_CONNECTIONS)

@@ -85,11 +85,13 @@ class Clock:
 
     def __init__(self, stand: Stand) -> None:
         custom = (GROUP, VERSION, stand.namespace, "runtimejobs")
+        jobs = ("batch", "v1", stand.namespace, "jobs")
         self._jobs: dict[str, float] = {}
         self._made: dict[str, float] = {}
         listings: list[tuple[Any, tuple[str, ...], dict[str, float]]] = [
             (stand.custom.list_namespaced_custom_object, custom, self._made),
-            (stand.batch.list_namespaced_job, (stand.namespace,), self._jobs),
+            # As a custom resource: to make objects of each change would keep this client busy.
+            (stand.custom.list_namespaced_custom_object, jobs, self._jobs),
         ]
         for listing, arguments, seen in listings:
             thread = threading.Thread(

@@ -15,7 +15,7 @@ from controller.observe.cluster_view import ClusterView
 from controller.record.archive import RecordArchive
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
-from qiskit_runtime.host.freed_memory import return_freed_memory
+from qiskit_runtime.host.memory import return_freed_memory
 
 ROUND_SECONDS = 60.0
 """The time between two rounds."""

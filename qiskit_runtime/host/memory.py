@@ -1,6 +1,16 @@
-"""The return of freed memory to the system, for servers that run for weeks."""
+"""The memory of servers that run for weeks: what is loaded, and what was freed."""
 
 import ctypes
+import gc
+
+
+def leave_out_of_collections() -> None:
+    """Have garbage collections look at nothing that is in memory now: it stays anyway.
+
+    A collection of all that the operator imports takes 70 ms, in which it answers nothing.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def return_freed_memory() -> None:
