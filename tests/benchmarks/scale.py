@@ -178,11 +178,15 @@ def _time_list(stand: Stand, query: dict[str, object], count: int) -> list[float
 
 
 def _try_order(stand: Stand, clock: Clock, posted: int) -> tuple[int, float]:
-    """Post a burst; return how many jobs overtook one that waited, at most, and for how long."""
+    """Post a burst; return how many jobs overtook one that waited, at most, and for how long.
+
+    The first ones find free places, and do not wait for each other.
+    """
     names = asyncio.run(_post(stand, BURST, 0))
     _wait_until_ended(stand, clock, names, posted + BURST)
+    waited = set([name for name in clock.order() if name in set(names)][SLOTS:])
     jobs = stand.jobs()
-    queue = sorted(names, key=lambda name: jobs[name]["metadata"]["annotations"][SUBMITTED_AT])
+    queue = sorted(waited, key=lambda name: jobs[name]["metadata"]["annotations"][SUBMITTED_AT])
     overtaken = [_find_overtaking(clock, queue, place) for place in range(len(queue))]
     return max(map(len, overtaken)), max(max(times, default=0.0) for times in overtaken)
 
@@ -190,7 +194,7 @@ def _try_order(stand: Stand, clock: Clock, posted: int) -> tuple[int, float]:
 def _find_overtaking(clock: Clock, queue: list[str], place: int) -> list[float]:
     """Return for how long each job that was submitted later had its Job before this one.
 
-    A job overtakes only one that waits: that was there for a moment when it started itself.
+    A job overtakes only one that was there for a moment when it started itself.
     """
     made, started = clock.made(queue[place]), clock.started(queue[place])
     later = map(clock.started, queue[place + 1 :])
