@@ -7,6 +7,8 @@ why the watches are not kopf's.
 
 import asyncio
 import logging
+import os
+import signal
 from typing import Any
 
 import kopf
@@ -23,10 +25,12 @@ from controller.watches import ClusterWatches
 from qiskit_runtime.cluster.client import ClusterApi, connect
 from qiskit_runtime.host.memory import leave_out_of_collections
 
+logger = logging.getLogger(__name__)
+
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
-    """Make the parts and begin to watch; each holds its first steps until the view is complete."""
+    """Make the parts, and begin to watch; no job is looked at before the view is complete."""
     _configure(settings)
     leave_out_of_collections()
     own = OperatorSettings()
@@ -56,12 +60,21 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
         cluster, memo.view, memo.jobs, memo.sessions, memo.programs, memo.pool
     )
     memo.rounds = [asyncio.create_task(memo.watches.run()), asyncio.create_task(_resync(memo))]
+    for one in memo.rounds:
+        one.add_done_callback(_end_with)
 
 
 async def _resync(memo: kopf.Memo) -> None:
     # Before, all would be missed; and an operator that never knows all is restarted by its probe.
     await memo.watches.complete.wait()
     await memo.resync.run()
+
+
+def _end_with(task: asyncio.Task[None]) -> None:
+    """End this process where a task has failed without which it is blind; it is started again."""
+    if not task.cancelled() and (error := task.exception()):
+        logger.critical("the operator ends, to start again", exc_info=error)
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _configure(settings: kopf.OperatorSettings) -> None:

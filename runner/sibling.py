@@ -9,7 +9,7 @@ import errno
 import os
 
 _SYS_CLONE3 = 435
-"""The number on every kind of processor; of Linux 5.3."""
+"""The number on all processors that Aer is built for; of Linux 5.3."""
 
 _CLONE_PARENT = 0x8000
 

@@ -12,11 +12,12 @@ import os
 import signal
 from array import array
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 from select import select
 from typing import NoReturn
 
-from qiskit_runtime.host.process_tree import open_to_others
+from qiskit_runtime.host.process_tree import close_to_others, open_to_others
 from runner.processes import close_all_but, die_with_parent
 
 Places = list[tuple[int, int]]
@@ -24,6 +25,9 @@ Places = list[tuple[int, int]]
 
 _PATIENCE = 3.0
 """The seconds for a rehearsal, which takes a tenth of one. The server's patience is longer."""
+
+_MOST_BYTES = 1 << 20
+"""The longest answer: a rehearsal tells about a thousand places in 16 bytes each."""
 
 _MADV_POPULATE_WRITE = 23
 """Of Linux 5.14: have pages as if they were written to."""
@@ -61,20 +65,25 @@ def _tell_written(rehearse: Callable[[], None], tell: int) -> NoReturn:
     try:
         die_with_parent()
         close_all_but(tell)
-        # Its own list of pages would be closed to it too. It knows no job and has no way to others.
+        # Standard error is the server's, and nothing of this is for people.
+        os.dup2(1, 2)
+        # Its own list of pages would be closed to it too.
         open_to_others()
         areas = [*_list_writable()]
-        rehearse()
+        with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
+            close_to_others()
+            rehearse()
+            own = array("Q", _list_own(areas, pagemap))
         with os.fdopen(tell, "wb") as answer:
-            answer.write(array("Q", _list_own(areas)).tobytes())
+            answer.write(own.tobytes())
     finally:
         os._exit(0)
 
 
 def _read_all(pipe: int) -> bytes:
-    """Return all that comes through a pipe; nothing where its end does not come in time."""
+    """Return all that comes through a pipe; nothing of too much, or where its end is late."""
     data = b""
-    while select([pipe], [], [], _PATIENCE)[0]:
+    while len(data) <= _MOST_BYTES and select([pipe], [], [], _PATIENCE)[0]:
         if not (part := os.read(pipe, 1 << 16)):
             return data
         data += part
@@ -90,18 +99,17 @@ def _list_writable() -> Iterator[tuple[int, int]]:
             yield int(begin, 16), int(end, 16)
 
 
-def _list_own(areas: list[tuple[int, int]]) -> Iterator[int]:
+def _list_own(areas: list[tuple[int, int]], pagemap: FileIO) -> Iterator[int]:
     """Yield address and size of each row of pages in these areas that this process alone has."""
     # Imported already, after what sets the threads of libraries.
     import numpy
 
     size = os.sysconf("SC_PAGE_SIZE")
-    with Path("/proc/self/pagemap").open("rb", buffering=0) as pagemap:
-        for begin, end in areas:
-            pagemap.seek(begin // size * 8)
-            pages = numpy.frombuffer(pagemap.read((end - begin) // size * 8), numpy.uint64)
-            own = numpy.flatnonzero((pages & (_PRESENT | _OWN)) == (_PRESENT | _OWN))
-            for row in numpy.split(own, numpy.flatnonzero(numpy.diff(own) > 1) + 1):
-                if len(row):
-                    yield begin + int(row[0]) * size
-                    yield len(row) * size
+    for begin, end in areas:
+        pagemap.seek(begin // size * 8)
+        pages = numpy.frombuffer(pagemap.read((end - begin) // size * 8), numpy.uint64)
+        own = numpy.flatnonzero((pages & (_PRESENT | _OWN)) == (_PRESENT | _OWN))
+        for row in numpy.split(own, numpy.flatnonzero(numpy.diff(own) > 1) + 1):
+            if len(row):
+                yield begin + int(row[0]) * size
+                yield len(row) * size

@@ -140,7 +140,7 @@ class JobActor:
         self.memory.refused_since.pop(job.run_name, None)
         self.view.put_job(created)
         if is_new:
-            # No pod has the input, as a rule: whoever is to give it, or to end the job, asks again.
+            # No pod has the input, as a rule. Before the job's end it is asked once more.
             self.memory.holders.setdefault(job.run_name, None)
         note = f"the Kubernetes Job {job.run_name} was created"
         self._emit_event(job, State(Phase.QUEUED), note)

@@ -166,7 +166,7 @@ class Claimer:
     async def _yield(self, job: RuntimeJob, pod: Pod) -> None:
         """Leave a job to the pod that has its input: another operator was faster."""
         await self.cluster.delete_job(pod.job_name)
-        self.view.jobs.discard(pod.job_name)
+        self.view.forget_job(pod.job_name)
         self.memory.begun.add(job.run_name)
 
     async def _give_up(self, job: RuntimeJob, pod: Pod, error: Exception) -> None:

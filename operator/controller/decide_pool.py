@@ -94,7 +94,8 @@ def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
 def _ended_seconds(one: IdlePod, now: datetime) -> float:
     """Return for how long it has ended; a pod that is gone has ended long ago.
 
-    One that a kubelet has rejected has run nothing: it ended about when it was made.
+    One that a kubelet has rejected has run nothing, and has no time of its end: it is taken for
+    the time at which it was made, which is about the same unless it has waited for a node.
     """
     ran = one.pod.container.termination if one.pod else None
     since = ran.finished if ran and ran.finished else one.run.created

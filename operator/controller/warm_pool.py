@@ -143,4 +143,4 @@ class WarmPool:
         except ClusterError:
             self._pods.release(run)
             raise
-        self._view.jobs.discard(run.name, run.uid)
+        self._view.forget_job(run.name, run.uid)

@@ -6,9 +6,9 @@ index takes a time that grows with the square of the number of objects.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
@@ -32,12 +32,14 @@ class KindInView(Generic[T]):
     ``is_resynced`` says that a resync repairs what a watch has left out.
     """
 
+    restored: asyncio.Event
+    """Set when the versions count from the start again, as after a restore from a backup."""
+    is_resynced: bool
     cache: ResourceCache[T]
     take: Callable[[Manifest], None]
     lose: Callable[[Manifest], None]
     forget: Callable[[str], None]
     tell: Callable[[str, T | None], None]
-    is_resynced: bool = False
     version: int = 0
 
     def put(self, manifest: Manifest) -> None:
@@ -60,13 +62,8 @@ class KindInView(Generic[T]):
                 self.tell(key, known.value)
 
     def clear(self) -> None:
-        """Remove all: the cluster counts versions from the start again, as after a restore.
-
-        Nobody is told: what is there comes at once, and a job that is not is looked at soon.
-        """
-        for key, _ in self.cache.observed():
-            self.forget(key)
-        self.cache.clear()
+        """Note that the cluster was restored: this view is of another one."""
+        self.restored.set()
         self.version = 0
 
     def advance(self, version: int) -> None:
@@ -78,6 +75,10 @@ class KindInView(Generic[T]):
         self.version = max(self.version, version)
         if not self.is_resynced:
             self.cache.advance(version)
+
+
+class ClusterRestored(Exception):
+    """The cluster was restored from a backup: what the view has is of another one."""
 
 
 class ClusterWatches:
@@ -99,12 +100,17 @@ class ClusterWatches:
         self._cluster, self._view = cluster, view
         self._jobs, self._sessions, self._programs = jobs, sessions, programs
         self._pool = pool
-        self.complete = asyncio.Event()
+        self.complete, self._restored = asyncio.Event(), asyncio.Event()
         for workers in (jobs, sessions, pool.workers):
             workers.hold()
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled.
+
+        Raises:
+            ExceptionGroup: the cluster was restored from a backup, so that the operator has to
+                start again: a step would be taken by what was.
+        """
         watches = self._cluster.make_watches(*self.make_kinds())
         async with asyncio.TaskGroup() as group:
             for watch in watches:
@@ -113,6 +119,8 @@ class ClusterWatches:
                 await watch.answered.wait()
             self.complete.set()
             await self._begin()
+            await self._restored.wait()
+            raise ClusterRestored("the cluster counts its versions from the start again")
 
     async def _begin(self) -> None:
         """Take the first steps: of jobs that have not ended, and in their order, before others."""
@@ -126,17 +134,21 @@ class ClusterWatches:
         """Return all kinds as their watches keep them, in the order of ``make_watches``."""
         view = self._view
         jobs, runs, pods = view.runtimejobs, view.jobs, view.pods
+        resynced: Sequence[tuple[Any, ...]] = (
+            (jobs, view.put_runtimejob, jobs.drop, jobs.discard, self._tell_of_job),
+            (runs, view.put_job, view.drop_job, view.forget_job, self._tell_of_run),
+            (pods, pods.put, view.drop_pod, pods.discard, self._tell_of_pod),
+        )
+        others: Sequence[tuple[ResourceCache[Any], Callable[[str, Any], None]]] = (
+            (view.programs, lambda name, _: self._programs.enqueue(name)),
+            (view.backends, lambda *_: None),
+            (view.sessions, self._tell_of_session),
+        )
         return (
-            KindInView(jobs, view.put_runtimejob, jobs.drop, jobs.discard, self._tell_of_job, True),
-            KindInView(runs, view.put_job, view.drop_job, view.forget_job, self._tell_of_run, True),
-            KindInView(pods, pods.put, view.drop_pod, pods.discard, self._tell_of_pod, True),
+            *(KindInView(self._restored, True, *one) for one in resynced),
             *(
-                KindInView(kind, kind.put, kind.drop, kind.discard, tell)
-                for kind, tell in (
-                    (view.programs, lambda name, _: self._programs.enqueue(name)),
-                    (view.backends, lambda *_: None),
-                    (view.sessions, self._tell_of_session),
-                )
+                KindInView(self._restored, False, kind, kind.put, kind.drop, kind.discard, tell)
+                for kind, tell in others
             ),
         )
 

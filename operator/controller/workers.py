@@ -60,8 +60,8 @@ class Workers:
 
     async def release(self, place: Callable[[str], Any] = lambda _: 0) -> None:
         """Take the steps that were held, in the order of the objects' places."""
-        held, self._held = sorted(self._held or (), key=place), None
-        for number, name in enumerate(held):
+        held, self._held = self._held or {}, None
+        for number, name in enumerate(sorted(held, key=place)):
             self.enqueue(name)
             if number % RELEASE_AT_ONCE == RELEASE_AT_ONCE - 1:
                 # Thousands of ended objects leave the first ones time.

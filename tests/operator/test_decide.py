@@ -1,5 +1,6 @@
 """The next step of a RuntimeJob: this table is the specification of the operator's rules."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,7 @@ from controller.actions import (
 )
 from controller.build.program import JobPlan, ProgramSelection
 from controller.build.status import RunFacts
-from controller.decide import HELD, REFUSED_SECONDS, decide
+from controller.decide import CAUSE_SECONDS, HELD, REFUSED_SECONDS, decide
 from controller.observe.job_view import JobView, Refusal
 from controller.observe.memory import UNNAMED, InputHolder
 from controller.record.state import RecordState
@@ -61,7 +62,8 @@ LEFT = {"terminated": {"exitCode": 143, "startedAt": ago(9), "finishedAt": ago(1
 IS_EVICTED = {"phase": "Failed", "reason": "Evicted"}
 EVICTED = make_pod(status=IS_EVICTED)
 DRAINED = {"type": "DisruptionTarget", "status": "True", "message": "Eviction API: evicting"}
-TOLD = RecordState(Verdict(Outcome.TERMINATED, signal=15), is_done=True)
+TOLD = RecordState(Verdict(Outcome.TERMINATED, signal=15), NOW - timedelta(seconds=1), is_done=True)
+TOLD_LONG_AGO = replace(TOLD, verdict_read=NOW - timedelta(seconds=CAUSE_SECONDS))
 PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": "back-off"}}
 NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
 HOLD = make_run({"spec": {"suspend": True}})
@@ -343,7 +345,11 @@ THE_END = {
     ),
     "told to end, and nobody has said why yet": (
         started(RUNNING, pod=make_pod(state=RUNS), record=TOLD),
-        Wait(CHECK_SECONDS),
+        Wait(CAUSE_SECONDS),
+    ),
+    "told to end, and its node is gone, it seems": (
+        started(RUNNING, pod=make_pod(state=RUNS), record=TOLD_LONG_AGO),
+        (Finish, Phase.FAILED, Reason.INTERRUPTED, "told to end while the job ran"),
     ),
     "told to end, by an eviction": (
         started(RUNNING, pod=make_pod(state=LEFT, status=IS_EVICTED), record=TOLD),

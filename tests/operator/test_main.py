@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib.util
+import os
+import signal
 from pathlib import Path
 
 import kopf
@@ -91,3 +93,20 @@ async def test_resync_waits_for_the_whole_view(memo, monkeypatch):
     memo.watches.complete.set()
     await asyncio.sleep(0.01)
     assert rounds == [1]
+
+
+async def test_operator_that_is_blind_ends(door, monkeypatch):
+    """It is started again; a task that was cancelled is the stop itself."""
+    signals = []
+    monkeypatch.setattr(door.os, "kill", lambda pid, number: signals.append((pid, number)))
+
+    async def fail():
+        raise RuntimeError("boom")
+
+    failed, stopped = asyncio.create_task(fail()), asyncio.create_task(asyncio.sleep(60))
+    for task in (failed, stopped):
+        task.add_done_callback(door._end_with)
+    stopped.cancel()
+    await asyncio.gather(failed, stopped, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert signals == [(os.getpid(), signal.SIGTERM)]

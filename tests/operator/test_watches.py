@@ -7,7 +7,7 @@ import pytest
 
 from controller.cluster import JobCluster
 from controller.observe.cluster_view import ClusterView
-from controller.watches import ClusterWatches
+from controller.watches import ClusterRestored, ClusterWatches
 from controller.workers import Workers
 from qiskit_runtime.contract.resources.resource import API_VERSION, JOB_LABEL
 from tests.operator.fake_cluster import refused
@@ -247,21 +247,20 @@ async def test_what_went_while_nobody_watched_is_told(told):
         assert {"j", "session s"} <= set(told)
 
 
-async def test_restored_cluster_is_seen_anew(watches, kinds, told):
-    """Versions that count from the start again are no reason to keep what is gone."""
-    for name, manifest in (("runtimejobs", job_manifest()), ("sessions", session_manifest())):
-        kind = kinds[name]
-        manifest["metadata"]["resourceVersion"] = "90"
-        kind.put(manifest)
+async def test_restored_cluster_ends_the_watches(told):
+    """Versions that count from the start again: what the view has is of another cluster."""
+    watches = make_watches(FakeApi(runtimejobs=[job_manifest()]), told)
+    for kind in watches.make_kinds():
         kind.advance(90)
+        task = asyncio.create_task(watches.run())
+        await asyncio.wait_for(watches.complete.wait(), 5)
         await settle()
-        told.clear()
+        assert not task.done()
         kind.clear()
-        await settle()
-        assert (kind.version, told, kind.cache.all()) == (0, [], [])
-        manifest["metadata"]["resourceVersion"] = "7"
-        kind.put(manifest)
-        assert [one.version for _, one in kind.cache.observed()] == [7]
+        with pytest.raises(ExceptionGroup) as ended:
+            await asyncio.wait_for(task, 5)
+        assert ended.group_contains(ClusterRestored)
+        watches._restored.clear()
 
 
 async def test_older_version_of_a_missing_job_is_taken_up(watches, kinds):

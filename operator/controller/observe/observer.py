@@ -184,7 +184,8 @@ class JobObserver:
         """Find which pod has a job's input, and the Kubernetes Job and the pod that run it."""
         holder = await self._find_holder(job)
         run, pod = self._view.find_run(job, holder.run_name if holder else "")
-        if holder is None and read_pod_state(run, pod, now).has_ended:
+        is_told = job.has_run or job.cancel_requested or read_pod_state(run, pod, now).has_ended
+        if holder is None and is_told:
             # Another operator may have given it meanwhile, to a pod that was started ahead.
             self._memory.holders.pop(job.run_name, None)
             holder = await self._find_holder(job)

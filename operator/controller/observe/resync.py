@@ -51,7 +51,8 @@ class ClusterResync:
         return time.monotonic() - self._good_at
 
     async def run(self) -> None:
-        """Take rounds until cancelled."""
+        """Take rounds until cancelled; the view was completed just now."""
+        self._good_at = time.monotonic()
         while True:
             await asyncio.sleep(ROUND_SECONDS)
             try:

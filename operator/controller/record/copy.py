@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from qiskit_runtime.contract.wire.events import EndEvent, Message, ProgressEvent
 from qiskit_runtime.contract.wire.progress import Progress
@@ -27,6 +28,8 @@ class RecordCopy:
         self.progress: Progress | None = None
         self.verdict: Verdict | None = None
         """The verdict in the last line, once it was read and matches all lines before."""
+        self.verdict_read: datetime | None = None
+        """The time at which that was."""
 
     def feed(self, data: bytes) -> Batch:
         """Take the next bytes; returns the whole lines that they complete."""
@@ -50,7 +53,8 @@ class RecordCopy:
                 self.result = event.text
             elif isinstance(event, ProgressEvent):
                 self.progress = event.progress
-        self.verdict = verdict or self.verdict
+        if verdict and not self.verdict:
+            self.verdict, self.verdict_read = verdict, datetime.now(UTC)
 
     def compress(self) -> bytes:
         """Return all lines, compressed; empty without lines. More may be fed afterwards."""

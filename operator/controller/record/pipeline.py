@@ -74,7 +74,8 @@ class RecordPipeline:
         """The record as far as it was read."""
         copy = self.copy
         progress = copy.progress if self._is_progress_due() else None
-        return RecordState(copy.verdict, copy.result is not None, self._is_done, progress)
+        has_result = copy.result is not None
+        return RecordState(copy.verdict, copy.verdict_read, has_result, self._is_done, progress)
 
     async def run(self) -> None:
         """Read until the record's last line, or until nothing more can come."""

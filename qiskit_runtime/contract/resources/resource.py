@@ -78,5 +78,5 @@ def make_repeatable_job_id(tenant: str, key: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Return whether the text can be the name of a job, a program or a backend of ours."""
+    """Return whether the text can be the name of a job, program, backend or session."""
     return _NAME.fullmatch(text) is not None
