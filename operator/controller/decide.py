@@ -26,7 +26,7 @@ from controller.actions import (
 )
 from controller.build.status import NO_FACTS, RunFacts, build_status
 from controller.decide_handover import decide_handover
-from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
+from controller.observe.job_view import CAUSE_SECONDS, INPUT_CHECK_SECONDS, JobView
 from controller.observe.pod_state import (
     NO_POD_SECONDS,
     PodState,
@@ -47,10 +47,6 @@ from qiskit_runtime.contract.lifecycle import (
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.progress import Progress
-from qiskit_runtime.contract.wire.verdict import Outcome
-
-CAUSE_SECONDS = 30.0
-"""How long a job that was told to end waits for whoever says why; a node may be gone as well."""
 
 REFUSED_SECONDS = 10.0
 """The pause until a Kubernetes Job that the cluster refused is created again."""
@@ -186,7 +182,7 @@ def _decide_record(view: JobView, job: RuntimeJob, pod_state: PodState) -> Actio
 
 def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> Action:
     """Decide what follows from the job's state: its end, a write, a stop or a wait."""
-    if _lacks_cause(view, job, pod_state, now):
+    if view.lacks_cause(pod_state, now):
         return Wait(CAUSE_SECONDS)
     state = _derive_state(view, job, pod_state, now)
     facts = _read_facts(view)
@@ -204,20 +200,6 @@ def _decide_state(view: JobView, job: RuntimeJob, pod_state: PodState, now: date
         stop = StopPod(job, view.pod.name, seconds)
         return _update(job, state, now, facts, progress) or stop
     return _update(job, state, now, facts, progress, seconds) or Wait(seconds)
-
-
-def _lacks_cause(view: JobView, job: RuntimeJob, pod_state: PodState, now: datetime) -> bool:
-    """Return whether the runner was told to end a moment ago, and it is not known yet by whom.
-
-    A kubelet that evicts a pod says so when its container has ended, which is after the verdict.
-    """
-    record = view.record
-    if record is None or record.verdict is None or record.verdict_read is None:
-        return False
-    was_told = record.verdict.outcome is Outcome.TERMINATED
-    is_known = job.cancel_requested or pod_state.detail
-    may_come = (now - record.verdict_read).total_seconds() < CAUSE_SECONDS
-    return was_told and not is_known and may_come and pod_state.runner is RunnerState.RUNNING
 
 
 def _read_facts(view: JobView) -> RunFacts:

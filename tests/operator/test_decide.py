@@ -24,8 +24,8 @@ from controller.actions import (
 )
 from controller.build.program import JobPlan, ProgramSelection
 from controller.build.status import RunFacts
-from controller.decide import CAUSE_SECONDS, HELD, REFUSED_SECONDS, decide
-from controller.observe.job_view import JobView, Refusal
+from controller.decide import HELD, REFUSED_SECONDS, decide
+from controller.observe.job_view import CAUSE_SECONDS, JobView, Refusal
 from controller.observe.memory import UNNAMED, InputHolder
 from controller.record.state import RecordState
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State, reject

@@ -6,10 +6,15 @@ from datetime import datetime
 from controller.build.program import JobPlan
 from controller.observe.memory import UNNAMED, InputHolder
 from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.pod_state import PodState
 from controller.record.state import RecordState
-from qiskit_runtime.contract.lifecycle import State
+from qiskit_runtime.contract.lifecycle import RunnerState, State
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind
+from qiskit_runtime.contract.wire.verdict import Outcome
+
+CAUSE_SECONDS = 30.0
+"""How long a job that was told to end waits for whoever says why; a node may be gone as well."""
 
 INPUT_CHECK_SECONDS = 10.0
 """How long a pod may be on its way until its input is looked for."""
@@ -92,3 +97,17 @@ class JobView:
         named = self.holder.pod if self.holder else UNNAMED
         known = self.job.pod_name if named == UNNAMED else named
         return bool(known) and (self.pod is None or self.pod.name != known)
+
+    def lacks_cause(self, pod_state: PodState, now: datetime) -> bool:
+        """Return whether its runner was told to end a moment ago, and it is not known yet by whom.
+
+        A kubelet that evicts a pod says so when its container has ended, which is after the verdict.
+        """
+        record = self.record
+        if record is None or record.verdict is None or record.verdict_read is None:
+            return False
+        was_told = record.verdict.outcome is Outcome.TERMINATED
+        was_cancelled = self.job is not None and self.job.cancel_requested
+        may_come = (now - record.verdict_read).total_seconds() < CAUSE_SECONDS
+        is_known = was_cancelled or pod_state.detail or pod_state.runner is not RunnerState.RUNNING
+        return was_told and may_come and not is_known
