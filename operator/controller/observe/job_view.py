@@ -101,7 +101,7 @@ class JobView:
     def lacks_cause(self, pod_state: PodState, now: datetime) -> bool:
         """Return whether its runner was told to end a moment ago, and it is not known yet by whom.
 
-        A kubelet that evicts a pod says so when its container has ended, which is after the verdict.
+        A kubelet that evicts a pod says so once its container has ended: after the verdict.
         """
         record = self.record
         if record is None or record.verdict is None or record.verdict_read is None:
