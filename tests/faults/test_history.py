@@ -57,7 +57,9 @@ def test_claimed_job_whose_pod_had_no_job_is_no_second_one():
     history.events.append(WatchEvent(1.5, "Job", "MODIFIED", "warm-1", "2", owner="u"))
     history.events.append(WatchEvent(1.6, "Pod", "MODIFIED", "p", "3", owner="2", unused=True))
     assert find_violations(history) == []
-    history.events.append(WatchEvent(1.7, "Pod", "ADDED", "q", "4", owner="2", ran=True))
+    history.events.append(WatchEvent(0.7, "Pod", "ADDED", "q", "4", owner="2", ran=True))
+    assert find_violations(history) == []
+    history.events.append(WatchEvent(0.8, "Pod", "ADDED", "r", "5", owner="1", ran=True))
     assert any("2 objects of the kind Job" in found for found in find_violations(history))
 
 
