@@ -261,7 +261,7 @@ def test_forks_share_the_zygote_s_memory(zygote, start_run):
     (program,) = list_children()[run.process.pid]
     text = Path(f"/proc/{program}/smaps_rollup").read_text()
     sizes = {line.split()[0]: int(line.split()[1]) for line in text.splitlines()[1:]}
-    assert sizes["Private_Dirty:"] < 24 << 10 < sizes["Rss:"]
+    assert sizes["Private_Dirty:"] < 20 << 10 < sizes["Rss:"]
 
 
 def test_fork_that_waits_copies_what_a_job_writes_to(zygote):

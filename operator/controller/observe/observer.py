@@ -184,8 +184,9 @@ class JobObserver:
         """Find which pod has a job's input, and the Kubernetes Job and the pod that run it."""
         holder = await self._find_holder(job)
         run, pod = self._view.find_run(job, holder.run_name if holder else "")
-        is_told = job.has_run or job.cancel_requested or read_pod_state(run, pod, now).has_ended
-        if holder is None and is_told:
+        if holder is not None:
+            return holder, run, pod
+        if job.has_run or job.cancel_requested or read_pod_state(run, pod, now).has_ended:
             # Another operator may have given it meanwhile, to a pod that was started ahead.
             self._memory.holders.pop(job.run_name, None)
             holder = await self._find_holder(job)
