@@ -99,6 +99,9 @@ def test_pod_that_surely_never_started_is_remembered(spec, status, unused):
     assert (pod["metadata"]["name"] in found) is unused
     view.drop_job(job)
     assert view.unused_pods == {}
+    # As those of a pool that shrinks: nothing would ever forget it.
+    view.drop_pod({**pod, "spec": spec, "status": status})
+    assert view.unused_pods == {}
 
 
 class Cluster:

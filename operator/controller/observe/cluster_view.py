@@ -159,10 +159,14 @@ class ClusterView:
         self._claims = {claimed: run for claimed, run in self._claims.items() if run != name}
 
     def drop_pod(self, manifest: Manifest) -> None:
-        """Forget a pod that was deleted; remember it if it is certain that it never started."""
+        """Forget a pod that was deleted; remember it if it is certain that it never started.
+
+        One that goes after its Kubernetes Job need not be: nothing can be made again in its place.
+        """
         pod = parse_pod(manifest)
         known = self.pods.find(pod.job_name) or pod
-        if pod.is_known_unused and (known.never_ran or pod.container.had_no_job):
+        is_unused = pod.is_known_unused and (known.never_ran or pod.container.had_no_job)
+        if is_unused and self.jobs.holds(pod.job_name):
             self.unused_pods.setdefault(pod.job_name, set()).add(pod.name)
         self.pods.drop(manifest)
 
