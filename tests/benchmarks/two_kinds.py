@@ -4,6 +4,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Any
 
 from kubernetes import client, watch
@@ -70,8 +71,19 @@ class BareJobs:
         }
         spec = {"backoffLimit": 0, "template": {"spec": pod}}
         body = {"metadata": {"name": name, "labels": {LABEL: "bare"}}, "spec": spec}
-        self._batch.create_namespaced_job(self._namespace, body)
+        self._submit(body)
         return name
+
+    def _submit(self, body: dict[str, Any]) -> None:
+        while True:
+            try:
+                self._batch.create_namespaced_job(self._namespace, body)
+            except client.ApiException as error:
+                # Creations at the same time compete for the namespace's ResourceQuota.
+                if error.status != HTTPStatus.CONFLICT:
+                    raise
+            else:
+                return
 
     def _remove(self) -> None:
         self._batch.delete_collection_namespaced_job(

@@ -45,6 +45,12 @@ def log_in(page, path="/docs"):
     page.wait_for_url(f"**{path}")
 
 
+def type_token(page, token):
+    """Type into the field that has the focus, once it has: the page's first drawing gives it."""
+    expect(page.get_by_label("Token")).to_be_focused(timeout=30_000)
+    page.keyboard.type(token)
+
+
 def run_operation(page, method, path, body=None):
     """Try an operation out on /docs; return the status and the body that it shows."""
     block = page.locator(f".opblock-{method}", has=page.locator(f'[data-path="{path}"]'))
@@ -81,10 +87,10 @@ def test_documentation_works_after_the_login(page, guarded, origin):
 def test_wrong_token_is_told_and_the_right_one_still_leads_on(page):
     """The page says that the token is wrong, puts the person back into the field, and waits."""
     page.goto("/docs")
-    page.keyboard.type("not-the-token")
+    type_token(page, "not-the-token")
     page.keyboard.press("Enter")
     assert "not valid" in page.get_by_role("alert").inner_text()
-    page.keyboard.type(TOKEN)
+    type_token(page, TOKEN)
     page.keyboard.press("Enter")
     page.wait_for_url("**/docs")
 
@@ -109,7 +115,7 @@ def test_logging_out_closes_pages_and_websockets(page, guarded):
 def test_keyboard_is_enough(page):
     """Every step is reached by the Tab key, in the order of the page, and is seen to be."""
     page.goto("/")
-    page.keyboard.type(TOKEN)
+    type_token(page, TOKEN)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
