@@ -6,6 +6,7 @@ from kubernetes.aio import client
 
 from api.backendstore.base import BackendLibrary, join_backends
 from api.resources.watched_kind import WatchedKind
+from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.contract.resources.backend import (
     PLURAL,
     BackendSpec,
@@ -23,7 +24,8 @@ class KubernetesBackends(BackendLibrary):
         redis_url: str,
         connect: Callable[[], Awaitable[client.ApiClient]],
     ) -> None:
-        self._kind = WatchedKind(namespace, PLURAL, parse_runtimebackend, redis_url, connect)
+        cache = ResourceCache(parse_runtimebackend)
+        self._kind = WatchedKind(namespace, PLURAL, cache, redis_url, connect)
 
     @property
     def is_ready(self) -> bool:

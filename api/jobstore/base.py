@@ -4,14 +4,15 @@ One behaviour suite (``tests/jobstore``) holds every implementation to the words
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.instance import Instance
-from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, digest_params
+from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.wire.events import Event, Message
 from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 
@@ -73,42 +74,43 @@ class JobQuery:
     text: str = ""
     """A part of the id, program, backend, tags or message; upper and lower case are the same."""
 
-    def matches(self, job: Job) -> bool:
-        """Return whether the job matches. It must have all of several tags."""
-        spec = job.spec
-        # The phase is asked first: it sorts most jobs out, and there may be tens of thousands.
-        return (
-            (self.pending is None or self.pending is not job.is_final)
-            and self.program in (None, spec.program_id)
-            and self.backend in (None, spec.backend)
-            and self.session_id in (None, spec.session_id)
-            and self._has_labels(spec)
-            and self._has_time(job.created)
-            and (self.phases is None or job.status.phase in self.phases)
-            and self._has_text(job)
-        )
+    def choose(self, jobs: Iterable[Job]) -> list[Job]:
+        """Return those jobs that match, in the same order. They must have all of several tags."""
+        for condition in self._list_conditions():
+            jobs = filter(condition, jobs)
+        return list(jobs)
+
+    def _list_conditions(self) -> Iterator[Callable[[Job], bool]]:
+        """Yield what each job is asked: tens of thousands are, so nothing that all would hold."""
+        if self.pending is not None:
+            yield lambda job: job.is_final is not self.pending
+        wanted = {"hub": self.hub, "group": self.group, "project": self.project}
+        wanted |= {"program_id": self.program, "backend": self.backend}
+        wanted |= {"session_id": self.session_id}
+        yield from (_equals(name, value) for name, value in wanted.items() if value is not None)
+        if (instances := self.instances) is not None:
+            yield lambda job: job.spec.instance in instances
+        if self.tags:
+            yield lambda job: self.tags <= set(job.spec.tags)
+        if (begin := self.created_after) is not None:
+            yield lambda job: job.created >= begin
+        if (end := self.created_before) is not None:
+            yield lambda job: job.created <= end
+        if (phases := self.phases) is not None:
+            yield lambda job: job.status.phase in phases
+        if self.text:
+            yield self._has_text
 
     def _has_text(self, job: Job) -> bool:
-        if not self.text:
-            return True
-        spec = job.spec
+        spec, wanted = job.spec, self.text.lower()
         texts = (job.id, spec.program_id, spec.backend, *spec.tags, job.status.message)
-        wanted = self.text.lower()
         return any(wanted in text.lower() for text in texts)
 
-    def _has_labels(self, spec: JobSpec) -> bool:
-        return (
-            self.hub in (None, spec.hub)
-            and self.group in (None, spec.group)
-            and self.project in (None, spec.project)
-            and (self.instances is None or spec.instance in self.instances)
-            and (not self.tags or self.tags <= set(spec.tags))
-        )
 
-    def _has_time(self, created: datetime) -> bool:
-        too_early = self.created_after is not None and created < self.created_after
-        too_late = self.created_before is not None and created > self.created_before
-        return not (too_early or too_late)
+def _equals(name: str, value: str) -> Callable[[Job], bool]:
+    """Return the condition that a field of the spec has this value."""
+    read = attrgetter(f"spec.{name}")
+    return lambda job: bool(read(job) == value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +194,8 @@ class JobStore(ABC):
         """The number of queued jobs of an instance. From memory, without waiting."""
         return sum(job.spec.instance == instance for job in self.all_queued())
 
-    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:  # noqa: ARG002
+    def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:  # noqa: ARG002  (for the stores that count)
         """The bytes that the jobs of these instances, or all, take; None where nobody counts."""
-        # The argument is for the stores that count.
         return None
 
     async def find_warm_pods(self) -> PoolNumbers | None:

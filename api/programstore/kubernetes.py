@@ -20,6 +20,7 @@ from api.programstore.base import (
 )
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StoreUnavailable
+from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.catalog import Catalog, UnknownProgram
 from qiskit_runtime.contract.limits import WHOLE
@@ -51,8 +52,8 @@ class KubernetesProgramStore(ProgramStore):
         share_percent: int = WHOLE,
     ) -> None:
         super().__init__(catalog, share_percent)
-        self._kind = WatchedKind(namespace, PLURAL, parse_runtimeprogram, redis_url, connect)
-        self._cache = self._kind.cache
+        self._cache = ResourceCache(parse_runtimeprogram)
+        self._kind = WatchedKind(namespace, PLURAL, self._cache, redis_url, connect)
 
     @property
     def is_ready(self) -> bool:

@@ -37,25 +37,24 @@ logger = logging.getLogger(__name__)
 class WatchedKind(Generic[T]):
     """Reads go through ``catch_up`` and then ``cache``; every write moves the servers' mark.
 
-    ``plural`` names the kind in URLs, ``parse`` reads a manifest, ``connect`` makes the client of
-    the Kubernetes API. ``swapped`` is ``cache``'s. Calls raise as those of ``KubernetesCalls``.
+    ``plural`` names the kind in URLs, ``connect`` makes the client of the Kubernetes API. Calls
+    raise as those of ``KubernetesCalls``.
     """
 
     def __init__(
         self,
         namespace: str,
         plural: str,
-        parse: Callable[[Manifest], T],
+        cache: ResourceCache[T],
         redis_url: str,
         connect: Callable[[], Awaitable[client.ApiClient]],
-        swapped: Callable[[T | None, T | None], None] = lambda *_: None,
     ) -> None:
         self._path = f"/apis/{API_VERSION}/namespaces/{namespace}/{plural}"
         self._key = f"written:{namespace}:{plural}"
         self._redis_url = redis_url
         self._connect = connect
         self._trusted: tuple[int, str] | None = None
-        self.cache = ResourceCache(parse, swapped=swapped)
+        self.cache = cache
 
     async def open(self) -> ClusterApi:
         """Connect, and keep the cache from now on; returns what other calls can be made by."""

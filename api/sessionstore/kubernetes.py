@@ -29,6 +29,7 @@ from api.sessionstore.base import (
     later_than_admitted,
 )
 from api.store_errors import StoreUnavailable
+from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.moment import format_moment
 from qiskit_runtime.contract.resources.job import JobSpec
@@ -61,8 +62,8 @@ class KubernetesSessionStore(SessionStore):
         jobs: JobStore,
     ) -> None:
         super().__init__(jobs)
-        self._kind = WatchedKind(namespace, PLURAL, parse_runtimesession, redis_url, connect)
-        self._cache = self._kind.cache
+        self._cache = ResourceCache(parse_runtimesession)
+        self._kind = WatchedKind(namespace, PLURAL, self._cache, redis_url, connect)
         # Admissions of one server take turns, so that they only meet those of others.
         self._turns: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 

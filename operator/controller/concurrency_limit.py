@@ -7,8 +7,8 @@ The observer asks it before a job starts; the jobs that have to wait stay Queued
 """
 
 from collections import Counter
-from collections.abc import Collection
 from datetime import datetime
+from heapq import heappop, heappush
 
 from qiskit_runtime.contract.resources.instance import DEFAULT_INSTANCE, Instance
 
@@ -22,13 +22,14 @@ class ConcurrencyLimit:
     def __init__(self, slots: int, instance_slots: int = 0) -> None:
         self._slots, self._instance_slots = slots, instance_slots
         self._inside: dict[str, Instance] = {}
-        self._waiting: dict[str, Turn] = {}
-        self._waiting_of: dict[str, Instance] = {}
         self._running: Counter[Instance] = Counter()
+        self._waiting: dict[str, Turn] = {}
+        self._queues: dict[Instance, list[Turn]] = {}
+        """A heap for each instance; one that waits no more is left out when it is the first."""
 
     def hold(self, name: str, instance: Instance = DEFAULT_INSTANCE) -> None:
         """Count a job that was started already, whatever the limits are."""
-        self._stop_waiting(name)
+        self._waiting.pop(name, None)
         if name not in self._inside:
             self._inside[name] = instance
             self._running[instance] += 1
@@ -37,7 +38,10 @@ class ConcurrencyLimit:
         """Let a job in if there is room and none waits for it that came before; else it waits."""
         if name in self._inside:
             return True
-        self._waiting[name], self._waiting_of[name] = (submitted, name), instance
+        turn = submitted, name
+        if self._waiting.get(name) != turn:
+            self._waiting[name] = turn
+            heappush(self._queues.setdefault(instance, []), turn)
         if name != self.next_name():
             return False
         self.hold(name, instance)
@@ -49,7 +53,7 @@ class ConcurrencyLimit:
 
     def leave(self, name: str) -> None:
         """Forget a job: it has ended, was deleted, or is suspended."""
-        self._stop_waiting(name)
+        self._waiting.pop(name, None)
         if (instance := self._inside.pop(name, None)) is not None:
             self._running[instance] -= 1
             if not self._running[instance]:
@@ -57,16 +61,21 @@ class ConcurrencyLimit:
 
     def next_name(self) -> str | None:
         """Return the name of the job that may come in now, if any."""
-        if len(self._inside) >= self._slots or not self._waiting:
+        if len(self._inside) >= self._slots:
             return None
-        turns: Collection[Turn] = self._waiting.values()
-        if self._instance_slots:
-            turns = [turn for turn in turns if self._has_room(self._waiting_of[turn[1]])]
+        instances = [one for one in self._queues if self._has_room(one)]
+        turns = [turn for one in instances if (turn := self._find_first(one))]
         return min(turns)[1] if turns else None
 
     def _has_room(self, instance: Instance) -> bool:
-        return self._running[instance] < self._instance_slots
+        return not self._instance_slots or self._running[instance] < self._instance_slots
 
-    def _stop_waiting(self, name: str) -> None:
-        self._waiting.pop(name, None)
-        self._waiting_of.pop(name, None)
+    def _find_first(self, instance: Instance) -> Turn | None:
+        """Return the turn of the first job of an instance that waits, if any does."""
+        queue = self._queues[instance]
+        while queue and self._waiting.get(queue[0][1]) != queue[0]:
+            heappop(queue)
+        if queue:
+            return queue[0]
+        del self._queues[instance]
+        return None

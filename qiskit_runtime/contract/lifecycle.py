@@ -27,7 +27,7 @@ class Phase(StrEnum):
     @property
     def is_final(self) -> bool:
         """Return whether a job never leaves it."""
-        return self in (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
+        return self in _FINAL
 
 
 class Reason(StrEnum):
@@ -242,11 +242,8 @@ def _reason_of(verdict: Verdict) -> Reason:
 
 
 def _memory_message(limits: Limits, peak: int | None) -> str:
-    limit = (
-        f"its limit of {_mib(limits.memory_bytes)}"
-        if limits.memory_bytes
-        else "the memory there is"
-    )
+    known = limits.memory_bytes
+    limit = f"its limit of {_mib(known)}" if known else "the memory there is"
     seen = f" (seen at its peak: {_mib(peak)})" if peak else ""
     return f"the program needed more memory than {limit}{seen}"
 
@@ -281,6 +278,8 @@ ENDED_STATES = (
     RunnerState.JOB_DELETED,
 )
 """The states in which nothing of the job runs any more."""
+
+_FINAL = (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
 
 _HOLDS = {
     RunnerState.IMAGE_PULL: Reason.IMAGE_PULL,

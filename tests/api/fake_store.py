@@ -72,7 +72,7 @@ class FakeStore(JobStore):
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         jobs = list(self.jobs.values())
         ordered = jobs if query.oldest_first else reversed(jobs)
-        found = [job for job in ordered if query.matches(job)]
+        found = query.choose(ordered)
         return JobPage(found[offset : offset + limit], len(found))
 
     def all_queued(self) -> Iterable[Job]:

@@ -7,6 +7,7 @@ frame at a listener. Each of them is the median of some jobs. ``docs/assets/time
 import statistics
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -53,7 +54,10 @@ def _describe(stages: Stages) -> str:
 
 
 def _find_medians(jobs: list[Stages]) -> Stages:
-    medians = {stage: statistics.median(job[stage] for job in jobs) for stage in jobs[0]}
+    """Return the medians of the stages that most jobs were seen in: not all are, as Running."""
+    seen = {stage: [job[stage] for job in jobs if stage in job] for stage in {*chain(*jobs)}}
+    most = len(jobs) / 2
+    medians = {stage: statistics.median(ends) for stage, ends in seen.items() if len(ends) > most}
     return dict(sorted(medians.items(), key=lambda stage: stage[1]))
 
 

@@ -1,12 +1,17 @@
 """The limit of the jobs that run at once."""
 
+import random
+from collections import Counter
 from datetime import timedelta
+
+import pytest
 
 from controller.concurrency_limit import ConcurrencyLimit
 from qiskit_runtime.contract.resources.instance import parse_instance
 from tests.operator.manifests import NOW
 
 ALICE, BOB = parse_instance("chem/lab/vqe"), parse_instance("bio/lab/main")
+CAROL = parse_instance("physics/lab/main")
 
 
 def at(seconds):
@@ -97,3 +102,56 @@ def test_jobs_that_run_already_count_for_their_instance():
     assert limit.next_name() is None
     limit.leave("a2")
     assert limit.next_name() == "a4"
+
+
+class PlainLimit:
+    """The rule word by word: of those that wait and have room, the first by submission comes in."""
+
+    def __init__(self, slots, instance_slots):
+        self.slots, self.instance_slots = slots, instance_slots
+        self.inside, self.waiting = {}, {}
+
+    def next_name(self):
+        """The name of the job that may come in now."""
+        count = Counter(self.inside.values())
+        room = [
+            turn
+            for turn, instance in self.waiting.values()
+            if not self.instance_slots or count[instance] < self.instance_slots
+        ]
+        return min(room)[1] if room and len(self.inside) < self.slots else None
+
+    def enter(self, name, submitted, instance):
+        """Let a job in or have it wait."""
+        if name not in self.inside:
+            self.waiting[name] = (submitted, name), instance
+            if name != self.next_name():
+                return False
+            del self.waiting[name]
+            self.inside[name] = instance
+        return True
+
+    def leave(self, name):
+        """Forget a job."""
+        self.waiting.pop(name, None)
+        self.inside.pop(name, None)
+
+
+@pytest.mark.parametrize("instance_slots", [0, 2])
+def test_long_queues_keep_the_order(instance_slots):
+    """However jobs come, ask again, are suspended, come back, or are made again by one name."""
+    draw = random.Random(7)
+    limit, plain = ConcurrencyLimit(5, instance_slots), PlainLimit(5, instance_slots)
+    ages = {}
+    for step in range(3000):
+        name = f"job-{draw.randrange(60)}"
+        owner = (ALICE, BOB, CAROL)[int(name[4:]) % 3]
+        if draw.random() < 0.4:
+            limit.leave(name)
+            plain.leave(name)
+            if draw.random() < 0.5:
+                ages.pop(name, None)
+        else:
+            age = at(ages.setdefault(name, step))
+            assert limit.enter(name, age, owner) == plain.enter(name, age, owner)
+        assert limit.next_name() == plain.next_name()

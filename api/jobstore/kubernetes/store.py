@@ -30,9 +30,10 @@ from api.jobstore.kubernetes.job_secrets import JobSecrets
 from api.jobstore.kubernetes.live_streams import LiveStreams
 from api.jobstore.kubernetes.record_reader import RecordReaders, RecordSources
 from api.jobstore.kubernetes.room import Room
-from api.jobstore.kubernetes.slim_job import parse_slim
+from api.jobstore.kubernetes.slim_job import PENDING, name_group, parse_slim
 from api.resources.watched_kind import WatchedKind
 from api.store_errors import StorageFull, StoreUnavailable
+from qiskit_runtime.cluster.cache import ResourceCache
 from qiskit_runtime.cluster.client import Conflict
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.instance import Instance
@@ -72,10 +73,10 @@ class KubernetesJobStore(JobStore):
         self._tasks: set[asyncio.Task[None]] = set()
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._totals = StoredTotals()
+        self._cache = ResourceCache(parse_slim, group_of=name_group, swapped=self._totals.swap)
         self._kind = WatchedKind(
-            settings.namespace, PLURAL, parse_slim, settings.redis_url, connect, self._totals.swap
+            settings.namespace, PLURAL, self._cache, settings.redis_url, connect
         )
-        self._cache = self._kind.cache
 
     @property
     def is_ready(self) -> bool:
@@ -121,7 +122,8 @@ class KubernetesJobStore(JobStore):
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
         await self._kind.catch_up()
-        matching = [found.job for found in self._cache.all() if query.matches(found.job)]
+        chosen = self._cache.group(PENDING) if query.pending else self._cache.all()
+        matching = query.choose(found.job for found in chosen)
         matching.sort(key=_age, reverse=not query.oldest_first)
         return JobPage(matching[offset : offset + limit], len(matching))
 
@@ -130,8 +132,8 @@ class KubernetesJobStore(JobStore):
         return heapq.nlargest(limit, ended, key=_age)
 
     def all_queued(self) -> Iterable[Job]:
-        jobs = (found.job for found in self._cache.all())
-        return (job for job in jobs if job.status.phase is Phase.QUEUED)
+        pending = (found.job for found in self._cache.group(PENDING))
+        return (job for job in pending if job.status.phase is Phase.QUEUED)
 
     def stored_bytes(self, instances: frozenset[Instance] | None = None) -> int | None:
         if instances is None:

@@ -147,7 +147,7 @@ class LocalJobStore(JobStore):
         return self._book.get(job_id)
 
     async def find(self, query: JobQuery, limit: int, offset: int) -> JobPage:
-        found = [job for job in self._choose_jobs(query) if query.matches(job)]
+        found = query.choose(self._choose_jobs(query))
         if not query.oldest_first:
             found.reverse()
         return JobPage(found[offset : offset + limit], len(found))
