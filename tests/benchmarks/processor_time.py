@@ -15,10 +15,10 @@ def processor_seconds() -> float:
     lost between two calls but what has ended and is not reaped yet.
     """
     own = os.getpid()
-    return sum(map(_read_seconds, (own, *descendants(own))))
+    return sum(map(read_seconds, (own, *descendants(own))))
 
 
-def _read_seconds(pid: int) -> float:
+def read_seconds(pid: int) -> float:
     """Return the CPU time of a process and of its reaped children; 0 where it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()

@@ -21,6 +21,7 @@ import psutil
 from qiskit_runtime.contract.resources.resource import SUBMITTED_AT
 from tests.benchmarks.cluster_operator import Clock
 from tests.benchmarks.control_plane import ControlPlane, open_control_plane
+from tests.benchmarks.processor_time import read_seconds
 from tests.benchmarks.server import time_reads
 from tests.benchmarks.table import Row, keep_samples, milliseconds, percentile, show_percentiles
 from tests.cluster.stand import Stand, free_port, open_stand, wait_until
@@ -38,6 +39,7 @@ SEEN_SECONDS = 0.05
 """How long a job has to be there to count as waiting: a job's creation takes so long to be seen."""
 READS = 200
 MIB = 2**20
+PARTS = ("operator", "api")
 LISTS = {
     "first page": {"limit": 20},
     "by program and tag": {"program": "count", "tags": "none", "limit": 20},
@@ -53,6 +55,8 @@ class Step:
     operator: float
     operator_peak: float
     api: float
+    processor: dict[str, float]
+    """CPU time of operator and API for each job of this step."""
     delays: list[float]
     lists: dict[str, list[float]]
 
@@ -100,6 +104,7 @@ def _measure(
     )
     return [
         *_make_memory_rows(empty, steps),
+        _make_processor_row(steps),
         *_make_list_rows(steps[-1]),
         *_make_delay_rows(steps),
         _make_write_row(writes, posted),
@@ -120,16 +125,18 @@ def _measure(
 
 def _fill(stand: Stand, clock: Clock, begin: int, end: int) -> Step:
     """Post jobs until there are ``end``, let them end, and measure."""
+    busy = {part: _read_processor(stand, part) for part in PARTS}
     names = asyncio.run(_post(stand, end - begin, 1 / RATE))
     _wait_until_ended(stand, clock, names, end)
+    taken = {part: _read_processor(stand, part) - busy[part] for part in PARTS}
     time.sleep(SETTLE_SECONDS)
     delays = [clock.delay(name) for name in names]
-    operator = stand.parts["operator"]
     return Step(
         end,
         _weigh(stand, "operator"),
-        _read_peak(operator.process.pid if operator.process else 0),
+        _read_peak(_find_process(stand, "operator").pid),
         _weigh(stand, "api"),
+        {part: seconds / len(names) for part, seconds in taken.items()},
         delays,
         {name: _time_list(stand, query, end) for name, query in LISTS.items()},
     )
@@ -210,16 +217,23 @@ def _restart(stand: Stand, options: dict[str, str]) -> tuple[float, tuple[float,
     wait_until(lambda: stand.kubernetes_jobs(name), 300, "the new operator starts a job")
     ready = time.monotonic() - begin
     time.sleep(SETTLE_SECONDS)
-    process = stand.parts["operator"].process
+    return ready, (_weigh(stand, "operator"), _read_peak(_find_process(stand, "operator").pid))
+
+
+def _find_process(stand: Stand, part: str) -> psutil.Process:
+    process = stand.parts[part].process
     assert process
-    return ready, (_weigh(stand, "operator"), _read_peak(process.pid))
+    return psutil.Process(process.pid)
+
+
+def _read_processor(stand: Stand, part: str) -> float:
+    """Return the CPU time of a part so far, in seconds."""
+    return read_seconds(_find_process(stand, part).pid)
 
 
 def _weigh(stand: Stand, part: str) -> float:
     """Return the resident memory of a part with its children, in MiB."""
-    process = stand.parts[part].process
-    assert process
-    own = psutil.Process(process.pid)
+    own = _find_process(stand, part)
     return sum(one.memory_info().rss for one in (own, *own.children(recursive=True))) / MIB
 
 
@@ -230,9 +244,11 @@ def _read_peak(pid: int) -> float:
 
 def _describe(step: Step) -> str:
     lists = {name: milliseconds(percentile(times, 99)) for name, times in step.lists.items()}
+    processor = {part: milliseconds(seconds) for part, seconds in step.processor.items()}
     return (
         f"{step.jobs} jobs: operator {step.operator:.1f} MiB, peak {step.operator_peak:.1f}; "
-        f"API {step.api:.1f} MiB; delay {show_percentiles(step.delays)}; lists p99 {lists}"
+        f"API {step.api:.1f} MiB; CPU {processor}; delay {show_percentiles(step.delays)}; "
+        f"lists p99 {lists}"
     )
 
 
@@ -250,6 +266,15 @@ def _make_memory_rows(empty: tuple[float, float], steps: list[Step]) -> list[Row
         measured = f"{shown} ({empty[place]:.0f} with none): {growth:.1f} KiB a job"
         rows.append(Row(f"memory of the {name}, MiB", "<= 150 with 1,000 jobs", measured, how))
     return rows
+
+
+def _make_processor_row(steps: list[Step]) -> Row:
+    shown = [
+        ", ".join(f"{milliseconds(step.processor[part])} up to {step.jobs}" for step in steps)
+        for part in PARTS
+    ]
+    how = "from the first POST of a step to the end of its last job"
+    return Row("CPU time a job: operator; API", "does not grow", "; ".join(shown), how)
 
 
 def _make_list_rows(step: Step) -> list[Row]:
