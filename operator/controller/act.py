@@ -117,6 +117,7 @@ class JobActor:
 
     def _wait(self, name: str, action: Wait) -> float | None:
         if action.frees_slot:
+            self.memory.forget_refusal(name)
             self._leave(name)
         return action.seconds
 
@@ -135,9 +136,10 @@ class JobActor:
         except (Refused, UnknownResourceClass) as error:
             if isinstance(error, Refused) and error.status not in _REFUSALS:
                 raise
-            since = self.memory.refused_since.setdefault(job.run_name, datetime.now(UTC))
-            raise ActionRefused(Refusal(str(error), since)) from error
-        self.memory.refused_since.pop(job.run_name, None)
+            lacks_room = isinstance(error, QuotaExceeded)
+            since = self.memory.note_refusal(job, datetime.now(UTC), lacks_room=lacks_room)
+            raise ActionRefused(Refusal(f"its Kubernetes Job: {error}", since)) from error
+        self.memory.forget_refusal(job.name)
         self.view.put_job(created)
         if is_new:
             # No pod has the input, as a rule. Before the job's end it is asked once more.
@@ -158,8 +160,9 @@ class JobActor:
         try:
             is_claimed = await self.claimer.claim(action)
         except QuotaExceeded as error:
-            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
+            raise _refuse_input(error) from error
         if is_claimed:
+            self.memory.forget_refusal(action.job.name)
             self.warm_pods.note_start(datetime.now(UTC), action.run.resource_class)
             note = f"the Kubernetes Job {action.run.name} was claimed"
             self._emit_event(action.job, State(Phase.QUEUED), note)
@@ -169,7 +172,7 @@ class JobActor:
         try:
             await self.claimer.hand_over(action)
         except QuotaExceeded as error:
-            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
+            raise _refuse_input(error) from error
         # Where it has failed, the pod's end is on its way.
         return 0 if action.job.run_name in self.memory.handed else HANDOVER_SECONDS
 
@@ -179,7 +182,7 @@ class JobActor:
         try:
             written = await self.cluster.create_secret(manifest)
         except QuotaExceeded as error:
-            raise ActionRefused(Refusal(str(error), datetime.now(UTC))) from error
+            raise _refuse_input(error) from error
         # Where another operator was faster, its Secret names the pod.
         secret = written or await self.cluster.find_secret(job.run_name)
         self.memory.note_input(job, secret)
@@ -259,3 +262,7 @@ class JobActor:
             await self.cluster.create_event(event)
         except ClusterError as error:
             logger.info("an Event was not created: %s", error)
+
+
+def _refuse_input(error: QuotaExceeded) -> ActionRefused:
+    return ActionRefused(Refusal(f"the Secret of its input: {error}", datetime.now(UTC)))

@@ -122,6 +122,10 @@ class Claimer:
             # Its status may have changed, and nobody has claimed it.
             found = await self.cluster.get_job(run.name)
             known = parse_job(found) if found else None
+            if found and known and job.uid in known.owners:
+                # The answer to an earlier try was lost.
+                self.view.put_job(found)
+                return True
             if known is None or not known.is_idle or known.is_deleted:
                 return False
             claimed = await self._try_claim(job, known)

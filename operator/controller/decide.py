@@ -107,18 +107,24 @@ def _choose_pod(view: JobView, job: RuntimeJob) -> Action:
 
 
 def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:
-    """Report why there is no Kubernetes Job, and create it again until the start deadline."""
+    """Report what the cluster refuses, and have it tried again until the start deadline.
+
+    That is the Kubernetes Job, or the input of a job that has claimed one.
+    """
     assert view.refusal is not None
+    run = view.kubernetes_job
+    since = (now - view.refusal.since).total_seconds()
     state = derive_state(
         Observation(
             runner=RunnerState.UNSCHEDULABLE,
-            waited_seconds=(now - view.refusal.since).total_seconds(),
-            detail=f"the cluster refuses its Kubernetes Job: {view.refusal.words}",
+            waited_seconds=run.waited_seconds(now) if run else since,
+            detail=f"the cluster refuses {view.refusal.words}",
             limits=Limits(start_deadline_seconds=job.start_deadline_seconds),
         )
     )
     if state.phase.is_final:
-        return Finish(job, state)
+        facts = RunFacts(run.name) if run else NO_FACTS
+        return Finish(job, state, facts, delete_job=run is not None)
     return _update(job, state, now, seconds=REFUSED_SECONDS) or Wait(REFUSED_SECONDS)
 
 
@@ -158,7 +164,7 @@ def _decide_input(view: JobView, job: RuntimeJob, pod_state: PodState) -> Action
 def _explain_missing_input(view: JobView, pod_state: PodState, now: datetime) -> PodState:
     """Return the state of a pod, considering that it can't start without its input."""
     if view.refusal:
-        words = f"the cluster refuses the Secret of its input: {view.refusal.words}"
+        words = f"the cluster refuses {view.refusal.words}"
         return PodState(RunnerState.UNSCHEDULABLE, words)
     is_late = _waited_seconds(view, now) > INPUT_CHECK_SECONDS
     lacks_input = view.lacks_params or view.holder is None

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from controller.observe.objects import KubernetesJob
 from controller.observe.pool_view import (
@@ -16,6 +16,8 @@ from controller.observe.pool_view import (
 
 FAULT_SECONDS = 30.0
 """How long a pod that ended by itself keeps its place: one that can't start is not made at once."""
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
 
     While a job waits for room in a quota, no pod is made, and while one waits for a node, none that
     could take the same nodes. For each such job one of these that waits is deleted: those first
-    that are furthest from being ready.
+    that are furthest from being ready. One that has no node gives no room on any, and is in the
+    scheduler's queue before the job: all of them go.
     """
     wanted = _count_wanted(view)
     gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.place, 0), now)]
@@ -64,8 +67,11 @@ def _choose_victims(view: PoolView, kept: list[IdlePod], gone: list[IdlePod]) ->
     waiting: list[tuple[str | None, int]] = [*view.homeless.items(), (None, view.refused)]
     for nodes, number in waiting:
         near = [one for one in kept if nodes is None or view.nodes_of(one.place) == nodes]
+        giving = [one for one in near if nodes is None or one.has_node]
         left = [one for one in near if one not in gone and one not in victims]
-        victims += _choose_surplus(left, number - sum(one in gone for one in near))
+        queued = sum(one not in giving and not one.is_taken for one in left)
+        given = sum(one in gone for one in giving)
+        victims += _choose_surplus(left, queued + max(number - given, 0))
     return victims
 
 
@@ -103,9 +109,10 @@ def _ended_seconds(one: IdlePod, now: datetime) -> float:
 
 
 def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:
-    free = [one for one in reversed(kept) if not one.is_taken]
-    # A pod that no node takes goes first, one that has waited longest stays.
-    free.sort(key=lambda one: (one.is_ready, one.pod is not None and one.pod.has_node))
+    free = [one for one in kept if not one.is_taken]
+    # A pod that no node takes goes first, one that has waited longest stays: for all operators.
+    free.sort(key=lambda one: (one.run.created or _LONG_AGO, one.run.name), reverse=True)
+    free.sort(key=lambda one: (one.is_ready, one.has_node))
     return free[: max(number, 0)]
 
 

@@ -32,6 +32,8 @@ class SessionKeeper:
         self._cluster = cluster
         self._view = view
         self._wake = wake
+        self._told: dict[str, tuple[bool, bool, bool]] = {}
+        """What all jobs of a session were told: those that wait may be a thousand."""
         self.workers = Workers("runtimesession", self.step, self.refresh)
 
     async def step(self, name: str) -> float | None:
@@ -42,13 +44,14 @@ class SessionKeeper:
         jobs = self._view.jobs_of(name)
         known = self._view.sessions.find(name)
         if known is None or known.is_deleted:
+            self._told.pop(name, None)
             self._wake_jobs(_find_waiting(jobs))
             return None
         now = datetime.now(UTC)
         report = observe_session(known.session, [job.job for job in jobs], now)
         if status := build_session_status(report, known.status):
             self._view.sessions.put(await self._cluster.write_session_status(known, status))
-        self._wake_jobs(find_woken(report, jobs))
+        self._wake_jobs(find_woken(report, jobs, is_news=self._note_course(name, report)))
         if report.closed_at is not None:
             await self._remove_surplus(now)
         return _seconds_to_wait(report, now)
@@ -62,6 +65,14 @@ class SessionKeeper:
             else:
                 self._view.sessions.discard(name)
 
+    def _note_course(self, name: str, report: SessionReport) -> bool:
+        """Return whether a session takes and starts jobs otherwise than when it was last seen."""
+        session = report.session
+        course = report.closed_at is not None, session.accepting_jobs, session.cancel_requested
+        is_news = self._told.get(name) != course
+        self._told[name] = course
+        return is_news
+
     def _wake_jobs(self, jobs: Sequence[RuntimeJob]) -> None:
         for job in jobs:
             self._wake(job.name)
@@ -74,16 +85,19 @@ class SessionKeeper:
             self._view.sessions.discard(session.id)
 
 
-def find_woken(report: SessionReport, jobs: Sequence[RuntimeJob]) -> list[RuntimeJob]:
+def find_woken(
+    report: SessionReport, jobs: Sequence[RuntimeJob], *, is_news: bool
+) -> list[RuntimeJob]:
     """Return the jobs that may have their turn now, or never will. Pure.
 
-    In a dedicated session that is the oldest one; where no more jobs start, it is all of them.
+    In a dedicated session that is the oldest one. ``is_news`` is whether the session is another
+    than when it was looked at last, which concerns all of them.
     """
-    waiting = _find_waiting(jobs)
-    is_over = report.closed_at is not None
-    if is_over or report.session.spec.mode is SessionMode.BATCH:
-        return waiting
-    return waiting[:1]
+    if is_news:
+        return _find_waiting(jobs)
+    # In a batch none waits for another.
+    is_dedicated = report.session.spec.mode is SessionMode.DEDICATED
+    return _find_waiting(jobs)[:1] if is_dedicated else []
 
 
 def _find_waiting(jobs: Sequence[RuntimeJob]) -> list[RuntimeJob]:

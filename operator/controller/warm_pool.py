@@ -6,9 +6,9 @@ It is looked at when one of them changes, when a job starts, and twice a minute.
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
@@ -50,6 +50,7 @@ class WarmPool:
     ) -> None:
         self._cluster, self._view, self._pods, self._logs = cluster, view, pods, logs
         self._runner, self._settings = runner, settings
+        self._paused_until = datetime.min.replace(tzinfo=UTC)
         self.workers = Workers("warm pool", self.step, self.refresh)
         pods.wake = self.wake
 
@@ -77,11 +78,14 @@ class WarmPool:
         step = decide_pool(view, now)
         if step.makes_room:
             self._pods.note_room(now)
-        await asyncio.gather(*map(self._delete, step.delete))
+        await _do_all(map(self._delete, step.delete))
+        if now < self._paused_until:
+            return (self._paused_until - now).total_seconds()
         try:
-            await asyncio.gather(*map(self._make, step.make))
+            await _do_all(map(self._make, step.make))
         except Refused as error:
             logger.info("no pod is started ahead: %s", error)
+            self._paused_until = now + timedelta(seconds=REFUSED_SECONDS)
             return REFUSED_SECONDS
         return step.seconds
 
@@ -144,3 +148,10 @@ class WarmPool:
             self._pods.release(run)
             raise
         self._view.forget_job(run.name, run.uid)
+
+
+async def _do_all(calls: Iterable[Awaitable[None]]) -> None:
+    """Wait until all of these calls have ended, then raise the first error of any."""
+    for found in await asyncio.gather(*calls, return_exceptions=True):
+        if found is not None:
+            raise found

@@ -94,6 +94,7 @@ class ResourceWatch:
     async def _run(self) -> None:
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
+            begun = math.inf
             try:
                 if not self._version:
                     self._version = await self.list()
@@ -104,6 +105,9 @@ class ResourceWatch:
                     continue
                 # A watch that ends at once is no better than one that fails.
             except (ClusterError, TimeoutError) as error:
+                if self._heard > begun + 1:
+                    # It was a good one until now: a proxy has cut it off, say.
+                    backoff.reset()
                 self._note_failure(error, backoff.failures + 1)
             except Exception:
                 # Whatever one answer brings, the next may be good, and nobody would notice the end

@@ -30,6 +30,7 @@ from controller.observe.memory import UNNAMED, InputHolder
 from controller.record.state import RecordState
 from qiskit_runtime.contract.lifecycle import Phase, Reason, State, reject
 from qiskit_runtime.contract.resources.backend import find_backend
+from qiskit_runtime.contract.resources.resource import CLAIMED_AT
 from qiskit_runtime.contract.resources.session import Turn, TurnKind
 from qiskit_runtime.contract.wire.progress import Progress
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict
@@ -69,6 +70,7 @@ NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
 HOLD = make_run({"spec": {"suspend": True}})
 OLD = make_run(creationTimestamp=ago(20))
 OVERDUE = make_run(creationTimestamp=ago(101))
+LONG_CLAIMED = make_warm_run(owner="u", annotations={CLAIMED_AT: ago(101)})
 
 
 def waiting(job=JOB, **fields):
@@ -90,9 +92,9 @@ def ended(run=None, pod=None, finished=10, **fields):
     return JobView("j", job, kubernetes_job=run, pod=pod)
 
 
-def refusal(since=0):
-    """A quota that refuses since so many seconds."""
-    return Refusal("403: exceeded quota", NOW - timedelta(seconds=since))
+def refusal(since=0, what="its Kubernetes Job"):
+    """A quota that refuses this since so many seconds."""
+    return Refusal(f"{what}: 403: exceeded quota", NOW - timedelta(seconds=since))
 
 
 BEFORE_THE_START = {
@@ -194,7 +196,7 @@ INPUT = {
         (Finish, Phase.FAILED, Reason.INPUT_LOST, "within 60 s"),
     ),
     "a quota refuses the input": (
-        started(pod=make_pod(), holder=None, refusal=refusal()),
+        started(pod=make_pod(), holder=None, refusal=refusal(what="the Secret of its input")),
         (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "refuses the Secret of its input: 403"),
     ),
     "a quota refuses the input until the deadline": (
@@ -393,9 +395,9 @@ UNUSED = {"terminated": {"exitCode": 75, "startedAt": ago(50), "finishedAt": ago
 OPEN = make_job({"phase": "Queued"})
 
 
-def claimed(job=OPEN, pod=WARM_POD, **fields):
+def claimed(job=OPEN, pod=WARM_POD, run=WARM_RUN, **fields):
     """The view of a job that has claimed a pod, and has not handed its input over."""
-    return started(job, run=WARM_RUN, pod=pod, **{"holder": None, **fields})
+    return started(job, run=run, pod=pod, **{"holder": None, **fields})
 
 
 HANDOVER = {
@@ -457,6 +459,10 @@ HANDOVER = {
     "nothing to hand over": (claimed(plan=None), Start(OPEN, instead_of="warm-1")),
     "the Secret is refused": (
         claimed(refusal=refusal()), (Update, Phase.QUEUED, Reason.UNSCHEDULABLE, "403"),
+    ),
+    "the Secret is refused until the deadline": (
+        claimed(run=LONG_CLAIMED, refusal=refusal()),
+        (Finish, Phase.FAILED, Reason.UNSCHEDULABLE, "within 100 s"),
     ),
     "handed over": (
         claimed(holder=HAS_WARM, is_handed=True, record=READING),

@@ -138,6 +138,16 @@ CASES = {
     "more jobs wait for room than pods are there": (
         pool(ready("a"), homeless("b"), waiting=9), ["b", "a"], 0,
     ),
+    "a job finds no node: a pod that has none gives no room, and goes too": (
+        pool(homeless("a"), homeless("b"), starting("c"), ready("d"), size=4, waiting={"": 1}),
+        ["b", "a", "c"], 0,
+    ),
+    "a job finds no node: one that is too many gives its room": (
+        pool(homeless("a"), ready("b"), ready("c"), size=1, waiting={"": 1}), ["a", "c"], 0,
+    ),
+    "a quota refuses a job: a pod without a node gives room": (
+        pool(homeless("a"), ready("b"), waiting=1), ["a"], 0,
+    ),
     "no pod, and a job waits for room": (pool(waiting=1), [], 0),
     "a job waits for the room of a pod that was deleted": (
         pool(ready("a"), waiting=1, makes_room=True), [], 0,

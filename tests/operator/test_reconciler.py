@@ -258,6 +258,19 @@ async def test_old_job_that_is_gone_is_forgotten(start):
     assert cluster.jobs == {}
 
 
+async def test_old_job_is_not_started_where_it_can_not_be_read_again(start):
+    """Nobody can tell whether it is there still, and has not run: the step is repeated."""
+    cluster = FakeCluster()
+    cluster.add_job(creationTimestamp=stamp(60))
+    operator = start(cluster)
+    operator.watch()
+    cluster.runtimejobs.clear()
+    cluster.fails["get_runtimejob"] = refused(500)
+    with pytest.raises(ClusterError):
+        await operator.rest()
+    assert cluster.jobs == {}
+
+
 async def test_job_that_ran_while_nobody_wrote_it_down_is_not_run_again(start):
     """The Secret of its input says that there was a pod, though its Kubernetes Job is gone."""
     cluster = FakeCluster()

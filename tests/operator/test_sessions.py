@@ -157,21 +157,52 @@ async def test_session_that_its_watch_has_not_brought_is_read():
     assert (view.turn.kind, view.has_slot) == (TurnKind.WRONG, False)
 
 
-async def test_keeper_wakes_the_job_whose_turn_it_is():
-    """The oldest in a dedicated session, all of a batch, and all where none starts any more."""
-    dedicated, batch, cancelled = Operator(), Operator(), Operator()
-    dedicated.add_session()
-    batch.add_session(mode="batch")
-    cancelled.add_session()
-    for operator in (dedicated, batch, cancelled):
-        operator.add_job("b", 4)
-        operator.add_job("a", 5)
-    cancelled.cluster.close_session(cancelRequested=True, closeRequestedAt=past(1))
-    cancelled.watch()
-    for operator in (dedicated, batch, cancelled):
+@pytest.mark.parametrize(("mode", "in_turn"), [("dedicated", ["a"]), ("batch", [])])
+async def test_keeper_wakes_the_job_whose_turn_it_is(mode, in_turn):
+    """The oldest of a dedicated session, none of a batch; all, once, when the session changes."""
+    operator = Operator()
+    operator.add_session(mode=mode)
+    operator.add_job("b", 4)
+    operator.add_job("a", 5)
+
+    async def find_woken():
+        operator.watch()
+        operator.woken.clear()
         await operator.keeper.step("s")
-    assert (dedicated.woken, batch.woken, cancelled.woken) == (["a"], ["a", "b"], ["a", "b"])
-    assert (await cancelled.look("a")).turn.kind is TurnKind.CLOSED
+        return list(operator.woken)
+
+    assert await find_woken() == ["a", "b"]
+    assert await find_woken() == in_turn
+    operator.cluster.close_session(closeRequestedAt=past(1))
+    assert await find_woken() == ["a", "b"]
+    assert await find_woken() == in_turn
+    operator.cluster.close_session(cancelRequested=True, closeRequestedAt=past(1))
+    assert await find_woken() == ["a", "b"]
+    assert await find_woken() == in_turn
+    assert (await operator.look("a")).turn.kind is TurnKind.CLOSED
+    operator.view.sessions.discard("s")
+    assert await find_woken() == in_turn, "the watch brings it again"
+
+
+async def test_jobs_of_a_session_that_is_gone_are_woken():
+    """They learn that it is no more; of one that comes again they are told again."""
+    operator = Operator()
+    operator.add_session()
+    operator.add_job("a", 5)
+    await operator.keeper.step("s")
+    operator.view.sessions.discard("s")
+    operator.woken.clear()
+    await operator.keeper.step("s")
+    assert operator.woken == ["a"]
+
+
+async def test_a_look_at_a_job_of_a_batch_takes_no_look_at_the_others(monkeypatch):
+    """There may be a thousand of them, and each is looked at."""
+    operator = Operator()
+    operator.add_session(mode="batch")
+    operator.add_job("a", 5)
+    monkeypatch.delattr(ClusterView, "jobs_of")
+    assert (await operator.look("a")).turn.kind is TurnKind.COME
 
 
 async def test_keeper_sleeps_until_the_session_changes():

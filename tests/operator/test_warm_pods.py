@@ -10,12 +10,13 @@ import pytest
 
 from controller import claims as claims_module
 from controller.build.warm_job import build_warm_job, digest_template, make_token
+from controller.observe.parse import parse_job
 from controller.observe.pool_view import REFILL_SECONDS, Place
 from controller.reconciler import JobReconciler
 from controller.settings import OperatorSettings, RunnerSettings, WarmPoolSettings
 from controller.warm_pool import REFUSED_SECONDS, WarmPool
 from controller.workers import Workers
-from qiskit_runtime.cluster.client import Unanswered
+from qiskit_runtime.cluster.client import ClusterError, Unanswered
 from qiskit_runtime.contract.resources.resource import (
     CLAIMED_AT,
     CLASS_LABEL,
@@ -26,7 +27,7 @@ from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
 from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
-from tests.operator.manifests import RUN, warm_pod_manifest
+from tests.operator.manifests import RUN, warm_pod_manifest, warm_run_manifest
 from tests.operator.operators import start_operators
 from tests.operator.test_reconciler import stamp, write_record
 from tests.operator.warm_pods import WaitingPod
@@ -213,10 +214,11 @@ async def test_without_a_pod_that_waits_a_job_starts_at_once(cluster, start):
     "fields",
     [
         {"ready": False},
+        {"conditions": [{"type": "Ready", "status": "False"}]},
         {"deletionTimestamp": stamp()},
         {"address": ""},
     ],
-    ids=["not ready", "being deleted", "without an address"],
+    ids=["not ready", "on a lost node", "being deleted", "without an address"],
 )
 async def test_pod_that_can_not_take_a_job_is_not_claimed(cluster, start, fields):
     """The job starts with a pod of its own."""
@@ -276,6 +278,19 @@ async def test_pods_that_are_not_reached_delay_one_job_alone(cluster, start):
     await operator.rest("k")
     assert second.files is None and "claim_job" not in cluster.calls
     assert operator.reconciler.warm_pods.find(datetime.now(UTC) + timedelta(seconds=31), Place())
+
+
+async def test_pod_that_has_ended_does_not_end_the_pause_of_another(cluster, start):
+    """No other is tried until the pause is over, though a closed port alone asks for none."""
+    run, other = (parse_job(warm_run_manifest(name)) for name in ("warm-1", "warm-2"))
+    operator, now = start(cluster, size=2), datetime.now(UTC)
+    cluster.start_ahead("warm-3")
+    operator.watch()
+    pods = operator.reconciler.warm_pods
+    pods.give_up(run, now + timedelta(seconds=30))
+    pods.give_up(other, now)
+    assert pods.find(now + timedelta(seconds=29), Place()) is None
+    assert pods.find(now + timedelta(seconds=31), Place())
 
 
 async def test_job_takes_the_next_pod(cluster, start):
@@ -473,6 +488,67 @@ async def test_answer_that_was_lost_is_no_second_claim(cluster, start):
     assert pod.files is not None and list(cluster.jobs) == ["warm-1"]
 
 
+@pytest.mark.parametrize("error", [Unanswered("away"), refused(504, "etcd timed out")])
+async def test_claim_whose_answer_was_lost_is_taken_up(cluster, start, error):
+    """The API server has made the Job the job's own, and the watch has not told of it yet."""
+    first, second = cluster.start_ahead("warm-1"), cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
+    claim = cluster.claim_job
+
+    async def claim_without_an_answer(name, body):
+        await claim(name, body)
+        cluster.claim_job = claim
+        raise error
+
+    cluster.claim_job = claim_without_an_answer
+    operator.watch()
+    operator.watch = lambda: None
+    with pytest.raises(ClusterError):
+        await operator.rest()
+    await operator.rest()
+    assert first.files is not None and second.files is None
+    assert "ownerReferences" not in cluster.jobs["warm-2"]["metadata"]
+
+
+@pytest.mark.parametrize("moment", ["claimed", "suspended"])
+async def test_refusal_that_is_over_lets_the_pool_be_filled(cluster, start, moment):
+    """A job that has started, or waits for something else, waits for no room."""
+    operator = start(cluster, size=2)
+    cluster.fails["create_job"] = QUOTA
+    await operator.rest()
+    assert operator.reconciler.warm_pods.observe(datetime.now(UTC)).refused == 1
+    if moment == "claimed":
+        cluster.start_ahead()
+    else:
+        spec = {**cluster.runtimejobs["j"]["spec"], "suspend": True}
+        cluster._store(cluster.runtimejobs, {**cluster.runtimejobs["j"], "spec": spec})
+    await operator.rest()
+    assert operator.reconciler.warm_pods.observe(datetime.now(UTC)).refused == 0
+
+
+async def test_job_that_only_an_admission_rule_refuses_needs_no_room(cluster, start):
+    """No pod that goes would help it."""
+    operator = start(cluster)
+    cluster.fails["create_job"] = refused(403, "admission webhook denied the request")
+    await operator.rest()
+    assert operator.status["reason"] == "Unschedulable"
+    assert operator.reconciler.warm_pods.observe(datetime.now(UTC)).refused == 0
+
+
+async def test_job_whose_pod_a_quota_refuses_gets_the_room_of_one_that_waits(cluster, start):
+    """Its Kubernetes Job is there, and the Job controller can make no pod for it."""
+    cluster.start_ahead()
+    operator = start(cluster)
+    cluster.add_run(creationTimestamp=stamp(30))
+    await operator.rest()
+    assert operator.status["reason"] == "Unschedulable"
+    await operator.pool.step()
+    assert list(cluster.jobs) == [RUN]
+    cluster.add_pod()
+    await operator.rest()
+    assert operator.reconciler.warm_pods.observe(datetime.now(UTC)).refused == 0
+
+
 async def test_pool_is_filled_and_emptied(cluster, start):
     """Jobs are made up to the size, counted before their watch tells; without a size they go."""
     operator = start(cluster, size=3)
@@ -532,6 +608,26 @@ async def test_quota_delays_the_pool(cluster, start):
     cluster.fails["create_job"] = QUOTA
     assert await operator.pool.step() == REFUSED_SECONDS
     assert cluster.jobs == {}
+    # Whatever wakes it meanwhile.
+    assert 0 < await operator.pool.step() <= REFUSED_SECONDS
+    assert cluster.calls.count("create_job") == 1
+
+
+async def test_refusal_of_one_pod_leaves_those_that_are_being_made(cluster, start):
+    """They are counted before the next look, which would make too many otherwise."""
+    operator = start(cluster, size=4)
+    create, begun = cluster.create_job, []
+
+    async def create_slowly(manifest):
+        begun.append(manifest)
+        if len(begun) == 1:
+            raise QUOTA
+        await asyncio.sleep(0.05)
+        return await create(manifest)
+
+    cluster.create_job = create_slowly
+    assert await operator.pool.step() == REFUSED_SECONDS
+    assert len(cluster.jobs) == 3
 
 
 async def test_pool_makes_room_for_jobs(cluster, start):

@@ -22,7 +22,7 @@ INPUT_CHECK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The cluster's words for what it has refused to create (a quota, say), and since when."""
+    """The refusal of what was to be created, in the words of the cluster, and since when."""
 
     words: str
     since: datetime

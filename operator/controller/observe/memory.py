@@ -41,6 +41,8 @@ class JobMemory:
     """Jobs whose Kubernetes Job is gone, and had a pod: their input's Secret is there."""
     refused_since: dict[str, datetime] = field(default_factory=dict)
     """The time since which the cluster refuses to create their Kubernetes Job."""
+    lacks_room: set[str] = field(default_factory=set)
+    """Jobs whose Kubernetes Job or pod a quota has no room for."""
 
     def note_input(self, job: RuntimeJob, secret: Manifest | None) -> None:
         """Remember which pod a job's input names; None is an input that does not exist."""
@@ -50,12 +52,22 @@ class JobMemory:
             pod = document.get("pod") or UNNAMED
             self.holders[job.run_name] = InputHolder(pod, secret["metadata"]["uid"])
 
+    def note_refusal(self, job: RuntimeJob, now: datetime, *, lacks_room: bool) -> datetime:
+        """Remember that the cluster has refused a job; returns the time since which it does."""
+        (self.lacks_room.add if lacks_room else self.lacks_room.discard)(job.run_name)
+        return self.refused_since.setdefault(job.run_name, now)
+
+    def forget_refusal(self, runtimejob: str) -> None:
+        """Forget that the cluster has refused a job: it has started, or waits for other things."""
+        for run in [run for run in self.refused_since if _is_of(run, runtimejob)]:
+            del self.refused_since[run]
+        self.lacks_room = {run for run in self.lacks_room if not _is_of(run, runtimejob)}
+
     def forget(self, runtimejob: str) -> None:
         """Forget a job that has ended or is deleted."""
         for run in [run for run in self.holders if _is_of(run, runtimejob)]:
             del self.holders[run]
-        for run in [run for run in self.refused_since if _is_of(run, runtimejob)]:
-            del self.refused_since[run]
+        self.forget_refusal(runtimejob)
         self.begun = {run for run in self.begun if not _is_of(run, runtimejob)}
         self.handed = {run for run in self.handed if not _is_of(run, runtimejob)}
 

@@ -16,7 +16,7 @@ from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.memory import InputHolder, JobMemory
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod
-from controller.observe.pod_state import read_pod_state
+from controller.observe.pod_state import NO_POD_SECONDS, read_pod_state
 from controller.observe.pool_view import Place
 from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
 from controller.observe.warm_pods import WarmPods
@@ -27,7 +27,13 @@ from qiskit_runtime.contract.lifecycle import Reason, RunnerState
 from qiskit_runtime.contract.resources.backend import UnknownBackend
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
-from qiskit_runtime.contract.resources.session import HAS_COME, Turn, TurnKind, judge_turn
+from qiskit_runtime.contract.resources.session import (
+    HAS_COME,
+    SessionMode,
+    Turn,
+    TurnKind,
+    judge_turn,
+)
 
 OLD_SECONDS = 30.0
 """The age from which on a job is read again before it is started."""
@@ -80,11 +86,14 @@ class JobObserver:
     async def refresh(self, name: str) -> None:
         """Read a RuntimeJob again: a conflict shows that it has changed without an event."""
         with suppress(ClusterError):
-            job = await self._cluster.get_runtimejob(name)
-            if job is not None:
-                self._view.put_runtimejob(job)
-            else:
-                self._view.runtimejobs.discard(name)
+            await self._read_again(name)
+
+    async def _read_again(self, name: str) -> None:
+        job = await self._cluster.get_runtimejob(name)
+        if job is not None:
+            self._view.put_runtimejob(job)
+        else:
+            self._view.runtimejobs.discard(name)
 
     async def _find_turn(self, job: RuntimeJob, now: datetime) -> Turn:
         """Return a job's turn in its session: before it is one of those that may run at once."""
@@ -94,11 +103,15 @@ class JobObserver:
         if self._view.sessions.find(name) is None:
             # Its watch may be behind that of the jobs.
             await self._refresh_session(name)
-        known, jobs = self._view.sessions.find(name), self._view.jobs_of(name)
+        known = self._view.sessions.find(name)
+        session = known.session if known else None
+        if session is None or session.spec.mode is SessionMode.BATCH:
+            # None waits for another, and there may be a thousand.
+            return judge_turn(session, job.job, (), now)
+        jobs = self._view.jobs_of(name)
         begun = frozenset(
             one.name for one in jobs if self._view.was_started(one) or self._limit.holds(one.name)
         )
-        session = known.session if known else None
         return judge_turn(session, job.job, [one.job for one in jobs], now, begun)
 
     async def _refresh_session(self, name: str) -> None:
@@ -140,10 +153,13 @@ class JobObserver:
 
         The watched object may be stale (this operator was paused), or a former operator created the
         Kubernetes Job and died before it wrote the status, and the Job may be gone already.
+
+        Raises:
+            ClusterError: nobody can tell.
         """
         if (now - job.created).total_seconds() < OLD_SECONDS:
             return True
-        await self.refresh(job.name)
+        await self._read_again(job.name)
         known = self._view.find_job(job.name)
         if known is None or known.version != job.version:
             return False
@@ -160,12 +176,28 @@ class JobObserver:
         is_handed = job.run_name in self._memory.handed
         view = replace(view, record=record, holder=holder, is_handed=is_handed)
         view = replace(view, kubernetes_job=run, pod=pod)
+        self._note_room(job, run, pod, now)
         has_ended = read_pod_state(run, pod, now).has_ended
         is_read = record is not None and record.is_done and record.verdict is None
         if view.kubernetes_job is None or (is_read and not has_ended) or view.lacks_its_pod:
             view = await self._confirm_run(view, job)
         view = await self._observe_input(view, job, now)
         return replace(view, holder_never_ran=self._has_never_run(view))
+
+    def _note_room(
+        self, job: RuntimeJob, run: KubernetesJob | None, pod: Pod | None, now: datetime
+    ) -> None:
+        """Note whether a job's pod is not made: a quota of cores, say, has no room for it."""
+        if (
+            run is not None
+            and pod is None
+            and not (job.has_run or run.is_suspended)
+            and run.waited_seconds(now) > NO_POD_SECONDS
+        ):
+            self._memory.lacks_room.add(job.run_name)
+            self._warm_pods.wake()
+        else:
+            self._memory.lacks_room.discard(job.run_name)
 
     def _has_never_run(self, view: JobView) -> bool:
         """Return whether it is certain that the pod with the input has run nothing of it."""

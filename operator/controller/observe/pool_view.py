@@ -58,6 +58,11 @@ class IdlePod:
         return Place(self.run.resource_class, self.run.session)
 
     @property
+    def has_node(self) -> bool:
+        """Return whether a node was chosen for its pod."""
+        return self.pod is not None and self.pod.has_node
+
+    @property
     def is_free(self) -> bool:
         """Return whether it answers, as far as is known, and no job is about to claim it."""
         return not (self.is_taken or self.is_broken)
@@ -101,7 +106,7 @@ class PoolView:
     recent_claims: int = 0
     """The pods that jobs have claimed within ``REFILL_SECONDS``."""
     refused: int = 0
-    """The jobs whose Kubernetes Jobs a quota refuses: any pod that goes makes room for them."""
+    """The jobs whose Kubernetes Jobs or pods a quota refuses: any pod that goes makes room."""
     homeless: Mapping[str, int] = field(default_factory=dict)
     """The jobs whose pods find no node, by the nodes that may run them (``nodes_of``)."""
     nodes: Mapping[str, str] = field(default_factory=dict)

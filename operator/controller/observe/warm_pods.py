@@ -81,7 +81,8 @@ class WarmPods:
     def give_up(self, run: KubernetesJob, pause_until: datetime | None = None) -> None:
         """Let nobody claim a pod any more, as it did not answer, and until then no other either."""
         self._broken.add(run.name)
-        self._paused_until = pause_until or self._paused_until
+        pauses = [one for one in (pause_until, self._paused_until) if one]
+        self._paused_until = max(pauses, default=None)
         self.release(run)
         self.wake()
 
@@ -117,7 +118,7 @@ class WarmPods:
             self._active_sessions(now),
             Counter(name for _, name in self._starts),
             len(self._claims),
-            len(self._memory.refused_since),
+            len(self._memory.lacks_room),
             Counter(self._find_nodes(pod) for pod in self._view.homeless_pods()),
             self._nodes,
             self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,

@@ -68,6 +68,7 @@ class RecordArchive:
         An instance over its share of it makes room by its own.
         """
         jobs = list(jobs)
+        self._deleted &= {job.uid for job in jobs}
         for job in choose_evicted(jobs, *self._budgets):
             logger.warning("the record of runtimejob %s makes room for others", job.name)
             # The mark comes first: a reader that misses a Secret looks for the reason there.
@@ -92,6 +93,7 @@ class RecordArchive:
             logger.warning("the record of runtimejob %s is not stored: %s", job.name, error.reason)
             if not job.record_dropped:
                 await self._mark_deleted(job)
+            del self._refused[job.uid]
             return False
         self._refused.pop(job.uid, None)
         return True
