@@ -20,6 +20,8 @@ PROGRAM_ENV ?=
 # Processes that run tests. One more than there are cores: tests on a cluster mostly wait.
 JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 COVERAGE ?=
+# How often a benchmark is run.
+RUNS ?= 3
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -118,7 +120,7 @@ devices: $(DEV_READY) ## Write the data of fakeDevice backends anew, after an up
 	$(BIN)/python docs/tools/fake_devices.py
 
 bench: $(DEV_READY) ## The benchmarks: they print tables
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks --runs $(RUNS)
 
 format: $(DEV_READY) ## Format the code
 	$(BIN)/ruff format .

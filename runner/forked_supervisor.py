@@ -1,7 +1,8 @@
 """The supervisor of a program process that the zygote forked; the zygote's ``exec`` starts it.
 
-``python forked_supervisor.py GRACE PID CONSOLE CHANNEL``: the time between SIGTERM and SIGKILL, the
-program process, which is its child already, and the two descriptors that lead to that. The job
+``python forked_supervisor.py GRACE PID CONSOLE CHANNEL FOLDER...``: the time between SIGTERM and
+SIGKILL, the program process, which is its child already, the two descriptors that lead to that, and
+the folders of what is imported here. The job
 comes on standard input, and its record goes to standard output, as with ``python -m runner``.
 
 A module of its own, as a job may wait for it: the command line of ``runner`` alone takes as long
@@ -19,6 +20,9 @@ import os
 import sys
 from functools import partial
 
+# Behind the standard library: a package may have a module of the name of one of it.
+sys.path += sys.argv[5:]
+
 from qiskit_runtime.contract.wire.job_input import JobInputError
 from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE
 from runner.pipes import write_all
@@ -30,7 +34,7 @@ def main() -> int:
     """Supervise one job; returns the exit code, the same as ``python -m runner``'s."""
     gc.freeze()
     gc.enable()
-    grace, pid, console, channel = sys.argv[1:]
+    grace, pid, console, channel = sys.argv[1:5]
     start = partial(Program, int(pid), int(console), int(channel))
     try:
         supervisor = Supervisor(start, partial(write_all, 1), float(grace))

@@ -28,6 +28,10 @@ class Program:
         os.set_blocking(console, False)
         self.status: int | None = None
         self.peak_bytes = 0
+        self.count_oom_kills()
+
+    def count_oom_kills(self) -> None:
+        """Count from now on what the kernel kills for memory: before, it was for no job of this."""
         self._oom_kills = memory.oom_kills()
 
     def terminate(self) -> None:

@@ -7,6 +7,8 @@ code runs and a user's data is decoded.
 
 import atexit
 import ctypes
+import gc
+import io
 import json
 import logging
 import os
@@ -20,7 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT, JobInput, parse_job_input
 from qiskit_runtime.messenger import UserMessenger
@@ -40,6 +42,9 @@ _SPINS = "3000"
 
 Of OpenMP's own number, threads burn more of a processor than a small circuit takes: all the time
 between two runs, also of other jobs' processors."""
+
+_WRITTEN_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
+"""The types of what ``open`` returns that hold something back; the first writes into the others."""
 
 logger = logging.getLogger("runner")
 
@@ -76,6 +81,8 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
 
 def _load(channel: int) -> dict[str, str]:
     versions = preload()
+    # What is there now is no program's garbage, nor a file of its own.
+    gc.freeze()
     if not select([channel], [], [], 0)[0]:
         # The job is still to come, so that nobody waits for this.
         preload_rest()
@@ -84,8 +91,9 @@ def _load(channel: int) -> dict[str, str]:
 
 def preload() -> dict[str, str]:
     """Import what every program needs, before there is a job; returns the versions."""
+    given = dict(os.environ)
     if "OMP_WAIT_POLICY" not in os.environ:
-        # Read by Aer's OpenMP as it is loaded.
+        # Read by Aer's OpenMP as it is loaded; not for what the program starts.
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     import qiskit
     import qiskit_aer
@@ -94,6 +102,8 @@ def preload() -> dict[str, str]:
     from runner.transpiler_plugins import load_on_demand
 
     load_on_demand()
+    if "GOMP_SPINCOUNT" not in given:
+        os.environ.pop("GOMP_SPINCOUNT", None)
     version = ".".join(map(str, sys.version_info[:3]))
     return {"python": version, "qiskit": qiskit.__version__, "aer": qiskit_aer.__version__}
 
@@ -186,6 +196,11 @@ def _send_failure(error: BaseException, entry: Path, output: ProgramOutput) -> N
     output.send_fields(Kind.ERROR, {"reason": failure.reason, "message": failure.message})
 
 
+def _find_open_files() -> list[IO[Any]]:
+    """Return the files that the program has left open: Python's end would write what they hold."""
+    return [one for one in gc.get_objects() if type(one) in _WRITTEN_FILES]
+
+
 def end_process(code: int) -> NoReturn:
     """End this process as Python does, without taking apart all that was imported.
 
@@ -195,7 +210,7 @@ def end_process(code: int) -> NoReturn:
     # These two are what Python's own end begins with, and have no public names.
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     atexit._run_exitfuncs()  # noqa: SLF001  (no public name)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr, *_find_open_files()):
         with suppress(Exception):  # it may be the program's own
             stream.flush()
     ctypes.CDLL(None).fflush(None)

@@ -81,6 +81,7 @@ class Supervisor:
         # The parameters may be large, and only the program process reads them.
         self._job = job._replace(params="")
         self._started = time.monotonic()
+        self._program.count_oom_kills()
         self._output.begin(self._started)
         if job.memory_bytes:
             self._memory_check_at = self._started

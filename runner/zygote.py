@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import current_process
 from pathlib import Path
-from select import select
+from select import POLLIN, poll, select
 
 import qiskit_runtime
 from qiskit_runtime.contract.wire.forking import (
@@ -140,6 +140,8 @@ def _prepare_for_forks(written: Places) -> Iterator[None]:
     from runner.quantum_backend import prepare, rehearse_job
 
     yield from prepare()
+    # It has computed with NumPy and SciPy.
+    _check_threads()
     # A collection of what was just made would write to all of it.
     gc.freeze()
     written += find_written(rehearse_job)
@@ -149,11 +151,13 @@ def _prepare_for_forks(written: Places) -> Iterator[None]:
 def _work_until_asked(work: Iterator[None], requests: socket.socket) -> None:
     """Do what spares forks some time, a piece at a time, until a request has come or it is done."""
     has_worked = False
+    asked = poll()
+    asked.register(requests, POLLIN)
     # Nothing of it is needed: without memory for it, say, forks do it themselves.
     with suppress(Exception):
         for _ in work:
             has_worked = True
-            if select([requests], [], [], 0)[0]:
+            if asked.poll(0):
                 break
     if has_worked:
         gc.freeze()
@@ -206,9 +210,8 @@ def _become_supervisor(
     for descriptor in (console, channel):
         os.set_inheritable(descriptor, True)
     numbers = map(str, (grace_seconds, program, console, channel))
-    command = (sys.executable, "-S", "-P", str(_SUPERVISOR), *numbers)
-    variables = os.environ | {"PYTHONPATH": os.pathsep.join(_PACKAGES)}
-    os.execve(sys.executable, command, variables)  # noqa: S606  (no shell is wanted)
+    command = (sys.executable, "-S", "-E", "-P", str(_SUPERVISOR), *numbers, *_PACKAGES)
+    os.execv(sys.executable, command)  # noqa: S606  (no shell is wanted)
 
 
 def _become_program(birth: _Birth) -> None:

@@ -2,6 +2,8 @@
 plain script for a bare Kubernetes Job, which has to import and prepare everything for itself.
 """
 
+import json
+
 _CIRCUIT = """
 from qiskit import QuantumCircuit, transpile
 
@@ -29,3 +31,9 @@ print(backend.run(transpile(make_bell(), backend)).result().get_counts())
 """
 
 NAME = "bell"
+
+
+def is_result(frame: str | bytes) -> bool:
+    """Return whether a frame of the stream is the job's result: its counts."""
+    counts = json.loads(frame)
+    return isinstance(counts, dict) and set(counts) <= {"00", "11"}

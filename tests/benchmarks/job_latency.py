@@ -8,7 +8,7 @@ from websockets.sync.client import connect
 from tests.benchmarks import bell
 from tests.benchmarks.processor_time import processor_seconds
 from tests.benchmarks.server import post, serve, stream, stream_address
-from tests.benchmarks.table import Row, milliseconds, show_percentiles
+from tests.benchmarks.table import Row, keep_samples, milliseconds, show_percentiles
 
 JOBS = 40
 PAUSE_SECONDS = 2.0
@@ -31,6 +31,11 @@ def run() -> list[Row]:
         frames = stream(client, post(client, "sample-program", iterations=ITERATIONS))
         seconds = time.monotonic() - begin
     assert len(frames) == ITERATIONS + 1, "every iteration has its frame"
+    keep_samples(
+        "latency",
+        {"paused": paused, "in a row": in_a_row, "in a session": in_a_session}
+        | {"processor": processor / JOBS, "sample-program": seconds},
+    )
     return [
         Row(
             "POST to the final websocket message of a bell job",

@@ -2,11 +2,15 @@
 
 import json
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 SAMPLES = Path(__file__).with_name("samples")
+
+_runs: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
+"""By the name of a row: its samples of each run of this process."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,10 @@ def print_table(rows: Iterable[Row]) -> None:
 
 
 def keep_samples(name: str, samples: dict[str, object]) -> None:
-    """Write the raw data of a row into a file next to the benchmarks."""
+    """Write the raw data of a row, those of each run, into a file next to the benchmarks."""
     SAMPLES.mkdir(exist_ok=True)
-    (SAMPLES / f"{name}.json").write_text(json.dumps(samples, indent=1) + "\n")
+    _runs[name].append(samples)
+    (SAMPLES / f"{name}.json").write_text(json.dumps(_runs[name], indent=1) + "\n")
 
 
 def percentile(samples: Sequence[float], percent: int) -> float:

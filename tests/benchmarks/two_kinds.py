@@ -31,9 +31,13 @@ class BareJobs:
 
     def rate(self, count: int, in_flight: int | None = None) -> float:
         """Jobs a second, of many at once, or of so many in flight."""
-        rate = _measure_rate(self._create, self.watch, count, in_flight)
-        self._remove()
+        rate = self.run(count, in_flight)
+        self.remove()
         return rate
+
+    def run(self, count: int, in_flight: int | None = None) -> float:
+        """As ``rate``, without the deletion of the Jobs."""
+        return _measure_rate(self._create, self.watch, count, in_flight)
 
     def watch(self, ends: dict[str, float]) -> "Ends":
         """Return a watch of their ends."""
@@ -85,7 +89,8 @@ class BareJobs:
             else:
                 return
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Delete all that have been created."""
         self._batch.delete_collection_namespaced_job(
             self._namespace, label_selector=LABEL, propagation_policy="Background"
         )

@@ -129,8 +129,9 @@ def _time_job(stand: Stand) -> float:
         begun = time.perf_counter()
         address = stream_address(api, post(api, bell.NAME))
         with connect(address, open_timeout=60, proxy=None) as listener:
-            *_, last = ((frame, time.perf_counter()) for frame in listener)
-        return last[1] - begun
+            *_, (result, ended) = ((frame, time.perf_counter()) for frame in listener)
+        assert bell.is_result(result), result
+        return ended - begun
 
 
 def _rush(stand: Stand) -> list[float]:
@@ -144,6 +145,7 @@ def _rush(stand: Stand) -> list[float]:
         threads[-1].start()
     for thread in threads:
         thread.join(timeout=600)
+    assert len(samples) == len(threads), "each job had its result"
     return samples
 
 

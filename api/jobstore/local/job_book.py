@@ -8,7 +8,7 @@ import errno
 import logging
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, ValuesView
+from collections.abc import Callable, Coroutine, Iterable, Iterator, ValuesView
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -24,6 +24,9 @@ _RETRY_SECONDS = 1.0
 
 Always the same: a full disk does not suffer from being asked, and an end is told once it is stored.
 """
+
+_NO_ROOM = (OSError, RuntimeError)
+"""The errors of a disk, and of a system on which no thread can be started."""
 
 _T = TypeVar("_T")
 
@@ -72,8 +75,7 @@ class JobBook:
 
     def all_pending(self) -> list[Job]:
         """Return the queued and running jobs, the oldest first."""
-        found = [self._jobs[job_id] for job_id in self._pending]
-        return sorted(found, key=lambda job: job.sequence)
+        return self._find_all(self._pending)
 
     def newest_first(self) -> Iterator[Job]:
         """Every job, the oldest last."""
@@ -81,8 +83,14 @@ class JobBook:
 
     def of_session(self, session_id: str) -> list[Job]:
         """Return every job of a session, the oldest first."""
-        found = [self._jobs[job_id] for job_id in self._of_sessions.get(session_id, ())]
-        return sorted(found, key=lambda job: job.sequence)
+        return self._find_all(self._of_sessions.get(session_id, set()))
+
+    def pending_of_session(self, session_id: str) -> list[Job]:
+        """Return the queued and running jobs of a session, the oldest first."""
+        return self._find_all(self._of_sessions.get(session_id, set()) & self._pending)
+
+    def _find_all(self, job_ids: Iterable[str]) -> list[Job]:
+        return sorted((self._jobs[job_id] for job_id in job_ids), key=lambda job: job.sequence)
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is stored; JobNotFound where no job has this id."""
@@ -129,7 +137,7 @@ class JobBook:
                 return
             try:
                 await asyncio.to_thread(self._folder.save, changed)
-            except OSError as error:
+            except _NO_ROOM as error:
                 if not changed.is_final:
                     raise
                 logger.warning("the end of job %s can't be stored yet: %s", job_id, error)
@@ -172,7 +180,7 @@ class JobBook:
             async with self._take_turn(job.id):
                 if job.id not in self._unsaved:
                     continue
-                with suppress(OSError):
+                with suppress(*_NO_ROOM):
                     await asyncio.to_thread(self._folder.save, job)
                     del self._unsaved[job.id]
                     self._put(job)

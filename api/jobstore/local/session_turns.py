@@ -29,7 +29,8 @@ class SessionTurns:
         session_id = job.spec.session_id
         if not session_id or self._find_session is None:
             return HAS_COME
-        jobs = self._book.of_session(session_id)
+        # Those that have ended, which may be thousands, hold up none.
+        jobs = self._book.pending_of_session(session_id)
         return judge_turn(self._find_session(session_id), job, jobs, datetime.now(UTC))
 
     def park(self, job: Job) -> None:

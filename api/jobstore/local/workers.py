@@ -159,6 +159,8 @@ class Workers:
             job = self._find_queued(entry[1])
             if job and await self._has_turn(job) and self._places.enter(job):
                 return job
+            # Where many have to wait, as after a restart, requests are answered between them.
+            await asyncio.sleep(0)
         return None
 
     async def _has_turn(self, job: Job) -> bool:

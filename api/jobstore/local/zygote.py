@@ -1,8 +1,8 @@
 """The server's side of the zygote, from which it has its runners forked (``runner.zygote``).
 
 One that ends, or has imported what is not installed any more, is replaced. It costs no runner but
-one that it is forking, and that one, like all until the next zygote is ready, is started as a
-process of its own.
+one that it is forking, and that one is started as a process of its own; so are others where the
+next zygote is not ready soon.
 """
 
 import asyncio
@@ -31,6 +31,9 @@ _PATIENCE = 10.0
 
 _START_PATIENCE = 60.0
 """The seconds for the imports, of which a cold disk needs a few."""
+
+_SETTLE_SECONDS = 5.0
+"""How long runners wait for a zygote that is on its way: as long as one takes to import Qiskit."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,12 +67,17 @@ class Zygote:
         self._settled.set()
 
     async def settle(self) -> None:
-        """Wait until one is ready that has imported what is installed, or could not be started."""
+        """Wait until one is ready that has imported what is installed, or could not be started.
+
+        Where that takes long, as on a disk that hangs, it returns as well.
+        """
         if self._live is not None and self._live.installed != read_installed():
             self._settled.clear()
             self._live.kill()
             self._live = None
-        await self._settled.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await self._settled.wait()
 
     @property
     def is_ready(self) -> bool:
@@ -102,7 +110,7 @@ class Zygote:
             variables = choose_variables(os.environ, self._program_env)
             try:
                 live = self._live = await LiveZygote.start(variables, installed)
-            except (ZygoteLost, OSError) as error:
+            except (ZygoteLost, OSError, RuntimeError) as error:  # the last: no room for a thread
                 logger.warning("runners are started without a zygote: %s", error)
                 self._settled.set()
                 await asyncio.sleep(backoff.next_seconds())

@@ -295,3 +295,22 @@ async def test_hostile_programs_leave_other_jobs_and_the_store_alone(jobs: Store
     assert death.status.phase is Phase.FAILED
     assert len(ticks) > ticks_before
     assert ticks == [str(number) for number in range(len(ticks))]
+
+
+async def test_result_can_be_read_before_its_program_has_ended(jobs: StoreUnderTest):
+    """As soon as its message is there: until the end the job is Running, and has it."""
+    job = await jobs.submit("""
+        import time
+
+        def main(backend, messenger):
+            messenger.publish({"a": 1}, final=True)
+            while True:
+                time.sleep(1)
+    """)
+    await jobs.wait_for_message(job.id, '{"a": 1}')
+    read = await jobs.store.read_result(job.id)
+    await jobs.wait_for(job.id, Phase.RUNNING)
+    await jobs.stop(job)
+
+    assert read == '{"a": 1}'
+    assert await jobs.store.read_result(job.id) == '{"a": 1}'

@@ -72,6 +72,30 @@ async def test_end_is_told_once_it_is_stored(tmp_path: Path, source: str):
     assert found == shown
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("can't start new thread")],
+    ids=["full disk", "no thread"],
+)
+async def test_end_that_can_not_be_stored_is_stored_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    """However often that fails; the job is not shown as running for ever."""
+    refused = []
+
+    def refuse(*_: object) -> None:
+        refused.append(error)
+        raise error
+
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job = await jobs.start(SHORT)
+        with monkeypatch.context() as patch:
+            patch.setattr(DataFolder, "save", refuse)
+            await wait_until(lambda: len(refused) > 2, 30)
+        done = await jobs.finish(job.id)
+    assert done.status.phase is Phase.COMPLETED
+
+
 async def test_end_that_was_never_stored_is_found_in_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

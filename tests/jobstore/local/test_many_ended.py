@@ -1,5 +1,6 @@
 """Polls and forecasts cost no look at the jobs that have ended, however many are kept."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,10 +39,14 @@ async def test_forecast_looks_at_those_that_wait(tmp_path: Path, monkeypatch: py
         await store.cancel(queued.pop(1).id)
         await store.discard(queued.pop(1).id)
         looks: list[str] = []
-        matches = JobQuery.matches
-        monkeypatch.setattr(
-            JobQuery, "matches", lambda query, job: looks.append(job.id) or matches(query, job)
-        )
+        choose = JobQuery.choose
+
+        def note(query: JobQuery, jobs: Iterable[Job]) -> list[Job]:
+            given = list(jobs)
+            looks.extend(job.id for job in given)
+            return choose(query, given)
+
+        monkeypatch.setattr(JobQuery, "choose", note)
         forecast = QueueForecast(store)
         found = [await forecast.find(job) for job in queued]
         newest = await store.find_newest_ended(RECENT_JOBS)

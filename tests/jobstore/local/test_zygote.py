@@ -119,13 +119,17 @@ async def test_stopped_zygote_is_replaced(
     assert "a runner is started without the zygote: it did not answer for 0.5 s" in caplog.text
 
 
+@pytest.mark.parametrize("error", [ZygoteLost, OSError, RuntimeError])
 async def test_without_a_zygote_runners_are_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: type[Exception],
 ):
     """Each job has a process that imports Qiskit itself where no zygote becomes ready."""
 
     async def fail(*_: Any) -> LiveZygote:
-        raise ZygoteLost("it has ended")
+        raise error("it has ended")
 
     monkeypatch.setattr(LiveZygote, "start", fail)
     async with open_local_store(tmp_path, ONE) as jobs:
@@ -133,6 +137,18 @@ async def test_without_a_zygote_runners_are_started(
 
     assert (job.status.phase, result(events)) == (Phase.COMPLETED, '"runner.program_process"')
     assert caplog.text.count("runners are started without a zygote: it has ended") >= 1
+
+
+async def test_zygote_that_does_not_become_ready_holds_no_job_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its disk hangs, or a program stops it: after a while runners are started without it."""
+    monkeypatch.setattr(zygote, "_SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr(LiveZygote, "start", lambda *_: asyncio.sleep(600))
+    async with open_local_store(tmp_path, ONE) as jobs:
+        job, events = await jobs.run(HOW)
+
+    assert (job.status.phase, result(events)) == (Phase.COMPLETED, '"runner.program_process"')
 
 
 async def test_zygote_whose_imports_fail_says_why(
