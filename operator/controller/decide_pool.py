@@ -39,8 +39,8 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
 
     While a job waits for room in a quota, no pod is made, and while one waits for a node, none that
     could take the same nodes. For each such job one of these that waits is deleted: those first
-    that are furthest from being ready. One that has no node gives no room on any, and is in the
-    scheduler's queue before the job: all of them go.
+    that are furthest from being ready. One that has no node, or for a quota no pod, gives no room
+    and may take the job's: all of them go.
     """
     wanted = _count_wanted(view)
     gone = [one for one in view.idle if _has_to_go(one, wanted.get(one.place, 0), now)]
@@ -64,10 +64,12 @@ def _choose_victims(view: PoolView, kept: list[IdlePod], gone: list[IdlePod]) ->
     victims: list[IdlePod] = []
     if view.makes_room:
         return victims
-    waiting: list[tuple[str | None, int]] = [*view.homeless.items(), (None, view.refused)]
+    waiting: list[tuple[str | None, int]] = [*view.homeless.items()]
+    if view.refused:
+        waiting.append((None, view.refused))
     for nodes, number in waiting:
         near = [one for one in kept if nodes is None or view.nodes_of(one.place) == nodes]
-        giving = [one for one in near if nodes is None or one.has_node]
+        giving = [one for one in near if (one.pod if nodes is None else one.has_node)]
         left = [one for one in near if one not in gone and one not in victims]
         queued = sum(one not in giving and not one.is_taken for one in left)
         given = sum(one in gone for one in giving)

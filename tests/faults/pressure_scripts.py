@@ -1,4 +1,4 @@
-"""The faults of a node under pressure: its kubelet evicts pods, and takes no new ones.
+"""The faults of a lack of room: a kubelet evicts pods and takes no new ones, a quota is full.
 
 The machine is under none. Each pod that is to go is filled over its own limit of scratch space, so
 that a real kubelet evicts it, with a second of grace as under memory pressure. And the nodes lose a
@@ -30,6 +30,9 @@ OPTIONS = POOL_OPTIONS | {
     "RUNTIME_RUNNER_SCRATCH": "32Mi",
 }
 """A pool whose pods are evicted soon, and find a node only while there is room."""
+
+QUOTA_OPTIONS = POOL_OPTIONS | {"RUNTIME_RUNNER_CLASSES": json.dumps({"other": {}})}
+"""A pool, and a class of jobs that its pods are not for."""
 
 FILL = "open('/tmp/fill', 'wb').write(bytes(2**26))"
 """Takes twice the scratch space that there is."""
@@ -104,6 +107,29 @@ def reject_pods(stand: Stand, recorder: Recorder) -> None:
         submit(stand, recorder, "fi28")
         assert wait_for_ends(stand, recorder) == {("Completed", "")}
         wait_for_pool(stand, POOL)
+
+
+def fill_the_quota(stand: Stand, recorder: Recorder) -> None:
+    """FI-29: the pool's pods take all that a quota allows: a job of another class gets the room."""
+    wait_for_pool(stand, POOL)
+    name, hard = "of-pods", {"pods": str(POOL)}
+    quota = client.V1ResourceQuota(
+        metadata=client.V1ObjectMeta(name=name), spec=client.V1ResourceQuotaSpec(hard=hard)
+    )
+    stand.core.create_namespaced_resource_quota(stand.namespace, quota)
+
+    def is_full() -> bool:
+        found = stand.core.read_namespaced_resource_quota(name, stand.namespace)
+        return bool(found.status.used == hard)
+
+    wait_until(is_full, 60, "the quota is full")
+    stand._create("runtimebackends", "RuntimeBackend", "other", {"resourceClass": "other"})
+    say(recorder, "the quota is full; a job comes")
+    steps.submit(stand, recorder, "fi29", backend="other")
+    wait_until(lambda: _waits_for_room(stand, "fi29"), 60, "it waits for room")
+    assert wait_for_ends(stand, recorder) == {("Completed", "")}
+    stand.core.delete_namespaced_resource_quota(name, stand.namespace)
+    wait_for_pool(stand, POOL)
 
 
 def _hold_claims(stand: Stand, recorder: Recorder) -> Part:

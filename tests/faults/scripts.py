@@ -219,6 +219,7 @@ SCRIPTS: dict[str, Script] = {
     "FI-26": pressure_scripts.press_the_node,
     "FI-27": warm_scripts.run_two_operators_with_classes,
     "FI-28": pressure_scripts.reject_pods,
+    "FI-29": pressure_scripts.fill_the_quota,
 }
 """The scripts by the ids of the fault catalogue."""
 
@@ -227,5 +228,6 @@ OPTIONS: dict[str, dict[str, str]] = {
     "FI-25": warm_scripts.SMALL_NODE,
     **dict.fromkeys(("FI-26", "FI-28"), pressure_scripts.OPTIONS),
     "FI-27": warm_scripts.CLASSES,
+    "FI-29": pressure_scripts.QUOTA_OPTIONS,
 }
 """The variables of operator and API, where a script needs others than usual."""

@@ -106,6 +106,9 @@ CASES = {
     "one was claimed a moment ago: its job starts first": (pool(ready("a"), claims=1), [], 0),
     "one of those that are missing was claimed a moment ago": (pool(claims=1), [], 1),
     "one is on its way": (pool(ready("a"), starting("b")), [], 0),
+    "one was made a moment ago, and has no pod yet": (
+        pool(ready("a"), IdlePod(make_warm_run("b"), None, is_current=True)), [], 0,
+    ),
     "full": (pool(ready("a"), ready("b")), [], 0),
     "one too many: the newest goes": (pool(ready("a"), ready("b"), ready("c")), ["c"], 0),
     "one too many: one that is not ready goes": (
@@ -147,6 +150,10 @@ CASES = {
     ),
     "a quota refuses a job: a pod without a node gives room": (
         pool(homeless("a"), ready("b"), waiting=1), ["a"], 0,
+    ),
+    "a quota refuses a job: what has no pod itself gives none, and goes too": (
+        pool(IdlePod(make_warm_run("a"), None, is_current=True), ready("b"), waiting=1),
+        ["a", "b"], 0,
     ),
     "no pod, and a job waits for room": (pool(waiting=1), [], 0),
     "a job waits for the room of a pod that was deleted": (

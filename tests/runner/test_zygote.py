@@ -17,6 +17,7 @@ from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import IS_LINUX, list_children
 from runner import zygote as zygote_module
 from tests.runner.births import BOTH_BIRTHS, ROOT, open_zygote
+from tests.runner.conftest import Run
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="only Linux can hand processes on like this")
 
@@ -265,6 +266,27 @@ def test_files_that_a_program_leaves_open_are_written(run_program, tmp_path):
     assert verdict.outcome is Outcome.SUCCEEDED
     written = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()}
     assert {"rows": "1,2", "log": "begun", "both": "kept"}.items() <= written.items()
+
+
+def test_job_of_a_sandbox_without_clone3_runs(tmp_path, write_program):
+    """Where the system call is forbidden the runner is forked twice, and adopted by the server."""
+    (tmp_path / "sitecustomize.py").write_text("""
+import errno
+from runner import sibling
+sibling._clone = lambda: (-1, errno.ENOSYS)
+""")
+    source = """
+        import sys
+
+        def main(backend, messenger):
+            return sys.modules["runner.sibling"]._clone.__name__
+    """
+    with open_zygote(PYTHONPATH=f"{tmp_path}:{ROOT}") as zygote:
+        run = Run(zygote.fork())
+        run.start_job(write_program(source))
+        assert f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{run.process.pid}/status").read_text()
+        events, verdict, _ = run.finish()
+    assert (results(events), verdict.outcome) == (["<lambda>"], Outcome.SUCCEEDED)
 
 
 def test_supervisor_of_a_fork_has_nothing_of_the_zygote(start_run, wait_until):
