@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -281,8 +282,9 @@ sibling._clone = lambda: (-1, errno.ENOSYS)
         def main(backend, messenger):
             return sys.modules["runner.sibling"]._clone.__name__
     """
-    with open_zygote(PYTHONPATH=f"{tmp_path}:{ROOT}") as zygote:
+    with open_zygote(PYTHONPATH=f"{tmp_path}:{ROOT}") as zygote, ExitStack() as made:
         run = Run(zygote.fork())
+        made.callback(run.close)
         run.start_job(write_program(source))
         assert f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{run.process.pid}/status").read_text()
         events, verdict, _ = run.finish()
