@@ -2,8 +2,8 @@
 
 ``python forked_supervisor.py GRACE PID CONSOLE CHANNEL FOLDER...``: the time between SIGTERM and
 SIGKILL, the program process, which is its child already, the two descriptors that lead to that, and
-the folders of what is imported here. The job
-comes on standard input, and its record goes to standard output, as with ``python -m runner``.
+the folders of what is imported here. The job comes on standard input, and its record goes to
+standard output, as with ``python -m runner``.
 
 A module of its own, as a job may wait for it: the command line of ``runner`` alone takes as long
 as this to import. The zygote has it start without ``site`` for the same reason.

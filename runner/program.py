@@ -31,7 +31,7 @@ class Program:
         self.count_oom_kills()
 
     def count_oom_kills(self) -> None:
-        """Count from now on what the kernel kills for memory: before, it was for no job of this."""
+        """Count the kernel's OOM kills from now on: those before the job are none of its own."""
         self._oom_kills = memory.oom_kills()
 
     def terminate(self) -> None:
