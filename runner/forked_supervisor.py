@@ -20,7 +20,7 @@ import os
 import sys
 from functools import partial
 
-# Behind the standard library: a package may have a module of the name of one of it.
+# After the standard library: a package may have a module with the name of one of its modules.
 sys.path += sys.argv[5:]
 
 from qiskit_runtime.contract.wire.job_input import JobInputError

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from select import select
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT, JobInput, parse_job_input
 from qiskit_runtime.messenger import UserMessenger
@@ -81,7 +81,7 @@ def run_one(channel: int, load: Callable[[], dict[str, str]]) -> int:
 
 def _load(channel: int) -> dict[str, str]:
     versions = preload()
-    # What is there now is no program's garbage, nor a file of its own.
+    # What is there now is neither the program's garbage nor a file that it has opened.
     gc.freeze()
     if not select([channel], [], [], 0)[0]:
         # The job is still to come, so that nobody waits for this.
@@ -91,7 +91,7 @@ def _load(channel: int) -> dict[str, str]:
 
 def preload() -> dict[str, str]:
     """Import what every program needs, before there is a job; returns the versions."""
-    given = dict(os.environ)
+    was_set = "GOMP_SPINCOUNT" in os.environ
     if "OMP_WAIT_POLICY" not in os.environ:
         # Read by Aer's OpenMP as it is loaded; not for what the program starts.
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
@@ -102,7 +102,7 @@ def preload() -> dict[str, str]:
     from runner.transpiler_plugins import load_on_demand
 
     load_on_demand()
-    if "GOMP_SPINCOUNT" not in given:
+    if not was_set:
         os.environ.pop("GOMP_SPINCOUNT", None)
     version = ".".join(map(str, sys.version_info[:3]))
     return {"python": version, "qiskit": qiskit.__version__, "aer": qiskit_aer.__version__}
@@ -196,9 +196,15 @@ def _send_failure(error: BaseException, entry: Path, output: ProgramOutput) -> N
     output.send_fields(Kind.ERROR, {"reason": failure.reason, "message": failure.message})
 
 
-def _find_open_files() -> list[IO[Any]]:
-    """Return the files that the program has left open: Python's end would write what they hold."""
-    return [one for one in gc.get_objects() if type(one) in _WRITTEN_FILES]
+def _flush_open_files() -> None:
+    """Write what the files hold that the program has left open, as Python's end would."""
+    text, *binary = _WRITTEN_FILES
+    for one in gc.get_objects():
+        # Not by ``in``, which would ask a class of the program whether it is equal.
+        kind = type(one)
+        if kind is text or any(kind is other for other in binary):
+            with suppress(Exception):
+                one.flush()
 
 
 def end_process(code: int) -> NoReturn:
@@ -210,9 +216,11 @@ def end_process(code: int) -> NoReturn:
     # These two are what Python's own end begins with, and have no public names.
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     atexit._run_exitfuncs()  # noqa: SLF001  (no public name)
-    for stream in (sys.stdout, sys.stderr, *_find_open_files()):
+    for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):  # it may be the program's own
             stream.flush()
+    with suppress(Exception):  # there may be no memory for it
+        _flush_open_files()
     ctypes.CDLL(None).fflush(None)
     os._exit(code)
 

@@ -81,7 +81,7 @@ class JobQuery:
         return list(jobs)
 
     def _list_conditions(self) -> Iterator[Callable[[Job], bool]]:
-        """Yield what each job is asked: tens of thousands are, so nothing that all would hold."""
+        """Yield the conditions that the query sets: each is asked of tens of thousands of jobs."""
         if self.pending is not None:
             yield lambda job: job.is_final is not self.pending
         wanted = {"hub": self.hub, "group": self.group, "project": self.project}

@@ -36,15 +36,13 @@ from controller.record.archive import RecordArchive
 from controller.record.pipelines import RecordPipelines
 from controller.settings import RunnerSettings, UnknownResourceClass
 from controller.workers import Workers
-from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded, Refused
+from qiskit_runtime.cluster.client import REFUSALS, ClusterError, QuotaExceeded, Refused
 from qiskit_runtime.contract.lifecycle import Phase, State
 from qiskit_runtime.contract.resources.resource import Manifest
 from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 
 HANDOVER_SECONDS = 1.0
 """The pause after a hand-over that has failed."""
-
-_REFUSALS = (400, 403, 404, 413, 422)
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +115,7 @@ class JobActor:
 
     def _wait(self, name: str, action: Wait) -> float | None:
         if action.frees_slot:
-            self.memory.forget_refusal(name)
+            self.memory.forget_room(name)
             self._leave(name)
         return action.seconds
 
@@ -134,7 +132,7 @@ class JobActor:
             manifest = build_job(job, self.runner, action.resource_class)
             created, is_new = await self.cluster.create_job(manifest)
         except (Refused, UnknownResourceClass) as error:
-            if isinstance(error, Refused) and error.status not in _REFUSALS:
+            if isinstance(error, Refused) and error.status not in REFUSALS:
                 raise
             lacks_room = isinstance(error, QuotaExceeded)
             since = self.memory.note_refusal(job, datetime.now(UTC), lacks_room=lacks_room)

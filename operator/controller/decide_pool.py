@@ -53,7 +53,8 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
         missing += [place] * (number - len(there) - held)
         gone += _choose_surplus(there, len(there) - number)
     victims = _choose_victims(view, kept, gone)
-    missing = [one for one in missing if not (view.refused or view.nodes_of(one) in view.homeless)]
+    is_full = view.refused or view.is_quota_full
+    missing = [one for one in missing if not (is_full or view.nodes_of(one) in view.homeless)]
     delete = tuple(one.run for one in gone + victims)
     make = tuple(sorted(missing)[view.recent_claims :])
     return PoolStep(delete, make, _seconds_to_wait(view), makes_room=bool(victims))
@@ -69,12 +70,17 @@ def _choose_victims(view: PoolView, kept: list[IdlePod], gone: list[IdlePod]) ->
         waiting.append((None, view.refused))
     for nodes, number in waiting:
         near = [one for one in kept if nodes is None or view.nodes_of(one.place) == nodes]
-        giving = [one for one in near if (one.pod if nodes is None else one.has_node)]
+        giving = [one for one in near if _gives_room(one, nodes)]
         left = [one for one in near if one not in gone and one not in victims]
-        queued = sum(one not in giving and not one.is_taken for one in left)
+        victims += [one for one in left if one not in giving and not one.is_taken]
         given = sum(one in gone for one in giving)
-        victims += _choose_surplus(left, queued + max(number - given, 0))
+        victims += _choose_surplus([one for one in left if one in giving], number - given)
     return victims
+
+
+def _gives_room(one: IdlePod, nodes: str | None) -> bool:
+    """Return whether the end of a pod gives room on nodes, or in a quota if that is None."""
+    return one.pod is not None if nodes is None else one.has_node
 
 
 def _count_wanted(view: PoolView) -> dict[Place, int]:

@@ -90,8 +90,8 @@ def find_woken(
 ) -> list[RuntimeJob]:
     """Return the jobs that may have their turn now, or never will. Pure.
 
-    In a dedicated session that is the oldest one. ``is_news`` is whether the session is another
-    than when it was looked at last, which concerns all of them.
+    In a dedicated session that is the oldest one. ``is_news`` is whether the session has changed
+    since the last look, which concerns all of them.
     """
     if is_news:
         return _find_waiting(jobs)

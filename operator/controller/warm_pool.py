@@ -25,7 +25,7 @@ from controller.observe.warm_pods import WarmPods
 from controller.record.ready_logs import ReadyLogs
 from controller.settings import PoolSize, RunnerSettings, WarmPoolSettings
 from controller.workers import Workers
-from qiskit_runtime.cluster.client import ClusterError, Conflict, Refused
+from qiskit_runtime.cluster.client import REFUSALS, ClusterError, Conflict, Refused
 from qiskit_runtime.contract.wire.pool_numbers import POOL_SECONDS, PoolNumbers, pool_key
 
 REFUSED_SECONDS = 10.0
@@ -50,7 +50,8 @@ class WarmPool:
     ) -> None:
         self._cluster, self._view, self._pods, self._logs = cluster, view, pods, logs
         self._runner, self._settings = runner, settings
-        self._paused_until = datetime.min.replace(tzinfo=UTC)
+        self._paused_until: dict[str, datetime] = {}
+        """By resource class: until when no pod is made of it, as the cluster has refused one."""
         self.workers = Workers("warm pool", self.step, self.refresh)
         pods.wake = self.wake
 
@@ -79,15 +80,12 @@ class WarmPool:
         if step.makes_room:
             self._pods.note_room(now)
         await _do_all(map(self._delete, step.delete))
-        if now < self._paused_until:
-            return (self._paused_until - now).total_seconds()
-        try:
-            await _do_all(map(self._make, step.make))
-        except Refused as error:
-            logger.info("no pod is started ahead: %s", error)
-            self._paused_until = now + timedelta(seconds=REFUSED_SECONDS)
-            return REFUSED_SECONDS
-        return step.seconds
+        paused = {name: until for name, until in self._paused_until.items() if until > now}
+        self._paused_until = paused
+        places = [place for place in step.make if place.resource_class not in paused]
+        await _do_all(self._make_unless_refused(place, now) for place in places)
+        pauses = [(until - now).total_seconds() for until in self._paused_until.values()]
+        return min((one for one in (step.seconds, *pauses) if one is not None), default=None)
 
     async def refresh(self, _: str = _POOL) -> None:
         """Read the Jobs that were started ahead, and their pods, from the API server."""
@@ -128,6 +126,15 @@ class WarmPool:
             "cores": float(len(mine) * parse_quantity(runner.cpu_request)),
             "memoryBytes": int(len(mine) * parse_quantity(runner.memory)),
         }
+
+    async def _make_unless_refused(self, place: Place, now: datetime) -> None:
+        try:
+            await self._make(place)
+        except Refused as error:
+            if error.status not in REFUSALS:
+                raise
+            logger.info("no pod is started ahead: %s", error)
+            self._paused_until[place.resource_class] = now + timedelta(seconds=REFUSED_SECONDS)
 
     async def _make(self, place: Place) -> None:
         name = f"warm-{uuid.uuid4().hex[:12]}"

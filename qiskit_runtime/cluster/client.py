@@ -24,6 +24,9 @@ CONFLICT = 409
 GONE = 410
 UNAVAILABLE = 503
 
+REFUSALS = (400, FORBIDDEN, NOT_FOUND, 413, 422)
+"""The statuses by which a creation is refused for what it is: by a quota, a rule, a validation."""
+
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

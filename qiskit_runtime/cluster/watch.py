@@ -72,6 +72,7 @@ class ResourceWatch:
         self._selector = {"labelSelector": label} if label else {}
         self._version = ""
         self._heard = -math.inf
+        self._opened = math.inf
         self.list = SharedCall(self._list)
         """List all objects into the cache; raises ClusterError."""
         self.synced = asyncio.Event()
@@ -94,19 +95,18 @@ class ResourceWatch:
     async def _run(self) -> None:
         backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
-            begun = math.inf
+            self._opened = math.inf
             try:
                 if not self._version:
                     self._version = await self.list()
-                begun = time.monotonic()
                 await self._watch()
-                if time.monotonic() - begun > 1:
+                if self._has_lived():
                     backoff.reset()
                     continue
                 # A watch that ends at once is no better than one that fails.
             except (ClusterError, TimeoutError) as error:
-                if self._heard > begun + 1:
-                    # It was a good one until now: a proxy has cut it off, say.
+                if self._has_lived():
+                    # A proxy has cut it off, say.
                     backoff.reset()
                 self._note_failure(error, backoff.failures + 1)
             except Exception:
@@ -115,6 +115,10 @@ class ResourceWatch:
                 logger.exception("watching %s", self._path)
                 self._version = ""
             await asyncio.sleep(backoff.next_seconds())
+
+    def _has_lived(self) -> bool:
+        """Return whether the API server has answered the last watch, and not ended it at once."""
+        return time.monotonic() - self._opened > 1
 
     async def _list(self) -> str:
         uids = set[str]()
@@ -151,7 +155,7 @@ class ResourceWatch:
             asyncio.timeout(CLIENT_SECONDS),
             self._api.open_stream(self._path, **query) as pieces,
         ):
-            self._heard = time.monotonic()
+            self._heard = self._opened = time.monotonic()
             rest = b""
             async for piece in pieces:
                 self._heard = time.monotonic()

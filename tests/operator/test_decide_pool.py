@@ -45,6 +45,15 @@ def stuck(name, seconds):
     return IdlePod(make_warm_run(name), make_warm_pod(name, state, ready=False), is_current=True)
 
 
+def unreachable(name):
+    """A pod that was ready for long, until its node was lost."""
+    state = {"running": {"startedAt": ago(READY_SECONDS + 1)}}
+    lost = [{"type": "Ready", "status": "False"}]
+    return IdlePod(
+        make_warm_run(name), make_warm_pod(name, state, conditions=lost), is_current=True
+    )
+
+
 def homeless(name):
     """A pod that no node takes."""
     pod = make_warm_pod(name, {}, ready=False, node="", conditions=[NO_NODE])
@@ -128,6 +137,7 @@ CASES = {
     "it does not answer": (pool(ready("a", is_broken=True), ready("b")), ["a"], 1),
     "it ends by itself soon": (pool(old("a"), ready("b")), ["a"], 1),
     "it does not become ready": (pool(stuck("a", READY_SECONDS + 1), ready("b")), ["a"], 1),
+    "its node is lost, perhaps for a moment": (pool(unreachable("a"), ready("b")), [], 0),
     "it becomes ready late": (pool(stuck("a", READY_SECONDS - 1), ready("b")), [], 0),
     "it could not start: not made again at once": (pool(over("a"), ready("b")), [], 0),
     "it could not start a while ago": (pool(over("a", LONG_UNUSED), ready("b")), ["a"], 1),
@@ -143,13 +153,21 @@ CASES = {
     ),
     "a job finds no node: a pod that has none gives no room, and goes too": (
         pool(homeless("a"), homeless("b"), starting("c"), ready("d"), size=4, waiting={"": 1}),
-        ["b", "a", "c"], 0,
+        ["a", "b", "c"], 0,
     ),
     "a job finds no node: one that is too many gives its room": (
         pool(homeless("a"), ready("b"), ready("c"), size=1, waiting={"": 1}), ["a", "c"], 0,
     ),
     "a quota refuses a job: a pod without a node gives room": (
         pool(homeless("a"), ready("b"), waiting=1), ["a"], 0,
+    ),
+    "a quota refuses a job: what waits for the same quota goes before pods that are newer": (
+        pool(IdlePod(make_warm_run("a"), None, is_current=True), homeless("b"), homeless("c"),
+             size=3, waiting=1),
+        ["a", "c"], 0,
+    ),
+    "a quota is full, and each job was given room: none is made": (
+        pool(ready("a"), is_quota_full=True), [], 0,
     ),
     "a quota refuses a job: what has no pod itself gives none, and goes too": (
         pool(IdlePod(make_warm_run("a"), None, is_current=True), ready("b"), waiting=1),

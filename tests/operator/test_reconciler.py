@@ -5,6 +5,7 @@ import base64
 import json
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,10 +13,12 @@ from controller.actions import CHECK_SECONDS
 from controller.decide import REFUSED_SECONDS
 from controller.reconciler import JobReconciler
 from controller.record import archive as archive_module
+from controller.record.copy import RecordCopy
 from controller.settings import OperatorSettings, RunnerSettings
 from controller.workers import Workers
-from qiskit_runtime.cluster.client import ClusterError
+from qiskit_runtime.cluster.client import ClusterError, QuotaExceeded
 from qiskit_runtime.contract.resources.resource import API_VERSION, RECORD_DROPPED
+from qiskit_runtime.contract.resources.runtimejob import parse_runtimejob
 from qiskit_runtime.contract.wire.verdict import EXIT_UNREADABLE, Outcome, Verdict
 from runner.record_writer import RecordWriter
 from tests.jobstore.kubernetes.redis_server import run_redis
@@ -480,6 +483,28 @@ async def test_record_that_a_quota_refuses_is_given_up(cluster, start, monkeypat
             await asyncio.sleep(0.01)
     assert operator.status["record"]["secrets"] == []
     assert RECORD_DROPPED in cluster.runtimejobs["j"]["metadata"]["annotations"]
+
+
+async def test_record_that_was_given_up_is_not_waited_for_again(monkeypatch):
+    """Its mark has changed the job, so that its status is written by another try."""
+    cluster, now = FakeCluster(), [0.0]
+    monkeypatch.setattr(archive_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    archive = archive_module.RecordArchive(cluster, 2**30, 2**30)
+
+    async def refuse(manifest):
+        raise QUOTA
+
+    cluster.put_secret = refuse
+    cluster.add_job({"phase": "Running"})
+    job, copy = parse_runtimejob(cluster.runtimejobs["j"]), RecordCopy()
+    copy.feed(write_record())
+    with pytest.raises(QuotaExceeded):
+        await archive.store(job, copy)
+    now[0] = archive_module.QUOTA_SECONDS + 1
+    assert (await archive.store(job, copy)).secrets == []
+    marked = parse_runtimejob(cluster.runtimejobs["j"])
+    assert marked.record_dropped
+    assert (await archive.store(marked, copy)).secrets == []
 
 
 async def test_oldest_records_make_room_for_others(start):

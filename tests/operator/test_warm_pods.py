@@ -536,17 +536,36 @@ async def test_job_that_only_an_admission_rule_refuses_needs_no_room(cluster, st
 
 
 async def test_job_whose_pod_a_quota_refuses_gets_the_room_of_one_that_waits(cluster, start):
-    """Its Kubernetes Job is there, and the Job controller can make no pod for it."""
-    cluster.start_ahead()
-    operator = start(cluster)
+    """Its Kubernetes Job is there, and the Job controller can make no pod for it: one pod goes.
+
+    Not another a moment later, and none for ever: it may be no quota at all.
+    """
+    cluster.start_ahead("warm-1")
+    cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
     cluster.add_run(creationTimestamp=stamp(30))
-    await operator.rest()
+    memory = operator.reconciler._memory
+
+    async def step_after(seconds, helped=0):
+        await operator.rest()
+        now = datetime.now(UTC)
+        memory.podless_since[RUN] = now - timedelta(seconds=seconds)
+        pods = operator.reconciler.warm_pods
+        pods._room_at = None
+        pods._helped = {name: now - timedelta(seconds=helped) for name in pods._helped}
+        await operator.pool.step()
+        return sorted(cluster.jobs)
+
+    assert await step_after(5) == [RUN, "warm-1", "warm-2"]
     assert operator.status["reason"] == "Unschedulable"
-    await operator.pool.step()
-    assert list(cluster.jobs) == [RUN]
+    assert await step_after(11) == [RUN, "warm-1"]
+    assert await step_after(30, helped=20) == [RUN, "warm-1"]
+    assert await step_after(80, helped=69) == [RUN]
+    assert await step_after(100, helped=20) == [RUN]
+    assert len(await step_after(131)) == 3
     cluster.add_pod()
     await operator.rest()
-    assert operator.reconciler.warm_pods.observe(datetime.now(UTC)).refused == 0
+    assert memory.podless_since == {}
 
 
 async def test_pool_is_filled_and_emptied(cluster, start):

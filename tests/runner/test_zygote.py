@@ -270,7 +270,7 @@ def test_files_that_a_program_leaves_open_are_written(run_program, tmp_path):
 
 
 def test_job_of_a_sandbox_without_clone3_runs(tmp_path, write_program):
-    """Where the system call is forbidden the runner is forked twice, and adopted by the server."""
+    """The runner is forked twice where the system call is forbidden, and the server adopts it."""
     (tmp_path / "sitecustomize.py").write_text("""
 import errno
 from runner import sibling

@@ -117,7 +117,7 @@ class Retention:
             self._due.clear()
             try:
                 await self._remove_surplus()
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OSError, RuntimeError) as error:  # the last: no thread
                 logger.warning("old jobs can't be removed now: %s", error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):

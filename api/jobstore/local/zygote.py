@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,8 +33,11 @@ _PATIENCE = 10.0
 _START_PATIENCE = 60.0
 """The seconds for the imports, of which a cold disk needs a few."""
 
-_SETTLE_SECONDS = 5.0
-"""How long runners wait for a zygote that is on its way: as long as one takes to import Qiskit."""
+_SETTLE_SECONDS = 15.0
+"""How long runners wait for a zygote that is on its way: a cold disk has it import for a while."""
+
+_SHORT_SECONDS = 60.0
+"""A zygote that ends within this time is one that may end each time."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +108,7 @@ class Zygote:
         return ForkedProcess(answer.pid)
 
     async def _keep(self) -> None:
-        backoff = Backoff(first=1.0, longest=60.0)
+        backoff, quick_ends = Backoff(first=1.0, longest=60.0), 0
         while True:
             installed = read_installed()
             variables = choose_variables(os.environ, self._program_env)
@@ -115,17 +119,24 @@ class Zygote:
                 self._settled.set()
                 await asyncio.sleep(backoff.next_seconds())
                 continue
-            backoff.reset()
+            begun = time.monotonic()
             self._settled.set()
             try:
                 exit_code = await live.wait()
             finally:
                 self._live = None
                 await live.close()
-            self._settled.clear()
             is_old = read_installed() != installed
+            is_quick = time.monotonic() - begun < _SHORT_SECONDS and not is_old
+            quick_ends = quick_ends + 1 if is_quick else 0
+            if not is_quick:
+                backoff.reset()
             why = "packages have changed" if is_old else f"the zygote ended ({exit_code})"
             logger.warning("%s: another one is started", why)
+            if quick_ends > 1:
+                # Runners are started without one meanwhile.
+                await asyncio.sleep(backoff.next_seconds())
+            self._settled.clear()
 
 
 class LiveZygote:

@@ -42,7 +42,9 @@ class JobMemory:
     refused_since: dict[str, datetime] = field(default_factory=dict)
     """The time since which the cluster refuses to create their Kubernetes Job."""
     lacks_room: set[str] = field(default_factory=set)
-    """Jobs whose Kubernetes Job or pod a quota has no room for."""
+    """Jobs whose Kubernetes Job a quota has no room for."""
+    podless_since: dict[str, datetime] = field(default_factory=dict)
+    """The time since which the cluster makes no pod for a Kubernetes Job."""
 
     def note_input(self, job: RuntimeJob, secret: Manifest | None) -> None:
         """Remember which pod a job's input names; None is an input that does not exist."""
@@ -54,14 +56,23 @@ class JobMemory:
 
     def note_refusal(self, job: RuntimeJob, now: datetime, *, lacks_room: bool) -> datetime:
         """Remember that the cluster has refused a job; returns the time since which it does."""
-        (self.lacks_room.add if lacks_room else self.lacks_room.discard)(job.run_name)
+        if lacks_room:
+            self.lacks_room.add(job.run_name)
+        else:
+            self.lacks_room.discard(job.run_name)
         return self.refused_since.setdefault(job.run_name, now)
 
     def forget_refusal(self, runtimejob: str) -> None:
-        """Forget that the cluster has refused a job: it has started, or waits for other things."""
+        """Forget that the cluster has refused a job: it has started."""
         for run in [run for run in self.refused_since if _is_of(run, runtimejob)]:
             del self.refused_since[run]
+        self.forget_room(runtimejob)
+
+    def forget_room(self, runtimejob: str) -> None:
+        """Forget that a job lacks room: it waits for other things."""
         self.lacks_room = {run for run in self.lacks_room if not _is_of(run, runtimejob)}
+        for run in [run for run in self.podless_since if _is_of(run, runtimejob)]:
+            del self.podless_since[run]
 
     def forget(self, runtimejob: str) -> None:
         """Forget a job that has ended or is deleted."""

@@ -154,6 +154,8 @@ class Pod:
     """Its IP address."""
     is_ready: bool = False
     """Whether the kubelet's probe has found its port open."""
+    is_unreachable: bool = False
+    """Whether the cluster says that it is not ready, though its kubelet did: its node is lost."""
     container: Container = Container()
 
     @property

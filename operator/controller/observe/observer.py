@@ -16,7 +16,7 @@ from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
 from controller.observe.memory import InputHolder, JobMemory
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod
-from controller.observe.pod_state import NO_POD_SECONDS, read_pod_state
+from controller.observe.pod_state import read_pod_state
 from controller.observe.pool_view import Place
 from controller.observe.runnables import NOT_RUNNABLE, Runnables, reject_job
 from controller.observe.warm_pods import WarmPods
@@ -187,17 +187,13 @@ class JobObserver:
     def _note_room(
         self, job: RuntimeJob, run: KubernetesJob | None, pod: Pod | None, now: datetime
     ) -> None:
-        """Note whether a job's pod is not made: a quota of cores, say, has no room for it."""
-        if (
-            run is not None
-            and pod is None
-            and not (job.has_run or run.is_suspended)
-            and run.waited_seconds(now) > NO_POD_SECONDS
-        ):
-            self._memory.lacks_room.add(job.run_name)
+        """Note since when a job's pod is not made: a quota of cores, say, has no room for it."""
+        has_ended = job.has_run or read_pod_state(run, pod, now).has_ended
+        if run is not None and pod is None and not (has_ended or run.is_suspended):
+            self._memory.podless_since.setdefault(job.run_name, now)
             self._warm_pods.wake()
         else:
-            self._memory.lacks_room.discard(job.run_name)
+            self._memory.podless_since.pop(job.run_name, None)
 
     def _has_never_run(self, view: JobView) -> bool:
         """Return whether it is certain that the pod with the input has run nothing of it."""

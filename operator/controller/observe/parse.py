@@ -59,13 +59,13 @@ def parse_pod(manifest: Manifest) -> Pod:
         requests=tuple(sorted(resources.get("requests", {}).items())),
         memory_bytes=int(parse_quantity(resources.get("limits", {}).get("memory", "0"))),
         address=status.get("podIP", ""),
-        is_ready=bool(reported.get("ready")) and not _is_on_lost_node(status),
+        is_ready=bool(reported.get("ready")),
+        is_unreachable=bool(reported.get("ready")) and _is_not_ready(status),
         container=_parse_container(reported),
     )
 
 
-def _is_on_lost_node(status: Manifest) -> bool:
-    """Return whether a pod is said not to be ready, as its container can't say so any more."""
+def _is_not_ready(status: Manifest) -> bool:
     conditions = status.get("conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "False" for one in conditions)
 

@@ -78,13 +78,15 @@ class IdlePod:
         """Return whether its runner waits on its port."""
         pod = self.pod
         is_there = pod is not None and pod.is_ready and bool(pod.address) and not pod.is_deleted
+        if pod is not None and pod.is_unreachable:
+            return False
         return is_there and not (self.is_over or self.run.is_suspended)
 
     def is_stuck(self, now: datetime) -> bool:
         """Return whether its runner runs for so long without being ready that it is replaced."""
         return (
             self.pod is not None
-            and not self.is_ready
+            and not (self.is_ready or self.pod.is_unreachable)
             and self.pod.container.ran_seconds(now) > READY_SECONDS
         )
 
@@ -106,7 +108,10 @@ class PoolView:
     recent_claims: int = 0
     """The pods that jobs have claimed within ``REFILL_SECONDS``."""
     refused: int = 0
-    """The jobs whose Kubernetes Jobs or pods a quota refuses: any pod that goes makes room."""
+    """The jobs whose Kubernetes Jobs or pods a quota refuses: any pod that goes makes room.
+
+    Of those whose pods it refuses, the ones that were given none a moment ago.
+    """
     homeless: Mapping[str, int] = field(default_factory=dict)
     """The jobs whose pods find no node, by the nodes that may run them (``nodes_of``)."""
     nodes: Mapping[str, str] = field(default_factory=dict)
@@ -114,10 +119,13 @@ class PoolView:
     makes_room: bool = False
     """Whether pods were deleted for such jobs a moment ago: the scheduler has to see it first."""
 
+    is_quota_full: bool = False
+    """Whether a quota refuses a job's Kubernetes Job or pod, as far as is known."""
+
     @property
     def waits_for_room(self) -> bool:
         """Return whether a job waits for room."""
-        return bool(self.refused or self.homeless)
+        return bool(self.refused or self.is_quota_full or self.homeless)
 
     def nodes_of(self, place: Place) -> str:
         """Return the nodes that may run the pods of a place."""

@@ -12,6 +12,7 @@ from controller.build.warm_job import digest_template
 from controller.observe.cluster_view import ClusterView
 from controller.observe.memory import JobMemory
 from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.pod_state import NO_POD_SECONDS
 from controller.observe.pool_view import (
     DEMAND_SECONDS,
     REFILL_SECONDS,
@@ -24,6 +25,12 @@ from controller.settings import PodSettings, RunnerSettings, WarmPoolSettings
 from qiskit_runtime.contract.limits import INTERACTIVE_SECONDS
 from qiskit_runtime.contract.resources.runtimesession import RuntimeSession
 from qiskit_runtime.contract.resources.session import SessionState
+
+PODLESS_SECONDS = 120.0
+"""How long the lack of a job's pod is taken for a lack of room in a quota."""
+
+HELPED_SECONDS = 60.0
+"""How long no further pod is deleted for such a job."""
 
 
 class WarmPods:
@@ -49,6 +56,8 @@ class WarmPods:
         self._room_at: datetime | None = None
         self._starts: deque[tuple[datetime, str]] = deque()
         self._claims: deque[datetime] = deque()
+        self._helped: dict[str, datetime] = {}
+        """By job whose pod is not made: when a pod was deleted for it."""
         self.wake: Callable[[], None] = lambda: None
 
     def find(self, now: datetime, place: Place) -> tuple[KubernetesJob, Pod] | None:
@@ -99,6 +108,7 @@ class WarmPods:
     def note_room(self, now: datetime) -> None:
         """Note that pods were deleted for jobs that wait for room."""
         self._room_at = now
+        self._helped |= dict.fromkeys(self._find_podless(now) - self._helped.keys(), now)
 
     def observe(self, now: datetime) -> PoolView:
         """Return the view of the pool."""
@@ -106,6 +116,13 @@ class WarmPods:
         names = {one.run.name for one in idle}
         self._broken &= names
         self._taken = {name: version for name, version in self._taken.items() if name in names}
+        podless = self._find_podless(now)
+        helped_since = now - timedelta(seconds=HELPED_SECONDS)
+        self._helped = {
+            name: helped
+            for name, helped in self._helped.items()
+            if name in podless and helped > helped_since
+        }
         demand_since = now - timedelta(seconds=DEMAND_SECONDS)
         while self._starts and self._starts[0][0] < demand_since:
             self._starts.popleft()
@@ -118,11 +135,24 @@ class WarmPods:
             self._active_sessions(now),
             Counter(name for _, name in self._starts),
             len(self._claims),
-            len(self._memory.lacks_room),
+            len(self._memory.lacks_room) + len(podless - self._helped.keys()),
             Counter(self._find_nodes(pod) for pod in self._view.homeless_pods()),
             self._nodes,
             self._room_at is not None and (now - self._room_at).total_seconds() < ROOM_SECONDS,
+            is_quota_full=bool(self._memory.lacks_room or podless),
         )
+
+    def _find_podless(self, now: datetime) -> set[str]:
+        """Return the jobs whose pods are not made, as if for a quota; after a while it is not that.
+
+        The Job controller tries again after 1 s, and after twice the time before each time.
+        """
+        waited = {
+            name: (now - since).total_seconds()
+            for name, since in self._memory.podless_since.items()
+        }
+        most = NO_POD_SECONDS + PODLESS_SECONDS
+        return {name for name, seconds in waited.items() if NO_POD_SECONDS < seconds < most}
 
     def _find_nodes(self, pod: Pod) -> str:
         """Return the nodes that may run the pod of a job, by its Kubernetes Job's class."""

@@ -87,13 +87,14 @@ class RecordArchive:
         try:
             await asyncio.gather(*map(self._cluster.put_secret, secrets))
         except QuotaExceeded as error:
-            since = self._refused.setdefault(job.uid, time.monotonic())
-            if time.monotonic() - since < QUOTA_SECONDS:
-                raise
-            logger.warning("the record of runtimejob %s is not stored: %s", job.name, error.reason)
+            # A job that has the mark has waited already: its status could not be written then.
             if not job.record_dropped:
+                since = self._refused.setdefault(job.uid, time.monotonic())
+                if time.monotonic() - since < QUOTA_SECONDS:
+                    raise
+                logger.warning("the record of runtimejob %s is lost: %s", job.name, error.reason)
                 await self._mark_deleted(job)
-            del self._refused[job.uid]
+            self._refused.pop(job.uid, None)
             return False
         self._refused.pop(job.uid, None)
         return True
