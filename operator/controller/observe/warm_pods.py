@@ -151,8 +151,9 @@ class WarmPods:
             name: (now - since).total_seconds()
             for name, since in self._memory.podless_since.items()
         }
-        most = NO_POD_SECONDS + PODLESS_SECONDS
-        return {name for name, seconds in waited.items() if NO_POD_SECONDS < seconds < most}
+        # A job is looked at again after that time, by Kubernetes' whole seconds.
+        least, most = NO_POD_SECONDS - 1, NO_POD_SECONDS + PODLESS_SECONDS
+        return {name for name, seconds in waited.items() if least < seconds < most}
 
     def _find_nodes(self, pod: Pod) -> str:
         """Return the nodes that may run the pod of a job, by its Kubernetes Job's class."""
