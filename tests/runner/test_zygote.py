@@ -245,7 +245,7 @@ def test_end_of_the_process_is_as_python_s(run_program, console):
 
 @BOTH_BIRTHS
 def test_files_that_a_program_leaves_open_are_written(run_program, tmp_path):
-    """As Python's end does it, whatever holds them: a module, a cycle, a list."""
+    """As Python's end does it, whatever holds them: a module, a list, an object."""
     _, verdict, _ = run_program(f"""
         from pathlib import Path
 
@@ -254,14 +254,12 @@ def test_files_that_a_program_leaves_open_are_written(run_program, tmp_path):
         log = [open(folder / "log", "wb")]
 
         class Holder:
-            pass
+            file = open(folder / "both", "w+b")
 
         def main(backend, messenger):
             rows.write("1,2")
             log[0].write(b"begun")
-            holder = Holder()
-            holder.me, holder.file = holder, open(folder / "both", "w+b")
-            holder.file.write(b"kept")
+            Holder.file.write(b"kept")
             return 1
     """)
     assert verdict.outcome is Outcome.SUCCEEDED
