@@ -8,7 +8,6 @@ code runs and a user's data is decoded.
 import atexit
 import ctypes
 import gc
-import io
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedRandom, BufferedWriter, TextIOWrapper
 from pathlib import Path
 from select import select
 from typing import Any, NoReturn
@@ -42,9 +42,6 @@ _SPINS = "3000"
 
 Of OpenMP's own number, threads burn more of a processor than a small circuit takes: all the time
 between two runs, also of other jobs' processors."""
-
-_WRITTEN_FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
-"""The types of what ``open`` returns that hold something back; the first writes into the others."""
 
 logger = logging.getLogger("runner")
 
@@ -198,11 +195,10 @@ def _send_failure(error: BaseException, entry: Path, output: ProgramOutput) -> N
 
 def _flush_open_files() -> None:
     """Write what the files hold that the program has left open, as Python's end would."""
-    text, *binary = _WRITTEN_FILES
     for one in gc.get_objects():
         # Not by ``in``, which would ask a class of the program whether it is equal.
         kind = type(one)
-        if kind is text or any(kind is other for other in binary):
+        if kind is TextIOWrapper or kind is BufferedWriter or kind is BufferedRandom:
             with suppress(Exception):
                 one.flush()
 

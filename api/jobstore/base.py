@@ -84,9 +84,8 @@ class JobQuery:
         """Yield the conditions that the query sets: each is asked of tens of thousands of jobs."""
         if self.pending is not None:
             yield lambda job: job.is_final is not self.pending
-        wanted = {"hub": self.hub, "group": self.group, "project": self.project}
-        wanted |= {"program_id": self.program, "backend": self.backend}
-        wanted |= {"session_id": self.session_id}
+        same = ("hub", "group", "project", "backend", "session_id")
+        wanted = {"program_id": self.program, **{name: getattr(self, name) for name in same}}
         yield from (_equals(name, value) for name, value in wanted.items() if value is not None)
         if (instances := self.instances) is not None:
             yield lambda job: job.spec.instance in instances

@@ -113,11 +113,11 @@ def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:
     """
     assert view.refusal is not None
     run = view.kubernetes_job
-    since = (now - view.refusal.since).total_seconds()
+    refused = (now - view.refusal.since).total_seconds()
     state = derive_state(
         Observation(
             runner=RunnerState.UNSCHEDULABLE,
-            waited_seconds=run.waited_seconds(now) if run else since,
+            waited_seconds=run.waited_seconds(now) if run else refused,
             detail=f"the cluster refuses {view.refusal.words}",
             limits=Limits(start_deadline_seconds=job.start_deadline_seconds),
         )

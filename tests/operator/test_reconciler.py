@@ -238,12 +238,18 @@ async def test_input_that_a_quota_refuses_is_given_later(cluster, start):
     assert RUN in cluster.secrets
 
 
-async def test_old_job_is_read_again_before_it_starts(start):
-    """A view that is behind starts nothing: the API server knows the job as cancelled."""
+def watch_an_old_job(start):
+    """A cluster with a job of a minute ago, and an operator whose view has it as it is now."""
     cluster = FakeCluster()
     cluster.add_job(creationTimestamp=stamp(60))
     operator = start(cluster)
     operator.watch()
+    return cluster, operator
+
+
+async def test_old_job_is_read_again_before_it_starts(start):
+    """A view that is behind starts nothing: the API server knows the job as cancelled."""
+    cluster, operator = watch_an_old_job(start)
     cluster.add_job(creationTimestamp=stamp(60), spec={"cancelRequested": True})
     operator.watch = lambda: None
     assert await operator.rest() is None
@@ -252,10 +258,7 @@ async def test_old_job_is_read_again_before_it_starts(start):
 
 async def test_old_job_that_is_gone_is_forgotten(start):
     """A view that is behind starts no job that was deleted."""
-    cluster = FakeCluster()
-    cluster.add_job(creationTimestamp=stamp(60))
-    operator = start(cluster)
-    operator.watch()
+    cluster, operator = watch_an_old_job(start)
     cluster.runtimejobs.clear()
     assert await operator.rest() is None
     assert cluster.jobs == {}
@@ -263,10 +266,7 @@ async def test_old_job_that_is_gone_is_forgotten(start):
 
 async def test_old_job_is_not_started_where_it_can_not_be_read_again(start):
     """Nobody can tell whether it is there still, and has not run: the step is repeated."""
-    cluster = FakeCluster()
-    cluster.add_job(creationTimestamp=stamp(60))
-    operator = start(cluster)
-    operator.watch()
+    cluster, operator = watch_an_old_job(start)
     cluster.runtimejobs.clear()
     cluster.fails["get_runtimejob"] = refused(500)
     with pytest.raises(ClusterError):

@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
+NO_ROOM = (OSError, RuntimeError)
+"""The errors of a disk or a system that is full; the second where no thread can be started."""
+
 
 def load_entries(folder: Path, name: str, load: Callable[[Path], T]) -> Iterator[T]:
     """Yield what ``load`` makes of the file of this name in each folder of a folder.

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from api.jobstore.base import JobNotFinal, JobNotFound
 from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.files import NO_ROOM
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.program import ProgramSource
@@ -24,9 +25,6 @@ _RETRY_SECONDS = 1.0
 
 Always the same: a full disk does not suffer from being asked, and an end is told once it is stored.
 """
-
-_NO_ROOM = (OSError, RuntimeError)
-"""The errors of a disk, and of a system on which no thread can be started."""
 
 _T = TypeVar("_T")
 
@@ -137,7 +135,7 @@ class JobBook:
                 return
             try:
                 await asyncio.to_thread(self._folder.save, changed)
-            except _NO_ROOM as error:
+            except NO_ROOM as error:
                 if not changed.is_final:
                     raise
                 logger.warning("the end of job %s can't be stored yet: %s", job_id, error)
@@ -180,7 +178,7 @@ class JobBook:
             async with self._take_turn(job.id):
                 if job.id not in self._unsaved:
                     continue
-                with suppress(*_NO_ROOM):
+                with suppress(*NO_ROOM):
                     await asyncio.to_thread(self._folder.save, job)
                     del self._unsaved[job.id]
                     self._put(job)

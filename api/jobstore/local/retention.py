@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from api.jobstore.base import JobNotFound
 from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.files import NO_ROOM
 from api.jobstore.local.job_book import JobBook
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.limits import WHOLE, take_share
@@ -117,7 +118,7 @@ class Retention:
             self._due.clear()
             try:
                 await self._remove_surplus()
-            except (StoreUnavailable, OSError, RuntimeError) as error:  # the last: no thread
+            except (StoreUnavailable, *NO_ROOM) as error:
                 logger.warning("old jobs can't be removed now: %s", error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):

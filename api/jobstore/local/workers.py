@@ -12,7 +12,7 @@ from dataclasses import replace
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state_for_missing
-from api.jobstore.local.files import write_all
+from api.jobstore.local.files import NO_ROOM, write_all
 from api.jobstore.local.instance_places import InstancePlaces
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_input import InputMaker
@@ -148,7 +148,7 @@ class Workers:
         while not self._closing:
             try:
                 return await RunnerProcess.start(self._limits, self._folder.scratch, self._zygote)
-            except (OSError, RuntimeError) as error:  # the latter: no thread could be started
+            except NO_ROOM as error:
                 logger.warning("no runner could be started: %s", error)
                 await asyncio.sleep(backoff.next_seconds())
         return None

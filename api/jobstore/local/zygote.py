@@ -16,6 +16,7 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Sequence
 from contextlib import suppress
 
+from api.jobstore.local.files import NO_ROOM
 from api.jobstore.local.installation import Installed, read_installed
 from api.jobstore.local.program_environment import choose_variables
 from qiskit_runtime.contract.wire.forking import (
@@ -114,7 +115,7 @@ class Zygote:
             variables = choose_variables(os.environ, self._program_env)
             try:
                 live = self._live = await LiveZygote.start(variables, installed)
-            except (ZygoteLost, OSError, RuntimeError) as error:  # the last: no room for a thread
+            except (ZygoteLost, *NO_ROOM) as error:
                 logger.warning("runners are started without a zygote: %s", error)
                 self._settled.set()
                 await asyncio.sleep(backoff.next_seconds())

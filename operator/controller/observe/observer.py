@@ -176,24 +176,23 @@ class JobObserver:
         is_handed = job.run_name in self._memory.handed
         view = replace(view, record=record, holder=holder, is_handed=is_handed)
         view = replace(view, kubernetes_job=run, pod=pod)
-        self._note_room(job, run, pod, now)
         has_ended = read_pod_state(run, pod, now).has_ended
+        self._note_room(view, job, now, has_ended=has_ended)
         is_read = record is not None and record.is_done and record.verdict is None
         if view.kubernetes_job is None or (is_read and not has_ended) or view.lacks_its_pod:
             view = await self._confirm_run(view, job)
         view = await self._observe_input(view, job, now)
         return replace(view, holder_never_ran=self._has_never_run(view))
 
-    def _note_room(
-        self, job: RuntimeJob, run: KubernetesJob | None, pod: Pod | None, now: datetime
-    ) -> None:
+    def _note_room(self, view: JobView, job: RuntimeJob, now: datetime, *, has_ended: bool) -> None:
         """Note since when a job's pod is not made: a quota of cores, say, has no room for it."""
-        has_ended = job.has_run or read_pod_state(run, pod, now).has_ended
-        if run is not None and pod is None and not (has_ended or run.is_suspended):
-            self._memory.podless_since.setdefault(job.run_name, now)
+        run, podless_since = view.kubernetes_job, self._memory.podless_since
+        is_over = has_ended or job.has_run
+        if run is None or view.pod is not None or run.is_suspended or is_over:
+            podless_since.pop(job.run_name, None)
+        elif podless_since.setdefault(job.run_name, now) < now:
+            # Not at its first look, when its pod is being made.
             self._warm_pods.wake()
-        else:
-            self._memory.podless_since.pop(job.run_name, None)
 
     def _has_never_run(self, view: JobView) -> bool:
         """Return whether it is certain that the pod with the input has run nothing of it."""

@@ -6,7 +6,7 @@ The observer finds one for a job that starts; the pool keeps their number.
 import json
 from collections import Counter, deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from controller.build.warm_job import digest_template
 from controller.observe.cluster_view import ClusterView
@@ -52,7 +52,7 @@ class WarmPods:
         self._taken: dict[str, int] = {}
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()
-        self._paused_until: datetime | None = None
+        self._paused_until = datetime.min.replace(tzinfo=UTC)
         self._room_at: datetime | None = None
         self._starts: deque[tuple[datetime, str]] = deque()
         self._claims: deque[datetime] = deque()
@@ -62,8 +62,7 @@ class WarmPods:
 
     def find(self, now: datetime, place: Place) -> tuple[KubernetesJob, Pod] | None:
         """Return the pod of a job's class that has waited longest; of its session first."""
-        is_paused = self._paused_until is not None and now < self._paused_until
-        if is_paused or not self._settings.is_on:
+        if now < self._paused_until or not self._settings.is_on:
             return None
         free = [
             one
@@ -90,8 +89,7 @@ class WarmPods:
     def give_up(self, run: KubernetesJob, pause_until: datetime | None = None) -> None:
         """Let nobody claim a pod any more, as it did not answer, and until then no other either."""
         self._broken.add(run.name)
-        pauses = [one for one in (pause_until, self._paused_until) if one]
-        self._paused_until = max(pauses, default=None)
+        self._paused_until = max(pause_until or self._paused_until, self._paused_until)
         self.release(run)
         self.wake()
 
