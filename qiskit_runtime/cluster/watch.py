@@ -30,7 +30,7 @@ CLIENT_SECONDS = 75.0
 """After how long a watch that was not ended is given up as silent."""
 
 FRESH_SECONDS = 90.0
-"""For how long a cache counts as fresh after the API server has sent something."""
+"""For how long a cache counts as fresh after a list, an event, or the end of a good watch."""
 
 RELIST_FAILURES = 3
 """After how many failures in a row the version is doubted, and all is listed again."""
@@ -82,7 +82,7 @@ class ResourceWatch:
 
     @property
     def is_fresh(self) -> bool:
-        """Return whether the cache is complete and the API server has sent something lately."""
+        """Return whether the cache is complete and its watch has shown a sign of life lately."""
         return self.synced.is_set() and time.monotonic() - self._heard < FRESH_SECONDS
 
     async def run(self) -> None:
@@ -100,14 +100,15 @@ class ResourceWatch:
                 if not self._version:
                     self._version = await self.list()
                 await self._watch()
-                if self._has_lived():
-                    backoff.reset()
+                if self._note_end(backoff):
                     continue
                 # A watch that ends at once is no better than one that fails.
-            except (ClusterError, TimeoutError) as error:
-                if self._has_lived():
-                    # A proxy has cut it off, say.
-                    backoff.reset()
+            except ClusterError as error:
+                # It may have been a good one until now, which a proxy has cut off, say.
+                self._note_end(backoff)
+                self._note_failure(error, backoff.failures + 1)
+            except TimeoutError as error:
+                # A silent watch has failed, however long it was open.
                 self._note_failure(error, backoff.failures + 1)
             except Exception:
                 # Whatever one answer brings, the next may be good, and nobody would notice the end
@@ -116,9 +117,16 @@ class ResourceWatch:
                 self._version = ""
             await asyncio.sleep(backoff.next_seconds())
 
-    def _has_lived(self) -> bool:
-        """Return whether the API server has answered the last watch, and not ended it at once."""
-        return time.monotonic() - self._opened > 1
+    def _note_end(self, backoff: Backoff) -> bool:
+        """Return whether the watch that is over was a good one: answered, and not ended at once.
+
+        The API server was there until now, then, and the pauses begin anew.
+        """
+        is_good = time.monotonic() - self._opened > 1
+        if is_good:
+            self._heard = time.monotonic()
+            backoff.reset()
+        return is_good
 
     async def _list(self) -> str:
         uids = set[str]()
@@ -155,7 +163,8 @@ class ResourceWatch:
             asyncio.timeout(CLIENT_SECONDS),
             self._api.open_stream(self._path, **query) as pieces,
         ):
-            self._heard = self._opened = time.monotonic()
+            # This is no sign of life: a watch that will be silent is opened as well.
+            self._opened = time.monotonic()
             rest = b""
             async for piece in pieces:
                 self._heard = time.monotonic()

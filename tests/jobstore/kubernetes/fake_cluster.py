@@ -234,6 +234,7 @@ class FakeCluster:
         response = web.StreamResponse()
         await response.prepare(request)
         self._watching.append(request)
+        was_silent = self.watches_are_silent
         try:
             async with asyncio.timeout(float(request.query["timeoutSeconds"])):
                 async for event in self._follow(version, kind, request.match_info["client"]):
@@ -242,12 +243,12 @@ class FakeCluster:
             pass
         finally:
             self._watching.remove(request)
-        if not self.watches_are_silent:
+        if not (was_silent or self.watches_are_silent):
             metadata = {"resourceVersion": str(self._version)}
             bookmark = {"type": "BOOKMARK", "object": {"metadata": metadata}}
             await response.write(json.dumps(bookmark).encode() + b"\n")
         else:
-            # Neither an event nor an end.
+            # Neither an event nor an end: a bookmark would say that nothing was held back.
             await asyncio.sleep(3600)
         return response
 
