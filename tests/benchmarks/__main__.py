@@ -6,6 +6,7 @@ Each benchmark runs against a real server process. Names on the command line cho
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 from tests.benchmarks import (
@@ -57,7 +58,7 @@ ON_A_CLUSTER = {
 
 
 def main() -> int:
-    """Run the named benchmarks, or all, and print their rows."""
+    """Run the named benchmarks, or all, and print their rows; returns 1 where one has failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     known = BENCHMARKS | OF_A_CONTROL_PLANE | ON_A_CLUSTER
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)}")
@@ -70,17 +71,26 @@ def main() -> int:
         known = BENCHMARKS | OF_A_CONTROL_PLANE
     # Where it is set, each process compiles again what an installation has compiled once.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    rows = []
+    rows, failed = [], []
     for name, run in known.items():
         if not arguments.names or name in arguments.names:
-            rows += join_runs([_announce(name, run) for _ in range(arguments.runs)])
+            runs = [made for _ in range(arguments.runs) if (made := _try(name, run)) is not None]
+            rows += join_runs(runs)
+            failed += [name] * (arguments.runs - len(runs))
     print_table(rows)
-    return 0
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def _announce(name: str, run: Callable[[], list[Row]]) -> list[Row]:
+def _try(name: str, run: Callable[[], list[Row]]) -> list[Row] | None:
+    """Return the rows; None where the benchmark failed, so that those of the others are kept."""
     print(f"running {name} ...", file=sys.stderr, flush=True)
-    return run()
+    try:
+        return run()
+    except Exception:  # noqa: BLE001  (whatever ends one benchmark)
+        traceback.print_exc()
+        return None
 
 
 sys.exit(main())

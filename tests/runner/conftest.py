@@ -16,6 +16,7 @@ from qiskit_runtime.contract.wire.events import Console, EndEvent, Event, Messag
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.verdict import Verdict
+from qiskit_runtime.host.process_tree import descendants
 from tests.runner.births import (
     DEFAULT_BIRTH,
     FORKED,
@@ -152,6 +153,22 @@ def start_run(
     yield start
     for run in started:
         run.close()
+
+
+@pytest.fixture
+def start_in(start_run: Callable[..., Run]) -> Callable[[Path], Run]:
+    """Start a runner whose processes are in this cgroup, however they came to be."""
+
+    def start(cgroup: Path) -> Run:
+        run = start_run()
+        enter = (cgroup / "cgroup.procs").write_text
+        enter(str(run.process.pid))
+        # Those that it starts from now on are there anyway.
+        for pid in descendants(run.process.pid):
+            enter(str(pid))
+        return run
+
+    return start
 
 
 @pytest.fixture

@@ -123,13 +123,10 @@ def memory_cgroup(make_memory_cgroup):
     return make_memory_cgroup(700)
 
 
-def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_run, write_program, console):
+@BOTH_BIRTHS
+def test_memory_of_a_pod_is_its_cgroup_s(memory_cgroup, start_in, write_program, console):
     """Without a limit in the job input, the cgroup's counts, less what the process holds."""
-
-    def enter():
-        (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
-
-    run = start_run(preexec_fn=enter)
+    run = start_in(memory_cgroup)
     source = DENSE + (
         "    def main(b, m):\n        print(b.options.max_memory_mb)\n        b.run(dense(27))\n"
     )

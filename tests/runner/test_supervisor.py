@@ -402,13 +402,10 @@ EATER = (
 )
 
 
-def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run, write_program):
+@BOTH_BIRTHS
+def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_in, write_program):
     """The kernel kills the program process for its memory: the verdict says so."""
-
-    def enter():
-        (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
-
-    run = start_run(preexec_fn=enter)
+    run = start_in(memory_cgroup)
     run.start_job(write_program(EATER))
     _, verdict, code = run.finish()
     assert (verdict.outcome, verdict.signal, code) == (Outcome.OUT_OF_MEMORY, signal.SIGKILL, 3)
@@ -416,13 +413,10 @@ def test_program_killed_by_its_cgroup_is_out_of_memory(memory_cgroup, start_run,
     assert (state.phase, state.reason) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
 
 
-def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_run, write_program):
+@BOTH_BIRTHS
+def test_runner_killed_as_a_whole_is_out_of_memory(memory_cgroup, start_in, write_program):
     """Everything killed leaves no verdict; what the container says of it is OutOfMemory too."""
-
-    def enter():
-        (memory_cgroup / "cgroup.procs").write_text(str(os.getpid()))
-
-    run = start_run(preexec_fn=enter)
+    run = start_in(memory_cgroup)
     program = write_program(
         "import os, time\ndef main(b, m):\n    print('ready', flush=True)\n"
         "    while open(f'/proc/{os.getppid()}/oom_score_adj').read() != '1000\\n':\n"
