@@ -9,6 +9,7 @@ from controller.actions import (
     Action,
     Claim,
     Delete,
+    DeleteSpares,
     ExpectRecordEnd,
     Finish,
     FollowLog,
@@ -102,6 +103,8 @@ class JobActor:
                 return await self._update(action)
             case StopPod():
                 return await self._stop_pod(action)
+            case DeleteSpares(names):
+                return await self._delete_spares(names)
             case Finish():
                 return await self._finish(action)
             case Retire():
@@ -123,7 +126,6 @@ class JobActor:
         job = action.job
         # Others may start meanwhile.
         self._enqueue_next()
-        self.warm_pods.note_start(datetime.now(UTC), action.resource_class)
         if action.instead_of:
             if await self._has_input(job):
                 return 0
@@ -140,6 +142,7 @@ class JobActor:
         self.memory.forget_refusal(job.name)
         self.view.put_job(created)
         if is_new:
+            self.warm_pods.note_start(datetime.now(UTC), action.resource_class)
             # No pod has the input, as a rule. Before the job's end it is asked once more.
             self.memory.holders.setdefault(job.run_name, None)
         note = f"the Kubernetes Job {job.run_name} was created"
@@ -187,6 +190,8 @@ class JobActor:
         return 0
 
     async def _take_input_back(self, action: TakeInputBack) -> float:
+        # Where this breaks off, it is read again who has the input.
+        self.memory.holders.pop(action.job.run_name, None)
         await self.cluster.delete_secret(action.job.run_name, action.holder.secret_uid)
         self.memory.note_input(action.job, None)
         self.memory.handed.discard(action.job.run_name)
@@ -218,8 +223,16 @@ class JobActor:
             await self.archive.evict(self.view.all_jobs())
         return 0
 
+    async def _delete_spares(self, names: tuple[str, ...]) -> float:
+        for name in names:
+            logger.info("the Kubernetes Job %s was claimed and is not used", name)
+            await self.cluster.delete_job(name)
+            self.view.forget_job(name)
+        return 0
+
     async def _retire(self, action: Retire) -> float | None:
         self._release(action.job)
+        await self._delete_spares(action.spares)
         if action.delete_job:
             await self.cluster.delete_job(action.run_name)
         return action.seconds

@@ -112,6 +112,13 @@ class StopPod:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteSpares:
+    """Delete the Kubernetes Jobs of these names, which a job has claimed and does not use."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Store the record, then make the job final; ``delete_job`` removes its Kubernetes Job."""
 
@@ -134,6 +141,8 @@ class Retire:
     delete_job: bool
     seconds: float | None
     run_name: str = ""
+    spares: tuple[str, ...] = ()
+    """The names of others that it has claimed, which go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +156,8 @@ class Delete:
 class Forget:
     """Release what is held of a RuntimeJob that was deleted."""
 
-    name: str
-
 
 Action = (
     Wait | Start | Claim | HandOver | GiveInput | TakeInputBack | FollowLog | ExpectRecordEnd
-    | Update | StopPod | Finish | Retire | Delete | Forget
+    | Update | StopPod | DeleteSpares | Finish | Retire | Delete | Forget
 )  # fmt: skip

@@ -12,6 +12,7 @@ from controller.actions import (
     Action,
     Claim,
     Delete,
+    DeleteSpares,
     ExpectRecordEnd,
     Finish,
     FollowLog,
@@ -63,11 +64,14 @@ def decide(view: JobView, now: datetime) -> Action:
     if view.is_malformed:
         return Wait(None, frees_slot=True)
     if job is None:
-        return Forget(view.name)
+        return Forget()
     if job.is_final:
         return _decide_ended(view, job, now)
     if view.was_started:
         return _decide_started(view, job, now)
+    if job.is_deleted:
+        # It stays until what it owns is gone (a deletion in the foreground): nothing is added.
+        return Wait(None, frees_slot=True)
     return _decide_start(view, job, now)
 
 
@@ -132,6 +136,8 @@ def _decide_refused(view: JobView, job: RuntimeJob, now: datetime) -> Action:
 
 
 def _decide_started(view: JobView, job: RuntimeJob, now: datetime) -> Action:
+    if view.spares and view.has_its_run:
+        return DeleteSpares(view.spares)
     if view.awaits_handover:
         if view.refusal:
             return _decide_refused(view, job, now)
@@ -270,13 +276,13 @@ def _seconds_to_wait(
 def _decide_ended(view: JobView, job: RuntimeJob, now: datetime) -> Action:
     may_run = can_run_again(job.pod_name, view.kubernetes_job, view.pod)
     if job.expires is None:
-        return Retire(job, may_run, None, view.run_name)
+        return Retire(job, may_run, None, view.run_name, view.spares)
     left = (job.expires - now).total_seconds()
     if left <= 0:
         return Delete(job)
     # The resync finds those whose time comes later.
     seconds = left if left <= 2 * CHECK_SECONDS else None
-    return Retire(job, may_run, seconds, view.run_name)
+    return Retire(job, may_run, seconds, view.run_name, view.spares)
 
 
 def _update(

@@ -10,6 +10,7 @@ from controller.observe.pool_view import (
     REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
+    Nodes,
     Place,
     PoolView,
 )
@@ -54,7 +55,7 @@ def decide_pool(view: PoolView, now: datetime) -> PoolStep:
         gone += _choose_surplus(there, len(there) - number)
     victims = _choose_victims(view, kept, gone)
     is_full = view.refused or view.is_quota_full
-    missing = [one for one in missing if not (is_full or view.nodes_of(one) in view.homeless)]
+    missing = [one for one in missing if not (is_full or view.is_needed(view.nodes_of(one)))]
     delete = tuple(one.run for one in gone + victims)
     make = tuple(sorted(missing)[view.recent_claims :])
     return PoolStep(delete, make, _seconds_to_wait(view), makes_room=bool(victims))
@@ -65,20 +66,24 @@ def _choose_victims(view: PoolView, kept: list[IdlePod], gone: list[IdlePod]) ->
     victims: list[IdlePod] = []
     if view.makes_room:
         return victims
-    waiting: list[tuple[str | None, int]] = [*view.homeless.items()]
+    waiting: list[tuple[Nodes | None, int]] = [*view.homeless.items()]
     if view.refused:
         waiting.append((None, view.refused))
     for nodes, number in waiting:
-        near = [one for one in kept if nodes is None or view.nodes_of(one.place) == nodes]
+        near = [one for one in kept if nodes is None or view.nodes_of(one.place).may_overlap(nodes)]
         giving = [one for one in near if _gives_room(one, nodes)]
         left = [one for one in near if one not in gone and one not in victims]
         victims += [one for one in left if one not in giving and not one.is_taken]
-        given = sum(one in gone for one in giving)
-        victims += _choose_surplus([one for one in left if one in giving], number - given)
+        missing = number - sum(one in gone for one in giving)
+        # First those that are certain to be on nodes that do, then those that may be.
+        same = [one for one in left if one in giving and view.nodes_of(one.place) == nodes]
+        chosen = _choose_surplus(same, missing)
+        others = [one for one in left if one in giving and one not in same]
+        victims += chosen + _choose_surplus(others, missing - len(chosen))
     return victims
 
 
-def _gives_room(one: IdlePod, nodes: str | None) -> bool:
+def _gives_room(one: IdlePod, nodes: Nodes | None) -> bool:
     """Return whether the end of a pod gives room on nodes, or in a quota if that is None."""
     return one.pod is not None if nodes is None else one.has_node
 
@@ -101,19 +106,9 @@ def _has_to_go(one: IdlePod, wanted: int, now: datetime) -> bool:
     if one.is_taken:
         return False
     if one.is_over:
-        return not wanted or _ended_seconds(one, now) > FAULT_SECONDS
-    return one.is_broken or not one.is_current or one.is_old(now) or one.is_stuck(now)
-
-
-def _ended_seconds(one: IdlePod, now: datetime) -> float:
-    """Return for how long it has ended; a pod that is gone has ended long ago.
-
-    One that a kubelet has rejected has run nothing, and has no time of its end: it is taken for
-    the time at which it was made, which is about the same unless it has waited for a node.
-    """
-    ran = one.pod.container.termination if one.pod else None
-    since = ran.finished if ran and ran.finished else one.run.created
-    return (now - since).total_seconds() if one.pod and since else FAULT_SECONDS + 1
+        # One that somebody has deleted was no fault of its own.
+        return not wanted or one.pod is None or one.seen_seconds > FAULT_SECONDS
+    return one.is_broken or not one.is_current or one.is_old(now) or one.is_stuck
 
 
 def _choose_surplus(kept: Sequence[IdlePod], number: int) -> list[IdlePod]:

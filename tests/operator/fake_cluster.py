@@ -195,8 +195,10 @@ class FakeCluster:
 
     async def delete_secret(self, name, uid=""):
         self._called("delete_secret")
-        if not uid or self.secrets.get(name, {}).get("metadata", {}).get("uid") == uid:
-            self.secrets.pop(name, None)
+        found = self.secrets.get(name)
+        if found and uid and found["metadata"].get("uid") != uid:
+            raise make_error(409, "DELETE", name)
+        self.secrets.pop(name, None)
 
     async def delete_runtimejob(self, job):
         self._called("delete_runtimejob")

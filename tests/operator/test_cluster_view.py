@@ -164,6 +164,20 @@ async def test_newer_and_new_objects_are_found(resync):
     assert find_run(view) == uids(*run[1:])
 
 
+async def test_second_pod_of_a_job_is_missed_once(resync):
+    """One pod of a Job is known, so the other stays unknown: that is no reason to start again."""
+    view, run = ClusterView(), make_run("1", 7)
+    stray = make("by-hand", "by hand", 5, labels=run[2]["metadata"]["labels"].items())
+    put_run(view, *run)
+    cluster = Cluster((*run, stray))
+    rounds, _ = resync(view, cluster)
+    assert [await rounds.go_round() for _ in range(3)] == [{"bell"}, set(), set()]
+    stray["metadata"]["resourceVersion"] = "6"
+    assert await rounds.go_round() == {"bell"}
+    view.pods.discard(run[1]["metadata"]["name"])
+    assert await rounds.go_round() == {"bell"} and find_run(view) == uids(*run[1:])
+
+
 def end(manifest, *, seconds_left):
     """The manifest of a RuntimeJob that has ended, and whose time to live ends then."""
     lives = {"ttlSecondsAfterFinished": 3600}

@@ -9,6 +9,7 @@ from controller.actions import (
     CHECK_SECONDS,
     Claim,
     Delete,
+    DeleteSpares,
     ExpectRecordEnd,
     Finish,
     FollowLog,
@@ -98,7 +99,11 @@ def refusal(since=0, what="its Kubernetes Job"):
 
 
 BEFORE_THE_START = {
-    "deleted": (JobView("j"), Forget("j")),
+    "deleted": (JobView("j"), Forget()),
+    "being deleted in the foreground": (
+        waiting(make_job(deletionTimestamp=ago(1))),
+        Wait(None, frees_slot=True),
+    ),
     "malformed": (JobView("j", is_malformed=True), Wait(None, frees_slot=True)),
     "cancelled before its start": (
         waiting(CANCELLED),
@@ -382,6 +387,10 @@ AFTERWARDS = {
         (Retire, False, None),
     ),
     "its Job may make another pod": (ended(HOLD), (Retire, True, None)),
+    "it has claimed another Job": (
+        replace(ended(finished=70), spares=("warm-2",)),
+        Retire(ended(finished=70).job, False, 30.0, RUN, ("warm-2",)),
+    ),
     "its time is over soon": (ended(finished=70), (Retire, False, 30.0)),
     "its time is over": (ended(finished=100), (Delete,)),
     "it is to be kept for no time": (ended(ttlSecondsAfterFinished=0), (Delete,)),
@@ -467,6 +476,12 @@ HANDOVER = {
     "handed over": (
         claimed(holder=HAS_WARM, is_handed=True, record=READING),
         (Update, Phase.RUNNING, Reason.NONE, ""),
+    ),
+    "it has claimed two, and nobody has its input yet": (
+        claimed(spares=("warm-2",)), HandOver(OPEN, PLAN, WARM_RUN, WARM_POD, None),
+    ),
+    "it has claimed two, and one has its input": (
+        claimed(spares=("warm-2",), holder=HAS_WARM), DeleteSpares(("warm-2",)),
     ),
     "handed over, and known to run": (
         claimed(make_job({"phase": "Running", "attempt": 1, "podName": "warm-1-p"}),

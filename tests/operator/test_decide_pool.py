@@ -5,12 +5,14 @@ import pytest
 from controller.decide_pool import FAULT_SECONDS, decide_pool
 from controller.observe.parse import parse_job
 from controller.observe.pool_view import (
+    ANY_NODE,
     DEMAND_SECONDS,
     OLD_SECONDS,
     READY_SECONDS,
     REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
+    Nodes,
     Place,
     PoolView,
 )
@@ -26,7 +28,10 @@ from tests.operator.manifests import (
 
 NO_NODE = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}
 UNUSED = {"terminated": {"exitCode": 75, "startedAt": ago(50), "finishedAt": ago(5)}}
-LONG_UNUSED = {"terminated": {"exitCode": 75, "finishedAt": ago(FAULT_SECONDS + 1)}}
+GPU_NODES = Nodes(frozenset({("gpu", "true")}), '["gpu"]')
+"""Nodes with a taint."""
+FAST_NODES = Nodes(frozenset({("disk", "ssd")}))
+"""Nodes with a label."""
 
 
 def ready(name, **fields):
@@ -39,19 +44,19 @@ def starting(name):
     return IdlePod(make_warm_run(name), make_warm_pod(name, ready=False), is_current=True)
 
 
-def stuck(name, seconds):
-    """A pod that has run for so long, and is not ready."""
-    state = {"running": {"startedAt": ago(seconds)}}
-    return IdlePod(make_warm_run(name), make_warm_pod(name, state, ready=False), is_current=True)
+def stuck(name, seconds, clock=0):
+    """A pod that has run for so long, and is not ready; its node's clock is ``clock`` ahead."""
+    state = {"running": {"startedAt": ago(seconds - clock)}}
+    pod = make_warm_pod(name, state, ready=False)
+    return IdlePod(make_warm_run(name), pod, is_current=True, seen_seconds=seconds)
 
 
-def unreachable(name):
+def unreachable(name, **metadata):
     """A pod that was ready for long, until its node was lost."""
     state = {"running": {"startedAt": ago(READY_SECONDS + 1)}}
     lost = [{"type": "Ready", "status": "False"}]
-    return IdlePod(
-        make_warm_run(name), make_warm_pod(name, state, conditions=lost), is_current=True
-    )
+    pod = make_warm_pod(name, state, conditions=lost, **metadata)
+    return IdlePod(make_warm_run(name), pod, is_current=True, seen_seconds=READY_SECONDS + 1)
 
 
 def homeless(name):
@@ -60,17 +65,20 @@ def homeless(name):
     return IdlePod(make_warm_run(name), pod, is_current=True)
 
 
-def over(name, state=UNUSED):
-    """A pod that has ended without a job."""
-    return IdlePod(make_warm_run(name), make_warm_pod(name, state), is_current=True)
+def over(name, seconds=5, clock=0):
+    """A pod that has ended without a job so long ago; its node's clock is ``clock`` ahead."""
+    state = {"terminated": {"exitCode": 75, "finishedAt": ago(seconds - clock)}}
+    pod = make_warm_pod(name, state)
+    return IdlePod(make_warm_run(name), pod, is_current=True, seen_seconds=seconds)
 
 
 def rejected(name, seconds, is_there=True):
-    """A pod that a kubelet did not take, of a Job that was made so many seconds ago."""
-    run = warm_run_manifest(name, creationTimestamp=ago(seconds))
+    """A pod that a kubelet did not take so many seconds ago."""
+    run = warm_run_manifest(name)
     run["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
     pod = make_warm_pod(name, {}, ready=False, status={"phase": "Failed", "reason": "Evicted"})
-    return IdlePod(parse_job(run), pod if is_there else None, is_current=True)
+    shown = pod if is_there else None
+    return IdlePod(parse_job(run), shown, is_current=True, seen_seconds=seconds)
 
 
 def old(name):
@@ -104,7 +112,9 @@ def pool(*idle, size=2, max_size=0, starts=0, claims=0, waiting=0, each=0, sessi
 
 
 LARGE = {"large": {"size": 1, "maxSize": 3}}
-GPU = {"nodes": {"": "", "large": "gpu"}}
+GPU = {"nodes": {"large": GPU_NODES}}
+FAST = {"nodes": {"large": FAST_NODES}}
+SLOW = Nodes(frozenset({("disk", "hdd")}))
 
 
 CASES = {
@@ -138,9 +148,21 @@ CASES = {
     "it ends by itself soon": (pool(old("a"), ready("b")), ["a"], 1),
     "it does not become ready": (pool(stuck("a", READY_SECONDS + 1), ready("b")), ["a"], 1),
     "its node is lost, perhaps for a moment": (pool(unreachable("a"), ready("b")), [], 0),
+    "its node is lost, and the cluster has given it up": (
+        pool(unreachable("a", deletionTimestamp=ago(200)), ready("b")), ["a"], 1,
+    ),
+    "it started a moment ago, by a clock that is behind": (
+        pool(stuck("a", 3, clock=-READY_SECONDS), ready("b")), [], 0,
+    ),
+    "it does not become ready, by a clock that is ahead": (
+        pool(stuck("a", READY_SECONDS + 1, clock=999), ready("b")), ["a"], 1,
+    ),
+    "it could not start, by a clock that is behind: not made again at once": (
+        pool(over("a", clock=-FAULT_SECONDS), ready("b")), [], 0,
+    ),
     "it becomes ready late": (pool(stuck("a", READY_SECONDS - 1), ready("b")), [], 0),
     "it could not start: not made again at once": (pool(over("a"), ready("b")), [], 0),
-    "it could not start a while ago": (pool(over("a", LONG_UNUSED), ready("b")), ["a"], 1),
+    "it could not start a while ago": (pool(over("a", FAULT_SECONDS + 1), ready("b")), ["a"], 1),
     "a kubelet has rejected it: not made again at once": (pool(rejected("a", 5)), [], 1),
     "a kubelet has rejected it a while ago": (pool(rejected("a", FAULT_SECONDS + 1)), ["a"], 2),
     "its pod was deleted": (pool(rejected("a", 5, is_there=False)), ["a"], 2),
@@ -152,11 +174,12 @@ CASES = {
         pool(ready("a"), homeless("b"), waiting=9), ["b", "a"], 0,
     ),
     "a job finds no node: a pod that has none gives no room, and goes too": (
-        pool(homeless("a"), homeless("b"), starting("c"), ready("d"), size=4, waiting={"": 1}),
+        pool(homeless("a"), homeless("b"), starting("c"), ready("d"), size=4,
+             waiting={ANY_NODE: 1}),
         ["a", "b", "c"], 0,
     ),
     "a job finds no node: one that is too many gives its room": (
-        pool(homeless("a"), ready("b"), ready("c"), size=1, waiting={"": 1}), ["a", "c"], 0,
+        pool(homeless("a"), ready("b"), ready("c"), size=1, waiting={ANY_NODE: 1}), ["a", "c"], 0,
     ),
     "a quota refuses a job: a pod without a node gives room": (
         pool(homeless("a"), ready("b"), waiting=1), ["a"], 0,
@@ -222,18 +245,35 @@ CASES = {
         pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, waiting=2), ["b", "a"], 0,
     ),
     "a job finds no node: those of a class on the same nodes give theirs": (
-        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, waiting={"": 2}),
+        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, waiting={ANY_NODE: 2}),
         ["b", "a"], 0,
     ),
     "a job of a class finds none of its nodes: others keep their pods": (
-        pool(ready("a"), of_class("b", "large"), classes=LARGE, waiting={"gpu": 9}, **GPU),
+        pool(ready("a"), of_class("b", "large"), classes=LARGE, waiting={GPU_NODES: 9}, **GPU),
         ["b"], 1,
     ),
     "a job finds none of the common nodes: those of a class keep their pods": (
-        pool(ready("a"), size=1, classes=LARGE, waiting={"": 1}, **GPU), ["a"], [Place("large")],
+        pool(ready("a"), size=1, classes=LARGE, waiting={ANY_NODE: 1}, **GPU),
+        ["a"], [Place("large")],
+    ),
+    "a job of a class finds no node: pods of no class may be on one of its nodes": (
+        pool(ready("a"), of_class("b", "large"), classes=LARGE, waiting={FAST_NODES: 1}, **FAST),
+        ["b"], 0,
+    ),
+    "more jobs of a class find no node than it has pods": (
+        pool(ready("a"), ready("c"), of_class("b", "large"), classes=LARGE,
+             waiting={FAST_NODES: 2}, **FAST),
+        ["b", "c"], 0,
+    ),
+    "a job finds no node: pods of a class may be on one that would do": (
+        pool(of_class("b", "large"), size=0, classes=LARGE, waiting={ANY_NODE: 1}, **FAST),
+        ["b"], 0,
+    ),
+    "a job finds none of the nodes with another label": (
+        pool(of_class("b", "large"), size=0, classes=LARGE, waiting={SLOW: 1}, **FAST), [], 0,
     ),
     "jobs wait for nodes and for a quota": (
-        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, homeless={"gpu": 1},
+        pool(ready("a"), of_class("b", "large"), size=1, classes=LARGE, homeless={GPU_NODES: 1},
              waiting=1, **GPU),
         ["b", "a"], 0,
     ),

@@ -100,15 +100,16 @@ async def test_log_that_nobody_takes_over_is_renewed_while_its_pod_waits(
     assert (kubelet.asked, kubelet.closed) == (["a", "b", "a"], ["a", "b"])
 
 
-async def test_log_that_could_not_be_opened_is_opened_anew(kubelet, logs):
+@pytest.mark.parametrize("error", [Unanswered("it is restarting"), RuntimeError("no thread")])
+async def test_log_that_could_not_be_opened_is_opened_anew(kubelet, logs, error):
     """For the job, and by the pool's next look."""
-    kubelet.log("a").put_nowait(Unanswered("it is restarting"))
+    kubelet.log("a").put_nowait(error)
     logs.keep(["a"])
     await settle()
     logs.keep(["a"])
     await settle()
     assert kubelet.asked == ["a", "a"]
-    kubelet.log("b").put_nowait(Unanswered("it is restarting"))
+    kubelet.log("b").put_nowait(error)
     logs.keep(["b"])
     await settle()
     kubelet.log("b").put_nowait(b"1\n")

@@ -148,6 +148,11 @@ def cluster():
     cluster.close()
 
 
+def stamp_after(seconds):
+    """The time after so many seconds."""
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
 def read_holder(cluster):
     """The pod that the input's Secret names."""
     return json.loads(base64.b64decode(cluster.secrets[RUN]["data"]["job.json"]))["pod"]
@@ -347,6 +352,83 @@ async def test_job_that_another_operator_has_given_to_a_pod_is_left_to_that(clus
     assert second.files is None and "warm-2" not in cluster.jobs
     await other.rest()
     assert list(cluster.jobs) == ["warm-1"] and read_holder(cluster) == "warm-1-p"
+
+
+async def test_claim_of_an_operator_that_was_killed_is_deleted(cluster, start):
+    """Each has claimed a pod for the same job; one is killed, and the other's runs the job."""
+    first, second = cluster.start_ahead("warm-1"), cluster.start_ahead("warm-2")
+    one, other = start(cluster), start(cluster)
+    one.watch()
+    other.watch()
+    other.view.jobs.discard("warm-2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "create_secret", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await other.reconciler.step("j")
+    # Its watch has not told it of the other claim.
+    one.view.jobs.discard("warm-1")
+    await one.reconciler.step("j")
+    assert (first.files, second.files is None) == (None, False)
+    await one.rest()
+    assert list(cluster.jobs) == ["warm-2"] and read_holder(cluster) == "warm-2-p"
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_claim_whose_answer_was_lost_for_good_is_deleted(cluster, start, has_ended):
+    """The job has started with a pod of its own meanwhile, and may have ended."""
+    pod = cluster.start_ahead()
+    operator = start(cluster)
+    claim = cluster.claim_job
+
+    async def claim_without_an_answer(name, body):
+        await claim(name, body)
+        raise Unanswered("away")
+
+    cluster.claim_job = claim_without_an_answer
+    operator.watch()
+    with pytest.raises(Unanswered):
+        await operator.reconciler.step("j")
+    operator.reconciler.warm_pods.give_up(parse_job(cluster.jobs["warm-1"]), stamp_after(30))
+    lost = cluster.jobs.pop("warm-1")
+    await operator.reconciler.step("j")
+    cluster.add_pod(f"{RUN}-p")
+    await operator.rest()
+    cluster.add_pod(f"{RUN}-p", {"running": {"startedAt": stamp()}})
+    await operator.rest()
+    if has_ended:
+        cluster.logs[f"{RUN}-p"] = [write_record()]
+        await operator.wait_for(lambda: operator.status.get("phase") == "Completed")
+        operator = start(cluster)
+    cluster.jobs["warm-1"] = lost
+    await operator.rest()
+    assert list(cluster.jobs) == [RUN] and pod.files is None
+    assert operator.status["jobName"] == RUN
+
+
+async def test_operator_that_knows_an_old_holder_leaves_the_new_one(cluster, start, monkeypatch):
+    """Another has taken the input back meanwhile, and has given it to a pod of the job's own."""
+    cluster.start_ahead()
+    one, other = start(cluster), start(cluster)
+
+    async def break_off(*_):
+        raise claims_module.HandoverFailed("broken off")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims_module.Handover, "give", break_off)
+        one.watch()
+        await one.reconciler.step("j")
+    other.watch()
+    await other.reconciler._observer.observe("j", datetime.now(UTC))
+    cluster.waiting["warm-1"].close()
+    cluster.add_warm_pod("warm-1", UNUSED)
+    await one.rest()
+    cluster.add_pod()
+    await one.rest()
+    assert read_holder(cluster) == "p" and list(cluster.jobs) == [RUN]
+    cluster.add_pod("p", {"running": {"startedAt": stamp()}})
+    for operator in (other, one):
+        await operator.rest()
+    assert operator.status["phase"] == "Running" and list(cluster.jobs) == [RUN]
 
 
 async def hand_over_unseen(cluster, start):
@@ -611,6 +693,29 @@ async def test_session_has_a_pod_of_its_own(cluster, start):
     assert len(cluster.jobs) == 3
 
 
+async def test_time_of_a_state_is_the_operators(cluster, start):
+    """A pod that starts and one that has ended are seen in that state since they were first."""
+    cluster.start_ahead("warm-1")
+    cluster.start_ahead("warm-2")
+    operator, now = start(cluster), datetime.now(UTC)
+    cluster.add_warm_pod("warm-1", {"running": {"startedAt": stamp(9000)}}, ready=False)
+    operator.watch()
+
+    def seen(seconds):
+        idle = operator.reconciler.warm_pods.observe(now + timedelta(seconds=seconds)).idle
+        return {one.run.name: one.seen_seconds for one in idle}
+
+    assert seen(0) == {"warm-1": 0, "warm-2": 0}
+    assert seen(10) == {"warm-1": 10, "warm-2": 10}
+    cluster.add_warm_pod("warm-1", WAITS)
+    cluster.add_warm_pod("warm-2", UNUSED)
+    operator.watch()
+    assert seen(20) == {"warm-1": 0, "warm-2": 0}
+    del cluster.jobs["warm-2"]
+    operator.watch()
+    assert seen(25) == {"warm-1": 5}
+
+
 async def test_pool_deletes_no_pod_that_was_claimed_meanwhile(cluster, start):
     """The deletion names the version that was seen."""
     cluster.start_ahead()
@@ -794,8 +899,12 @@ async def test_job_that_finds_none_of_its_nodes_leaves_the_pods_on_others(
     cluster, start, monkeypatch
 ):
     """The pods that could take its nodes give theirs; common ones stay, and are filled up."""
-    classes = {"large": {"image": "i:2", "nodeSelector": {"gpu": "yes"}}}
-    runner = RunnerSettings(image="i:1", classes=classes)
+    large = {
+        "image": "i:2",
+        "nodeSelector": {"gpu": "yes"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    }
+    runner = RunnerSettings(image="i:1", classes={"large": large})
     monkeypatch.setattr(sys.modules[__name__], "RUNNER", runner)
     cluster.start_ahead("warm-1")
     cluster.start_ahead("warm-2", resource_class="large")

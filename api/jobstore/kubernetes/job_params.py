@@ -17,13 +17,16 @@ from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY, ParamsDa
 MEMORY_CHARACTERS = 16 * 2**20
 """The size of the cache: a poll answers with the parameters, and should cost no call."""
 
+ENTRY_CHARACTERS = 400
+"""What the cache counts for an entry besides its text: its key and its place take so much."""
+
 
 class JobParams:
     """Writes and reads them. A job's parameters never change, so the cache is never stale."""
 
     def __init__(self, secrets: JobSecrets) -> None:
         self._secrets = secrets
-        self._known: LRUCache[str, str] = LRUCache(MEMORY_CHARACTERS, getsizeof=len)
+        self._known: LRUCache[str, str] = LRUCache(MEMORY_CHARACTERS, _measure)
         # Simultaneous readers of one job share one reading.
         self._reading: dict[str, asyncio.Task[str]] = {}
 
@@ -109,6 +112,10 @@ def build_secret(found: RuntimeJob, name: str, part: bytes) -> Manifest:
         "immutable": True,
         "data": {PARAMS_KEY: base64.b64encode(part).decode()},
     }
+
+
+def _measure(params: str) -> int:
+    return len(params) + ENTRY_CHARACTERS
 
 
 def _is_same(there: Manifest, wanted: Manifest) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.objects import JOB_ENDS, KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod, read_job_name
 from controller.observe.runnables import (
     WatchedBackend,
@@ -71,8 +71,8 @@ class ClusterView:
         self.programs: ResourceCache[WatchedProgram] = ResourceCache(parse_program)
         self.backends: ResourceCache[WatchedBackend] = ResourceCache(parse_backend)
         self.sessions: ResourceCache[RuntimeSession] = ResourceCache(parse_runtimesession)
-        self._claims: dict[str, str] = {}
-        """By UID of a RuntimeJob: the name of the Job that was started ahead, and is its own."""
+        self._claims: dict[str, set[str]] = {}
+        """By UID of a RuntimeJob: the Jobs that were started ahead, and it has claimed."""
         self.unused_pods: dict[str, set[str]] = {}
         """By Kubernetes Job: the names of its pods that are gone and never started anything."""
 
@@ -102,14 +102,29 @@ class ClusterView:
     ) -> tuple[KubernetesJob | None, Pod | None]:
         """Return the Kubernetes Job and the pod that run a RuntimeJob.
 
-        ``holder`` is the name of the Job whose pod has the input, where it is known. Without one it
-        is the job's own, made for it, or else one that it has claimed.
+        ``holder`` is the name of the Job whose pod has the input, where it is known; the status of
+        a job that has ended knows it. Without one it is the job's own, made for it, or else one
+        that it has claimed.
         """
-        for name in (holder, job.run_name, self._claims.get(job.uid, "")):
+        known = holder or (job.job_name if job.is_final else "")
+        for name in (known, job.run_name, *sorted(self._claims.get(job.uid, ()))):
             run = self.jobs.find(name)
             if run is not None and job.uid in run.owners:
                 return run, self.pods.find(name)
-        return None, self.pods.find(holder or job.job_name or job.run_name)
+        return None, self.pods.find(known or job.job_name or job.run_name)
+
+    def find_spares(self, job: RuntimeJob, run: KubernetesJob | None) -> tuple[str, ...]:
+        """Return the Jobs that a RuntimeJob has claimed, and that go on beside the one it has.
+
+        Of two claims one is left over, where an operator was killed or an answer was lost.
+        """
+        claimed = self._claims.get(job.uid, set()) - ({run.name} if run else set())
+        known = [self.jobs.find(name) for name in sorted(claimed)]
+        return tuple(
+            one.name
+            for one in known
+            if one and not (one.is_deleted or one.has_condition(*JOB_ENDS))
+        )
 
     def idle_runs(self) -> list[tuple[KubernetesJob, Pod | None]]:
         """Return the Kubernetes Jobs that wait for a RuntimeJob, with their pods."""
@@ -138,7 +153,8 @@ class ClusterView:
         self.jobs.put(manifest)
         if run := self.jobs.find(manifest["metadata"]["name"]):
             if run.template_digest:
-                self._claims |= dict.fromkeys(run.owners, run.name)
+                for owner in run.owners:
+                    self._claims.setdefault(owner, set()).add(run.name)
             self._note_start(run.runtimejob)
 
     def _note_start(self, name: str) -> None:
@@ -154,9 +170,14 @@ class ClusterView:
         """Forget a Kubernetes Job that is gone, who claimed it, and which pods never started."""
         if not self.jobs.holds(name, uid):
             return
+        gone = self.jobs.find(name)
         self.jobs.discard(name, uid)
         self.unused_pods.pop(name, None)
-        self._claims = {claimed: run for claimed, run in self._claims.items() if run != name}
+        for owner in gone.owners if gone else ():
+            claimed = self._claims.get(owner, set())
+            claimed.discard(name)
+            if not claimed:
+                self._claims.pop(owner, None)
 
     def drop_pod(self, manifest: Manifest) -> None:
         """Forget a pod that was deleted; remember it if it is certain that it never started.

@@ -38,6 +38,8 @@ class JobView:
     """Whether there is a RuntimeJob of this name that can't be read."""
     kubernetes_job: KubernetesJob | None = None
     pod: Pod | None = None
+    spares: tuple[str, ...] = ()
+    """The Kubernetes Jobs that it has claimed besides, and that go on."""
     was_started: bool = False
     """Whether a Kubernetes Job of it exists or existed."""
     turn: Turn = HAS_COME
@@ -87,6 +89,12 @@ class JobView:
             return False
         is_warm = bool(self.kubernetes_job.template_digest)
         return is_warm and (not self.is_handed or self.holder_never_ran)
+
+    @property
+    def has_its_run(self) -> bool:
+        """Return whether the Kubernetes Job is the one whose pod has the job's input."""
+        run, holder = self.kubernetes_job, self.holder
+        return run is not None and holder is not None and holder.run_name == run.name
 
     @property
     def lacks_its_pod(self) -> bool:

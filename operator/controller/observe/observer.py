@@ -13,8 +13,7 @@ from controller.cluster import JobCluster
 from controller.concurrency_limit import ConcurrencyLimit
 from controller.observe.cluster_view import ClusterView
 from controller.observe.job_view import INPUT_CHECK_SECONDS, JobView
-from controller.observe.memory import InputHolder, JobMemory
-from controller.observe.objects import KubernetesJob, Pod
+from controller.observe.memory import JobMemory
 from controller.observe.parse import parse_job, parse_pod
 from controller.observe.pod_state import read_pod_state
 from controller.observe.pool_view import Place
@@ -69,7 +68,7 @@ class JobObserver:
         run, pod = self._view.find_run(job, holder.run_name if holder else "")
         view = JobView(name, job, kubernetes_job=run, pod=pod)
         if job.is_final:
-            return view
+            return replace(view, spares=self._view.find_spares(job, run))
         if self._view.was_started(job) or job.run_name in self._memory.begun:
             self._limit.hold(name, job.job.spec.instance)
             view = replace(view, was_started=True)
@@ -172,11 +171,10 @@ class JobObserver:
     async def _observe_run(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
         """Complete the view of a job that was started."""
         record = self._records.state(job)
-        holder, run, pod = await self._find_run(job, now)
+        view = await self._find_run(view, job, now)
         is_handed = job.run_name in self._memory.handed
-        view = replace(view, record=record, holder=holder, is_handed=is_handed)
-        view = replace(view, kubernetes_job=run, pod=pod)
-        has_ended = read_pod_state(run, pod, now).has_ended
+        view = replace(view, record=record, is_handed=is_handed)
+        has_ended = read_pod_state(view.kubernetes_job, view.pod, now).has_ended
         self._note_room(view, job, now, has_ended=has_ended)
         is_read = record is not None and record.is_done and record.verdict is None
         if view.kubernetes_job is None or (is_read and not has_ended) or view.lacks_its_pod:
@@ -205,25 +203,30 @@ class JobObserver:
         names = (view.holder.run_name, view.run_name)
         return any(view.holder.pod in unused.get(name, ()) for name in names)
 
-    async def _find_run(
-        self, job: RuntimeJob, now: datetime
-    ) -> tuple[InputHolder | None, KubernetesJob | None, Pod | None]:
-        """Find which pod has a job's input, and the Kubernetes Job and the pod that run it."""
-        holder = await self._find_holder(job)
-        run, pod = self._view.find_run(job, holder.run_name if holder else "")
-        if holder is not None:
-            return holder, run, pod
-        if job.has_run or job.cancel_requested or read_pod_state(run, pod, now).has_ended:
-            # Another operator may have given it meanwhile, to a pod that was started ahead.
-            self._memory.holders.pop(job.run_name, None)
-            holder = await self._find_holder(job)
-            run, pod = self._view.find_run(job, holder.run_name if holder else "")
-        return holder, run, pod
+    async def _find_run(self, view: JobView, job: RuntimeJob, now: datetime) -> JobView:
+        """Complete the view by the pod that has a job's input, and by what runs the job.
 
-    async def _find_holder(self, job: RuntimeJob) -> InputHolder | None:
+        Where what is known of the holder would lead to an end, it is read again: another operator
+        may have given the input meanwhile, to a pod that was started ahead, or to another one.
+        """
+        view = await self._find_holder(view, job)
+        if view.holder is not None:
+            is_in_doubt = view.lacks_its_pod or bool(view.spares)
+        else:
+            has_ended = read_pod_state(view.kubernetes_job, view.pod, now).has_ended
+            is_in_doubt = job.has_run or job.cancel_requested or has_ended
+        if is_in_doubt:
+            self._memory.holders.pop(job.run_name, None)
+            view = await self._find_holder(view, job)
+        return view
+
+    async def _find_holder(self, view: JobView, job: RuntimeJob) -> JobView:
         if job.run_name not in self._memory.holders:
             self._memory.note_input(job, await self._cluster.find_secret(job.run_name))
-        return self._memory.holders[job.run_name]
+        holder = self._memory.holders[job.run_name]
+        run, pod = self._view.find_run(job, holder.run_name if holder else "")
+        spares = self._view.find_spares(job, run)
+        return replace(view, holder=holder, kubernetes_job=run, pod=pod, spares=spares)
 
     async def _confirm_run(self, view: JobView, job: RuntimeJob) -> JobView:
         """Read the Kubernetes Job, and of its pods the one with the input, from the API server."""

@@ -39,6 +39,27 @@ class Place(NamedTuple):
     session: str = ""
 
 
+class Nodes(NamedTuple):
+    """The nodes that may run a pod, by its settings: their labels, and the taints that it bears."""
+
+    selector: frozenset[tuple[str, str]] = frozenset()
+    tolerations: str = "[]"
+    """As JSON text."""
+
+    def may_overlap(self, others: "Nodes") -> bool:
+        """Return whether a node may run the pods of both.
+
+        The operator does not read nodes. Pods that bear other taints are taken to be on nodes that
+        have them, which are for these pods alone.
+        """
+        wanted = dict(self.selector)
+        agree = all(wanted.get(label, value) == value for label, value in others.selector)
+        return agree and self.tolerations == others.tolerations
+
+
+ANY_NODE = Nodes()
+
+
 @dataclass(frozen=True, slots=True)
 class IdlePod:
     """A pod that waits for its job, with its Kubernetes Job."""
@@ -51,6 +72,8 @@ class IdlePod:
     """Whether a job is about to claim it."""
     is_broken: bool = False
     """Whether it did not answer."""
+    seen_seconds: float = 0.0
+    """For how long this operator has seen it as it is. A node's clock may be wrong."""
 
     @property
     def place(self) -> Place:
@@ -82,13 +105,22 @@ class IdlePod:
             return False
         return is_there and not (self.is_over or self.run.is_suspended)
 
-    def is_stuck(self, now: datetime) -> bool:
-        """Return whether its runner runs for so long without being ready that it is replaced."""
-        return (
-            self.pod is not None
-            and not (self.is_ready or self.pod.is_unreachable)
-            and self.pod.container.ran_seconds(now) > READY_SECONDS
-        )
+    @property
+    def is_starting(self) -> bool:
+        """Return whether its runner runs, and is not ready."""
+        return self.pod is not None and self.pod.container.is_running and not self.is_ready
+
+    @property
+    def is_stuck(self) -> bool:
+        """Return whether its runner runs for so long without being ready that it is replaced.
+
+        One of a lost node may come back, until the cluster gives it up.
+        """
+        if self.pod is None or self.is_ready:
+            return False
+        if self.pod.is_unreachable:
+            return self.pod.is_deleted
+        return self.is_starting and self.seen_seconds > READY_SECONDS
 
     def is_old(self, now: datetime) -> bool:
         """Return whether it has waited for so long that it is replaced."""
@@ -112,10 +144,10 @@ class PoolView:
 
     Of those whose pods it refuses, the ones that were given none a moment ago.
     """
-    homeless: Mapping[str, int] = field(default_factory=dict)
+    homeless: Mapping[Nodes, int] = field(default_factory=dict)
     """The jobs whose pods find no node, by the nodes that may run them (``nodes_of``)."""
-    nodes: Mapping[str, str] = field(default_factory=dict)
-    """The nodes that may run the pods of a resource class: selector and tolerations, as text."""
+    nodes: Mapping[str, Nodes] = field(default_factory=dict)
+    """The nodes that may run the pods of a resource class."""
     makes_room: bool = False
     """Whether pods were deleted for such jobs a moment ago: the scheduler has to see it first."""
 
@@ -127,6 +159,10 @@ class PoolView:
         """Return whether a job waits for room."""
         return bool(self.refused or self.is_quota_full or self.homeless)
 
-    def nodes_of(self, place: Place) -> str:
+    def nodes_of(self, place: Place) -> Nodes:
         """Return the nodes that may run the pods of a place."""
-        return self.nodes.get(place.resource_class, "")
+        return self.nodes.get(place.resource_class, ANY_NODE)
+
+    def is_needed(self, nodes: Nodes) -> bool:
+        """Return whether a job finds no node, and one of these might do."""
+        return any(nodes.may_overlap(wanted) for wanted in self.homeless)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from controller.cluster import JobCluster
-from controller.observe.cluster_view import ClusterView
+from controller.observe.cluster_view import ClusterView, Versions
 from controller.record.archive import RecordArchive
 from qiskit_runtime.cluster.client import ClusterError
 from qiskit_runtime.contract.resources.resource import JOB_LABEL
@@ -44,6 +44,8 @@ class ClusterResync:
         self._archive = archive
         self._enqueue = enqueue
         self._good_at = time.monotonic()
+        self._unknown: dict[str, int] = {}
+        """By UID: versions that stay unknown though they were read, as of a Job's second pod."""
 
     @property
     def stale_seconds(self) -> float:
@@ -71,11 +73,16 @@ class ClusterResync:
         if found:
             # A watch is a moment behind, and so is a list.
             await asyncio.sleep(DELAY_SECONDS)
-            found &= await self._find_missed()
-        missed = {name for name, _ in found}
+            again = await self._find_missed()
+            found = {uid: again[uid] for uid in found.keys() & again.keys()}
+        missed = {name for name, _ in found.values()}
         for name in missed:
             logger.warning("runtimejob %s: its watch has missed something", name or "(none yet)")
             await self.refresh(name)
+        known = self._view.versions()
+        self._unknown |= {
+            uid: version for uid, (_, version) in found.items() if _is_newer(known, uid, version)
+        }
         for name in (missed - {""}) | self._find_expiring():
             self._enqueue(name)
         await self._archive.evict(self._view.all_jobs())
@@ -91,16 +98,17 @@ class ClusterResync:
             if job.is_final and job.expires is not None and job.expires <= soon
         }
 
-    async def _find_missed(self) -> set[tuple[str, str]]:
-        """Return RuntimeJobs with the UIDs of objects that are newer than known here, or gone."""
+    async def _find_missed(self) -> Versions:
+        """Return what is newer than known here; and what is gone, with the version 0."""
         listed = await self._cluster.list_versions()
         known = self._view.versions()
+        self._unknown = {uid: version for uid, version in self._unknown.items() if uid in listed}
         newer = {
-            (name, uid)
+            uid: (name, version)
             for uid, (name, version) in listed.items()
-            if uid not in known or known[uid][1] < version
+            if _is_newer(known, uid, version) and self._unknown.get(uid) != version
         }
-        return newer | {(name, uid) for uid, (name, _) in known.items() if uid not in listed}
+        return newer | {uid: (name, 0) for uid, (name, _) in known.items() if uid not in listed}
 
     async def refresh(self, name: str) -> None:
         """Read a RuntimeJob and what runs it, and take them up; no name is what waits for one."""
@@ -114,3 +122,7 @@ class ClusterResync:
         runs = await self._cluster.find_jobs(f"{JOB_LABEL}={name}")
         pods = [await self._cluster.find_pods(run["metadata"]["name"]) for run in runs]
         self._view.replace(name, job, runs, [found[0] for found in pods if found])
+
+
+def _is_newer(known: Versions, uid: str, version: int) -> bool:
+    return uid not in known or known[uid][1] < version

@@ -6,6 +6,7 @@ The observer finds one for a job that starts; the pool keeps their number.
 import json
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controller.build.warm_job import digest_template
@@ -14,10 +15,12 @@ from controller.observe.memory import JobMemory
 from controller.observe.objects import KubernetesJob, Pod
 from controller.observe.pod_state import NO_POD_SECONDS
 from controller.observe.pool_view import (
+    ANY_NODE,
     DEMAND_SECONDS,
     REFILL_SECONDS,
     ROOM_SECONDS,
     IdlePod,
+    Nodes,
     Place,
     PoolView,
 )
@@ -31,6 +34,9 @@ PODLESS_SECONDS = 120.0
 
 HELPED_SECONDS = 60.0
 """How long no further pod is deleted for such a job."""
+
+_State = tuple[bool, bool, bool]
+"""Whether a pod is over, is starting, and is on a lost node."""
 
 
 class WarmPods:
@@ -49,6 +55,8 @@ class WarmPods:
         self._digests = {name: digest_template(one, key) for name, one in settings_of.items()}
         """By resource class: what the pods of its settings are labelled with."""
         self._nodes = {name: describe_nodes(one) for name, one in settings_of.items()}
+        self._seen: dict[str, tuple[_State, datetime]] = {}
+        """By Job: the state of its pod, and since when it is seen in it."""
         self._taken: dict[str, int] = {}
         """By Job: the version at which it was last taken; a newer one may be free again."""
         self._broken: set[str] = set()
@@ -110,7 +118,7 @@ class WarmPods:
 
     def observe(self, now: datetime) -> PoolView:
         """Return the view of the pool."""
-        idle = tuple(self._idle())
+        idle = self._look_at_idle(now)
         names = {one.run.name for one in idle}
         self._broken &= names
         self._taken = {name: version for name, version in self._taken.items() if name in names}
@@ -153,10 +161,10 @@ class WarmPods:
         least, most = NO_POD_SECONDS - 1, NO_POD_SECONDS + PODLESS_SECONDS
         return {name for name, seconds in waited.items() if least < seconds < most}
 
-    def _find_nodes(self, pod: Pod) -> str:
+    def _find_nodes(self, pod: Pod) -> Nodes:
         """Return the nodes that may run the pod of a job, by its Kubernetes Job's class."""
         run = self._view.jobs.find(pod.job_name)
-        return self._nodes.get(run.resource_class if run else "", "")
+        return self._nodes.get(run.resource_class if run else "", ANY_NODE)
 
     def _active_sessions(self, now: datetime) -> tuple[Place, ...]:
         """Return the places of the sessions that have jobs, or were opened a moment ago."""
@@ -170,6 +178,19 @@ class WarmPods:
         """Return the resource class of a session's jobs, by its backend."""
         backend = self._view.backends.find(one.session.spec.backend)
         return (backend.spec.resource_class or "") if backend and backend.spec else ""
+
+    def _look_at_idle(self, now: datetime) -> tuple[IdlePod, ...]:
+        """Return the pods that wait, each with the time for which it is seen in its state."""
+        idle = self._idle()
+        states = {one.run.name: _describe_state(one) for one in idle}
+        self._seen = {
+            name: seen if (seen := self._seen.get(name)) and seen[0] == state else (state, now)
+            for name, state in states.items()
+        }
+        return tuple(
+            replace(one, seen_seconds=(now - self._seen[one.run.name][1]).total_seconds())
+            for one in idle
+        )
 
     def _idle(self) -> list[IdlePod]:
         return [
@@ -185,9 +206,14 @@ class WarmPods:
         ]
 
 
-def describe_nodes(settings: PodSettings) -> str:
-    """Return the nodes that may run pods, as text: equal ones are the same nodes."""
-    return json.dumps([settings.node_selector, settings.tolerations], sort_keys=True)
+def describe_nodes(settings: PodSettings) -> Nodes:
+    """Return the nodes that may run pods of these settings."""
+    tolerations = sorted(json.dumps(one, sort_keys=True) for one in settings.tolerations)
+    return Nodes(frozenset(settings.node_selector.items()), json.dumps(tolerations))
+
+
+def _describe_state(one: IdlePod) -> _State:
+    return one.is_over, one.is_starting, bool(one.pod and one.pod.is_unreachable)
 
 
 def _is_active(one: RuntimeSession, now: datetime) -> bool:

@@ -38,6 +38,7 @@ class RecordArchive:
         self._budgets = [one - one // FREE_SHARE for one in (budget, instance_budget)]
         self._deleted: set[str] = set()
         """UIDs of jobs whose Secrets are deleted."""
+        self._evicting = asyncio.Lock()
         self._refused: dict[str, float] = {}
         """By UID: the time since which a quota has no room for the record."""
 
@@ -65,9 +66,14 @@ class RecordArchive:
     async def evict(self, jobs: Iterable[RuntimeJob]) -> None:
         """Delete the oldest records until the budget has room for the next jobs' parameters.
 
-        An instance over its share of it makes room by its own.
+        An instance over its share of it makes room by its own. It is one eviction at a time: what
+        ends meanwhile is in the next one.
         """
-        jobs = list(jobs)
+        if not self._evicting.locked():
+            async with self._evicting:
+                await self._evict(list(jobs))
+
+    async def _evict(self, jobs: list[RuntimeJob]) -> None:
         self._deleted &= {job.uid for job in jobs}
         for job in choose_evicted(jobs, *self._budgets):
             logger.warning("the record of runtimejob %s makes room for others", job.name)

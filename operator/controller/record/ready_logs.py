@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from controller.workers import Spawn
-from qiskit_runtime.cluster.client import ClusterError
 
 RENEW_SECONDS = 180.0
 """The age at which a log that nobody has taken over is closed.
@@ -87,7 +86,7 @@ class _ReadyLog:
             async with log as pieces:
                 self.pieces.set_result(pieces)
                 await asyncio.Event().wait()
-        except ClusterError as error:
+        except Exception as error:  # noqa: BLE001  (who takes it over would wait for ever)
             self.pieces.set_exception(error)
 
     def close(self) -> None:

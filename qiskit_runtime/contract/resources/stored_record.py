@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qiskit_runtime.contract.resources.resource import SECRET_BYTES, Manifest
-from qiskit_runtime.contract.wire.events import Event
-from qiskit_runtime.contract.wire.record import RecordParser
 from qiskit_runtime.contract.wire.record_form import RECORD_BUDGET
 
 RECORD_KEY = "record"
@@ -68,12 +66,3 @@ def join_record(parts: Iterable[bytes]) -> bytes:
     if not inflater.eof:
         raise RecordDamaged(f"it has no end within {RECORD_BUDGET} bytes")
     return lines
-
-
-def read_record(parts: Iterable[bytes]) -> list[Event]:
-    """Return the record's events, from the parts in their order.
-
-    Raises:
-        RecordDamaged: a part is missing or is not what was written.
-    """
-    return list(RecordParser().feed(join_record(parts)))

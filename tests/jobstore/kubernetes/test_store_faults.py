@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from api.jobstore.base import JobExists, JobNotFound, JobQuery
+from api.jobstore.kubernetes import job_params
 from api.jobstore.kubernetes.room import Room
 from api.jobstore.kubernetes.store import ClusterSettings, KubernetesJobStore
 from api.store_errors import StorageFull, StoreUnavailable
@@ -85,6 +86,15 @@ async def test_polls_cost_no_request(open_world):
             await world.store.find(JobQuery(), 10, 0)
             await world.store.read_result(job.id)
         assert world.cluster.requests == before
+
+
+async def test_memory_of_short_parameters_is_bounded(open_world, monkeypatch):
+    """Thousands of jobs without parameters fill the cache as a few long ones do."""
+    monkeypatch.setattr(job_params, "MEMORY_CHARACTERS", 3 * job_params.ENTRY_CHARACTERS)
+    async with open_world() as world:
+        jobs = [await world.store.submit(JobRequest(SPEC, "{}")) for _ in range(4)]
+        assert len(world.store._params._known) == 2
+        assert [await world.store.read_params(job.id) for job in jobs] == ["{}"] * 4
 
 
 LONG = """
