@@ -72,7 +72,7 @@ def _choose_source(
     if not digest:
         parser.error(f"--wait-for-input: {DIGEST_VARIABLE} is not set")
     port = HandoverPort(arguments.wait_for_input, digest, arguments.input)
-    return lambda supervisor: supervisor.watch_port(port.open, read)
+    return lambda supervisor: supervisor.watch_port(port, read)
 
 
 def _make_parser() -> argparse.ArgumentParser:

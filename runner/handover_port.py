@@ -7,41 +7,82 @@ bytes.
 
 import selectors
 import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from functools import partial
 from pathlib import Path
 
 from qiskit_runtime.contract.wire.handover import (
-    HELLO,
+    HELLO_BYTES,
     NONCE_BYTES,
+    POD,
     TAKEN,
     HandoverError,
     is_token,
     prove,
+    read_hello,
     read_packet,
     unpack_input,
 )
 
-MAX_VISITORS = 8
-"""The connections that are open at once; a further one takes the place of the oldest.
+KNOWN_HELLOS = 1000
+"""The hellos that are remembered, so that none is used twice: far more than operators send."""
 
-Of one that has the token only if all of them have: the input is on its way there."""
+_BACKLOG = 128
+"""The connections that wait to be accepted; a further one is tried again a second later."""
 
 _READ_BYTES = 1 << 18
+
+
+class Rank(Enum):
+    """The most that a connection has proved."""
+
+    STRANGER = "nothing"
+    OPERATOR = "that it knows the digest of the token"
+    GIVER = "that it has the token"
+
+
+PLACES = {Rank.STRANGER: 64, Rank.OPERATOR: 8, Rank.GIVER: 8}
+"""The connections of a rank that are open at once; one more takes the place of the oldest.
+
+So nobody is pushed out by those who have proved less. There are many places for strangers: it takes
+a busy operator a few milliseconds to say hello.
+"""
+
+
+class Hellos:
+    """Knows an operator by its hello; each hello counts once."""
+
+    def __init__(self, digest: bytes) -> None:
+        self.digest = digest
+        self._used: deque[bytes] = deque(maxlen=KNOWN_HELLOS)
+
+    def answer(self, received: bytes) -> bytes | None:
+        """Return the pod's answer to a hello, or None where its end is not there yet.
+
+        Raises:
+            HandoverError: it is somebody else's, or was used before.
+        """
+        nonce = read_hello(received, self.digest)
+        if nonce is None:
+            return None
+        if nonce in self._used:
+            raise HandoverError("its hello was used before")
+        self._used.append(nonce)
+        return prove(self.digest, POD, nonce)
 
 
 class Visitor:
     """A connection, and what it has sent so far. It has to prove that it is the operator's."""
 
-    def __init__(self, connection: socket.socket, digest: bytes) -> None:
+    def __init__(self, connection: socket.socket, hellos: Hellos) -> None:
         connection.setblocking(False)
         self.connection = connection
-        self._digest = digest
+        self.rank = Rank.STRANGER
+        self._hellos = hellos
         self._received = bytearray()
-        self._was_greeted = False
-        self.is_operator = False
-        """Whether it has sent the token."""
 
     def read(self) -> dict[str, bytes] | None:
         """Read what has arrived; returns the files of the input once they are whole.
@@ -58,29 +99,28 @@ class Visitor:
         if not data:
             raise HandoverError("it was closed")
         self._received += data
-        if not self._was_greeted:
+        if self.rank is Rank.STRANGER:
             self._greet()
-        return self._read_input() if self._was_greeted else None
+        if self.rank is Rank.OPERATOR:
+            self._check_token()
+        return self._read_input() if self.rank is Rank.GIVER else None
 
     def _greet(self) -> None:
-        known = bytes(self._received[: len(HELLO)])
-        if not HELLO.startswith(known):
-            raise HandoverError("it does not begin as a hand-over does")
-        end = len(HELLO) + NONCE_BYTES
-        if len(self._received) >= end:
-            nonce = bytes(self._received[len(HELLO) : end])
-            del self._received[:end]
-            self._was_greeted = True
-            self.answer(prove(self._digest, nonce))
+        answer = self._hellos.answer(bytes(self._received[:HELLO_BYTES]))
+        if answer is not None:
+            del self._received[:HELLO_BYTES]
+            self.rank = Rank.OPERATOR
+            self.answer(answer)
+
+    def _check_token(self) -> None:
+        if len(self._received) < NONCE_BYTES:
+            return
+        if not is_token(bytes(self._received[:NONCE_BYTES]), self._hellos.digest):
+            raise HandoverError("it has not the token of this pod")
+        del self._received[:NONCE_BYTES]
+        self.rank = Rank.GIVER
 
     def _read_input(self) -> dict[str, bytes] | None:
-        if not self.is_operator:
-            if len(self._received) < NONCE_BYTES:
-                return None
-            if not is_token(bytes(self._received[:NONCE_BYTES]), self._digest):
-                raise HandoverError("it has not the token of this pod")
-            del self._received[:NONCE_BYTES]
-            self.is_operator = True
         body = read_packet(self._received)
         return None if body is None else unpack_input(body)
 
@@ -98,24 +138,33 @@ class HandoverPort:
     """
 
     def __init__(self, number: int, digest: bytes, folder: Path, host: str = "") -> None:
-        self._number, self._digest, self._folder, self._host = number, digest, folder, host
+        self._number, self._folder, self._host = number, folder, host
+        self._hellos = Hellos(digest)
         self._visitors: list[Visitor] = []
         self._listener: socket.socket | None = None
 
-    def open(self, selector: selectors.BaseSelector, when_taken: Callable[[], None]) -> None:
-        """Listen in the loop of ``selector``; ``when_taken`` is called when the input is there."""
-        self._selector, self._when_taken = selector, when_taken
+    def open(
+        self,
+        selector: selectors.BaseSelector,
+        may_take: Callable[[], bool],
+        when_taken: Callable[[], None],
+    ) -> None:
+        """Listen in the loop of ``selector``; ``when_taken`` is called when the input is there.
+
+        ``may_take`` is asked before the input is taken: where it may not be, the port closes.
+        """
+        self._selector, self._may_take, self._when_taken = selector, may_take, when_taken
         self._listener = _listen(self._host, self._number)
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def close(self) -> None:
         """Close it, and all connections."""
-        for visitor in list(self._visitors):
-            self._leave(visitor)
         if self._listener is not None:
             self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
+        for visitor in list(self._visitors):
+            self._leave(visitor)
 
     def _accept(self) -> None:
         if self._listener is None:
@@ -124,30 +173,49 @@ class HandoverPort:
             connection, _ = self._listener.accept()
         except OSError:
             return
-        if len(self._visitors) == MAX_VISITORS:
-            strangers = [one for one in self._visitors if not one.is_operator]
-            self._leave((strangers or self._visitors)[0])
-        visitor = Visitor(connection, self._digest)
+        visitor = Visitor(connection, self._hellos)
         self._visitors.append(visitor)
         self._selector.register(connection, selectors.EVENT_READ, partial(self._serve, visitor))
+        # As a rule its hello is there already.
+        self._serve(visitor)
+        self._keep_places(Rank.STRANGER)
 
     def _serve(self, visitor: Visitor) -> None:
         if visitor not in self._visitors:
             # It was closed by what another one did in the same round.
             return
+        known = visitor.rank
         try:
             files = visitor.read()
-            if files is None:
-                return
-            for name, data in files.items():
+            for name, data in (files or {}).items():
                 (self._folder / name).write_bytes(data)
         except (HandoverError, OSError):
             # Without room for the input this pod has no job, and its end says so.
             self._leave(visitor)
             return
-        visitor.answer(TAKEN)
+        if files is not None:
+            self._take(visitor)
+        elif visitor.rank is not known:
+            self._keep_places(visitor.rank)
+
+    def _take(self, visitor: Visitor) -> None:
+        is_taken = self._may_take()
+        if is_taken:
+            visitor.answer(TAKEN)
         self.close()
-        self._when_taken()
+        if is_taken:
+            self._when_taken()
+
+    def _keep_places(self, rank: Rank) -> None:
+        """Close the oldest connection of a rank if there are too many."""
+        found = [one for one in self._visitors if one.rank is rank]
+        if len(found) <= PLACES[rank]:
+            return
+        oldest = found[0]
+        # Perhaps its proof has come in this very round.
+        self._serve(oldest)
+        if oldest in self._visitors and oldest.rank is rank:
+            self._leave(oldest)
 
     def _leave(self, visitor: Visitor) -> None:
         self._visitors.remove(visitor)
@@ -159,9 +227,9 @@ def _listen(host: str, number: int) -> socket.socket:
     """Return a socket that listens on an address, or on all of both families."""
     if not host and socket.has_dualstack_ipv6():
         listener = socket.create_server(
-            ("", number), family=socket.AF_INET6, dualstack_ipv6=True, backlog=MAX_VISITORS
+            ("", number), family=socket.AF_INET6, dualstack_ipv6=True, backlog=_BACKLOG
         )
     else:
-        listener = socket.create_server((host, number), backlog=MAX_VISITORS)
+        listener = socket.create_server((host, number), backlog=_BACKLOG)
     listener.setblocking(False)
     return listener

@@ -11,6 +11,8 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
 
 from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
@@ -35,8 +37,19 @@ MEMORY_CHECK_SECONDS = 0.2
 """The time between two looks at a job's memory, where the job has a limit of its own."""
 
 
-OpenPort = Callable[[selectors.BaseSelector, Callable[[], None]], None]
-"""Opens a port in the loop of this selector; calls the function when the input is there."""
+class Port(Protocol):
+    """A port that takes the input of one job, as ``HandoverPort`` does."""
+
+    def open(
+        self,
+        selector: selectors.BaseSelector,
+        may_take: Callable[[], bool],
+        when_taken: Callable[[], None],
+    ) -> None:
+        """Open it in the loop of this selector."""
+
+    def close(self) -> None:
+        """Close it, if it is open."""
 
 
 class Supervisor:
@@ -67,8 +80,7 @@ class Supervisor:
         self._seed: int | None = None
         self._circuits: CircuitMetrics | None = None
         self._when_ready: Callable[[], None] | None = None
-        self.has_port = False
-        """Whether its job comes over a port."""
+        self._port: Port | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
@@ -106,13 +118,20 @@ class Supervisor:
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
 
-    def watch_port(self, open_port: OpenPort, read: Callable[[], JobInput]) -> None:
+    def watch_port(self, port: Port, read: Callable[[], JobInput]) -> None:
         """Open a port when the program process is ready, and start the job that comes over it.
 
         ``read`` reads the input that the port has taken.
         """
-        self.has_port = True
-        self._when_ready = lambda: open_port(self._selector, lambda: self.start_job(read()))
+        self._port = port
+        self._when_ready = lambda: port.open(
+            self._selector, self._may_take, lambda: self.start_job(read())
+        )
+
+    @property
+    def has_port(self) -> bool:
+        """Return whether its job comes over a port."""
+        return self._port is not None
 
     @property
     def has_job(self) -> bool:
@@ -128,6 +147,7 @@ class Supervisor:
                 self._keep_time()
         finally:
             # Also where no job could be read, or nobody reads the record any more.
+            self._close_port()
             self._program.kill_all()
         self._read_rest()
         verdict = self._judge(self._program.status)
@@ -136,10 +156,27 @@ class Supervisor:
     # The events of the loop.
 
     def _take_signals(self) -> None:
-        numbers = os.read(self._signals, 1024)
+        numbers = b""
+        with suppress(BlockingIOError):
+            numbers = os.read(self._signals, 1024)
         self._program.reap()
+        if self._program.status is not None:
+            self._close_port()
         if signal.SIGTERM in numbers:
             self._stop(Outcome.TERMINATED)
+
+    def _may_take(self) -> bool:
+        """Return whether a job may still come: not once this runner is about to end."""
+        # A signal may be here that the loop has not come to yet.
+        self._take_signals()
+        is_ending = self._stopped_for is not None or self._program.status is not None
+        return self._channel.is_open and not is_ending
+
+    def _close_port(self) -> None:
+        """Take no job any more: its input goes to another pod."""
+        self._when_ready = None
+        if self._port is not None:
+            self._port.close()
 
     def _read_console(self) -> None:
         if not self._output.read_console():
@@ -160,6 +197,7 @@ class Supervisor:
         """Serve the channel while it is open: what arrives, and room for what is to be sent."""
         if not self._channel.is_open:
             self._selector.unregister(self._channel)
+            self._close_port()
             return
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE * self._channel.has_unsent)
         self._selector.modify(self._channel, events, self._use_channel)
@@ -228,6 +266,7 @@ class Supervisor:
 
     def _stop(self, outcome: Outcome) -> None:
         """Stop the program for this reason: SIGTERM now, SIGKILL after the grace time."""
+        self._close_port()
         if self._stopped_for is None and self._program.status is None:
             self._stopped_for = outcome
             self._kill_at = time.monotonic() + self._grace_seconds

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from qiskit_runtime.contract.wire.handover import (
     HANDOVER_PORT,
-    HELLO,
     NONCE_BYTES,
+    POD,
     TAKEN,
+    build_hello,
     digest_token,
     pack_input,
     prove,
 )
+
+CONNECT_SECONDS = 2.0
+"""How long it may take to reach a pod: its node answers, whatever the pod does."""
 
 PROOF_SECONDS = 2.0
 """How long a pod may take to answer; on a busy node it gets its turn late."""
@@ -29,6 +33,14 @@ class HandoverFailed(Exception):
 
 class PortClosed(HandoverFailed):
     """Nobody listens: the pod has its job already, or is ending."""
+
+
+class NotReached(HandoverFailed):
+    """No connection could be opened: perhaps the network lets nobody through."""
+
+
+class Silent(HandoverFailed):
+    """Somebody has the connection, and has not answered in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +74,43 @@ async def open_handover(address: str, token: bytes) -> AsyncIterator[Handover]:
 
     Raises:
         PortClosed: nobody listens there.
-        HandoverFailed: it does not answer, or is another process than the one that was started.
+        NotReached: whether anybody does is not known.
+        Silent: the one who listens says nothing.
+        HandoverFailed: it is another process than the one that was started, or breaks off.
     """
-    writer = None
+    reader, writer = await _connect(address)
     try:
-        try:
-            async with asyncio.timeout(PROOF_SECONDS):
-                reader, writer = await asyncio.open_connection(address, HANDOVER_PORT)
-                await _check_proof(reader, writer, token)
-        except ConnectionRefusedError as error:
-            raise PortClosed(f"nobody listens on {address}") from error
-        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise HandoverFailed(f"{address} does not answer: {error!r}") from error
+        await _greet(address, reader, writer, token)
         yield Handover(reader, writer, token)
     finally:
-        if writer is not None:
-            writer.close()
+        writer.close()
 
 
-async def _check_proof(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: bytes
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await asyncio.open_connection(address, HANDOVER_PORT)
+    except ConnectionRefusedError as error:
+        raise PortClosed(f"nobody listens on {address}") from error
+    except ConnectionError as error:
+        # A port that closes just now: its machine has answered.
+        raise HandoverFailed(f"{address} has broken off: {error!r}") from error
+    except (OSError, TimeoutError) as error:
+        raise NotReached(f"{address} is not reached: {error!r}") from error
+
+
+async def _greet(
+    address: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: bytes
 ) -> None:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    writer.write(HELLO + nonce)
-    proof = await reader.readexactly(NONCE_BYTES)
-    if not secrets.compare_digest(proof, prove(digest_token(token), nonce)):
+    """Say hello, and check who answers."""
+    digest, nonce = digest_token(token), secrets.token_bytes(NONCE_BYTES)
+    writer.write(build_hello(digest, nonce))
+    try:
+        async with asyncio.timeout(PROOF_SECONDS):
+            proof = await reader.readexactly(NONCE_BYTES)
+    except TimeoutError as error:
+        raise Silent(f"{address} does not answer") from error
+    except (OSError, asyncio.IncompleteReadError) as error:
+        raise HandoverFailed(f"{address} has broken off: {error!r}") from error
+    if not secrets.compare_digest(proof, prove(digest, POD, nonce)):
         raise HandoverFailed("another process has the pod's address")

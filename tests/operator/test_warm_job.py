@@ -2,6 +2,7 @@
 
 import json
 
+from controller.build import warm_job
 from controller.build.job import build_job
 from controller.build.warm_job import (
     IDLE_SECONDS,
@@ -96,6 +97,13 @@ def test_class_is_that_of_the_pods_settings():
 def test_pods_of_another_key_are_another_class():
     """A key that was drawn anew opens none of them: they are replaced, and not tried."""
     assert digest_template(RUNNER, KEY) != digest_template(RUNNER, "l" * 32)
+
+
+def test_pods_of_another_hand_over_are_another_class(monkeypatch):
+    """An image may keep its name: pods of a release that hands over otherwise are replaced."""
+    known = digest_template(RUNNER, KEY)
+    monkeypatch.setattr(warm_job, "HELLO", b"qiskit-runtime input 1\n")
+    assert digest_template(RUNNER, KEY) != known
 
 
 def test_claim_is_one_write_of_the_version_that_was_seen():

@@ -21,6 +21,7 @@ from qiskit_runtime.contract.resources.runtimejob import RuntimeJob
 from qiskit_runtime.contract.wire.handover import (
     DIGEST_VARIABLE,
     HANDOVER_PORT,
+    HELLO,
     MAX_INPUT_BYTES,
     digest_token,
 )
@@ -40,10 +41,11 @@ def make_token(key: str, name: str) -> bytes:
 def digest_template(runner: RunnerSettings, key: str) -> str:
     """Return the digest of the template of these settings' pods: none of another may be claimed.
 
-    Nor one whose token was made of another key.
+    Nor one whose token was made of another key, or that was started by an operator of a release
+    with another hand-over: an image may keep its name.
     """
     spec = json.dumps(_build_spec(runner, _digest(key, "")), sort_keys=True)
-    return hashlib.sha256(spec.encode()).hexdigest()[:10]
+    return hashlib.sha256(HELLO + spec.encode()).hexdigest()[:10]
 
 
 def build_warm_job(

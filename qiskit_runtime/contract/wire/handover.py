@@ -1,9 +1,22 @@
 """The hand-over: how a pod that was started ahead is given the input of its job, once.
 
-The operator connects to the pod's only open port and sends ``HELLO`` with a nonce. The pod answers
-with a proof that it knows the digest of its token: another process that has the pod's address by
-now does not, and gets nothing. Then the operator sends the token, which nobody else knows, and the
-files of the input. The pod answers ``TAKEN`` when it has all of them, and closes the port for good.
+The operator connects to the pod's only open port and says hello: ``HELLO``, a nonce, and a proof
+that it knows the digest of the pod's token. So the pod tells it from strangers by its first packet,
+and keeps its connection while the job's claim is written, however many others come. The pod answers
+with a proof of its own: another process that has the pod's address by now can't, and gets nothing.
+Then the operator sends the token, which nobody else knows, and the files of the input. The pod
+answers ``TAKEN`` when it has all of them, and closes the port for good.
+
+Each proof has its side's name in it, so that none passes for the other's, and the operator's nonce.
+There is no nonce of the pod: the operator would have to wait for it, and would be a stranger until
+then, for a round trip that a flood of connections may use. The pod remembers the nonces of hellos
+instead. It gets a few in its hour, so an overheard one is of no use a second time; and at another
+pod it is of none, as each has a digest of its own.
+
+Those who can read the namespace's Pods know the digest. They can say hello, and hold a place of the
+operator's; without the token they hand nothing over. Nothing is encrypted: those who can read the
+operator's packets read the input too.
+
 Standard library only: the supervisor imports it.
 """
 
@@ -21,11 +34,19 @@ HANDOVER_PORT = 8790
 DIGEST_VARIABLE = "RUNTIME_HANDOVER_DIGEST"
 """The environment variable that has the digest of the pod's token, in hexadecimal."""
 
-HELLO = b"qiskit-runtime input 1\n"
-"""The first bytes of a connection; a nonce follows."""
+HELLO = b"qiskit-runtime input 2\n"
+"""The first bytes of a connection; a nonce and the operator's proof follow.
+
+The number is that of this protocol: pods of another one are replaced (``digest_template``)."""
 
 NONCE_BYTES = 32
-"""The size of the nonce, of the proof and of the token."""
+"""The size of the nonce, of a proof and of the token."""
+
+OPERATOR, POD = b"operator\n", b"pod\n"
+"""The sides of a hand-over, by which their proofs differ."""
+
+HELLO_BYTES = len(HELLO) + 2 * NONCE_BYTES
+"""The size of the operator's first packet."""
 
 TAKEN = b"T"
 """The pod's last answer: the job is its own."""
@@ -51,9 +72,30 @@ def is_token(token: bytes, digest: bytes) -> bool:
     return hmac.compare_digest(digest_token(token), digest)
 
 
-def prove(digest: bytes, nonce: bytes) -> bytes:
-    """Return the proof that one knows the digest."""
-    return hmac.digest(digest, HELLO + nonce, "sha256")
+def prove(digest: bytes, side: bytes, nonce: bytes) -> bytes:
+    """Return a side's proof that it knows the digest."""
+    return hmac.digest(digest, HELLO + side + nonce, "sha256")
+
+
+def build_hello(digest: bytes, nonce: bytes) -> bytes:
+    """Return the operator's first packet."""
+    return HELLO + nonce + prove(digest, OPERATOR, nonce)
+
+
+def read_hello(received: bytes, digest: bytes) -> bytes | None:
+    """Return the nonce of an operator's hello, or None where the hello's end is not there yet.
+
+    Raises:
+        HandoverError: it is somebody else's.
+    """
+    if not HELLO.startswith(received[: len(HELLO)]):
+        raise HandoverError("it does not begin as a hand-over does")
+    if len(received) < HELLO_BYTES:
+        return None
+    nonce = received[len(HELLO) : len(HELLO) + NONCE_BYTES]
+    if not hmac.compare_digest(received[:HELLO_BYTES], build_hello(digest, nonce)):
+        raise HandoverError("it does not know the digest of this pod's token")
+    return nonce
 
 
 def pack_input(files: dict[str, bytes]) -> bytes:
