@@ -15,7 +15,14 @@ from controller.build.job import InputPart, build_input, list_parts
 from controller.build.program import JobPlan
 from controller.build.warm_job import build_claim, make_token
 from controller.cluster import JobCluster
-from controller.handover import Handover, HandoverFailed, PortClosed, open_handover
+from controller.handover import (
+    Handover,
+    HandoverFailed,
+    NotReached,
+    PortClosed,
+    Silent,
+    open_handover,
+)
 from controller.observe.cluster_view import ClusterView
 from controller.observe.memory import InputHolder, JobMemory
 from controller.observe.objects import KubernetesJob, Pod
@@ -37,7 +44,7 @@ CLOSED_SECONDS = 3.0
 """How long after its port was found closed a pod's end may take to be known."""
 
 PAUSE_SECONDS = 30.0
-"""How long no pod is claimed after one did not answer: perhaps the network lets nobody through."""
+"""How long no pod is claimed after one was not reached: perhaps the network lets nobody through."""
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +84,7 @@ class Claimer:
                 if is_claimed:
                     await self._give(job, action.plan, pod, None, handover)
         except HandoverFailed as error:
-            logger.warning("the pod %s is not used: %s", pod.name, error)
-            # Those that do not answer are not tried one after the other: a job would wait for each.
-            pause = timedelta(seconds=0 if isinstance(error, PortClosed) else PAUSE_SECONDS)
-            self.warm_pods.give_up(run, datetime.now(UTC) + pause)
+            self._note_failure(job, run, pod, error)
         except PartsMissing as error:
             await self._give_up(job, pod, error)
         except ClusterError:
@@ -110,6 +114,22 @@ class Claimer:
                 await self._give_up(job, pod, error)
             # Who has the input is read again.
             self.memory.holders.pop(job.run_name, None)
+
+    def _note_failure(
+        self, job: RuntimeJob, run: KubernetesJob, pod: Pod, error: HandoverFailed
+    ) -> None:
+        """Give a pod up that is not used, and all of them for a while where it was not reached.
+
+        One whose machine has answered says nothing of the others. But those that do not answer are
+        not tried one after the other: a job would wait for each.
+        """
+        logger.warning("the pod %s is not used: %s", pod.name, error)
+        pause_until = None
+        if isinstance(error, NotReached):
+            pause_until = datetime.now(UTC) + timedelta(seconds=PAUSE_SECONDS)
+        elif isinstance(error, Silent):
+            self.memory.kept_waiting.add(job.run_name)
+        self.warm_pods.give_up(run, pause_until)
 
     def _make_token(self, run: KubernetesJob) -> bytes:
         return make_token(self.key, run.name)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import socket
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ import pytest
 
 from controller import claims as claims_module
 from controller.build.warm_job import build_warm_job, digest_template, make_token
+from controller.handover import Handover, HandoverFailed
 from controller.observe.parse import parse_job
 from controller.observe.pool_view import REFILL_SECONDS, Place
 from controller.reconciler import JobReconciler
@@ -24,13 +26,14 @@ from qiskit_runtime.contract.resources.resource import (
     SESSION_LABEL,
 )
 from qiskit_runtime.contract.resources.stored_params import PARAMS_KEY
+from qiskit_runtime.contract.wire.handover import HANDOVER_PORT
 from qiskit_runtime.contract.wire.pool_numbers import PoolNumbers
 from tests.jobstore.kubernetes.redis_server import run_redis
 from tests.operator.fake_cluster import FakeCluster, refused
 from tests.operator.manifests import RUN, warm_pod_manifest, warm_run_manifest
 from tests.operator.operators import start_operators
 from tests.operator.test_reconciler import stamp, write_record
-from tests.operator.warm_pods import WaitingPod
+from tests.operator.warm_pods import FarAway, Stranger, WaitingPod
 
 pytestmark = pytest.mark.anyio
 
@@ -58,12 +61,14 @@ class WarmCluster(FakeCluster):
         super().__init__()
         self.waiting, self.backends = {}, {}
 
-    def start_ahead(self, name="warm-1", *, token=None, session="", key=KEY, resource_class=""):
-        """A Job that was started ahead, and its pod, which is ready."""
+    def start_ahead(
+        self, name="warm-1", *, token=None, session="", key=KEY, resource_class="", pod=None
+    ):
+        """A Job that was started ahead, and its pod, which is ready; ``pod`` is who answers."""
         manifest = build_warm_job(name, RUNNER, key, session, resource_class)
         manifest["metadata"]["creationTimestamp"] = stamp(60)
         self._store(self.jobs, manifest)
-        pod = WaitingPod(token or make_token(key, name))
+        pod = pod or WaitingPod(token or make_token(key, name))
         self.waiting[name] = pod
         self.add_warm_pod(name, WAITS, image=RUNNER.of(resource_class).image)
         return pod
@@ -274,8 +279,8 @@ async def test_another_process_on_the_address_gets_nothing(cluster, start):
 
 
 async def test_pods_that_are_not_reached_delay_one_job_alone(cluster, start):
-    """After one that does not answer, no other is tried for a while: jobs start on their own."""
-    cluster.start_ahead("warm-1", token=b"x" * 32)
+    """After one that is not reached, no other is tried for a while: jobs start on their own."""
+    cluster.start_ahead("warm-1", pod=FarAway())
     second = cluster.start_ahead("warm-2")
     operator = start(cluster, size=2)
     await operator.rest()
@@ -283,6 +288,73 @@ async def test_pods_that_are_not_reached_delay_one_job_alone(cluster, start):
     await operator.rest("k")
     assert second.files is None and "claim_job" not in cluster.calls
     assert operator.reconciler.warm_pods.find(datetime.now(UTC) + timedelta(seconds=31), Place())
+
+
+@pytest.mark.parametrize("answer", [b"", b"x" * 32], ids=["breaks off", "answers wrongly"])
+async def test_pod_that_fails_is_given_up_alone(cluster, start, answer):
+    """It says nothing of the network: the same job takes the next one."""
+    first = cluster.start_ahead("warm-1", pod=Stranger(answer))
+    second = cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
+    await operator.rest()
+    assert second.files is not None and RUN not in cluster.jobs
+    assert first.files is None
+    await operator.pool.step()
+    assert "warm-1" not in cluster.jobs
+
+
+async def test_pod_that_is_silent_keeps_one_job_waiting_once(cluster, start):
+    """That job starts on its own and does not try the next pod, which is there for others."""
+    cluster.start_ahead("warm-1", pod=Stranger(None))
+    second = cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
+    await operator.rest()
+    assert RUN in cluster.jobs and second.files is None
+    cluster.add_job(name="k", uid="k", creationTimestamp=stamp())
+    await operator.rest("k")
+    assert second.files is not None
+    operator.reconciler._memory.forget("j")
+    assert operator.reconciler._memory.kept_waiting == set()
+
+
+async def test_pod_that_is_killed_during_the_hand_over_is_given_up_alone(
+    cluster, start, monkeypatch
+):
+    """Its job may have begun there. The others are for the jobs that come."""
+    cluster.start_ahead("warm-1")
+    second = cluster.start_ahead("warm-2")
+    operator = start(cluster, size=2)
+
+    async def break_off(self, files):
+        raise HandoverFailed("the hand-over broke off")
+
+    operator.watch()
+    with monkeypatch.context() as patch:
+        patch.setattr(Handover, "give", break_off)
+        await operator.reconciler.step("j")
+    assert cluster.calls.count("claim_job") == 1
+    cluster.add_job(name="k", uid="k", creationTimestamp=stamp())
+    await operator.rest("k")
+    assert second.files is not None
+
+
+async def test_strangers_do_not_push_the_operator_out_while_it_claims(cluster, start):
+    """However many connect between its hello and the input, the hand-over goes on."""
+    pod = cluster.start_ahead()
+    claim, strangers = cluster.claim_job, []
+
+    async def claim_among_strangers(*arguments):
+        address = (pod.address, HANDOVER_PORT)
+        strangers.extend(socket.create_connection(address, timeout=5) for _ in range(200))
+        return await claim(*arguments)
+
+    cluster.claim_job = claim_among_strangers
+    operator = start(cluster)
+    operator.watch()
+    await operator.reconciler.step("j")
+    assert pod.files is not None and "delete_pod" not in cluster.calls
+    for stranger in strangers:
+        stranger.close()
 
 
 async def test_pod_that_has_ended_does_not_end_the_pause_of_another(cluster, start):
@@ -414,7 +486,7 @@ async def test_operator_that_knows_an_old_holder_leaves_the_new_one(cluster, sta
         raise claims_module.HandoverFailed("broken off")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claims_module.Handover, "give", break_off)
+        patch.setattr(Handover, "give", break_off)
         one.watch()
         await one.reconciler.step("j")
     other.watch()
@@ -518,6 +590,31 @@ async def test_pod_that_ended_without_the_job_is_replaced(cluster, start):
     cluster.add_pod()
     await start(cluster).rest()
     assert read_holder(cluster) == "p"
+
+
+@pytest.mark.parametrize("moment", ["create_secret", "give"])
+async def test_claimed_pod_of_an_earlier_release_is_replaced(cluster, start, monkeypatch, moment):
+    """It closes a connection that begins otherwise: in the end it is deleted, and the job goes on.
+
+    The operator before the upgrade has claimed it, and was ended before the hand-over.
+    """
+    monkeypatch.setattr(claims_module, "PATIENCE_SECONDS", 0)
+    known = cluster.start_ahead()
+    operator = start(cluster)
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster if moment == "create_secret" else Handover, moment, crash)
+        with pytest.raises(KeyboardInterrupt):
+            await operator.rest()
+    known.close()
+    cluster.waiting["warm-1"] = Stranger(b"")
+    cluster.add_warm_pod("warm-1", WAITS, image=RUNNER.image)
+    following = start(cluster)
+    following.watch()
+    await following.reconciler.step("j")
+    assert "delete_pod" in cluster.calls
+    cluster.add_warm_pod("warm-1", UNUSED)
+    await following.rest()
+    assert list(cluster.jobs) == [RUN]
 
 
 async def test_pod_that_is_gone_may_have_had_the_job(cluster, start):

@@ -37,6 +37,8 @@ class JobMemory:
     """The pods that have the inputs; None where it is known that no pod has it."""
     handed: set[str] = field(default_factory=set)
     """Jobs whose input was handed over to a pod that was started ahead."""
+    kept_waiting: set[str] = field(default_factory=set)
+    """Jobs that such a pod has kept waiting: they start with a pod of their own."""
     begun: set[str] = field(default_factory=set)
     """Jobs whose Kubernetes Job is gone, and had a pod: their input's Secret is there."""
     refused_since: dict[str, datetime] = field(default_factory=dict)
@@ -81,6 +83,7 @@ class JobMemory:
         self.forget_refusal(runtimejob)
         self.begun = {run for run in self.begun if not _is_of(run, runtimejob)}
         self.handed = {run for run in self.handed if not _is_of(run, runtimejob)}
+        self.kept_waiting = {run for run in self.kept_waiting if not _is_of(run, runtimejob)}
 
 
 def _is_of(run: str, runtimejob: str) -> bool:

@@ -128,9 +128,12 @@ class JobObserver:
             plan = await self._plan(job)
         except NOT_RUNNABLE as error:
             return replace(view, rejection=reject_job(error))
+        view = replace(view, plan=plan)
+        if job.run_name in self._memory.kept_waiting:
+            return view
         place = Place(plan.resource_class, job.job.spec.session_id)
         run, pod = self._warm_pods.find(now, place) or (None, None)
-        return replace(view, plan=plan, idle_run=run, idle_pod=pod)
+        return replace(view, idle_run=run, idle_pod=pod)
 
     async def _plan(self, job: RuntimeJob) -> JobPlan:
         """Choose what a job runs; what seems not to exist is asked for: its watch may be behind.

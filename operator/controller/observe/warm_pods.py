@@ -95,7 +95,7 @@ class WarmPods:
         self._taken.pop(run.name, None)
 
     def give_up(self, run: KubernetesJob, pause_until: datetime | None = None) -> None:
-        """Let nobody claim a pod any more, as it did not answer, and until then no other either."""
+        """Let nobody claim a pod any more; until the end of a pause, no other one either."""
         self._broken.add(run.name)
         self._paused_until = max(pause_until or self._paused_until, self._paused_until)
         self.release(run)
