@@ -46,7 +46,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     reconciler = JobReconciler(cluster, memo.redis, own)
     memo.view, memo.jobs = reconciler.view, reconciler.workers
     memo.programs = ProgramStatusWriter(cluster, reconciler.view, reconciler.runnables).workers
-    memo.sessions = SessionKeeper(cluster, reconciler.view, memo.jobs.enqueue).workers
+    memo.sessions = SessionKeeper(cluster, reconciler.view, memo.jobs.enqueue)
     memo.pool = WarmPool(
         cluster,
         memo.view,
@@ -57,7 +57,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     )
     memo.resync = ClusterResync(cluster, memo.view, reconciler.archive, memo.jobs.enqueue)
     memo.watches = ClusterWatches(
-        cluster, memo.view, memo.jobs, memo.sessions, memo.programs, memo.pool
+        cluster, memo.view, memo.jobs, memo.sessions.workers, memo.programs, memo.pool
     )
     memo.rounds = [asyncio.create_task(memo.watches.run()), asyncio.create_task(_resync(memo))]
     for one in memo.rounds:

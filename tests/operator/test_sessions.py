@@ -1,5 +1,6 @@
 """Sessions on the operator's side: their status, their jobs' turns and slots, their deletion."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,6 +33,8 @@ class Operator:
         self.cluster, self.view, self.limit = FakeCluster(), ClusterView(), ConcurrencyLimit(slots)
         self.woken = []
         self.keeper = SessionKeeper(self.cluster, self.view, self.woken.append)
+        # Its steps are taken here, by ``step``.
+        self.keeper.statuses.hold()
         runner = RunnerSettings(image="i:1")
         runnables = Runnables(self.view.programs.find, self.view.backends.find, runner)
         memory = JobMemory()
@@ -71,6 +74,14 @@ class Operator:
         for job in self.cluster.runtimejobs.values():
             self.view.put_runtimejob(job)
 
+    async def step(self, name="s"):
+        """Let the keeper look at a session, and write its status where it wants that."""
+        seconds = await self.keeper.step(name)
+        if name in (wanted := self.keeper.statuses._held):
+            del wanted[name]
+            await self.keeper.write(name)
+        return seconds
+
     async def look(self, name):
         """Return the view of a job."""
         return await self.observer.observe(name, datetime.now(UTC))
@@ -85,17 +96,17 @@ async def test_status_follows_the_jobs():
     """Open, active with a job, closed when it has ended: each change is one write."""
     operator = Operator()
     operator.add_session()
-    await operator.keeper.step("s")
+    await operator.step()
     assert operator.status["state"] == "open"
     operator.add_job("a", 5)
     operator.change_job("a", phase="Running", startedAt=past(4), attempt=1)
     for _ in range(3):
-        await operator.keeper.step("s")
+        await operator.step()
     assert operator.status["state"] == "active" and operator.status["activatedAt"]
     operator.change_job("a", phase="Completed", startedAt=past(4), finishedAt=past(1), attempt=1)
     operator.cluster.close_session(closeRequestedAt=past(2))
     operator.watch()
-    await operator.keeper.step("s")
+    await operator.step()
     assert operator.status["state"] == "closed"
     assert operator.status["closedAt"] == operator.status["lastJobCompletedAt"]
     assert [one["status"] for one in operator.status["timestamps"]] == ["open", "active", "closed"]
@@ -168,7 +179,7 @@ async def test_keeper_wakes_the_job_whose_turn_it_is(mode, in_turn):
     async def find_woken():
         operator.watch()
         operator.woken.clear()
-        await operator.keeper.step("s")
+        await operator.step()
         return list(operator.woken)
 
     assert await find_woken() == ["a", "b"]
@@ -189,12 +200,12 @@ async def test_jobs_of_a_session_that_is_gone_are_woken():
     operator = Operator()
     operator.add_session()
     operator.add_job("a", 5)
-    await operator.keeper.step("s")
+    await operator.step()
     operator.view.sessions.discard("s")
     for bring in (lambda: None, operator.watch):
         bring()
         operator.woken.clear()
-        await operator.keeper.step("s")
+        await operator.step()
         assert operator.woken == ["a"]
 
 
@@ -203,7 +214,7 @@ async def test_a_look_at_a_job_of_a_batch_takes_no_look_at_the_others(monkeypatc
     operator = Operator()
     operator.add_session(mode="batch")
     operator.add_job("a", 5)
-    monkeypatch.delattr(ClusterView, "jobs_of")
+    monkeypatch.delattr(ClusterView, "unfinished_of")
     assert (await operator.look("a")).turn.kind is TurnKind.COME
 
 
@@ -211,10 +222,10 @@ async def test_keeper_sleeps_until_the_session_changes():
     """Until it expires, or is not kept any more; it looks each 30 s while jobs are unfinished."""
     operator = Operator()
     operator.add_session(maxTtlSeconds=100)
-    assert 85 < await operator.keeper.step("s") <= 91
+    assert 85 < await operator.step() <= 91
     operator.add_job("a", 1)
-    assert await operator.keeper.step("s") == 30
-    assert await operator.keeper.step("nobodys") is None
+    assert await operator.step() == 30
+    assert await operator.step("nobodys") is None
 
 
 async def test_expired_session_closes_and_its_jobs_never_start():
@@ -222,7 +233,7 @@ async def test_expired_session_closes_and_its_jobs_never_start():
     operator = Operator()
     operator.add_session(created=100, maxTtlSeconds=60)
     operator.add_job("a", 70)
-    await operator.keeper.step("s")
+    await operator.step()
     assert operator.status["state"] == "closed" and operator.woken == ["a"]
     assert "limit of 60 s" in (await operator.look("a")).turn.words
 
@@ -233,7 +244,7 @@ async def test_closed_session_is_deleted_after_its_time():
     operator.add_session(created=100, maxTtlSeconds=60, ttlSecondsAfterClosed=30)
     operator.add_job("a", 90)
     operator.change_job("a", phase="Completed", startedAt=past(89), finishedAt=past(80), attempt=1)
-    await operator.keeper.step("s")
+    await operator.step()
     assert operator.cluster.sessions == {} and "a" in operator.cluster.runtimejobs
     assert operator.view.sessions.find("s") is None
 
@@ -247,7 +258,7 @@ async def test_closed_sessions_over_their_number_are_deleted(monkeypatch):
         made["metadata"]["creationTimestamp"] = past(age)
     operator.watch()
     for name in ("old", "new", "open"):
-        await operator.keeper.step(name)
+        await operator.step(name)
     assert set(operator.cluster.sessions) == {"new", "open"}
 
 
@@ -255,16 +266,108 @@ async def test_status_of_another_version_is_decided_again():
     """A session that was closed meanwhile is read again: nothing of it is lost."""
     operator = Operator()
     operator.add_session()
-    await operator.keeper.step("s")
+    await operator.step()
     operator.add_job("a", 1)
     operator.change_job("a", phase="Running", startedAt=past(1), attempt=1)
     operator.cluster.close_session(closeRequestedAt=past(0))
     with pytest.raises(ClusterError):
-        await operator.keeper.step("s")
+        await operator.step()
     await operator.keeper.refresh("s")
-    await operator.keeper.step("s")
+    await operator.step()
     assert not operator.cluster.sessions["s"]["spec"]["acceptingJobs"]
     assert operator.status["state"] == "active"
+
+
+@pytest.mark.parametrize("status", [403, 409, 500])
+async def test_job_whose_turn_it_is_is_woken_though_the_status_is_refused(status):
+    """The status is for kubectl: an old role, a webhook or a conflict holds no job up."""
+    operator = Operator()
+    operator.add_session()
+    for name, age in (("a", 5), ("b", 4), ("c", 3)):
+        operator.add_job(name, age)
+    await operator.step()
+    operator.woken.clear()
+    operator.change_job("a", phase="Completed", startedAt=past(2), finishedAt=past(1), attempt=1)
+    operator.cluster.fails["write_session_status"] = refused(status)
+    with pytest.raises(ClusterError):
+        await operator.step()
+    assert operator.woken == ["b"]
+    operator.cluster.close_session(cancelRequested=True, closeRequestedAt=past(0))
+    operator.cluster.fails["write_session_status"] = refused(status)
+    operator.watch()
+    operator.woken.clear()
+    with pytest.raises(ClusterError):
+        await operator.step()
+    assert operator.woken == ["b", "c"]
+
+
+@pytest.fixture
+async def running():
+    """A keeper whose workers take its steps; job a runs, and two wait."""
+    operator = Operator()
+    operator.add_session()
+    for name, age in (("a", 5), ("b", 4), ("c", 3)):
+        operator.add_job(name, age)
+    operator.change_job("a", phase="Running", startedAt=past(2), attempt=1)
+    await operator.step()
+    await operator.keeper.statuses.release()
+    operator.woken.clear()
+    yield operator
+    await operator.keeper.close()
+
+
+async def settle():
+    """Let the workers take their steps."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_no_turn_waits_for_a_write_that_takes_its_time(running, monkeypatch):
+    """A webhook may let the API server wait for ten seconds; the next job starts meanwhile."""
+
+    async def hang(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(running.cluster, "write_session_status", hang)
+    ended = {"phase": "Completed", "startedAt": past(2), "attempt": 1}
+    running.change_job("a", **ended, finishedAt=past(1))
+    for _ in range(2):
+        running.keeper.workers.enqueue("s")
+        await settle()
+        assert running.woken == ["b"]
+        running.woken.clear()
+
+
+async def test_refused_write_is_repeated_after_a_pause(running, monkeypatch):
+    """The session is read again before it; where that is no news, no other write is asked for."""
+    tried = []
+
+    async def refuse(*_):
+        tried.append(1)
+        raise refused(403)
+
+    monkeypatch.setattr(running.cluster, "write_session_status", refuse)
+    monkeypatch.setattr("controller.workers.FIRST_RETRY_SECONDS", 0.01)
+    running.change_job("a", phase="Failed", startedAt=past(2), finishedAt=past(1), attempt=1)
+    running.keeper.workers.enqueue("s")
+    async with asyncio.timeout(5):
+        while len(tried) < 3:  # noqa: ASYNC110  (the workers tell nobody)
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    assert len(tried) < 20
+
+
+async def test_close_that_a_conflict_shows_wakes_the_jobs(running):
+    """The watch may be behind: what is read again is told."""
+    running.cluster.close_session(cancelRequested=True, closeRequestedAt=past(0))
+    await running.keeper.refresh("s")
+    await settle()
+    assert running.woken == ["b", "c"] and running.status["state"] == "closed"
+    running.woken.clear()
+    running.cluster.sessions.clear()
+    await running.keeper.refresh("s")
+    await settle()
+    assert running.woken == ["b", "c"]
 
 
 async def test_session_is_read_again_after_a_failure():

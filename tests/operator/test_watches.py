@@ -126,7 +126,7 @@ async def test_objects_come_and_go(watches, kinds, told):
     kinds["pods"].put(pod)
     view = watches._view
     assert [one.name for one in view.find_run(view.find_job("j"))] == [RUN, "p"]
-    assert view.jobs_of("s") == [view.find_job("j")]
+    assert view.unfinished_of("s") == [view.find_job("j")]
     await settle()
     assert sorted(told) == ["j", "pod p", "session s"]
     for name, manifest in (("pods", pod), ("jobs", run), ("runtimejobs", job)):
@@ -135,7 +135,7 @@ async def test_objects_come_and_go(watches, kinds, told):
         await settle()
         assert "j" in told
     assert "session s" in told
-    assert view.find_job("j") is None and view.jobs_of("s") == []
+    assert view.find_job("j") is None and view.unfinished_of("s") == []
     assert not (view.jobs.all() or view.pods.all())
 
 

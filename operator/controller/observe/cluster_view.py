@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controller.observe.ended_jobs import EndedJobsOfSessions
 from controller.observe.objects import JOB_ENDS, KubernetesJob, Pod
 from controller.observe.parse import parse_job, parse_pod, read_job_name
 from controller.observe.runnables import (
@@ -25,6 +26,8 @@ from qiskit_runtime.contract.resources.runtimejob import (
     parse_runtimejob,
 )
 from qiskit_runtime.contract.resources.runtimesession import RuntimeSession, parse_runtimesession
+from qiskit_runtime.contract.resources.session import Session
+from qiskit_runtime.contract.resources.session_course import SessionReport, observe_session
 from qiskit_runtime.contract.resources.stored_totals import StoredTotals
 
 Versions = dict[str, tuple[str, int]]
@@ -56,11 +59,11 @@ class ClusterView:
 
     def __init__(self, on_started: Callable[[str, Instance], None] = _ignore) -> None:
         self._on_started = on_started
-        self.stored = StoredTotals()
+        self.stored, self._ended = StoredTotals(), EndedJobsOfSessions()
         self.runtimejobs: ResourceCache[RuntimeJob] = ResourceCache(
             _parse,
-            group_of=lambda job: job.job.spec.session_id or "",
-            swapped=self.stored.swap,
+            group_of=lambda job: "" if job.is_final else job.job.spec.session_id,
+            swapped=self._swap_job,
         )
         self.jobs: ResourceCache[KubernetesJob] = ResourceCache(
             parse_job, group_of=lambda run: _IDLE if run.is_idle else ""
@@ -75,6 +78,10 @@ class ClusterView:
         """By UID of a RuntimeJob: the Jobs that were started ahead, and it has claimed."""
         self.unused_pods: dict[str, set[str]] = {}
         """By Kubernetes Job: the names of its pods that are gone and never started anything."""
+
+    def _swap_job(self, before: RuntimeJob | None, after: RuntimeJob | None) -> None:
+        self.stored.swap(before, after)
+        self._ended.swap(before, after)
 
     def find_job(self, name: str) -> RuntimeJob | None:
         """Return the RuntimeJob of this name; None also where it is malformed."""
@@ -93,9 +100,14 @@ class ClusterView:
         """Return every RuntimeJob that is not malformed."""
         return self.runtimejobs.all()
 
-    def jobs_of(self, session: str) -> list[RuntimeJob]:
-        """Return every RuntimeJob of the session of this name."""
+    def unfinished_of(self, session: str) -> list[RuntimeJob]:
+        """Return the RuntimeJobs of the session of this name that have not ended."""
         return self.runtimejobs.group(session)
+
+    def report_session(self, session: Session, now: datetime) -> SessionReport:
+        """Return a session as its jobs and the time make it."""
+        jobs = [job.job for job in self.unfinished_of(session.id)]
+        return observe_session(session, jobs, now, self._ended.find(session))
 
     def find_run(
         self, job: RuntimeJob, holder: str = ""

@@ -107,7 +107,7 @@ class JobObserver:
         if session is None or session.spec.mode is SessionMode.BATCH:
             # None waits for another, and there may be a thousand.
             return judge_turn(session, job.job, (), now)
-        jobs = self._view.jobs_of(name)
+        jobs = self._view.unfinished_of(name)
         begun = frozenset(
             one.name for one in jobs if self._view.was_started(one) or self._limit.holds(one.name)
         )

@@ -66,6 +66,11 @@ class SessionSpec(ContractModel):
         """The instance that it belongs to."""
         return Instance(self.hub, self.group, self.project)
 
+    @property
+    def interactive_ttl(self) -> timedelta:
+        """The time without a job after which it is inactive."""
+        return timedelta(seconds=self.interactive_ttl_seconds)
+
 
 class Transition(ContractModel):
     """The time at which a session came into a state."""
@@ -176,7 +181,7 @@ def judge_turn(
     now: datetime,
     begun: frozenset[str] = frozenset(),
 ) -> Turn:
-    """Return the turn of a queued job, given all jobs of its session.
+    """Return the turn of a queued job, given the jobs of its session that have not ended.
 
     ``begun`` names jobs that are about to start, though their phase does not say so yet. In a
     dedicated session a job waits for those before it, and for one behind it that has begun: two

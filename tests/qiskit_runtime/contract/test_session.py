@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.limits import MAX_SESSION_TIMESTAMPS
+from qiskit_runtime.contract.resources.ended_jobs import NO_JOBS, EndedJobs, join_ended
 from qiskit_runtime.contract.resources.job import Job, JobSpec, JobStatus
 from qiskit_runtime.contract.resources.runtimesession import (
     NotARuntimeSession,
@@ -134,6 +135,22 @@ def test_state_follows_from_jobs_and_time(case):
     # What is remembered says the same, also where the jobs are there still.
     again = observe_session(report.session, jobs, at(now))
     assert again.session.timestamps == report.session.timestamps
+
+
+@pytest.mark.parametrize("mode", ["dedicated", "batch"])
+@pytest.mark.parametrize("case", STATES)
+def test_ended_jobs_tell_the_same_joined(case, mode):
+    """Whoever keeps them joined, in whatever parts, need not have each of them."""
+    asked, jobs, now, *_ = STATES[case]
+    asked = asked.model_copy(update={"spec": session(mode).spec})
+    more = [job("x", 30, 35, 45), job("y", 150, None, 200), job("z", 700, 710, 720)]
+    for jobs_seen in (jobs, [*jobs, *more]):
+        ended = NO_JOBS
+        for one in reversed([job for job in jobs_seen if job.is_final]):
+            ended = join_ended([EndedJobs.of(one), ended], asked.spec.interactive_ttl)
+        unfinished = [job for job in jobs_seen if not job.is_final]
+        report = observe_session(asked, unfinished, at(now), ended)
+        assert report == observe_session(asked, jobs_seen, at(now))
 
 
 ENDED = [
