@@ -4,6 +4,7 @@ Used by the program process.
 """
 
 import inspect
+import os
 import random
 import secrets
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 
 from qiskit_runtime.contract.wire.job_input import SEED_PARAMETER
 from runner.channel import MAX_SEED
+
+_TRANSPILER_SEED = "QISKIT_TRANSPILER_SEED"
+"""What Qiskit reads at each transpilation, before the seed in its settings file."""
 
 
 def choose_seed(params: dict[str, Any], backend: dict[str, Any]) -> int:
@@ -34,11 +38,20 @@ def _seeds_of_options(options: Any) -> list[Any]:
 
 
 def use_seed(seed: int) -> None:
-    """Seed Python's and NumPy's global generators."""
+    """Seed the global generators of Python, NumPy and Qiskit, and Qiskit's transpiler.
+
+    Each transpilation that names no seed gets this one, also in processes that the program starts.
+    """
     import numpy
+    from qiskit.quantum_info.operators import random as operators
 
     random.seed(seed)
     numpy.random.seed(seed % 2**32)  # noqa: NPY002  (programs use the old one)
+    # It was made on import: forks would all go on with the zygote's. Not from the seed alone, as
+    # programs make ``default_rng(seed_simulator)``, and these numbers are to be others.
+    operators.DEFAULT_RNG = numpy.random.default_rng((seed, 1))
+    # Qiskit draws from the system where nothing seeds it. One whose user has set this meant it.
+    os.environ.setdefault(_TRANSPILER_SEED, str(seed))
 
 
 def pass_seed(seed: int, entry: Callable[..., Any], params: dict[str, Any]) -> bool:

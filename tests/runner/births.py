@@ -23,8 +23,18 @@ STARTED, FORKED = "started", "forked"
 BOTH_BIRTHS = pytest.mark.parametrize("birth", [STARTED, FORKED], indirect=True)
 """For a promise that depends on how the program process came to be."""
 
+_HIDING = ("PYTHONUNBUFFERED", "QISKIT_TRANSPILER_SEED")
+"""Variables of a developer's shell that hide what programs lose: the text of streams that nobody
+flushes, and seeds that nobody sets."""
+
 DEFAULT_BIRTH = FORKED if IS_LINUX else STARTED
 """The birth of all other tests' runners: a fork takes a tenth of the time."""
+
+
+def make_environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a test's runner: this one's, without what hides faults."""
+    given = {name: value for name, value in os.environ.items() if name not in _HIDING}
+    return {**given, "PYTHONPATH": str(ROOT), **variables}
 
 
 class ForkedProcess:
@@ -116,7 +126,7 @@ def open_zygote(**variables: str) -> Iterator[ZygoteUnderTest]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            env=make_environment(**variables),
         )
     ready = ours.recv(MAX_PACKET_BYTES)
     zygote = ZygoteUnderTest(process, ours)

@@ -20,9 +20,9 @@ from qiskit_runtime.host.process_tree import descendants
 from tests.runner.births import (
     DEFAULT_BIRTH,
     FORKED,
-    ROOT,
     ForkedProcess,
     ZygoteUnderTest,
+    make_environment,
     open_zygote,
 )
 
@@ -36,7 +36,7 @@ def start_runner(grace: float = 1.0, **popen: Any) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=make_environment(),
         **popen,
     )
 

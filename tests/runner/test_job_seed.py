@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from contextlib import ExitStack
 
 import numpy
 import pytest
@@ -10,12 +11,14 @@ from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from runner.channel import MAX_SEED, ChannelBroken, read_seed
 from runner.job_seed import choose_seed, pass_seed
-from tests.runner.births import BOTH_BIRTHS
+from tests.runner.births import BOTH_BIRTHS, open_zygote
+from tests.runner.conftest import Run
 
 DRAWS = """
     import random
     import numpy
     from qiskit import QuantumCircuit
+    from qiskit.quantum_info import random_hermitian
 
     FIRST = random.random()
 
@@ -30,6 +33,7 @@ DRAWS = """
             "import": FIRST,
             "python": [random.random(), random.getrandbits(60), random.sample(range(99), 5)],
             "numpy": [numpy.random.random(), int(numpy.random.randint(1 << 30))],
+            "qiskit": random_hermitian(2).data.tolist(),
             "runs": runs,
             "several": several,
         }}
@@ -65,6 +69,102 @@ def test_job_without_a_seed_can_be_run_again_with_the_one_it_drew(source, run_pr
     assert first["given"] == (verdict.seed if source is TAKES else None)
     events, again, _ = run_program(source, {"seed_simulator": verdict.seed})
     assert (result(events), again.seed) == (first, verdict.seed)
+
+
+GENERATORS = """
+    import random, sys
+    import numpy
+
+    KINDS = (random.Random, numpy.random.RandomState, numpy.random.Generator)
+
+    def main(backend, messenger):
+        return sorted(f"{place}.{name}" for place, module in sys.modules.copy().items()
+            for name, value in vars(module).items() if isinstance(value, KINDS))
+"""
+
+
+@BOTH_BIRTHS
+def test_every_generator_that_libraries_made_on_import_is_seeded(run_program):
+    """There are no others than those of ``use_seed``, which forks would share, and the system's."""
+    events, _, _ = run_program(GENERATORS)
+    assert result(events) == [
+        "numpy.random.mtrand._rand",
+        "qiskit.quantum_info.operators.random.DEFAULT_RNG",
+        "random._inst",
+        "secrets._sysrand",
+    ]
+
+
+TRANSPILES = """
+    from qiskit import QuantumCircuit, transpile
+    from qiskit.transpiler import generate_preset_pass_manager
+
+    def main(backend, messenger):
+        circuit = QuantumCircuit(5)
+        circuit.h(0)
+        for one in range(5):
+            circuit.rx(0.3 * one, one)
+            for other in range(one):
+                circuit.cx(one, other)
+        circuit.measure_all()
+        passes = generate_preset_pass_manager(2, backend)
+        return [describe(transpile(circuit, backend)), describe(passes.run(circuit)),
+            [describe(transpile(circuit, backend, seed_transpiler=seed)) for seed in range(3)],
+            backend.run(transpile(circuit, backend), shots=90).result().get_counts()]
+
+    def describe(circuit):
+        places = [[circuit.find_bit(qubit).index for qubit in item.qubits] for item in circuit.data]
+        names = [item.operation.name for item in circuit.data]
+        return [names, places, circuit.layout.final_index_layout()]
+"""
+
+
+@pytest.mark.parametrize("device", ["FakeMontrealV2", "FakeFez"])
+@BOTH_BIRTHS
+def test_program_that_transpiles_for_a_device_can_be_run_again(device, run_program):
+    """Layouts and routes follow from the job's seed too, where the program names none."""
+    backend = {"name": "device", "fake_device": device}
+    events, verdict, _ = run_program(TRANSPILES, backend=backend)
+    again, _, _ = run_program(TRANSPILES, {"seed_simulator": verdict.seed}, backend=backend)
+    assert result(again) == result(events)
+    plain, passes, seeded, _ = result(events)
+    assert plain == passes
+    assert len({json.dumps(one) for one in seeded}) == 3
+
+
+def test_jobs_of_two_seeds_transpile_differently(run_program):
+    """The transpiler's seed is the job's, and no constant."""
+    backend = {"name": "device", "fake_device": "FakeMontrealV2"}
+    runs = [run_program(TRANSPILES, {"seed_simulator": seed}, backend=backend) for seed in (0, 1)]
+    transpiled = [result(events)[0] for events, _, _ in runs]
+    assert transpiled[0] != transpiled[1]
+    # A seed that the program names means the same in each job.
+    assert [result(events)[2][at] for at, (events, _, _) in enumerate(runs)] == transpiled
+
+
+INHERITED = """
+    import subprocess, sys
+    READ = "import os; print(os.environ['QISKIT_TRANSPILER_SEED'])"
+
+    def main(backend, messenger):
+        return subprocess.check_output([sys.executable, "-c", READ], text=True).strip()
+"""
+
+
+def test_processes_of_a_program_transpile_with_its_seed(run_program):
+    """They find the transpiler's seed in their environment."""
+    events, _, _ = run_program(INHERITED, {"seed_simulator": MAX_SEED})
+    assert result(events) == str(MAX_SEED)
+
+
+def test_transpiler_seed_that_a_server_passes_on_stays(write_program):
+    """A variable that is there already is its user's choice."""
+    with open_zygote(QISKIT_TRANSPILER_SEED="4") as zygote, ExitStack() as made:
+        run = Run(zygote.fork())
+        made.callback(run.close)
+        run.start_job(write_program(INHERITED), {"seed_simulator": 7})
+        events, verdict, _ = run.finish()
+    assert result(events) == "4" and verdict.seed == 7
 
 
 def test_runs_within_a_job_differ_and_jobs_do(run_program):

@@ -134,6 +134,7 @@ DRAWS = """
     def main(backend, messenger):
         import numpy
         from qiskit import QuantumCircuit, transpile
+        from qiskit.quantum_info import random_hermitian
         from qiskit_aer import AerSimulator
         circuit = QuantumCircuit(8)
         circuit.h(range(8))
@@ -141,15 +142,15 @@ DRAWS = """
         own = AerSimulator().run(circuit, shots=60).result().get_counts()
         return [EARLY, random.getrandbits(60), numpy.random.random(),
             float(numpy.random.default_rng().random()), secrets.token_hex(8), str(uuid.uuid4()),
-            multiprocessing.current_process().authkey.hex(), own,
+            multiprocessing.current_process().authkey.hex(), own, str(random_hermitian(2)),
             backend.run(circuit, shots=60).result().get_counts()]
 """
 
 
 def test_no_two_forks_draw_the_same(run_program):
-    """Every source of random numbers is fresh: Python's, NumPy's, the system's, Aer's."""
+    """Every source of random numbers is fresh: Python's, NumPy's, the system's, Qiskit's, Aer's."""
     (one,), (two,) = (results(run_program(DRAWS)[0]) for _ in range(2))
-    assert len(one) == 9
+    assert len(one) == 10
     assert [at for at, (first, second) in enumerate(zip(one, two)) if first == second] == []
 
 
