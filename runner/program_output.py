@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeGuard
 
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.progress import Progress
@@ -109,16 +110,32 @@ class ProgramOutput:
 def open_console() -> Callable[[], None]:
     """Make stdout and stderr one buffered stream: what is printed keeps its order, and is fast.
 
-    Returns its flush, which works also while the program has put another stream in its place.
+    Returns its flush, which works also while the program has put another stream in its place. It
+    flushes that too where it leads to the console, as a wrapper of ``sys.stdout.buffer`` does.
     """
     raw = io.BufferedWriter(io.FileIO(1, "wb", closefd=False), 1 << 16)
-    console = sys.stdout = sys.stderr = io.TextIOWrapper(
-        raw, encoding="utf-8", errors="backslashreplace"
-    )
+    console = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace")
+    sys.stdout = sys.stderr = console
+    # Programs put these back after they have redirected something.
+    sys.__stdout__ = sys.__stderr__ = console  # type: ignore[misc]  # (constants, says typeshed)
 
     def flush() -> None:
         # The program may have closed it: then there is nothing left to keep in order.
         with suppress(ValueError, OSError):
             console.flush()
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name, None)
+            if stream is not console and _leads_to_console(stream):
+                with suppress(Exception):  # what is below may be the program's own
+                    stream.flush()
 
     return flush
+
+
+def _leads_to_console(stream: object) -> TypeGuard[io.TextIOWrapper]:
+    # No other type, as its methods would be the program's, called from any thread.
+    if type(stream) is not io.TextIOWrapper:
+        return False
+    with suppress(Exception):
+        return stream.fileno() in (1, 2)
+    return False

@@ -93,6 +93,105 @@ def test_print_is_streamed_while_the_program_runs(start_run, write_program):
     assert run.events[0].text == '"early"' and run.process.poll() is None
 
 
+@BOTH_BIRTHS
+def test_python_s_own_streams_are_the_console(run_program, order):
+    """Prints to ``sys.__stdout__`` and ``sys.__stderr__`` are kept, in order."""
+    events, _, _ = run_program(
+        """
+        import sys
+        def main(b, m):
+            print("one", file=sys.__stdout__)
+            print("two", file=sys.__stderr__)
+            print("three")
+            m.publish(4)
+            print("five", file=sys.__stdout__, end="")
+        """
+    )
+    assert order(events[:-1]) == ["one", "two", "three", "4", "five"]
+
+
+RESTORES = "sys.stdout = io.StringIO(); print('hidden'); sys.stdout = sys.__stdout__"
+"""The common way to be silent for a while."""
+
+WRAPPERS = [
+    RESTORES,
+    "sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')",
+    "sys.stdout = open(1, 'w', closefd=False)",
+    "sys.stderr = os.fdopen(sys.stderr.fileno(), 'w', closefd=False); sys.stdout = sys.stderr",
+]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@BOTH_BIRTHS
+def test_stream_in_the_console_s_place_keeps_the_order(wrapper, run_program, order):
+    """Text of a stream that leads to the console is before the message, and the traceback after."""
+    events, verdict, _ = run_program(
+        f"""
+        import io, os, sys
+        def main(b, m):
+            print("one")
+            {wrapper}
+            print("two")
+            m.publish(3)
+            print("four")
+            raise ValueError("five")
+        """
+    )
+    shown = order(events[:-1])
+    assert shown[:4] == ["one", "two", "3", "four"] and shown[-1] == "ValueError: five"
+    assert verdict.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "wrapper", [*WRAPPERS, "sys.stdout = codecs.getwriter('utf-8')(sys.stdout.buffer)"]
+)
+@BOTH_BIRTHS
+def test_stream_in_the_console_s_place_is_streamed(wrapper, start_run, write_program):
+    """Prints into it arrive while the program runs."""
+    run = start_run()
+    run.start_job(
+        write_program(
+            f"""
+            import codecs, io, os, sys, time
+            def main(b, m):
+                {wrapper}
+                print("progress")
+                time.sleep(30)
+            """
+        )
+    )
+    run.read_until("progress")
+    assert run.process.poll() is None
+
+
+@BOTH_BIRTHS
+def test_stream_to_elsewhere_is_left_alone(run_program, tmp_path, console):
+    """A program's own file, object or nothing in the console's place is no concern of ours."""
+    events, verdict, _ = run_program(
+        f"""
+        import sys, time
+        class Odd:
+            def write(self, text): pass
+            def fileno(self): raise SystemExit(3)
+            flush = fileno
+        def main(b, m):
+            print("shown")
+            kept = sys.stdout
+            for other in (open({str(tmp_path / "log")!r}, "w"), Odd(), None):
+                sys.stdout = other
+                print("elsewhere")
+                time.sleep(0.2)
+                m.publish(1)
+            del sys.stdout
+            m.publish(1)
+            sys.stdout = kept
+            print("again")
+        """
+    )
+    assert console(events) == b"shown\nagain\n" and verdict.messages == 4
+    assert (tmp_path / "log").read_text() == "elsewhere\n"
+
+
 def test_flood_of_100_mb_is_cut_and_the_result_kept(start_run, write_program, console):
     """A console flood is cut with its marker; the count is exact and the result has its room."""
     run = start_run()
