@@ -8,6 +8,6 @@ Two processes, which talk over a ``channel``:
   verdict; ``processes``, ``memory`` and ``pipes`` are its calls to the system.
 * The program process (Qiskit, Aer, the user's code) is ``program_process``, with ``program_source``
   (finds and imports the code), ``program_output`` (sends what it prints and publishes),
-  ``program_failure`` (explains an exception, with ``moved_names``), ``job_seed``, and
-  ``quantum_backend`` (makes the device, a ``runtime_simulator``).
+  ``program_failure`` (explains an exception, with ``moved_names``), ``job_seed``,
+  ``quantum_backend`` (makes the device, a ``runtime_simulator``), and ``process_end``.
 """

@@ -6,7 +6,6 @@ code runs and a user's data is decoded.
 """
 
 import atexit
-import ctypes
 import gc
 import json
 import logging
@@ -15,14 +14,11 @@ import resource
 import signal
 import socket
 import sys
-import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
-from io import BufferedRandom, BufferedWriter, TextIOWrapper
 from pathlib import Path
 from select import select
-from typing import Any, NoReturn
+from typing import Any
 
 from qiskit_runtime.contract.wire.job_input import ENTRY_POINT, JobInput, parse_job_input
 from qiskit_runtime.messenger import UserMessenger
@@ -32,6 +28,7 @@ from runner.job_log import open_log
 from runner.job_seed import choose_seed, pass_seed, use_seed
 from runner.memory import untouched_bytes
 from runner.moved_names import honour_unused_imports
+from runner.process_end import end_process
 from runner.processes import die_with_parent
 from runner.program_failure import InvalidParams, describe_failure
 from runner.program_output import ProgramOutput, open_console
@@ -193,33 +190,5 @@ def _send_failure(error: BaseException, entry: Path, output: ProgramOutput) -> N
     output.send_fields(Kind.ERROR, {"reason": failure.reason, "message": failure.message})
 
 
-def _flush_open_files() -> None:
-    """Write what the files hold that the program has left open, as Python's end would."""
-    for one in gc.get_objects():
-        # Not by ``in``, which would ask a class of the program whether it is equal.
-        kind = type(one)
-        if kind is TextIOWrapper or kind is BufferedWriter or kind is BufferedRandom:
-            with suppress(Exception):
-                one.flush()
-
-
-def end_process(code: int) -> NoReturn:
-    """End this process as Python does, without taking apart all that was imported.
-
-    That would take 10 to 15 times as long as the rest of the end, and as long as all of a small
-    job in a fork, which has to copy each page for it.
-    """
-    # These two are what Python's own end begins with, and have no public names.
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
-    atexit._run_exitfuncs()  # noqa: SLF001  (no public name)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # it may be the program's own
-            stream.flush()
-    with suppress(Exception):  # there may be no memory for it
-        _flush_open_files()
-    ctypes.CDLL(None).fflush(None)
-    os._exit(code)
-
-
 if __name__ == "__main__":
-    end_process(main())
+    end_process(main)

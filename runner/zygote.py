@@ -34,6 +34,7 @@ from qiskit_runtime.contract.wire.forking import (
 from qiskit_runtime.host.process_tree import close_to_others, open_to_others
 from runner import program_process
 from runner.pipes import widen
+from runner.process_end import end_process
 from runner.processes import carry, close_all_but, die_with_parent, refuse_privileges
 from runner.sibling import fork_sibling
 from runner.written_pages import Places, copy_pages, find_written
@@ -230,4 +231,4 @@ def _become_program(birth: _Birth) -> None:
 
 
 if __name__ == "__main__":
-    program_process.end_process(main())
+    end_process(main)

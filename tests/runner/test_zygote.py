@@ -17,7 +17,7 @@ from qiskit_runtime.contract.wire.events import Message
 from qiskit_runtime.contract.wire.verdict import Outcome
 from qiskit_runtime.host.process_tree import IS_LINUX, list_children
 from runner import zygote as zygote_module
-from tests.runner.births import BOTH_BIRTHS, ROOT, open_zygote
+from tests.runner.births import ROOT, open_zygote
 from tests.runner.conftest import Run
 
 pytestmark = pytest.mark.skipif(not IS_LINUX, reason="only Linux can hand processes on like this")
@@ -219,53 +219,6 @@ def test_threads_of_aer_numpy_qiskit_and_python_run_in_a_fork(run_program):
     events, verdict, _ = run_program(THREADS, max_execution_seconds=60)
     assert results(events) == [True, 2, 900.0, 4, 45, 45]
     assert verdict.outcome is Outcome.SUCCEEDED
-
-
-@BOTH_BIRTHS
-def test_end_of_the_process_is_as_python_s(run_program, console):
-    """Threads are waited for, ``atexit`` is called, and buffers of Python and C are written."""
-    events, verdict, _ = run_program("""
-        import atexit, ctypes, threading, time
-
-        def late():
-            time.sleep(0.3)
-            print("a thread")
-
-        def main(backend, messenger):
-            ctypes.CDLL(None).printf(b"C's own buffer\\n")
-            atexit.register(print, "the end")
-            threading.Thread(target=late).start()
-            return 1
-    """)
-    lines = console(events).splitlines()
-    # C writes at once where Python was told not to buffer.
-    assert [line for line in lines if line != b"C's own buffer"] == [b"a thread", b"the end"]
-    assert len(lines) == 3
-    assert (verdict.outcome, verdict.exit_code) == (Outcome.SUCCEEDED, 0)
-
-
-@BOTH_BIRTHS
-def test_files_that_a_program_leaves_open_are_written(run_program, tmp_path):
-    """As Python's end does it, whatever holds them: a module, a list, an object."""
-    _, verdict, _ = run_program(f"""
-        from pathlib import Path
-
-        folder = Path({str(tmp_path)!r})
-        rows = open(folder / "rows", "a")
-        log = [open(folder / "log", "wb")]
-
-        class Holder:
-            file = open(folder / "both", "w+b")
-
-        def main(backend, messenger):
-            rows.write("1,2")
-            log[0].write(b"begun")
-            Holder.file.write(b"kept")
-            return 1
-    """)
-    assert verdict.outcome is Outcome.SUCCEEDED
-    written = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()}
-    assert {"rows": "1,2", "log": "begun", "both": "kept"}.items() <= written.items()
 
 
 def test_job_of_a_sandbox_without_clone3_runs(tmp_path, write_program):

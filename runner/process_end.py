@@ -1,0 +1,117 @@
+"""The end of a process that has imported Qiskit: as Python's own, and much faster.
+
+Used by the program process and the zygote. Python takes apart all that was imported, which takes 10
+to 15 times as long as the rest of its end, and as long as all of a small job in a fork, which has
+to copy each page for it. What a program can see of Python's end is done here too, in its order.
+"""
+
+import atexit
+import ctypes
+import gc
+import io
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, NoReturn
+
+_HOLDING = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
+"""Files whose text or bytes may still be in a buffer; they lead to others, or to the system."""
+
+_PLAIN = (io.FileIO, io.BufferedReader, io.BytesIO, io.StringIO)
+"""Files without anything that their end would write."""
+
+_ENDED = {
+    "zipfile": "ZipFile",
+    "tarfile": "_Stream",
+    "shelve": "Shelf",
+    "dbm.dumb": "_Database",
+    "wave": "Wave_write",
+}
+"""Classes that are no files of ``io``, and that Python's end has write the rest of theirs."""
+
+
+def end_process(run: Callable[[], int]) -> NoReturn:
+    """Call ``run``, and end this process with the exit code that it returns, or has chosen."""
+    try:
+        code = run()
+    except SystemExit as end:
+        code = _read_code(end)
+    # These two are what Python's own end begins with, and have no public names.
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
+    atexit._run_exitfuncs()  # noqa: SLF001  (no public name)
+    # Python stops daemon threads here. These go on, and may meet files that are closed.
+    threading.excepthook = lambda _: None
+    for name in ("stdout", "stderr"):
+        with suppress(BaseException):  # it may be the program's own, or gone
+            getattr(sys, name).flush()
+    with suppress(Exception):  # there may be no memory for it
+        _finish_files()
+    ctypes.CDLL(None).fflush(None)
+    os._exit(code)
+
+
+def _read_code(end: SystemExit) -> int:
+    """Return the exit code that Python would make of it; prints what is no number, as Python."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        # What is too large for C is -1 to Python. The system keeps eight bits.
+        return end.code & 0xFF if -(1 << 63) <= end.code < 1 << 63 else 0xFF
+    with suppress(BaseException):  # the text and the stream may be the program's own
+        sys.stderr.write(f"{end.code}\n")
+    return 1
+
+
+def _finish_files() -> None:
+    """Write what the files hold that the program has left open, and what their ends would."""
+    base = io.IOBase.__bases__[0]
+    ended = _with_subclasses([base, *_find_ended()]) - _ids([*_HOLDING, *_PLAIN])
+    holding = _ids(_HOLDING)
+    held, unfinished = [], []
+    for one in _list_objects():
+        # By the number: to compare would ask a class of the program whether it is equal.
+        kind = id(type(one))
+        if kind in holding:
+            held.append(one.flush)
+        elif kind in ended:
+            unfinished.append(one)
+    _call_all(held)
+    _call_all(one.close for one in unfinished)
+    if unfinished:
+        # They may have written to those.
+        _call_all(held)
+
+
+def _list_objects() -> Iterator[Any]:
+    """Yield what has come since the freeze, the newest first: who writes to another is newer."""
+    for generation in range(3):
+        yield from reversed(gc.get_objects(generation))
+
+
+def _find_ended() -> Iterator[type]:
+    for place, name in _ENDED.items():
+        kind = getattr(sys.modules.get(place), name, None)
+        if isinstance(kind, type):
+            yield kind
+
+
+def _with_subclasses(kinds: Iterable[type]) -> set[int]:
+    found, left = set[int](), [*kinds]
+    while left:
+        kind = left.pop()
+        if id(kind) not in found:
+            found.add(id(kind))
+            left += type.__subclasses__(kind)
+    return found
+
+
+def _ids(kinds: Iterable[type]) -> set[int]:
+    return {id(kind) for kind in kinds}
+
+
+def _call_all(calls: Iterable[Callable[[], Any]]) -> None:
+    for call in calls:
+        with suppress(BaseException):  # some are the program's own
+            call()
