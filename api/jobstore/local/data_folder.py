@@ -17,6 +17,7 @@ from pathlib import Path
 from api.jobstore.base import ParamsLost
 from api.jobstore.local.files import (
     load_entries,
+    measure_tree,
     open_new,
     open_plain,
     own_folder,
@@ -188,12 +189,8 @@ class DataFolder:
         return events
 
     def measure(self, job_id: str) -> int:
-        """The bytes that an ended job takes on the disk."""
-        size = 0
-        for name in (_JOB, _PARAMS, _RECORD):
-            with suppress(OSError):
-                size += (self._jobs / job_id / name).lstat().st_blocks * 512
-        return size
+        """The bytes that an ended job takes on the disk, its program among them."""
+        return measure_tree(self._jobs / job_id)
 
     def delete(self, job_id: str) -> None:
         """Remove the job's directory: in one step out of the jobs, then from the disk."""

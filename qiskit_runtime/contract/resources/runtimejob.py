@@ -158,7 +158,7 @@ class RuntimeJob:
 
     @property
     def stored_bytes(self) -> int:
-        """The share of the namespace's storage budget that its parameters and record take."""
+        """The share of the storage budget that its parameters, its own program and record take."""
         params = self.params.size if isinstance(self.params, ParamsFrom) else 0
         program = self.program.size if self.program else 0
         return params + program + self.record_bytes

@@ -1,5 +1,6 @@
 """The bounds of local mode: ended jobs by age and size, and the number of queued jobs."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from api.jobstore.local.store import LocalJobStore
 from api.store_errors import StorageFull
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
+from qiskit_runtime.contract.limits import MAX_SOURCE_BYTES
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec, JobStatus
+from qiskit_runtime.contract.resources.program import ProgramSource
 from tests.jobstore.processes import wait_until
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +131,49 @@ async def test_what_is_stored_is_told_by_instance(tmp_path: Path):
     finally:
         await store.close()
     assert make_store(tmp_path, Bounds()).stored_bytes() is None
+
+
+SOURCE = ProgramSource(b"#" * MAX_SOURCE_BYTES)
+
+
+async def test_program_that_a_job_brings_counts(tmp_path: Path):
+    """The bytes of jobs with programs of their own are told and bounded, the source included."""
+    own = SPEC.model_copy(update={"program_id": "my-own"})
+    store = make_store(tmp_path, Bounds(keep_bytes=MAX_SOURCE_BYTES * 3 // 2))
+    await store.open()
+    try:
+        first = await store.submit(JobRequest(own, "{}", source=SOURCE))
+        await store.cancel(first.id)
+        await wait_until(lambda: (store.stored_bytes() or 0) >= MAX_SOURCE_BYTES, 30)
+        second = await store.submit(JobRequest(own, "{}", source=SOURCE))
+        await store.cancel(second.id)
+        await wait_until(lambda: first.id not in store._book, 30)
+        assert second.id in store._book
+    finally:
+        await store.close()
+
+
+def test_all_that_is_in_a_job_s_folder_is_measured(tmp_path: Path):
+    """Folders below too, such as a program's compiled modules; no link leads out of it."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(bytes(1 << 20))
+    folder = DataFolder(tmp_path)
+    folder.open()
+    try:
+        folder.create(make_job("a"), "{}", SOURCE)
+        before = folder.measure("a")
+        (cache := tmp_path / "jobs" / "a" / "source" / "__pycache__").mkdir()
+        (cache / "my_own.pyc").write_bytes(bytes(100_000))
+        (cache / "link").symlink_to(outside)
+        (cache / "up").symlink_to(tmp_path)
+        (cache / "gone").symlink_to(tmp_path / "none")
+        os.mkfifo(cache / "fifo")
+        grown = folder.measure("a") - before
+    finally:
+        folder.close()
+
+    assert before >= MAX_SOURCE_BYTES and 100_000 <= grown < 200_000
+    assert folder.measure("none") == 0
 
 
 async def test_submission_over_the_bound_is_refused_with_the_number(tmp_path: Path):

@@ -34,6 +34,13 @@ def test_totals_follow_the_jobs():
     assert not totals._jobs and not totals._bytes
 
 
+def test_program_that_a_job_brings_counts():
+    """It is in the Secret of the parameters, under a key of its own."""
+    program = {"secretName": "s", "key": "program.py", "bytes": 7}
+    spec = {"paramsFrom": {"secretName": "s", "bytes": 5}, "programFrom": program}
+    assert make_job(spec=spec).stored_bytes == 12
+
+
 def test_an_instance_may_exceed_its_own_budget_alone():
     """Two budgets: of all together, and of each."""
     totals = StoredTotals()
