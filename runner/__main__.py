@@ -19,9 +19,9 @@ from qiskit_runtime.contract.wire.verdict import (
     MAX_VERDICT_BYTES,
     Verdict,
 )
+from qiskit_runtime.host.descriptors import wait_until_read, write_all
 from qiskit_runtime.host.left_behind import remove_tree
 from runner.handover_port import HandoverPort
-from runner.pipes import wait_until_read, write_all
 from runner.processes import carry
 from runner.program import start_program
 from runner.supervisor import Supervisor

@@ -25,7 +25,7 @@ sys.path += sys.argv[5:]
 
 from qiskit_runtime.contract.wire.job_input import JobInputError
 from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE
-from runner.pipes import write_all
+from qiskit_runtime.host.descriptors import write_all
 from runner.program import Program
 from runner.supervisor import Supervisor
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from qiskit_runtime.contract.wire.progress import Progress, parse_progress
 from qiskit_runtime.contract.wire.verdict import Verdict
+from qiskit_runtime.host.descriptors import readable_bytes
 from runner.channel import READ_BYTES, ChannelBroken, Kind, pack
 from runner.message_writer import ResultTooLarge
-from runner.pipes import readable_bytes
 from runner.record_writer import RecordWriter
 
 BATCH_SECONDS = 0.05

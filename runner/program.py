@@ -8,10 +8,10 @@ import signal
 import sys
 from contextlib import suppress
 
+from qiskit_runtime.host.descriptors import widen
 from qiskit_runtime.host.process_tree import IS_LINUX
 from runner import memory, processes
 from runner.channel import SupervisorEnd
-from runner.pipes import widen
 
 
 class Program:

@@ -18,6 +18,7 @@ from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
 from qiskit_runtime.contract.wire.job_input import JobInput, parse_job_input
 from qiskit_runtime.contract.wire.verdict import Outcome, Verdict, is_version_map
+from qiskit_runtime.host.descriptors import readable_bytes
 from runner import processes
 from runner.channel import (
     READ_BYTES,
@@ -30,7 +31,6 @@ from runner.channel import (
 )
 from runner.exit_status import ExitStatus
 from runner.job_output import JobOutput
-from runner.pipes import readable_bytes
 from runner.program import Program
 
 MEMORY_CHECK_SECONDS = 0.2

@@ -31,9 +31,9 @@ from qiskit_runtime.contract.wire.forking import (
     parse_answer,
     parse_request,
 )
+from qiskit_runtime.host.descriptors import widen
 from qiskit_runtime.host.process_tree import close_to_others, open_to_others
 from runner import program_process
-from runner.pipes import widen
 from runner.process_end import end_process
 from runner.processes import carry, close_all_but, die_with_parent, refuse_privileges
 from runner.sibling import fork_sibling

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import runner.__main__ as runner_main
-from runner import pipes
+from qiskit_runtime.host import descriptors
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_runner_waits_until_its_record_was_read():
 
     thread = threading.Thread(target=read_late)
     thread.start()
-    pipes.wait_until_read(writer)
+    descriptors.wait_until_read(writer)
     ended = time.monotonic()
     thread.join()
-    assert read_at[0] - begun >= 0.5 and ended - read_at[0] >= pipes.LINGER_SECONDS
+    assert read_at[0] - begun >= 0.5 and ended - read_at[0] >= descriptors.LINGER_SECONDS
     os.close(reader)
     os.close(writer)

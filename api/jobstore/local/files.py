@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from qiskit_runtime.host.descriptors import write_all as write_all  # noqa: PLC0414  (for workers)
 from qiskit_runtime.host.left_behind import remove_tree, take_rights
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -133,13 +134,6 @@ def reserve(path: Path, size: int) -> None:
         write_all(file, bytes(size))
     finally:
         os.close(file)
-
-
-def write_all(file: int, data: bytes) -> None:
-    """Write every byte: where a disk becomes full, a call may take a part and not say why."""
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]
 
 
 def own_folder(folder: Path) -> Path:

@@ -14,12 +14,13 @@ import pytest
 
 from api.jobstore.base import JobQuery
 from api.jobstore.local.data_folder import DataFolder
-from api.jobstore.local.files import replace_file, reserve, write_all
+from api.jobstore.local.files import replace_file, reserve
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
 from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec
+from qiskit_runtime.host.descriptors import write_all
 from tests.jobstore.processes import wait_until
 from tests.jobstore.store_under_test import FOR_EVER, QUICK, open_local_store, result
 

@@ -1,4 +1,7 @@
-"""Pipes between the processes of a job, and to the reader of its record. Standard library only."""
+"""Descriptors: what is written to a file or a pipe, and what waits in one. Standard library only.
+
+The pipes are those between the processes of a job, and to the reader of its record.
+"""
 
 import fcntl
 import os
@@ -28,10 +31,11 @@ def widen(pipe: int) -> None:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
 
 
-def write_all(pipe: int, data: bytes) -> None:
-    """Write all of the data, in as many pieces as it takes."""
-    while data:
-        data = data[os.write(pipe, data) :]
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte: a pipe, or a disk that becomes full, may take a part and not say why."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def wait_until_read(pipe: int) -> None:
