@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from api.jobstore.base import JobNotFinal, JobNotFound
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.files import NO_ROOM
+from api.jobstore.local.job_changes import Change
 from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.program import ProgramSource
@@ -27,9 +28,6 @@ Always the same: a full disk does not suffer from being asked, and an end is tol
 """
 
 _T = TypeVar("_T")
-
-Change = Callable[[Job], Job | None]
-"""Returns the job to store, given the job as it is when its turn comes; None is no change."""
 
 logger = logging.getLogger(__name__)
 

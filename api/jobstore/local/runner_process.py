@@ -178,7 +178,7 @@ class RunnerProcess:
         return exit_code
 
     async def close(self) -> None:
-        """End it, whatever it does, and wait until it has."""
+        """End it, whatever it does, and wait until it has; fine where it was closed before."""
         try:
             with suppress(OSError):
                 self._stdin.write_eof()
@@ -189,8 +189,8 @@ class RunnerProcess:
             await self.wait()
         finally:
             self._stdin.close()
-        forget_mark(self._mark)
-        self._clean_up()
+            forget_mark(self._mark)
+            self._clean_up()
 
 
 async def _execute(
@@ -213,9 +213,13 @@ async def _execute(
 async def _end_adopted(mark: int) -> None:
     """End what is left of a runner, also where it has left no room for a thread to do so."""
     try:
-        await asyncio.to_thread(end_adopted, mark)
-    except RuntimeError:
-        end_adopted(mark)
+        try:
+            await asyncio.to_thread(end_adopted, mark)
+        except RuntimeError:
+            end_adopted(mark)
+    except OSError as error:
+        # Its mark is forgotten, so that it ends when the next runner's rest is looked for.
+        logger.warning("what a runner has left can't be looked for: %s", error)
 
 
 def _signal(send: Callable[[], None]) -> None:

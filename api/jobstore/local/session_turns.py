@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from api.jobstore.local.job_book import Change, JobBook
-from qiskit_runtime.contract.lifecycle import Phase, State
+from api.jobstore.local.job_book import JobBook
+from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.session import HAS_COME, Session, Turn, judge_turn
 
@@ -47,14 +47,3 @@ class SessionTurns:
                 return known
         self._parked.pop(session_id, None)
         return None
-
-
-def end_queued(state: State) -> Change:
-    """Return the change that ends a job before it starts; none of one that has started."""
-
-    def make(job: Job) -> Job | None:
-        if job.status.phase is not Phase.QUEUED:
-            return None
-        return job.model_copy(update={"status": job.status.with_state(state)})
-
-    return make

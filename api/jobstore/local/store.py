@@ -26,11 +26,12 @@ from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import disk_errors_as_unavailable
 from api.jobstore.local.job_book import JobBook
+from api.jobstore.local.job_changes import end_queued
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
 from api.jobstore.local.runner_process import RunnerLimits
-from api.jobstore.local.session_turns import FindSession, SessionTurns, end_queued
+from api.jobstore.local.session_turns import FindSession, SessionTurns
 from api.jobstore.local.workers import Workers
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog

@@ -1,49 +1,38 @@
 """The workers of local mode: each has a runner ready, and gives it one job.
 
-Which state follows from what a worker sees, ``contract.lifecycle`` decides.
+Which state follows from what a worker sees, ``job_changes`` and ``contract.lifecycle`` decide.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state_for_missing
-from api.jobstore.local.files import NO_ROOM, write_all
+from api.jobstore.local.files import write_all
 from api.jobstore.local.instance_places import InstancePlaces
 from api.jobstore.local.job_book import JobBook
+from api.jobstore.local.job_changes import conclude, end_queued, set_state, start
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
-from api.jobstore.local.session_turns import SessionTurns, end_queued
-from api.jobstore.local.zygote import Zygote
-from qiskit_runtime.contract.lifecycle import (
-    Limits,
-    Observation,
-    Phase,
-    RunnerState,
-    State,
-    derive_state,
-)
+from api.jobstore.local.runner_supply import RunnerSupply
+from api.jobstore.local.session_turns import SessionTurns
+from qiskit_runtime.contract.lifecycle import Observation, Phase, RunnerState
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
-from qiskit_runtime.host.backoff import Backoff
 
 _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
 _RETRY_SECONDS = 1.0
 """How long a job stays queued that a full disk has no room for, before each other try."""
-
-_AHEAD_SECONDS = 0.03
-"""How long after a job the next runner is started, so that a small circuit has its counts first.
-
-A Bell job takes 32 ms, and 48 where it is started at once; after the job, the next waits 10 ms."""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -71,7 +60,7 @@ class Workers:
         self._folder, self._book, self._records = folder, book, records
         self._input, self._limits, self._turns = job_input, limits, turns
         self._places = InstancePlaces(limits.instance_running)
-        self._zygote = Zygote(limits.program_env)
+        self._runners = RunnerSupply(limits, folder.scratch)
         self._queue: asyncio.PriorityQueue[tuple[int, str]] = asyncio.PriorityQueue()
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[str, RunnerProcess] = {}
@@ -84,8 +73,7 @@ class Workers:
                 await self._conclude_interrupted(job)
             elif job.status.phase is Phase.QUEUED:
                 self.queue(job)
-        if self._limits.forks:
-            self._zygote.open()
+        self._runners.open()
         self._tasks = [asyncio.create_task(self._work()) for _ in range(self._limits.workers)]
 
     async def close(self) -> None:
@@ -95,7 +83,7 @@ class Workers:
             runner.terminate()
         for _ in self._tasks:
             self._queue.put_nowait(_CLOSING)
-        await self._zygote.close()
+        await self._runners.close()
         await asyncio.gather(*self._tasks)
 
     def queue(self, job: Job) -> None:
@@ -117,64 +105,60 @@ class Workers:
             runner.terminate()
 
     async def _work(self) -> None:
-        ahead = None
-        while runner := await (ahead or self._start_runner()):
-            job = ahead = None
-            try:
-                job = await self._next_job()
-                if not runner.is_usable:
-                    await runner.close()
-                    runner = await self._start_runner() or runner
-                if self._zygote.is_ready:
-                    # A fork takes little: the next one is there when this one has ended.
-                    ahead = asyncio.create_task(self._start_runner(_AHEAD_SECONDS))
-                if job:
-                    await self._run(job.id, runner)
-            except Exception:
-                # A worker must outlive whatever one job brings.
-                logger.exception("a worker failed")
-                if job and self._find_queued(job.id):
-                    self._queue_again(job, "its worker failed")
-            finally:
-                for waiting in self._places.leave(job) if job else ():
-                    self.queue(waiting)
-                await runner.close()
-
-    async def _start_runner(self, after: float = 0) -> RunnerProcess | None:
-        """A new runner, as soon as the system can start one; None when the store closes."""
-        await asyncio.sleep(after)
-        backoff = Backoff(first=1.0, longest=10.0)
-        await self._zygote.settle()
-        while not self._closing:
-            try:
-                return await RunnerProcess.start(self._limits, self._folder.scratch, self._zygote)
-            except NO_ROOM as error:
-                logger.warning("no runner could be started: %s", error)
-                await asyncio.sleep(backoff.next_seconds())
-        return None
+        """Serve one job after the other, each with a runner that was started before it came."""
+        runner = await self._runners.start()
+        while runner:
+            job = await self._next_job()
+            usable = await self._runners.renew(runner)
+            following = self._runners.start_next()
+            if usable:
+                await self._serve(job, usable)
+            runner = await following
 
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
             job = self._find_queued(entry[1])
-            if job and await self._has_turn(job) and self._places.enter(job):
-                return job
+            with self._outlive(job):
+                if job and await self._may_start(job):
+                    return job
             # Where many have to wait, as after a restart, requests are answered between them.
             await asyncio.sleep(0)
         return None
 
-    async def _has_turn(self, job: Job) -> bool:
+    async def _may_start(self, job: Job) -> bool:
         """Return whether a job may start. One that has to wait is parked, a refused one ends."""
         turn = self._turns.judge(job)
         if turn.kind is TurnKind.WAITS:
             self._turns.park(job)
         elif turn.end:
             await self._book.change(job.id, end_queued(turn.end))
-        return turn.kind is TurnKind.COME
+        return turn.kind is TurnKind.COME and self._places.enter(job)
+
+    @contextmanager
+    def _outlive(self, job: Job | None) -> Iterator[None]:
+        """Keep the worker, whatever a job brings; one that has not started yet is tried again."""
+        try:
+            yield
+        except Exception:
+            logger.exception("a worker failed")
+            if job and self._find_queued(job.id):
+                self._queue_again(job, "its worker failed")
 
     def _find_queued(self, job_id: str) -> Job | None:
         job = self._book.find_unfinished(job_id)
         return job if job and job.status.phase is Phase.QUEUED else None
+
+    async def _serve(self, job: Job | None, runner: RunnerProcess) -> None:
+        """Run a job, where there is one, and end its runner."""
+        with self._outlive(job):
+            try:
+                if job:
+                    await self._run(job.id, runner)
+            finally:
+                await runner.close()
+        for waiting in self._places.leave(job) if job else ():
+            self.queue(waiting)
 
     async def _run(self, job_id: str, runner: RunnerProcess) -> None:
         """Run one job, unless it was cancelled, or the store closes, since it left the queue."""
@@ -184,7 +168,7 @@ class Workers:
         try:
             job_input = await asyncio.to_thread(self._input.make_job_input, job)
         except MISSING_ERRORS as error:
-            await self._book.change(job_id, _set(state_for_missing(error)))
+            await self._book.change(job_id, end_queued(state_for_missing(error)))
             return
         record = self._records.open(job_id)
         self._running[job_id] = runner
@@ -204,18 +188,14 @@ class Workers:
         restart. The same where there is no room for a new job: its record would be lost, and each
         of those behind it, one after the other.
         """
-
-        def start(found: Job) -> Job | None:
-            # One of the same id may be there, where this one was deleted.
-            if found.status.phase is not Phase.QUEUED or found.sequence != job.sequence:
-                return None
-            return _set(derive_state(Observation(runner=RunnerState.RUNNING)))(found)
-
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")
             return False
         try:
-            await self._book.change(job.id, start)
+            # One of the same id may be there, where this one was deleted.
+            await self._book.change(
+                job.id, lambda found: start(found) if found.sequence == job.sequence else None
+            )
         except OSError as error:
             self._queue_again(job, f"its start can't be stored: {error}")
             return False
@@ -240,7 +220,7 @@ class Workers:
             await self._conclude(job_id, Observation(place, exit_code=exit_code), runner)
         except Exception as error:
             # Whatever happened, the job has an end; the worker's log has the rest.
-            await self._book.change(job_id, _set(state_for_failure(error)))
+            await self._book.change(job_id, set_state(state_for_failure(error)))
             if not isinstance(error, OSError):
                 raise
         finally:
@@ -279,22 +259,3 @@ class Workers:
         events = await asyncio.to_thread(self._folder.read_events, job.id)
         verdict = verdict_at_end(events)
         await self._conclude(job.id, Observation(RunnerState.DISRUPTED, verdict, detail=_STOPPED))
-
-
-def conclude(observed: Observation, memory_bytes: int = 0) -> Callable[[Job], Job]:
-    """Return the change that makes a job final by an observation of it."""
-
-    def make(job: Job) -> Job:
-        limits = Limits(job.spec.max_execution_seconds, memory_bytes=memory_bytes)
-        asked = observed.cancel_requested or job.cancel_requested
-        state = derive_state(replace(observed, cancel_requested=asked, limits=limits))
-        status = job.status.with_state(state)
-        if observed.verdict is not None:
-            status = status.with_verdict(observed.verdict)
-        return job.model_copy(update={"status": status})
-
-    return make
-
-
-def _set(state: State) -> Callable[[Job], Job]:
-    return lambda job: job.model_copy(update={"status": job.status.with_state(state)})

@@ -442,6 +442,27 @@ async def test_processes_are_ended_where_no_thread_can_be_started(
     assert (killed.status.phase, job.status.phase) == (Phase.FAILED, Phase.COMPLETED)
 
 
+async def test_worker_outlives_a_full_table_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """What a shot runner has left can't be looked for: its job has its end, the next one runs."""
+
+    def refuse_list(_: int) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with asyncio.timeout(60), open_local_store(tmp_path, ONE) as jobs:
+        with monkeypatch.context() as patch:
+            patch.setattr(runner_process, "end_adopted", refuse_list)
+            shot, _ = await jobs.run(
+                "import os\ndef main(backend, messenger):\n    os.kill(os.getppid(), 9)"
+            )
+            following, _ = await jobs.run(QUICK)
+
+    assert (shot.status.phase, shot.status.reason) == (Phase.FAILED, Reason.INTERRUPTED)
+    assert following.status.phase is Phase.COMPLETED
+    assert "Too many open files" in caplog.text
+
+
 async def test_temporary_files_go_with_their_job(tmp_path: Path):
     """A program's working folder and its temporary files are in the data folder, for its time."""
     source = """
