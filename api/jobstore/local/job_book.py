@@ -104,6 +104,13 @@ class JobBook:
         job = self._jobs.get(job_id)
         return None if job is None or job.is_final or job_id in self._unsaved else job
 
+    def find_queued(self, job_id: str, sequence: int) -> Job | None:
+        """The job of this id and number if it is queued; None where a later one has the id."""
+        job = self.find_unfinished(job_id)
+        if job is None or job.sequence != sequence or job.status.phase is not Phase.QUEUED:
+            return None
+        return job
+
     def load(self) -> None:
         """Take up what is in the folder."""
         for job in sorted(self._folder.load_all(), key=lambda job: job.sequence):
@@ -117,20 +124,22 @@ class JobBook:
         await asyncio.to_thread(self._folder.create, job, params, source)
         self._put(job)
 
-    async def change(self, job_id: str, make: Change) -> None:
+    async def change(self, job_id: str, make: Change) -> bool:
         """Store a change, then show it. An end that the disk refuses is stored and shown later.
+
+        Returns whether there was anything to change.
 
         Raises:
             OSError: the disk does not take a change that is no end; nothing has changed.
         """
-        await _finish(self._change(job_id, make))
+        return await _finish(self._change(job_id, make))
 
-    async def _change(self, job_id: str, make: Change) -> None:
+    async def _change(self, job_id: str, make: Change) -> bool:
         async with self._take_turn(job_id):
             job = self.find_unfinished(job_id)
             changed = make(job) if job else None
             if changed is None:
-                return
+                return False
             try:
                 await asyncio.to_thread(self._folder.save, changed)
             except NO_ROOM as error:
@@ -142,6 +151,7 @@ class JobBook:
                     self._saving = asyncio.create_task(self._save_later())
             else:
                 self._put(changed)
+            return True
 
     async def amend(self, job_id: str, make: Change) -> bool:
         """Store and show a change that is no other phase, also of an ended job.

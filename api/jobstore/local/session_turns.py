@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from api.jobstore.local.job_book import JobBook
-from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.session import HAS_COME, Session, Turn, judge_turn
 
@@ -42,8 +41,7 @@ class SessionTurns:
         parked = self._parked.get(session_id, {})
         for job in sorted(parked.values(), key=lambda job: job.sequence):
             del parked[job.id]
-            known = self._book.find_unfinished(job.id)
-            if known and known.status.phase is Phase.QUEUED:
+            if known := self._book.find_queued(job.id, job.sequence):
                 return known
         self._parked.pop(session_id, None)
         return None

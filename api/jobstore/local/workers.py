@@ -118,7 +118,8 @@ class Workers:
     async def _next_job(self) -> Job | None:
         """Wait for the oldest job that is still queued; None when the store closes."""
         while (entry := await self._queue.get()) != _CLOSING and not self._closing:
-            job = self._find_queued(entry[1])
+            sequence, job_id = entry
+            job = self._book.find_queued(job_id, sequence)
             with self._outlive(job):
                 if job and await self._may_start(job):
                     return job
@@ -142,44 +143,52 @@ class Workers:
             yield
         except Exception:
             logger.exception("a worker failed")
-            if job and self._find_queued(job.id):
+            if job and self._book.find_queued(job.id, job.sequence):
                 self._queue_again(job, "its worker failed")
-
-    def _find_queued(self, job_id: str) -> Job | None:
-        job = self._book.find_unfinished(job_id)
-        return job if job and job.status.phase is Phase.QUEUED else None
 
     async def _serve(self, job: Job | None, runner: RunnerProcess) -> None:
         """Run a job, where there is one, and end its runner."""
         with self._outlive(job):
             try:
                 if job:
-                    await self._run(job.id, runner)
+                    await self._run(job, runner)
             finally:
                 await runner.close()
         for waiting in self._places.leave(job) if job else ():
             self.queue(waiting)
 
-    async def _run(self, job_id: str, runner: RunnerProcess) -> None:
+    async def _run(self, job: Job, runner: RunnerProcess) -> None:
         """Run one job, unless it was cancelled, or the store closes, since it left the queue."""
-        job = self._find_queued(job_id)
-        if self._closing or job is None:
+        is_queued = self._book.find_queued(job.id, job.sequence) and not self.has(job.id)
+        if self._closing or not is_queued:
             return
+        with self._claim(job, runner):
+            try:
+                await self._start(job, runner)
+            finally:
+                if job.id not in self._book:
+                    # It was deleted, and its record may have been opened since.
+                    await asyncio.to_thread(self._folder.delete, job.id)
+
+    @contextmanager
+    def _claim(self, job: Job, runner: RunnerProcess) -> Iterator[None]:
+        """Have a job be this runner's; meanwhile no other worker has it, and no new job its id."""
+        self._running[job.id] = runner
+        try:
+            yield
+        finally:
+            del self._running[job.id]
+
+    async def _start(self, job: Job, runner: RunnerProcess) -> None:
+        """Give a runner the input of its job, once it is stored that the job runs."""
         try:
             job_input = await asyncio.to_thread(self._input.make_job_input, job)
         except MISSING_ERRORS as error:
-            await self._book.change(job_id, end_queued(state_for_missing(error)))
+            await self._book.change(job.id, end_queued(state_for_missing(error)))
             return
-        record = self._records.open(job_id)
-        self._running[job_id] = runner
-        try:
-            if await self._store_start(job):
-                await self._run_started(job_input, runner, record)
-        finally:
-            if job_id not in self._book:
-                # It was deleted, and its record may have been opened since.
-                await asyncio.to_thread(self._folder.delete, job_id)
-            del self._running[job_id]
+        record = self._records.open(job.id)
+        if await self._store_start(job):
+            await self._run_started(job_input, runner, record)
 
     async def _store_start(self, job: Job) -> bool:
         """Store that the job runs; where the disk refuses that, it is queued again, for later.
@@ -192,15 +201,10 @@ class Workers:
             self._queue_again(job, "the disk has no room for its record")
             return False
         try:
-            # One of the same id may be there, where this one was deleted.
-            await self._book.change(
-                job.id, lambda found: start(found) if found.sequence == job.sequence else None
-            )
+            return await self._book.change(job.id, start)
         except OSError as error:
             self._queue_again(job, f"its start can't be stored: {error}")
             return False
-        started = self._book.find_unfinished(job.id)
-        return started is not None and started.status.phase is Phase.RUNNING
 
     def _queue_again(self, job: Job, why: str) -> None:
         logger.warning("job %s stays queued, %s", job.id, why)

@@ -24,12 +24,14 @@ from api.jobstore.local.runner_process import RunnerProcess
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
-from qiskit_runtime.contract.resources.job import Job
+from qiskit_runtime.contract.resources.backend import DEFAULT_BACKEND
+from qiskit_runtime.contract.resources.job import Job, JobRequest, JobSpec
 from qiskit_runtime.contract.wire.job_input import JobInput
 from tests.jobstore.processes import children, find_runners, is_alive, wait_until
 from tests.jobstore.store_under_test import (
     FOR_EVER,
     QUICK,
+    StoreUnderTest,
     messages,
     open_local_store,
     result,
@@ -461,6 +463,94 @@ async def test_worker_outlives_a_full_table_of_files(
     assert (shot.status.phase, shot.status.reason) == (Phase.FAILED, Reason.INTERRUPTED)
     assert following.status.phase is Phase.COMPLETED
     assert "Too many open files" in caplog.text
+
+
+@pytest.fixture
+def slow_input(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have the making of an input take a while; returns the ids of the jobs that it was for."""
+    make, asked = InputMaker.make_job_input, list[str]()
+
+    def make_slowly(maker: InputMaker, job: Job) -> JobInput:
+        asked.append(job.id)
+        time.sleep(0.3)
+        return make(maker, job)
+
+    monkeypatch.setattr(InputMaker, "make_job_input", make_slowly)
+    return asked
+
+
+async def request_quick(jobs: StoreUnderTest, job_id: str) -> JobRequest:
+    """The request for a job of this id."""
+    name = await jobs.install(textwrap.dedent(QUICK))
+    return JobRequest(JobSpec(program_id=name, backend=DEFAULT_BACKEND), id=job_id)
+
+
+async def test_old_places_in_the_queue_do_not_count_for_a_new_job_of_the_id(
+    tmp_path: Path, slow_input: list[str], caplog: pytest.LogCaptureFixture
+):
+    """Two workers that are free at once do not both take the job that was posted again."""
+    async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
+        blockers = [await jobs.start() for _ in range(2)]
+        request = await request_quick(jobs, "again")
+        for _ in range(3):
+            await jobs.store.submit(request)
+            await jobs.store.cancel("again")
+            await jobs.store.delete("again")
+        await jobs.store.submit(request)
+        await jobs.stop(*blockers)
+        ended = await jobs.finish("again")
+        await jobs.run(QUICK)
+
+    assert ended.status.phase is Phase.COMPLETED
+    assert slow_input.count("again") == 1
+    assert caplog.records == []
+
+
+async def test_id_is_not_given_again_while_a_worker_has_its_job(
+    tmp_path: Path, slow_input: list[str]
+):
+    """Also before the start: what the worker of the old job does is never done to the new one."""
+    async with open_local_store(tmp_path, RunnerLimits(workers=2)) as jobs:
+        request = await request_quick(jobs, "again")
+        await jobs.store.submit(request)
+        await wait_until(lambda: "again" in slow_input)
+        await jobs.store.cancel("again")
+        await jobs.store.delete("again")
+        with pytest.raises(StoreUnavailable, match="just being deleted"):
+            await jobs.store.submit(request)
+        await wait_until(lambda: not jobs.store._workers.has("again"))
+        await jobs.store.submit(request)
+        ended = await jobs.finish("again")
+
+    assert ended.status.phase is Phase.COMPLETED
+    assert slow_input.count("again") == 2
+
+
+async def test_id_is_free_again_though_the_files_of_its_job_could_not_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A discarded job's worker that fails in the end keeps no later job of the id out."""
+    delete, deleted = DataFolder.delete, []
+
+    def delete_once(folder: DataFolder, job_id: str) -> None:
+        deleted.append(job_id)
+        if len(deleted) == 2:
+            refuse()
+        delete(folder, job_id)
+
+    monkeypatch.setattr(DataFolder, "delete", delete_once)
+    async with open_local_store(tmp_path, ONE) as jobs:
+        name = await jobs.install(textwrap.dedent(FOR_EVER))
+        spec = JobSpec(program_id=name, backend=DEFAULT_BACKEND)
+        await jobs.store.submit(JobRequest(spec, id="again"))
+        await jobs.wait_for_message("again", '"started"')
+        await jobs.store.discard("again")
+        await wait_until(lambda: not jobs.store._workers.has("again"))
+        await jobs.store.submit(await request_quick(jobs, "again"))
+        ended = await jobs.finish("again")
+
+    assert deleted == ["again"] * 2
+    assert ended.status.phase is Phase.COMPLETED
 
 
 async def test_temporary_files_go_with_their_job(tmp_path: Path):
