@@ -26,7 +26,7 @@ from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import disk_errors_as_unavailable
 from api.jobstore.local.job_book import JobBook
-from api.jobstore.local.job_changes import end_queued
+from api.jobstore.local.job_changes import CANCELLED, end_queued, request_cancel
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.retention import KEEP_ALL, Bounds, Retention
@@ -35,7 +35,7 @@ from api.jobstore.local.session_turns import FindSession, SessionTurns
 from api.jobstore.local.workers import Workers
 from api.store_errors import StorageFull, StoreUnavailable
 from qiskit_runtime.contract.catalog import Catalog
-from qiskit_runtime.contract.lifecycle import Observation, Phase, derive_state
+from qiskit_runtime.contract.lifecycle import Phase
 from qiskit_runtime.contract.limits import MIB
 from qiskit_runtime.contract.resources.backend import BackendSpec, find_backend
 from qiskit_runtime.contract.resources.instance import Instance
@@ -43,9 +43,6 @@ from qiskit_runtime.contract.resources.job import Job, JobRequest, digest_params
 from qiskit_runtime.contract.resources.resource import make_job_id
 from qiskit_runtime.contract.wire.events import Event
 from qiskit_runtime.host.process_tree import adopt_orphans
-
-_CANCELLED = derive_state(Observation(cancel_requested=True))
-"""The state of a job that was cancelled before it started."""
 
 _PARAMS_MEMORY = 16 * MIB
 """The size of the cache of parameters: a list answers with those of 200 jobs."""
@@ -212,7 +209,7 @@ class LocalJobStore(JobStore):
 
     async def cancel(self, job_id: str) -> None:
         if (await self.get(job_id)).status.phase is Phase.QUEUED:
-            await self._book.change(job_id, end_queued(_CANCELLED))
+            await self._book.change(job_id, end_queued(CANCELLED))
         phase = (await self.get(job_id)).status.phase
         if phase in (Phase.COMPLETED, Phase.FAILED):
             raise JobFinal(phase)
@@ -220,7 +217,7 @@ class LocalJobStore(JobStore):
             self._book.note_cancel(job_id)
             self._workers.terminate(job_id)
             with disk_errors_as_unavailable():
-                await self._book.change(job_id, lambda job: job)
+                await self._book.change(job_id, request_cancel)
 
     async def end_refused(self, session_id: str) -> None:
         """End the queued jobs of a session that are never to start, by its state now."""

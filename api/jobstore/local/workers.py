@@ -16,7 +16,7 @@ from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state
 from api.jobstore.local.files import write_all
 from api.jobstore.local.instance_places import InstancePlaces
 from api.jobstore.local.job_book import JobBook
-from api.jobstore.local.job_changes import conclude, end_queued, set_state, start
+from api.jobstore.local.job_changes import conclude, end_queued, put_back, set_state, start
 from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.records import Records
 from api.jobstore.local.runner_process import RunnerLimits, RunnerProcess
@@ -187,21 +187,29 @@ class Workers:
             await self._book.change(job.id, end_queued(state_for_missing(error)))
             return
         record = self._records.open(job.id)
-        if await self._store_start(job):
+        if not await self._store_start(job):
+            return
+        if self._closing:
+            # Its runner is ended already, and had nothing of it.
+            await self._book.change(job.id, put_back(job))
+        else:
             await self._run_started(job_input, runner, record)
 
     async def _store_start(self, job: Job) -> bool:
-        """Store that the job runs; where the disk refuses that, it is queued again, for later.
+        """Store that the job runs, unless the store closes; returns whether it did.
 
-        Its runner gets no input then: what is not stored as running would run again after a
-        restart. The same where there is no room for a new job: its record would be lost, and each
-        of those behind it, one after the other.
+        Where the disk refuses that, the job is queued again, for later. Its runner gets no input
+        then: what is not stored as running would run again after a restart. The same where there
+        is no room for a new job: its record would be lost, and each of those behind it, one after
+        the other.
         """
         if not await asyncio.to_thread(self._folder.takes_jobs):
             self._queue_again(job, "the disk has no room for its record")
             return False
         try:
-            return await self._book.change(job.id, start)
+            return await self._book.change(
+                job.id, lambda found: None if self._closing else start(found)
+            )
         except OSError as error:
             self._queue_again(job, f"its start can't be stored: {error}")
             return False

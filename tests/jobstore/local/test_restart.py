@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -17,14 +18,17 @@ import pytest
 
 from api.jobstore.base import JobQuery
 from api.jobstore.local.data_folder import DataFolder, DataFolderInUse
+from api.jobstore.local.job_input import InputMaker
 from api.jobstore.local.store import RunnerLimits
 from api.store_errors import StoreUnavailable
 from qiskit_runtime.contract.lifecycle import Phase, Reason
 from qiskit_runtime.contract.limits import GRACE_SECONDS
+from qiskit_runtime.contract.resources.job import Job, JobStatus
 from qiskit_runtime.contract.wire.events import EndEvent, Event
 from qiskit_runtime.contract.wire.record import RecordParser
-from tests.jobstore.processes import is_alive
+from tests.jobstore.processes import is_alive, wait_until
 from tests.jobstore.store_under_test import (
+    FOR_EVER,
     QUICK,
     StoreUnderTest,
     make_local_store,
@@ -243,6 +247,75 @@ async def test_close_interrupts_running_jobs_and_keeps_queued_ones(tmp_path: Pat
     assert waiting.status.phase is Phase.QUEUED
     assert (found, read) == (interrupted, heard)
     assert ran.status.phase is Phase.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [(InputMaker, "make_job_input"), (DataFolder, "takes_jobs"), (DataFolder, "save")],
+    ids=["reads its input", "looks for room", "stores it"],
+)
+async def test_close_in_the_middle_of_a_start_leaves_the_job_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, step: str
+):
+    """A job of which its runner was given nothing keeps no close waiting, and runs next time."""
+    begun, work = threading.Event(), getattr(owner, step)
+
+    def work_slowly(*arguments: Any) -> Any:
+        begun.set()
+        time.sleep(0.3)
+        return work(*arguments)
+
+    source = f"""
+        import os, time
+
+        def main(backend, messenger):
+            os.mkdir({str(tmp_path / "ran")!r})
+            for _ in range(500):
+                if os.path.exists({str(tmp_path / "go")!r}):
+                    return
+                time.sleep(0.02)
+    """
+    async with open_local_store(tmp_path, ONE) as jobs:
+        await jobs.run(QUICK)
+        monkeypatch.setattr(owner, step, work_slowly)
+        job = await jobs.submit(source)
+        await wait_until(begun.is_set)
+        begin = time.monotonic()
+    took = time.monotonic() - begin
+    waiting = await jobs.store.get(job.id)
+    monkeypatch.undo()
+    (tmp_path / "go").touch()
+    async with open_local_store(tmp_path, ONE) as jobs:
+        kept = await jobs.store.get(job.id)
+        ran = await jobs.finish(job.id)
+
+    assert waiting.status == kept.status == JobStatus()
+    assert took < 5
+    assert ran.status.phase is Phase.COMPLETED
+
+
+async def test_cancel_in_the_middle_of_a_start_outlives_the_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A job that was to start as the server closed, and that its user cancelled, is Cancelled."""
+    save, saving = DataFolder.save, threading.Event()
+
+    def save_slowly(folder: DataFolder, job: Job) -> None:
+        save(folder, job)
+        saving.set()
+        time.sleep(0.3)
+
+    async with open_local_store(tmp_path, ONE) as jobs:
+        monkeypatch.setattr(DataFolder, "save", save_slowly)
+        job = await jobs.submit(FOR_EVER)
+        await wait_until(saving.is_set)
+        cancel = asyncio.create_task(jobs.store.cancel(job.id))
+        await asyncio.sleep(0)
+    await cancel
+
+    ended = (await jobs.store.get(job.id)).status
+    assert (ended.phase, ended.reason) == (Phase.CANCELLED, Reason.CANCELLED_BY_USER)
+    assert ended.finished_at is not None
 
 
 async def test_close_ends_a_program_that_ignores_sigterm_in_time(tmp_path: Path):
