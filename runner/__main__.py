@@ -129,14 +129,14 @@ def supervise(
 
     Raises:
         JobInputError: the job that came later is not a job input.
-        NoJobCame: none has come over its port.
+        NoJobCame: none has come, or it came after the runner was told to end.
     """
     with _make_folder(folder) as made:
         start = partial(start_program, str(made))
         supervisor = Supervisor(start, partial(write_all, 1), grace_seconds)
         give_job(supervisor)
         verdict = supervisor.run()
-        if supervisor.has_port and not supervisor.has_job:
+        if not supervisor.has_job:
             raise NoJobCame
         return verdict
 

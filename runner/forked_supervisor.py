@@ -24,7 +24,7 @@ from functools import partial
 sys.path += sys.argv[5:]
 
 from qiskit_runtime.contract.wire.job_input import JobInputError
-from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE
+from qiskit_runtime.contract.wire.verdict import EXIT_CODES, EXIT_UNREADABLE, EXIT_UNUSED
 from qiskit_runtime.host.descriptors import write_all
 from runner.program import Program
 from runner.supervisor import Supervisor
@@ -43,7 +43,7 @@ def main() -> int:
     except JobInputError as error:
         sys.stderr.write(f"runner: {error}\n")
         return EXIT_UNREADABLE
-    return EXIT_CODES[verdict.outcome]
+    return EXIT_CODES[verdict.outcome] if supervisor.has_job else EXIT_UNUSED
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Supervisor:
             if not data:
                 self._selector.unregister(descriptor)
                 self._stop(Outcome.TERMINATED)
-            elif self._job is None:
+            elif self._job is None and self._stopped_for is None:
                 received.extend(data)
                 if received.endswith(b"\n"):
                     self.start_job(parse_job_input(bytes(received)))
@@ -127,11 +127,6 @@ class Supervisor:
         self._when_ready = lambda: port.open(
             self._selector, self._may_take, lambda: self.start_job(read())
         )
-
-    @property
-    def has_port(self) -> bool:
-        """Return whether its job comes over a port."""
-        return self._port is not None
 
     @property
     def has_job(self) -> bool:

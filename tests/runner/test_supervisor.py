@@ -14,7 +14,7 @@ from qiskit_runtime.contract.lifecycle import Observation, Phase, Reason, Runner
 from qiskit_runtime.contract.wire.events import EndEvent, Message
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser
-from qiskit_runtime.contract.wire.verdict import Outcome
+from qiskit_runtime.contract.wire.verdict import EXIT_UNUSED, Outcome
 from qiskit_runtime.host.process_tree import descendants
 from runner.channel import Kind, pack
 from runner.memory import held_by_descendants
@@ -103,13 +103,13 @@ def test_sigterm_is_followed_by_sigkill_after_the_grace(start_run, write_program
 @pytest.mark.parametrize("delay", [0.06, 0.1, 0.15, 0.4])
 @BOTH_BIRTHS
 def test_sigterm_before_the_job_ends_both(delay, start_run, is_alive, wait_until):
-    """A runner without a job ends at SIGTERM, however early, and leaves no process."""
+    """A runner without a job ends at SIGTERM, however early, says so, and leaves no process."""
     run = start_run(grace=0.5)
     time.sleep(delay)
     children = list(descendants(run.process.pid))
     run.process.terminate()
     # Before its handler is there, Python ends by the signal itself.
-    assert run.process.wait(8) in (143, -signal.SIGTERM)
+    assert run.process.wait(8) in (EXIT_UNUSED, -signal.SIGTERM)
     # The kernel ends the program with its supervisor.
     wait_until(lambda: not any(map(is_alive, children)))
     assert run.process.stdout.read() == run.process.stderr.read() == b""
@@ -208,7 +208,7 @@ def test_program_process_that_dies_before_its_job_is_reported(start_run, wait_un
     run = start_run()
     wait_until(lambda: list(descendants(run.process.pid)) != [])
     os.kill(next(iter(descendants(run.process.pid))), signal.SIGKILL)
-    assert run.process.wait(8) == 2 and run.process.stderr.read() == b""
+    assert run.process.wait(8) == EXIT_UNUSED and run.process.stderr.read() == b""
 
 
 def test_program_process_that_can_not_start_fails_with_its_words(write_program, tmp_path):

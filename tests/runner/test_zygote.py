@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from qiskit_runtime.contract.wire.events import Message
-from qiskit_runtime.contract.wire.verdict import Outcome
+from qiskit_runtime.contract.wire.verdict import EXIT_UNUSED, Outcome
 from qiskit_runtime.host.process_tree import IS_LINUX, list_children
 from runner import zygote as zygote_module
 from tests.runner.births import ROOT, open_zygote
@@ -287,7 +287,7 @@ def test_folder_that_can_not_be_made_is_the_answer(zygote, tmp_path):
         zygote.fork(folder=tmp_path / "none" / "below")
     run = zygote.fork(folder=tmp_path / "made")
     run.stdin.close()
-    assert run.wait(10) == 143 and (tmp_path / "made").is_dir()
+    assert run.wait(10) == EXIT_UNUSED and (tmp_path / "made").is_dir()
     run.communicate()
 
 
@@ -318,7 +318,7 @@ def test_job_goes_on_when_the_zygote_is_killed(write_program, wait_until, is_ali
         time.sleep(0.1)
         assert run.poll() is None
         run.stdin.close()
-        assert run.wait(10) == 143
+        assert run.wait(10) == EXIT_UNUSED
         run.communicate()
 
 

@@ -6,6 +6,7 @@ Which state follows from what a worker sees, ``job_changes`` and ``contract.life
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,12 +28,18 @@ from qiskit_runtime.contract.resources.job import Job
 from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
+from qiskit_runtime.contract.wire.verdict import EXIT_UNUSED
 
 _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
 
 _RETRY_SECONDS = 1.0
 """How long a job stays queued that a full disk has no room for, before each other try."""
+
+_UNUSED = (EXIT_UNUSED, -signal.SIGTERM)
+"""The exit codes of a runner that was told to end before it had read its job, so that nothing ran.
+
+The second is Python's own, before the runner has its handler."""
 
 _STOPPED = "the server was stopped while the job ran"
 
@@ -193,7 +200,7 @@ class Workers:
             # Its runner is ended already, and had nothing of it.
             await self._book.change(job.id, put_back(job))
         else:
-            await self._run_started(job_input, runner, record)
+            await self._run_started(job, job_input, runner, record)
 
     async def _store_start(self, job: Job) -> bool:
         """Store that the job runs, unless the store closes; returns whether it did.
@@ -219,20 +226,22 @@ class Workers:
         asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.queue, job)
 
     async def _run_started(
-        self, job_input: JobInput, runner: RunnerProcess, record: LiveRecord
+        self, job: Job, job_input: JobInput, runner: RunnerProcess, record: LiveRecord
     ) -> None:
-        job_id = job_input.job_id
         limit = job_input.max_execution_seconds + self._limits.grace_seconds + _OVERTIME_SECONDS
         overtime = asyncio.get_running_loop().call_later(limit, runner.end_overtime)
         try:
             await runner.give_input(job_input)
-            await self._keep_record(job_id, runner, record)
+            await self._keep_record(job.id, runner, record)
             exit_code = await runner.wait()
+            if self._closing and exit_code in _UNUSED:
+                await self._book.change(job.id, put_back(job))
+                return
             place = RunnerState.DISRUPTED if self._closing else RunnerState.ENDED
-            await self._conclude(job_id, Observation(place, exit_code=exit_code), runner)
+            await self._conclude(job.id, Observation(place, exit_code=exit_code), runner)
         except Exception as error:
             # Whatever happened, the job has an end; the worker's log has the rest.
-            await self._book.change(job_id, set_state(state_for_failure(error)))
+            await self._book.change(job.id, set_state(state_for_failure(error)))
             if not isinstance(error, OSError):
                 raise
         finally:

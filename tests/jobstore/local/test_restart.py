@@ -294,6 +294,28 @@ async def test_close_in_the_middle_of_a_start_leaves_the_job_queued(
     assert ran.status.phase is Phase.COMPLETED
 
 
+async def test_close_before_the_runner_has_read_its_job_leaves_it_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A runner tells by its exit code that it was ended before it had the job: nothing ran."""
+    site = tmp_path / "site"
+    site.mkdir()
+    # Each Python that is started imports it first.
+    (site / "sitecustomize.py").write_text("import time\ntime.sleep(1)\n")
+    limits = RunnerLimits(workers=1, forks=False)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{site}:{Path(__file__).parents[3]}")
+        async with open_local_store(tmp_path, limits) as jobs:
+            job = await jobs.submit(QUICK)
+            await jobs.wait_for(job.id, Phase.RUNNING)
+        waiting = await jobs.store.get(job.id)
+    async with open_local_store(tmp_path, ONE) as jobs:
+        ran = await jobs.finish(job.id)
+
+    assert waiting.status == JobStatus()
+    assert ran.status.phase is Phase.COMPLETED
+
+
 async def test_cancel_in_the_middle_of_a_start_outlives_the_close(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
