@@ -13,6 +13,7 @@ from pathlib import Path
 
 from api.jobstore.base import JobStore
 from api.jobstore.local.data_folder import DataFolder
+from api.jobstore.local.session_turns import FindSession
 from api.jobstore.local.store import LocalJobStore, RunnerLimits
 from qiskit_runtime.contract.catalog import Catalog
 from qiskit_runtime.contract.lifecycle import Phase
@@ -147,20 +148,23 @@ def program_writer(folder: Path) -> Callable[[str], Awaitable[str]]:
     return install
 
 
-def make_local_store(folder: Path, limits: RunnerLimits) -> LocalJobStore:
+def make_local_store(
+    folder: Path, limits: RunnerLimits, find_session: FindSession | None = None
+) -> LocalJobStore:
     """A store over ``folder/data`` that runs the programs in ``folder/programs``; not yet open."""
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
-    return LocalJobStore(DataFolder(folder / "data"), Catalog([programs]), limits)
+    data, catalog = DataFolder(folder / "data"), Catalog([programs])
+    return LocalJobStore(data, catalog, limits, find_session=find_session)
 
 
 @asynccontextmanager
 async def open_local_store(
-    folder: Path, limits: RunnerLimits | None = None
+    folder: Path, limits: RunnerLimits | None = None, find_session: FindSession | None = None
 ) -> AsyncIterator[StoreUnderTest]:
     """A local store; again over the same folder it is the store after a restart."""
     limits = limits or RunnerLimits(workers=2)
-    store = make_local_store(folder, limits)
+    store = make_local_store(folder, limits, find_session)
     await store.open()
     try:
         yield StoreUnderTest(store, program_writer(folder / "programs"), limits.workers, 60.0)

@@ -184,8 +184,9 @@ class RunnerProcess:
                 self._stdin.write_eof()
             self.terminate()
             # It could not end while nobody takes what it has to say.
-            async for _ in self.read_record():
-                pass
+            with suppress(OSError):
+                async for _ in self.read_record():
+                    pass
             await self.wait()
         finally:
             self._stdin.close()

@@ -1,7 +1,7 @@
 """The turns of local mode's jobs in their sessions; those that have to wait are parked here.
 
 A parked job is in no queue and holds no worker. When a job of its session ends, the next one is
-queued again, in its old place.
+queued again, in its old place. A job that was discarded has ended when its program has.
 """
 
 from collections import defaultdict
@@ -22,6 +22,7 @@ class SessionTurns:
     def __init__(self, book: JobBook, find_session: FindSession | None) -> None:
         self._book, self._find_session = book, find_session
         self._parked: defaultdict[str, dict[str, Job]] = defaultdict(dict)
+        self._inside: dict[str, Job] = {}
 
     def judge(self, job: Job) -> Turn:
         """Return the turn of a queued job as it is now."""
@@ -29,8 +30,25 @@ class SessionTurns:
         if not session_id or self._find_session is None:
             return HAS_COME
         # Those that have ended, which may be thousands, hold up none.
-        jobs = self._book.pending_of_session(session_id)
-        return judge_turn(self._find_session(session_id), job, jobs, datetime.now(UTC))
+        jobs, gone = self._book.pending_of_session(session_id), self._find_gone(session_id)
+        begun = frozenset(one.id for one in gone)
+        session = self._find_session(session_id)
+        return judge_turn(session, job, [*jobs, *gone], datetime.now(UTC), begun)
+
+    def _find_gone(self, session_id: str) -> list[Job]:
+        """Return the jobs of a session that were discarded, and whose programs may run still."""
+        inside = (job for job in self._inside.values() if job.spec.session_id == session_id)
+        return [job for job in inside if job.id not in self._book]
+
+    def enter(self, job: Job) -> None:
+        """Note that a worker has a job."""
+        self._inside[job.id] = job
+
+    def leave(self, job: Job) -> Job | None:
+        """Note that nothing of a job runs any more; return the job that has waited for that."""
+        del self._inside[job.id]
+        # The end of one that the book has was told already.
+        return None if job.id in self._book else self.take_next(job.spec.session_id)
 
     def park(self, job: Job) -> None:
         """Keep a job whose turn has not come."""

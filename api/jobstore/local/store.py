@@ -240,7 +240,9 @@ class LocalJobStore(JobStore):
         self._workers.terminate(job_id)
         self._records.close(job_id, JobNotFound(job_id))
         self._records.forget(job_id)
-        self._workers.look_again(session_id)
+        if not self._workers.has(job_id):
+            # A worker looks itself, once the program has ended.
+            self._workers.look_again(session_id)
 
 
 def _mark_read(job: Job) -> Job | None:

@@ -181,10 +181,13 @@ class Workers:
     def _claim(self, job: Job, runner: RunnerProcess) -> Iterator[None]:
         """Have a job be this runner's; meanwhile no other worker has it, and no new job its id."""
         self._running[job.id] = runner
+        self._turns.enter(job)
         try:
             yield
         finally:
             del self._running[job.id]
+            if following := self._turns.leave(job):
+                self.queue(following)
 
     async def _start(self, job: Job, runner: RunnerProcess) -> None:
         """Give a runner the input of its job, once it is stored that the job runs."""
@@ -240,7 +243,9 @@ class Workers:
             place = RunnerState.DISRUPTED if self._closing else RunnerState.ENDED
             await self._conclude(job.id, Observation(place, exit_code=exit_code), runner)
         except Exception as error:
-            # Whatever happened, the job has an end; the worker's log has the rest.
+            # Whatever happened, the job has an end; the worker's log has the rest. Those that wait
+            # for it start when it is told, so its program ends before.
+            await runner.close()
             await self._book.change(job.id, set_state(state_for_failure(error)))
             if not isinstance(error, OSError):
                 raise
