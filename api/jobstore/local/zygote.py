@@ -59,7 +59,7 @@ class Zygote:
 
     def open(self) -> None:
         """Start one, where the system can fork and tell how a process ended."""
-        if IS_LINUX and hasattr(os, "pidfd_open"):
+        if IS_LINUX and _can_watch():
             self._settled.clear()
             self._keeper = asyncio.create_task(self._keep())
 
@@ -138,6 +138,17 @@ class Zygote:
                 # Runners are started without one meanwhile.
                 await asyncio.sleep(backoff.next_seconds())
             self._settled.clear()
+
+
+def _can_watch() -> bool:
+    """Return whether this system can tell how a process ended that was forked for this one."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError) as error:
+        # An old Python or kernel, or a sandbox that refuses the call.
+        logger.warning("runners are started without a zygote, whose forks need pidfd: %s", error)
+        return False
+    return True
 
 
 class LiveZygote:

@@ -1,6 +1,7 @@
 """The zygote of a local store: jobs run as its forks, and run on, or anew, when it is harmed."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -137,6 +138,34 @@ async def test_without_a_zygote_runners_are_started(
 
     assert (job.status.phase, result(events)) == (Phase.COMPLETED, '"runner.program_process"')
     assert caplog.text.count("runners are started without a zygote: it has ended") >= 1
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSYS, errno.EPERM, None], ids=["old kernel", "sandbox", "old Python"]
+)
+async def test_without_pidfd_runners_are_started(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    others: list[int],
+    number: int | None,
+):
+    """Where no fork can be watched, jobs run all the same, and the log says why, once."""
+
+    def refuse(_: int) -> int:
+        assert number is not None
+        raise OSError(number, os.strerror(number))
+
+    if number is None:
+        monkeypatch.delattr(os, "pidfd_open")
+    else:
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    async with open_local_store(tmp_path, ONE) as jobs:
+        told = [result((await jobs.run(HOW))[1]) for _ in range(2)]
+        assert find_children("runner.zygote", others) == []
+
+    assert told == ['"runner.program_process"'] * 2
+    assert caplog.text.count("runners are started without a zygote, whose forks need pidfd") == 1
 
 
 async def test_zygote_that_does_not_become_ready_holds_no_job_up(
