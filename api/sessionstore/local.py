@@ -106,10 +106,12 @@ class LocalSessionStore(SessionStore):
         self._swept = -_SWEEP_SECONDS
 
     async def open(self) -> None:
-        now = datetime.now(UTC)
         for session in self._files.all():
-            if now < session.expires:
+            if datetime.now(UTC) < session.expires:
                 self._expect_end(session)
+            # It may have expired, or been cancelled, when nobody was there to end its queued jobs;
+            # they are told why before the sweep, after which it may be gone.
+            await self._local_jobs.end_refused(session.id)
         await self._sweep()
 
     async def close(self) -> None:
@@ -175,6 +177,11 @@ class LocalSessionStore(SessionStore):
 
     def _expire(self, session_id: str) -> None:
         self._timers.pop(session_id, None)
+        session = self._files.find(session_id)
+        if session and datetime.now(UTC) < session.expires:
+            # The clock was set back since.
+            self._expect_end(session)
+            return
         task = asyncio.create_task(self._local_jobs.end_refused(session_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

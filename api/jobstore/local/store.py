@@ -221,7 +221,7 @@ class LocalJobStore(JobStore):
 
     async def end_refused(self, session_id: str) -> None:
         """End the queued jobs of a session that are never to start, by its state now."""
-        for job in self._book.of_session(session_id):
+        for job in self._book.pending_of_session(session_id):
             if job.status.phase is Phase.QUEUED and (end := self._turns.judge(job).end):
                 await self._book.change(job.id, end_queued(end))
 
