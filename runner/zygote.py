@@ -121,7 +121,7 @@ def _serve(requests: socket.socket, written: Places) -> _Birth | None:
     """
     work = _prepare_for_forks(written)
     with suppress(ConnectionError):
-        requests.send(ForkAnswer(os.getpid()).to_packet())
+        requests.send(ForkAnswer().to_packet())
         while True:
             _work_until_asked(work, requests)
             packet, streams, _, _ = socket.recv_fds(

@@ -52,10 +52,6 @@ class JobBook:
         """Return whether a job has this id."""
         return job_id in self._jobs
 
-    def __len__(self) -> int:
-        """Return the number of jobs."""
-        return len(self._jobs)
-
     @property
     def queued(self) -> int:
         """Return the number of queued jobs."""

@@ -31,7 +31,7 @@ class ForkRequest:
 class ForkAnswer:
     """The process id of a runner, the server's child, or the error that there was instead.
 
-    The first answer comes before any request: the zygote's own process id says that it is ready.
+    The first answer, with neither, comes before any request: it says that the zygote is ready.
     """
 
     pid: int = 0
