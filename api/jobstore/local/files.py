@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from qiskit_runtime.host.descriptors import write_all as write_all  # noqa: PLC0414  (for workers)
 from qiskit_runtime.host.left_behind import remove_tree, take_rights
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC

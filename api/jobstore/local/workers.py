@@ -14,7 +14,6 @@ from dataclasses import replace
 from api.jobstore.live_record import LiveRecord
 from api.jobstore.local.data_folder import DataFolder
 from api.jobstore.local.failures import MISSING_ERRORS, state_for_failure, state_for_missing
-from api.jobstore.local.files import write_all
 from api.jobstore.local.instance_places import InstancePlaces
 from api.jobstore.local.job_book import JobBook
 from api.jobstore.local.job_changes import conclude, end_queued, put_back, set_state, start
@@ -29,6 +28,7 @@ from qiskit_runtime.contract.resources.session import TurnKind
 from qiskit_runtime.contract.wire.job_input import JobInput
 from qiskit_runtime.contract.wire.record import RecordParser, newest_progress, verdict_at_end
 from qiskit_runtime.contract.wire.verdict import EXIT_UNUSED
+from qiskit_runtime.host.descriptors import write_all
 
 _OVERTIME_SECONDS = 10.0
 """How long after its time limit, which its runner keeps, a job is ended from here."""
@@ -206,7 +206,7 @@ class Workers:
             await self._run_started(job, job_input, runner, record)
 
     async def _store_start(self, job: Job) -> bool:
-        """Store that the job runs, unless the store closes; returns whether it did.
+        """Return whether a job runs from now on, once that is stored; not where the store closes.
 
         Where the disk refuses that, the job is queued again, for later. Its runner gets no input
         then: what is not stored as running would run again after a restart. The same where there

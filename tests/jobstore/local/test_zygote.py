@@ -150,7 +150,7 @@ async def test_without_pidfd_runners_are_started(
     others: list[int],
     number: int | None,
 ):
-    """Where no fork can be watched, jobs run all the same, and the log says why, once."""
+    """Jobs run all the same where no fork can be watched, and the log says why, once."""
 
     def refuse(_: int) -> int:
         assert number is not None
