@@ -447,7 +447,7 @@ async def test_processes_are_ended_where_no_thread_can_be_started(
 async def test_worker_outlives_a_full_table_of_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """What a shot runner has left can't be looked for: its job has its end, the next one runs."""
+    """A job whose runner's rest can't be looked for has its end, and the next one runs."""
 
     def refuse_list(_: int) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
