@@ -12,8 +12,10 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
+from types import FrameType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 _HOLDING = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom, io.BufferedRWPair)
@@ -30,6 +32,13 @@ _ENDED = {
     "wave": "Wave_write",
 }
 """Classes that are no files of ``io``, and that Python's end has write the rest of theirs."""
+
+
+_ELSEWHERE = (type, ModuleType, FunctionType, FrameType)
+"""What leads from an object to all others."""
+
+_DEPTH, _BREADTH = 5, 1000
+"""How far references are followed: an object, its attributes, a buffer, what is below that."""
 
 
 def end_process(run: Callable[[], int]) -> NoReturn:
@@ -78,16 +87,56 @@ def _finish_files() -> None:
         elif kind in ended:
             unfinished.append(one)
     _call_all(held)
-    _call_all(one.close for one in unfinished)
+    _call_all(partial(_close, one) for one in _sort_by_reference(unfinished))
     if unfinished:
         # They may have written to those.
         _call_all(held)
 
 
 def _list_objects() -> Iterator[Any]:
-    """Yield what has come since the freeze, the newest first: who writes to another is newer."""
+    """Yield what has come since the freeze, the newest first, as far as its collector knows."""
     for generation in range(3):
         yield from reversed(gc.get_objects(generation))
+
+
+def _sort_by_reference(found: list[Any]) -> list[Any]:
+    """Return those first that refer to others: who writes to another has to end before it.
+
+    So do they end in Python, where what is referred to outlives who refers to it.
+    """
+    known = {id(one): one for one in found}
+    ordered: list[Any] = []
+    seen = set[int]()
+
+    def visit(one: Any) -> None:
+        seen.add(id(one))
+        for number in _find_below(one, known.keys()):
+            if number not in seen:
+                visit(known[number])
+        ordered.append(one)
+
+    for one in reversed(found):
+        if id(one) not in seen:
+            visit(one)
+    return ordered[::-1]
+
+
+def _find_below(one: Any, known: Collection[int]) -> list[int]:
+    """Return the numbers of the known objects that one refers to, over a few others at most."""
+    found, seen, left = [], {id(one)}, [one]
+    for _ in range(_DEPTH):
+        below = []
+        for other in gc.get_referents(*left):
+            # By the type: the object's own word for its class is the program's.
+            if id(other) in seen or issubclass(type(other), _ELSEWHERE):
+                continue
+            seen.add(id(other))
+            if id(other) in known:
+                found.append(id(other))
+            else:
+                below.append(other)
+        left = below[:_BREADTH]
+    return found
 
 
 def _find_ended() -> Iterator[type]:
@@ -109,6 +158,11 @@ def _with_subclasses(kinds: Iterable[type]) -> set[int]:
 
 def _ids(kinds: Iterable[type]) -> set[int]:
     return {id(kind) for kind in kinds}
+
+
+def _close(one: Any) -> None:
+    # Not before its call: even the attribute may be the program's own.
+    one.close()
 
 
 def _call_all(calls: Iterable[Callable[[], Any]]) -> None:
