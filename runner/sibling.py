@@ -7,6 +7,7 @@ to the server, which adopts orphans; that one is a copy of the zygote's memory f
 import ctypes
 import errno
 import os
+import time
 
 _SYS_CLONE3 = 435
 """The number on all processors that Aer is built for; of Linux 5.3."""
@@ -15,6 +16,9 @@ _CLONE_PARENT = 0x8000
 
 _FORBIDDEN = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
 """The errors of systems that know no ``clone3``, or don't allow it, or not with this flag."""
+
+_MOMENT = 0.0005
+"""The seconds between two looks whether the process between has ended."""
 
 
 def fork_sibling() -> bool:
@@ -47,8 +51,12 @@ def _clone() -> tuple[int, int]:
 
 def _fork_twice() -> bool:
     if (between := os.fork()) == 0:
+        own = os.getpid()
         try:
             if os.fork() == 0:
+                # Only then its parent is the right one.
+                while os.getppid() == own:
+                    time.sleep(_MOMENT)
                 return True
         except OSError as error:
             os._exit(error.errno or errno.EAGAIN)
