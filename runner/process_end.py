@@ -50,7 +50,7 @@ def end_process(run: Callable[[], int]) -> NoReturn:
     # These two are what Python's own end begins with, and have no public names.
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001  (no public name)
     atexit._run_exitfuncs()  # noqa: SLF001  (no public name)
-    # Python stops daemon threads here. These go on, and may meet files that are closed.
+    # Python stops daemon threads here. These go on, and may meet, or spoil, files that are closed.
     threading.excepthook = lambda _: None
     for name in ("stdout", "stderr"):
         with suppress(BaseException):  # it may be the program's own, or gone

@@ -10,6 +10,7 @@ import tarfile
 import textwrap
 import wave
 import zipfile
+import zlib
 from dbm import dumb
 
 import pytest
@@ -260,4 +261,6 @@ def test_daemon_thread_says_nothing_of_files_that_are_closed(run_program, consol
             begun.wait()
     """)
     assert (verdict.outcome, console(events)) == (Outcome.SUCCEEDED, b"")
-    assert gzip.decompress((tmp_path / "packed.gz").read_bytes()).startswith(b"moremore")
+    # What the thread writes while its file is closed may spoil the end of that, not the rest.
+    packed = (tmp_path / "packed.gz").read_bytes()
+    assert zlib.decompressobj(wbits=31).decompress(packed, 8) == b"moremore"
