@@ -12,7 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from qiskit_runtime.contract.limits import GRACE_SECONDS
 from qiskit_runtime.contract.wire.circuit_metrics import CircuitMetrics
@@ -33,23 +33,12 @@ from runner.exit_status import ExitStatus
 from runner.job_output import JobOutput
 from runner.program import Program
 
+if TYPE_CHECKING:
+    # Only a pod's supervisor has one: a local one is up sooner without.
+    from runner.handover_port import HandoverPort
+
 MEMORY_CHECK_SECONDS = 0.2
 """The time between two looks at a job's memory, where the job has a limit of its own."""
-
-
-class Port(Protocol):
-    """A port that takes the input of one job, as ``HandoverPort`` does."""
-
-    def open(
-        self,
-        selector: selectors.BaseSelector,
-        may_take: Callable[[], bool],
-        when_taken: Callable[[], None],
-    ) -> None:
-        """Open it in the loop of this selector."""
-
-    def close(self) -> None:
-        """Close it, if it is open."""
 
 
 class Supervisor:
@@ -80,7 +69,7 @@ class Supervisor:
         self._seed: int | None = None
         self._circuits: CircuitMetrics | None = None
         self._when_ready: Callable[[], None] | None = None
-        self._port: Port | None = None
+        self._port: HandoverPort | None = None
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._signals, selectors.EVENT_READ, self._take_signals)
         self._selector.register(self._program.console, selectors.EVENT_READ, self._read_console)
@@ -118,7 +107,7 @@ class Supervisor:
 
         self._selector.register(descriptor, selectors.EVENT_READ, read)
 
-    def watch_port(self, port: Port, read: Callable[[], JobInput]) -> None:
+    def watch_port(self, port: "HandoverPort", read: Callable[[], JobInput]) -> None:
         """Open a port when the program process is ready, and start the job that comes over it.
 
         ``read`` reads the input that the port has taken.

@@ -79,10 +79,13 @@ class ClusterResync:
         for name in missed:
             logger.warning("runtimejob %s: its watch has missed something", name or "(none yet)")
             await self.refresh(name)
-        known = self._view.versions()
-        self._unknown |= {
-            uid: version for uid, (_, version) in found.items() if _is_newer(known, uid, version)
-        }
+        if found:
+            known = self._view.versions()
+            self._unknown |= {
+                uid: version
+                for uid, (_, version) in found.items()
+                if _is_newer(known, uid, version)
+            }
         for name in (missed - {""}) | self._find_expiring():
             self._enqueue(name)
         await self._archive.evict(self._view.all_jobs())
